@@ -1,0 +1,4 @@
+//! The many-worlds ledger.
+pub mod coin;
+pub mod delta;
+pub mod id;

@@ -1,0 +1,1 @@
+//! Bitcoin script: interpreter, signature hashes, sigop counts, verification flags.

@@ -1,0 +1,2 @@
+//! The `everett` binary.
+fn main() {}
