@@ -2,3 +2,4 @@
 pub mod coin;
 pub mod delta;
 pub mod id;
+pub mod store;
