@@ -19,9 +19,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bitcoin::BlockHash;
+use bitcoin::block::Header;
 
 use crate::error::BlockError;
 use crate::id::BlockId;
+use crate::rules::Reject;
 use crate::shared::Shared;
 use crate::store::StoreError;
 use crate::submission::Submitted;
@@ -63,6 +65,20 @@ impl Engine {
         group.commit()?;
         self.tidy();
         Ok(answers)
+    }
+
+    pub(crate) fn submit_headers(&mut self, headers: &[Header]) -> Result<Result<(), (usize, Reject)>, StoreError> {
+        let shared = self.shared.clone();
+        let mut group = Group::begin(self, &shared)?;
+        let mut verdict = Ok(());
+        for (index, header) in headers.iter().enumerate() {
+            if let Err(reject) = group.submit_header(header) {
+                verdict = Err((index, reject));
+                break;
+            }
+        }
+        group.commit()?;
+        Ok(verdict)
     }
 
     pub(crate) fn invalidate(&mut self, hash: &BlockHash) -> Result<(), BlockError> {

@@ -9,7 +9,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Work};
 
 use crate::id::BlockId;
-use crate::rules::chain::{Chain, HeaderFacts};
+use crate::rules::{Chain, HeaderFacts};
 use crate::store::{BlockPosition, HeaderRow, StoreError};
 
 /// How far a block has come on the street.
@@ -315,7 +315,7 @@ impl BlockTree {
     }
 
     /// Every committed id.
-    pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
         (0..self.committed as u32).map(BlockId)
     }
 

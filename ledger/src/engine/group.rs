@@ -19,7 +19,7 @@ use crate::overlay::{Overlay, Seen};
 use crate::path::Path;
 use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
-use crate::rules::{check_block, check_block_in_context, check_header};
+use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
 use crate::shared::Shared;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
@@ -171,7 +171,7 @@ impl<'g> Group<'g> {
         };
         let id = match known {
             Some(id) => id,
-            None => match self.place_header(parent, &block.header)? {
+            None => match self.place_header(parent, &block.header) {
                 Ok(id) => id,
                 Err(reject) => return rejected(Some(self.node(parent).height + 1), reject),
             },
@@ -279,22 +279,30 @@ impl<'g> Group<'g> {
         Ok(Outcome::Orphan { hash, previous })
     }
 
+    /// Takes a header without its block.
+    pub(super) fn submit_header(&mut self, header: &Header) -> Result<(), Reject> {
+        if self.shared.tree.read().find(&header.block_hash()).is_some() {
+            return Ok(());
+        }
+        check_proof_of_work(header, &self.shared.params)?;
+        let parent = self.shared.tree.read().find(&header.prev_blockhash);
+        let missing = || {
+            let debug = format!("the parent {} is unknown", header.prev_blockhash);
+            Reject { kind: RejectKind::MissingPrevious, reason: "prev-blk-not-found".into(), debug }
+        };
+        self.place_header(parent.ok_or_else(missing)?, header).map(drop)
+    }
+
     /// Enters a header below `parent` if the rules for headers let it.
-    pub(super) fn place_header(
-        &mut self,
-        parent: BlockId,
-        header: &Header,
-    ) -> Result<Result<BlockId, Reject>, StoreError> {
+    fn place_header(&mut self, parent: BlockId, header: &Header) -> Result<BlockId, Reject> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
-            return Ok(Err(Reject { kind: RejectKind::InvalidPrevious, reason: "bad-prevblk".into(), debug }));
+            return Err(Reject { kind: RejectKind::InvalidPrevious, reason: "bad-prevblk".into(), debug });
         }
         let now = self.shared.clock.now();
-        if let Err(reject) = check_header(header, &tree.chain(parent), &self.shared.params, now) {
-            return Ok(Err(reject));
-        }
-        Ok(Ok(tree.push(*header, Some(parent), now)))
+        check_header(header, &tree.chain(parent), &self.shared.params, now)?;
+        Ok(tree.push(*header, Some(parent), now))
     }
 
     /// Checks a block against its parent's world and, if it holds, gives it a world of its own.
