@@ -41,8 +41,16 @@ pub struct LedgerConfig {
 
 impl LedgerConfig {
     /// A writer with default settings.
-    pub fn new(params: Params, directory: impl Into<PathBuf>, scripts: Arc<dyn ScriptCheck>) -> LedgerConfig {
-        let map_size = if params.network == Network::Regtest { SMALL_MAP_SIZE } else { LARGE_MAP_SIZE };
+    pub fn new(
+        params: Params,
+        directory: impl Into<PathBuf>,
+        scripts: Arc<dyn ScriptCheck>,
+    ) -> LedgerConfig {
+        let map_size = if params.network == Network::Regtest {
+            SMALL_MAP_SIZE
+        } else {
+            LARGE_MAP_SIZE
+        };
         LedgerConfig {
             params,
             directory: directory.into(),

@@ -23,7 +23,9 @@ use crate::world::WorldState;
 /// Opens the directory; a writer makes a new ledger in an empty one.
 pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenError> {
     if config.checkpoint_interval == 0 {
-        return Err(OpenError::Settings("the checkpoint interval must be at least one block".into()));
+        return Err(OpenError::Settings(
+            "the checkpoint interval must be at least one block".into(),
+        ));
     }
     let store = Store::open(StoreConfig {
         directory: config.directory.clone(),
@@ -38,7 +40,10 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         create(&store, &config)?;
     }
     let loaded = Loaded::read(&store)?;
-    let horizon = config.horizon.or(loaded.horizon).unwrap_or(config.params.default_horizon);
+    let horizon = config
+        .horizon
+        .or(loaded.horizon)
+        .unwrap_or(config.params.default_horizon);
     let best_height = loaded.best.height();
     let floor = best_height.saturating_sub(horizon);
     let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
@@ -65,7 +70,10 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         scripts: config.scripts,
         store,
         tree: RwLock::new(loaded.tree),
-        worlds: RwLock::new(Worlds { live, best: best.clone() }),
+        worlds: RwLock::new(Worlds {
+            live,
+            best: best.clone(),
+        }),
         overlay: loaded.overlay,
         overlay_floor: AtomicU32::new(loaded.base.height),
     });
@@ -80,7 +88,10 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         let mut worlds = shared.worlds.write();
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
-                worlds.live.entry(id).or_insert_with(|| shared.world_on(&best.path, id));
+                worlds
+                    .live
+                    .entry(id)
+                    .or_insert_with(|| shared.world_on(&best.path, id));
             }
         }
     }
@@ -137,35 +148,71 @@ impl Loaded {
         let base = reader.base()?;
         let best = reader.best()?.unwrap_or(BlockId::GENESIS);
         let damaged = |detail: String| StoreError::corrupt("meta", detail);
-        if base.block.index() >= known || best.index() >= known || tree.node(base.block).height != base.height {
-            return Err(damaged(format!("base {} or best block {best} is not in the tree", base.block)));
+        if base.block.index() >= known
+            || best.index() >= known
+            || tree.node(base.block).height != base.height
+        {
+            return Err(damaged(format!(
+                "base {} or best block {best} is not in the tree",
+                base.block
+            )));
         }
         let overlay = Overlay::new();
         let mut paths = HashMap::from([(base.block, path_from_genesis(&tree, base.block))]);
         // Keys are (height, block): parents come before their children.
         for row in reader.journal()? {
             let row = row?;
-            let parent = (row.block.index() < known).then(|| tree.node(row.block).parent).flatten();
+            let parent = (row.block.index() < known)
+                .then(|| tree.node(row.block).parent)
+                .flatten();
             let Some(path) = parent.and_then(|parent| paths.get(&parent)) else {
-                return Err(StoreError::corrupt("journal", format!("block {} hangs in the air", row.block)));
+                return Err(StoreError::corrupt(
+                    "journal",
+                    format!("block {} hangs in the air", row.block),
+                ));
             };
             let path = path.extended(row.block);
             if path.height() != row.height {
-                return Err(StoreError::corrupt("journal", format!("block {} has a wrong height", row.block)));
+                return Err(StoreError::corrupt(
+                    "journal",
+                    format!("block {} has a wrong height", row.block),
+                ));
             }
             overlay.apply(row.block, &path, &row.delta);
             paths.insert(row.block, path);
         }
-        let best_path = paths.get(&best).ok_or_else(|| damaged(format!("best block {best} has no world")))?;
-        let best = WorldState::new(best, tree.node(best).hash, tree.node(best).chainwork, best_path.clone());
+        let best_path = paths
+            .get(&best)
+            .ok_or_else(|| damaged(format!("best block {best} has no world")))?;
+        let best = WorldState::new(
+            best,
+            tree.node(best).hash,
+            tree.node(best).chainwork,
+            best_path.clone(),
+        );
         let mut orphans = Orphans::default();
         for row in reader.orphans()? {
             let row = row?;
-            orphans.insert(Orphan { hash: row.hash, previous: row.previous, position: row.position });
+            orphans.insert(Orphan {
+                hash: row.hash,
+                previous: row.previous,
+                position: row.position,
+            });
         }
-        let horizon = reader.meta_u64("horizon")?.map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
+        let horizon = reader
+            .meta_u64("horizon")?
+            .map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
-        Ok(Loaded { overlay, base, best, paths, orphans, sequence, horizon, tree })
+        Ok(Loaded {
+            overlay,
+            base,
+            best,
+            paths,
+            orphans,
+            sequence,
+            horizon,
+            tree,
+        })
     }
 }
 
@@ -174,5 +221,8 @@ fn path_from_genesis(tree: &BlockTree, block: BlockId) -> Path {
     while let Some(parent) = tree.node(ids[ids.len() - 1]).parent {
         ids.push(parent);
     }
-    ids.into_iter().rev().skip(1).fold(Path::genesis(), |path, id| path.extended(id))
+    ids.into_iter()
+        .rev()
+        .skip(1)
+        .fold(Path::genesis(), |path, id| path.extended(id))
 }
