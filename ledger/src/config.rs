@@ -23,7 +23,8 @@ pub struct LedgerConfig {
     /// Writer, or reader beside one.
     pub access: Access,
     /// How many blocks behind the best tip a branch may fork off and stay live. `None`: what the directory was last
-    /// opened with, or the network's default.
+    /// given, or else the network's default, which holds once the best chain is higher than 10,000 blocks; until then
+    /// every branch stays live.
     pub horizon: Option<u32>,
     /// Blocks between two checkpoints; at least 1.
     pub checkpoint_interval: u32,

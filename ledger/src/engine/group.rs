@@ -523,6 +523,7 @@ impl<'g> Group<'g> {
         let Some(mut writer) = self.writer.take() else {
             return Ok(());
         };
+        self.shared.grow_up(self.best.height());
         let published = self.write_rows(&mut writer).and_then(|()| {
             let retirement = self.plan_retirement();
             self.write_retirement(&mut writer, &retirement)?;

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use parking_lot::RwLock;
 
@@ -15,7 +15,7 @@ use crate::error::OpenError;
 use crate::id::BlockId;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds};
+use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -45,7 +45,13 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .or(loaded.horizon)
         .unwrap_or(config.params.default_horizon);
     let best_height = loaded.best.height();
-    let floor = best_height.saturating_sub(horizon);
+    let own_horizon = config.horizon.or(loaded.horizon).is_some();
+    let young = !own_horizon && loaded.base == BasePoint::GENESIS && best_height <= YOUNG_CHAIN;
+    let floor = if young {
+        0
+    } else {
+        best_height.saturating_sub(horizon)
+    };
     let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
     let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
     for (id, path) in loaded.paths {
@@ -66,6 +72,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     let shared = Arc::new(Shared {
         params: config.params,
         horizon,
+        young: AtomicBool::new(young),
         clock: config.clock,
         scripts: config.scripts,
         store,
@@ -78,7 +85,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         overlay_floor: AtomicU32::new(loaded.base.height),
     });
     if config.access == Access::Writer {
-        if loaded.horizon != Some(horizon) {
+        if let Some(horizon) = config.horizon
+            && loaded.horizon != Some(horizon)
+        {
             let mut writer = shared.store.write()?;
             writer.put_meta_u64("horizon", u64::from(horizon))?;
             writer.commit()?;
