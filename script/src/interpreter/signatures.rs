@@ -219,7 +219,7 @@ impl<'a, C: Checker, O: Observer> Interpreter<'_, 'a, C, O> {
 /// repeatedly. `None` when there is none.
 ///
 /// The push looked for is never one of the opcodes for small numbers: an empty signature is OP_0.
-fn find_and_delete(script: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn find_and_delete(script: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
     // Shorter than one push of it, as in nearly every script: a key hash cannot hold a signature.
     if script.len() <= signature.len() {
         return None;
