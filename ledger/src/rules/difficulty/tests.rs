@@ -87,11 +87,7 @@ fn testnet3_retargets_from_the_last_block_and_testnet4_from_the_first() {
             0x1c12_3456,
         );
         chain.tip().bits = params.pow_limit_bits;
-        assert_eq!(
-            required_bits(&chain, u32::MAX, &params),
-            new,
-            "{network}"
-        );
+        assert_eq!(required_bits(&chain, u32::MAX, &params), new, "{network}");
     }
 }
 
@@ -102,10 +98,7 @@ fn regtest_never_retargets() {
     assert_eq!(interval, 144);
     let mut chain = ListChain::regular(&params, interval - 1, 0x207f_ffff);
     chain.tip().time = chain.0[0].time + 1;
-    assert_eq!(
-        required_bits(&chain, u32::MAX, &params),
-        0x207f_ffff
-    );
+    assert_eq!(required_bits(&chain, u32::MAX, &params), 0x207f_ffff);
 }
 
 #[test]
