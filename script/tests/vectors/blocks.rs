@@ -1,0 +1,1 @@
+//! Real blocks with the outputs that they spend.
