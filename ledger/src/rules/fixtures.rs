@@ -18,7 +18,6 @@ use super::*;
 use crate::coin::{Coin, ScriptPubKey};
 use crate::decode::{DecodedBlock, DecodedTransaction};
 use crate::params::Params;
-use crate::sha256d::sha256d;
 
 /// A chain that is a list of headers.
 #[derive(Clone)]
@@ -203,9 +202,8 @@ pub(crate) fn commit_to_witnesses(transactions: &mut [Transaction]) {
             .iter()
             .map(|tx| tx.compute_wtxid().to_byte_array()),
     );
-    let mut script = vec![0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-    script.extend_from_slice(&sha256d(&[&merkle::merkle_root(leaves).root, &nonce]));
-    let script_pubkey = ScriptBuf::from_bytes(script);
+    let root = merkle::merkle_root(leaves).root;
+    let script_pubkey = block::witness_commitment_script(&root, &nonce);
     transactions[0].output.push(TxOut {
         value: Amount::ZERO,
         script_pubkey,

@@ -48,6 +48,11 @@ fn without_witnesses_it_fits_into_a_block() {
 }
 
 #[test]
+fn all_the_money_is_what_the_bitcoin_crate_says() {
+    assert_eq!(MAX_MONEY, signed(Amount::MAX_MONEY));
+}
+
+#[test]
 fn amounts_are_money() {
     let max = MAX_MONEY as u64;
     assert_eq!(verdict(transaction(&[outpoint(0)], &[max, 0])), None);
