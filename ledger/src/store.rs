@@ -20,6 +20,8 @@ mod data_file;
 mod environment;
 mod error;
 pub mod failpoint;
+#[cfg(test)]
+mod fixtures;
 mod header;
 mod journal;
 mod lock;
@@ -102,6 +104,8 @@ pub struct Store {
     blocks: BlockFiles,
     /// Held by the writer while it lives.
     turn: Mutex<()>,
+    /// How much of a script hash the index keeps; tests shorten it to make scripts collide.
+    script_prefix: usize,
     /// Declared last: given up when LMDB is closed.
     _lock: Option<File>,
 }
@@ -156,6 +160,7 @@ impl Store {
                 &[],
             ),
             turn: Mutex::new(()),
+            script_prefix: base::PREFIX_LENGTH,
             _lock: lock,
         };
         if config.access == Access::Writer {
