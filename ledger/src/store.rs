@@ -203,9 +203,16 @@ impl Store {
     ///
     /// [`StoreError::BlockTooLong`] above [`MAX_BLOCK_LENGTH`]; [`StoreError::DiskFull`] and other
     /// errors of the disk, after which what was appended before still counts.
+    /// [`Store::discard_appended_blocks`] gives that up too.
     pub fn append_block(&self, bytes: &[u8]) -> Result<BlockPosition, StoreError> {
         self.must_be_writer()?;
         self.blocks.append(bytes)
+    }
+
+    /// Cuts off the blocks appended since the last commit, as dropping a [`Writer`] does: for a group
+    /// that fails before its writer is begun.
+    pub fn discard_appended_blocks(&self) {
+        drop(self.blocks.pending());
     }
 
     /// Reads a block's bytes. From any thread; waits for no writer.
