@@ -142,3 +142,14 @@ pub fn verify_schnorr(signature: &[u8], key: &[u8], hash: [u8; 32]) -> bool {
     SECP.verify_schnorr(&signature, &Message::from_digest(hash), &key)
         .is_ok()
 }
+
+/// Whether a key is as long as its first byte says. Other keys are none, and nothing is
+/// hashed for them.
+#[inline]
+pub(crate) fn has_key_length(key: &[u8]) -> bool {
+    match key.first() {
+        Some(2 | 3) => key.len() == 33,
+        Some(4 | 6 | 7) => key.len() == 65,
+        _ => false,
+    }
+}
