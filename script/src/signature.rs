@@ -116,7 +116,7 @@ fn is_uncompressed(key: &[u8]) -> bool {
 }
 
 /// Whether a signature without its hash type holds for `key` and `hash`. Signatures are read laxly and
-/// may have a high S: rules on that are [`check_encoding`]'s. Hybrid keys (06, 07) are keys.
+/// may have a high S: rules on that come from the flags, before. Hybrid keys (06, 07) are keys.
 #[inline]
 pub fn verify_ecdsa(signature: &[u8], key: &[u8], hash: [u8; 32]) -> bool {
     let Ok(key) = PublicKey::from_slice(key) else {
