@@ -1,4 +1,55 @@
-//! The many-worlds ledger.
+//! The many-worlds ledger: every live chain tip is a world that can be queried, compared and followed, at once.
+//!
+//! It owns the block tree, the consensus rules, the UTXO set and script index at every block inside the horizon, and
+//! what of all that lies on disk. It promises that what it answered for is there after any crash, that a [`World`]
+//! never changes while it is held, and Bitcoin Core's verdict on every block. It refuses networking, wallets and
+//! wire formats: those are frontends.
+//!
+//! ```text
+//!   bytes -> Ledger::submit_block -> rules -> delta -> journal + outbox (one LMDB transaction) -> overlay -> World
+//!   question -> World -> overlay -> base (LMDB) -> answer
+//! ```
+//!
+//! The words (world, overlay, base, journal, checkpoint, horizon) are explained in the book's chapter on architecture.
+
+mod chain_status;
+mod clock;
 pub mod coin;
+pub mod compare;
+mod config;
+pub mod decode;
 pub mod delta;
+mod engine;
+mod error;
+pub mod events;
 pub mod id;
+mod ledger;
+pub mod muhash;
+mod overlay;
+pub mod params;
+mod path;
+pub mod rules;
+pub mod setinfo;
+mod sha256d;
+mod shared;
+pub mod store;
+mod submission;
+mod transaction;
+mod tree;
+mod world;
+
+pub use chain_status::ChainStatus;
+pub use clock::Clock;
+pub use coin::{Coin, ScriptPubKey};
+pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
+pub use config::{DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, LedgerConfig};
+pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
+pub use id::{BlockId, ScriptHash};
+pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
+pub use params::{Network, Params};
+pub use rules::reject::{Reject, RejectKind};
+pub use setinfo::SetInfo;
+pub use store::{Access, StoreError};
+pub use submission::{Outcome, Submitted};
+pub use transaction::FoundTransaction;
+pub use world::{Balance, COINBASE_MATURITY, World};

@@ -1,0 +1,35 @@
+//! Owns what a block's place in the tree is called: the five words of Bitcoin Core's `getchaintips`.
+
+/// How far a block was validated and whether the best chain holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ChainStatus {
+    /// On the best chain.
+    Active,
+    /// Fully validated, on another branch.
+    ValidFork,
+    /// All blocks down to genesis are here, but this one was never fully validated.
+    ValidHeaders,
+    /// This block or one below it is missing; the headers are valid.
+    HeadersOnly,
+    /// This block or one below it breaks a rule or was invalidated by hand.
+    Invalid,
+}
+
+impl ChainStatus {
+    /// The word of `getchaintips`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChainStatus::Active => "active",
+            ChainStatus::ValidFork => "valid-fork",
+            ChainStatus::ValidHeaders => "valid-headers",
+            ChainStatus::HeadersOnly => "headers-only",
+            ChainStatus::Invalid => "invalid",
+        }
+    }
+}
+
+impl std::fmt::Display for ChainStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}

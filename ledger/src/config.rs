@@ -1,0 +1,59 @@
+//! Owns the settings of a ledger and their defaults.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::params::{Network, Params};
+use crate::rules::script_check::ScriptCheck;
+use crate::store::{Access, DEFAULT_BLOCK_FILE_SIZE, LARGE_MAP_SIZE, SMALL_MAP_SIZE};
+
+/// Blocks by which the base may lag before a checkpoint moves it: one commit for so many blocks.
+pub const DEFAULT_CHECKPOINT_INTERVAL: u32 = 16;
+/// Worlds that may be held after they were retired.
+pub const DEFAULT_HELD_WORLDS: usize = 64;
+
+/// How a ledger is opened. [`LedgerConfig::new`] gives the defaults; every field may be set after.
+#[derive(Clone)]
+pub struct LedgerConfig {
+    /// The network.
+    pub params: Params,
+    /// The data directory; one network each.
+    pub directory: PathBuf,
+    /// Writer, or reader beside one.
+    pub access: Access,
+    /// How many blocks behind the best tip a branch may fork off and stay live. `None`: what the directory was last
+    /// opened with, or the network's default.
+    pub horizon: Option<u32>,
+    /// Blocks between two checkpoints; at least 1.
+    pub checkpoint_interval: u32,
+    /// Worlds that may be held after they were retired; beyond it the oldest is taken away.
+    pub held_worlds: usize,
+    /// Upper bound of the database in bytes: address space, not disk space.
+    pub map_size: usize,
+    /// Size in bytes at which a new block file is begun.
+    pub block_file_size: u64,
+    /// What block times are held against.
+    pub clock: Clock,
+    /// What runs scripts.
+    pub scripts: Arc<dyn ScriptCheck>,
+}
+
+impl LedgerConfig {
+    /// A writer with default settings.
+    pub fn new(params: Params, directory: impl Into<PathBuf>, scripts: Arc<dyn ScriptCheck>) -> LedgerConfig {
+        let map_size = if params.network == Network::Regtest { SMALL_MAP_SIZE } else { LARGE_MAP_SIZE };
+        LedgerConfig {
+            params,
+            directory: directory.into(),
+            access: Access::Writer,
+            horizon: None,
+            checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
+            held_worlds: DEFAULT_HELD_WORLDS,
+            map_size,
+            block_file_size: DEFAULT_BLOCK_FILE_SIZE,
+            clock: Clock::system(),
+            scripts,
+        }
+    }
+}

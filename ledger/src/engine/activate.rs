@@ -1,0 +1,127 @@
+//! Owns the choice of the best world, and the way to it where it has no world yet.
+//! Promises that a branch that fails on the way is condemned and the next best one is tried.
+
+use std::cmp::Reverse;
+
+use super::group::Group;
+use super::tidy::base_limit;
+use crate::delta::Delta;
+use crate::id::BlockId;
+use crate::rules::reject::Reject;
+use crate::store::StoreError;
+use crate::tree::{Failure, Progress};
+use crate::world::WorldState;
+
+impl Group<'_> {
+    /// Gives the block a world and, when it has the most work, makes it the best one. It must be complete down to
+    /// genesis; the branch may leave the best chain behind the horizon or below the base.
+    pub(super) fn activate(&mut self, target: BlockId) -> Result<Result<(), Reject>, StoreError> {
+        let mut missing = Vec::new();
+        let mut fork = target;
+        while self.world(fork).is_none() && !self.best.path.holds(self.node(fork).height, fork) {
+            missing.push(fork);
+            fork = self.node(fork).parent.unwrap_or(BlockId::GENESIS);
+        }
+        let fork_height = self.node(fork).height;
+        if self.world(fork).is_none() {
+            self.lower_base(base_limit(fork_height))?;
+        }
+        tracing::info!(blocks = missing.len(), fork_height, "validating a branch from behind the horizon");
+        // Until it is through, a commit on the way must not retire the branch.
+        self.engine.activating = Some(target);
+        let outcome = self.connect_all(missing);
+        self.engine.activating = None;
+        if let Err(reject) = outcome? {
+            return Ok(Err(reject));
+        }
+        if self.world(target).is_none() {
+            let path = self.best.path.truncated(fork_height);
+            let node = self.node(target);
+            self.stage(WorldState::new(target, node.hash, node.chainwork, path), Delta::default());
+        }
+        Ok(Ok(()))
+    }
+
+    /// Connects blocks from the last of the list to the first.
+    fn connect_all(&mut self, mut blocks: Vec<BlockId>) -> Result<Result<(), Reject>, StoreError> {
+        while let Some(id) = blocks.pop() {
+            let block = self.read_block(id)?;
+            if let Err(reject) = self.connect(id, &block)? {
+                self.condemn(id, Failure::Rule, &reject.reason)?;
+                return Ok(Err(reject));
+            }
+            if self.is_long() {
+                self.flush()?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Takes a block back by hand, with all that is built on it.
+    pub(super) fn invalidate(&mut self, id: BlockId) -> Result<(), StoreError> {
+        self.condemn(id, Failure::ByHand, "invalidated by hand")?;
+        self.choose_best()
+    }
+
+    /// Forgets that a block, its ancestors and its descendants failed, and checks again those that were never
+    /// connected.
+    pub(super) fn reconsider(&mut self, id: BlockId) -> Result<(), StoreError> {
+        let family = {
+            let mut tree = self.shared.tree.write();
+            let mut ancestors = vec![id];
+            while let Some(parent) = ancestors.last().and_then(|last| tree.node(*last).parent) {
+                ancestors.push(parent);
+            }
+            ancestors.reverse();
+            let mut family: Vec<BlockId> =
+                ancestors.into_iter().filter(|ancestor| *ancestor == id || tree.node(*ancestor).failed()).collect();
+            family.extend(tree.descendants(id));
+            for member in &family {
+                if tree.node(*member).failed() {
+                    tree.update(*member, |node| {
+                        node.failure = None;
+                        node.reason.clear();
+                    });
+                }
+            }
+            family
+        };
+        for member in family {
+            let node = self.node(member);
+            let live_parent = node.parent.is_some_and(|parent| self.world(parent).is_some());
+            if node.progress == Progress::Stored && !node.failed() && live_parent {
+                let block = self.read_block(member)?;
+                if let Err(reject) = self.connect(member, &block)? {
+                    self.condemn(member, Failure::Rule, &reject.reason)?;
+                }
+            }
+        }
+        self.choose_best()
+    }
+
+    /// Makes the block with the most work the best world, the first seen among equals.
+    fn choose_best(&mut self) -> Result<(), StoreError> {
+        loop {
+            let candidate = {
+                let tree = self.shared.tree.read();
+                let complete = tree.all_ids().filter(|id| {
+                    let node = tree.node(*id);
+                    node.sequence != 0 && !node.failed()
+                });
+                complete.max_by_key(|id| (tree.node(*id).chainwork, Reverse(tree.node(*id).sequence)))
+            };
+            let candidate = candidate.unwrap_or(BlockId::GENESIS);
+            if candidate == self.best.id {
+                return Ok(());
+            }
+            // A failure condemns the block, so the next round finds another candidate: this ends.
+            if self.world(candidate).is_none() && self.activate(candidate)?.is_err() {
+                continue;
+            }
+            if let Some(world) = self.world(candidate) {
+                self.make_best(world)?;
+            }
+            return Ok(());
+        }
+    }
+}

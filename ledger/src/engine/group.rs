@@ -1,0 +1,537 @@
+//! Owns one group of blocks on their way through the street to one commit.
+//! Promises all or nothing: dropped without a commit, it leaves tree, overlay and orphans as they were.
+//! Refuses to show anything to readers before the commit.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bitcoin::block::Header;
+use bitcoin::{BlockHash, OutPoint};
+
+use super::Engine;
+use super::orphans::Orphan;
+use crate::coin::Coin;
+use crate::decode::{DecodedBlock, decode_block};
+use crate::delta::Delta;
+use crate::events::{Event, EventKind};
+use crate::id::BlockId;
+use crate::overlay::{Overlay, Seen};
+use crate::path::Path;
+use crate::rules::connect::{CoinSource, ConnectError, connect};
+use crate::rules::reject::{Reject, RejectKind};
+use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
+use crate::shared::Shared;
+use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
+use crate::submission::{Outcome, Submitted};
+use crate::tree::{Failure, Node, Progress};
+use crate::world::WorldState;
+
+/// Bytes of deltas after which a long activation commits what it has: memory stays bounded on deep reorganisations.
+const MAX_STAGED_CHANGES: usize = 1_000_000;
+
+/// Where a block's bytes come from.
+pub(super) enum Source<'a> {
+    /// From outside: they are to be written to a block file.
+    New(&'a [u8]),
+    /// They lie in a block file already.
+    Stored(BlockPosition),
+}
+
+enum OrphanChange {
+    Added(BlockHash),
+    Removed(Orphan),
+}
+
+/// A connected block that is not committed yet.
+pub(super) struct Staged {
+    world: Arc<WorldState>,
+    delta: Delta,
+}
+
+pub(super) struct Group<'g> {
+    pub(super) engine: &'g mut Engine,
+    pub(super) shared: &'g Shared,
+    /// `None` only between the parts of a flush.
+    writer: Option<Writer<'g>>,
+    staged: Vec<Staged>,
+    staged_at: HashMap<BlockId, usize>,
+    staged_changes: usize,
+    orphan_changes: Vec<OrphanChange>,
+    pub(super) best: Arc<WorldState>,
+    sequence_before: u64,
+}
+
+impl<'g> Group<'g> {
+    pub(super) fn begin(engine: &'g mut Engine, shared: &'g Shared) -> Result<Group<'g>, StoreError> {
+        let writer = Some(shared.store.write()?);
+        let best = shared.best();
+        let sequence_before = engine.sequence;
+        Ok(Group {
+            engine,
+            shared,
+            writer,
+            staged: Vec::new(),
+            staged_at: HashMap::new(),
+            staged_changes: 0,
+            orphan_changes: Vec::new(),
+            best,
+            sequence_before,
+        })
+    }
+
+    pub(super) fn writer(&mut self) -> &mut Writer<'g> {
+        self.writer.as_mut().expect("a group holds its transaction but for the moment of a flush")
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.clock.now()
+    }
+
+    /// A copy of what the tree knows of a block.
+    pub(super) fn node(&self, id: BlockId) -> Node {
+        self.shared.tree.read().node(id).clone()
+    }
+
+    fn update(&self, id: BlockId, change: impl FnOnce(&mut Node)) {
+        self.shared.tree.write().update(id, change);
+    }
+
+    /// The world at a block, if one is live or was made by this group.
+    pub(super) fn world(&self, id: BlockId) -> Option<Arc<WorldState>> {
+        match self.staged_at.get(&id) {
+            Some(index) => Some(self.staged[*index].world.clone()),
+            None => self.shared.worlds.read().live.get(&id).cloned(),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Result<(), StoreError> {
+        self.writer().append_event(&event.encode()).map(drop)
+    }
+
+    /// Takes one block from bytes to its place, and lets in those that waited for it.
+    pub(super) fn submit(&mut self, bytes: &[u8]) -> Result<Submitted, StoreError> {
+        let (block, length) = match decode_block(bytes) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Submitted { outcome: Outcome::Undecodable(error), joined: Vec::new() }),
+        };
+        let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
+        let joined = match outcome {
+            Outcome::Accepted { hash, .. } => self.join(hash)?,
+            _ => Vec::new(),
+        };
+        Ok(Submitted { outcome, joined })
+    }
+
+    /// Lets in the orphans and the stored blocks that waited for `parent`, and those that waited for them.
+    fn join(&mut self, parent: BlockHash) -> Result<Vec<(BlockHash, Outcome)>, StoreError> {
+        let mut joined = Vec::new();
+        let mut parents = VecDeque::from([parent]);
+        while let Some(parent) = parents.pop_front() {
+            for orphan in self.engine.orphans.waiting_for(&parent) {
+                self.remove_orphan(&orphan)?;
+                let bytes = self.shared.store.read_block(orphan.position)?;
+                let outcome = match decode_block(&bytes) {
+                    Ok((block, _)) => self.accept(&block, Source::Stored(orphan.position))?,
+                    Err(error) => return Err(undecodable(orphan.hash, &error)),
+                };
+                if matches!(outcome, Outcome::Accepted { .. }) {
+                    parents.push_back(orphan.hash);
+                }
+                joined.push((orphan.hash, outcome));
+            }
+        }
+        Ok(joined)
+    }
+
+    fn remove_orphan(&mut self, orphan: &Orphan) -> Result<(), StoreError> {
+        self.engine.orphans.remove(&orphan.hash);
+        self.orphan_changes.push(OrphanChange::Removed(*orphan));
+        self.writer().delete_orphan(&orphan.hash).map(drop)
+    }
+
+    /// The street. Every rule has its place here, in Bitcoin Core's order.
+    pub(super) fn accept(&mut self, block: &DecodedBlock, source: Source<'_>) -> Result<Outcome, StoreError> {
+        let hash = block.hash;
+        let rejected = |height, reject| Ok(Outcome::Rejected { hash, height, reject });
+        let known = self.shared.tree.read().find(&hash);
+        if let Some(id) = known {
+            let node = self.node(id);
+            if node.progress >= Progress::Stored || node.failed() {
+                let tree = self.shared.tree.read();
+                let status = self.shared.status(&tree, &self.best, id);
+                return Ok(Outcome::Known { hash, height: node.height, status });
+            }
+        }
+        if let Err(reject) = check_block(block, &self.shared.params) {
+            return rejected(known.map(|id| self.node(id).height), reject);
+        }
+        let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
+        let Some(parent) = parent else {
+            return self.keep_orphan(block, source);
+        };
+        let id = match known {
+            Some(id) => id,
+            None => match self.place_header(parent, &block.header) {
+                Ok(id) => id,
+                Err(reject) => return rejected(Some(self.node(parent).height + 1), reject),
+            },
+        };
+        let height = self.node(id).height;
+        let in_context = {
+            let tree = self.shared.tree.read();
+            check_block_in_context(block, &tree.chain(parent), &self.shared.params)
+        };
+        if let Err(reject) = in_context {
+            if reject.kind.condemns_header() {
+                self.condemn(id, Failure::Rule, &reject.reason)?;
+            }
+            return rejected(Some(height), reject);
+        }
+        let position = match source {
+            Source::New(bytes) => self.shared.store.append_block(bytes)?,
+            Source::Stored(position) => position,
+        };
+        self.update(id, |node| {
+            node.position = Some(position);
+            node.progress = Progress::Stored;
+            node.tx_count = block.transactions.len() as u32;
+        });
+        if self.node(parent).sequence == 0 {
+            // An ancestor's block is missing; this one is connected when that comes.
+            return self.accepted(id);
+        }
+        self.complete(id);
+        if self.world(parent).is_some() {
+            if let Err(reject) = self.connect(id, block)? {
+                self.condemn(id, Failure::Rule, &reject.reason)?;
+                return rejected(Some(height), reject);
+            }
+        }
+        let heaviest = self.connect_waiting_children(id)?;
+        if self.node(heaviest).chainwork > self.best.chainwork
+            // Not connected above, so its branch left the best chain behind the horizon.
+            && let Err(reject) = self.activate(heaviest)?
+            && self.node(id).failed()
+        {
+            return rejected(Some(height), reject);
+        }
+        self.accepted(id)
+    }
+
+    fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
+        let tree = self.shared.tree.read();
+        let node = tree.node(id);
+        Ok(Outcome::Accepted {
+            hash: node.hash,
+            height: node.height,
+            status: self.shared.status(&tree, &self.best, id),
+            best: self.best.id == id,
+        })
+    }
+
+    /// Marks the block as complete down to genesis: from now on it can become the best tip.
+    fn complete(&mut self, id: BlockId) {
+        let sequence = self.engine.sequence;
+        self.engine.sequence += 1;
+        self.update(id, |node| node.sequence = sequence);
+    }
+
+    /// Lets in blocks whose headers came first and whose parents' blocks came late. Answers with the block of most
+    /// work among them and `id` that is complete now.
+    fn connect_waiting_children(&mut self, id: BlockId) -> Result<BlockId, StoreError> {
+        let mut parents = VecDeque::from([id]);
+        let mut heaviest = id;
+        while let Some(parent) = parents.pop_front() {
+            if self.node(parent).chainwork > self.node(heaviest).chainwork {
+                heaviest = parent;
+            }
+            for child in self.node(parent).children().to_vec() {
+                let node = self.node(child);
+                if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
+                    continue;
+                }
+                self.complete(child);
+                if self.world(parent).is_some() {
+                    let block = self.read_block(child)?;
+                    if let Err(reject) = self.connect(child, &block)? {
+                        self.condemn(child, Failure::Rule, &reject.reason)?;
+                        continue;
+                    }
+                }
+                parents.push_back(child);
+            }
+        }
+        Ok(heaviest)
+    }
+
+    fn keep_orphan(&mut self, block: &DecodedBlock, source: Source<'_>) -> Result<Outcome, StoreError> {
+        let (hash, previous) = (block.hash, block.header.prev_blockhash);
+        if let (false, Source::New(bytes)) = (self.engine.orphans.contains(&hash), source) {
+            let position = self.shared.store.append_block(bytes)?;
+            self.writer().put_orphan(&OrphanRow { hash, previous, position })?;
+            self.engine.orphans.insert(Orphan { hash, previous, position });
+            self.orphan_changes.push(OrphanChange::Added(hash));
+            while let Some(surplus) = self.engine.orphans.surplus() {
+                self.orphan_changes.push(OrphanChange::Removed(surplus));
+                self.writer().delete_orphan(&surplus.hash)?;
+            }
+        }
+        Ok(Outcome::Orphan { hash, previous })
+    }
+
+    /// Takes a header without its block.
+    pub(super) fn submit_header(&mut self, header: &Header) -> Result<(), Reject> {
+        if self.shared.tree.read().find(&header.block_hash()).is_some() {
+            return Ok(());
+        }
+        check_proof_of_work(header, &self.shared.params)?;
+        let parent = self.shared.tree.read().find(&header.prev_blockhash);
+        let missing = || {
+            let debug = format!("the parent {} is unknown", header.prev_blockhash);
+            Reject { kind: RejectKind::MissingPrevious, reason: "prev-blk-not-found".into(), debug }
+        };
+        self.place_header(parent.ok_or_else(missing)?, header).map(drop)
+    }
+
+    /// Enters a header below `parent` if the rules for headers let it.
+    fn place_header(&mut self, parent: BlockId, header: &Header) -> Result<BlockId, Reject> {
+        let mut tree = self.shared.tree.write();
+        if tree.node(parent).failed() {
+            let debug = format!("the parent {} is invalid", header.prev_blockhash);
+            return Err(Reject { kind: RejectKind::InvalidPrevious, reason: "bad-prevblk".into(), debug });
+        }
+        let now = self.shared.clock.now();
+        check_header(header, &tree.chain(parent), &self.shared.params, now)?;
+        Ok(tree.push(*header, Some(parent), now))
+    }
+
+    /// Checks a block against its parent's world and, if it holds, gives it a world of its own.
+    pub(super) fn connect(&mut self, id: BlockId, block: &DecodedBlock) -> Result<Result<(), Reject>, StoreError> {
+        let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
+        let path = match self.world(parent) {
+            Some(world) => world.path.clone(),
+            None => self.best.path.truncated(self.node(parent).height),
+        };
+        let connected = {
+            let tree = self.shared.tree.read();
+            let coins = ParentCoins {
+                overlay: &self.shared.overlay,
+                path: &path,
+                writer: self.writer.as_ref().expect("a group holds its transaction but for the moment of a flush"),
+            };
+            connect(block, &tree.chain(parent), &coins, &self.shared.params, &*self.shared.scripts)
+        };
+        let delta = match connected {
+            Ok(connected) => connected.delta,
+            Err(ConnectError::Reject(reject)) => return Ok(Err(reject)),
+            Err(ConnectError::Source(error)) => return Err(error),
+        };
+        let path = path.extended(id);
+        self.writer().put_delta(path.height(), id, &delta)?;
+        self.shared.overlay.apply(id, &path, &delta);
+        let (hash, chainwork) = {
+            let mut tree = self.shared.tree.write();
+            tree.update(id, |node| node.progress = Progress::Connected);
+            (tree.node(id).hash, tree.node(id).chainwork)
+        };
+        let world = WorldState::new(id, hash, chainwork, path);
+        self.stage(world.clone(), delta);
+        let kind = if self.extends_a_tip(parent, id) { EventKind::TipExtended } else { EventKind::TipAdded };
+        let event = Event::step(kind, block.header.prev_blockhash, hash, self.now());
+        self.event(&event)?;
+        if world.chainwork > self.best.chainwork {
+            self.make_best(world)?;
+        }
+        Ok(Ok(()))
+    }
+
+    pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
+        self.staged_changes += delta.len();
+        self.staged_at.insert(world.id, self.staged.len());
+        self.staged.push(Staged { world, delta });
+    }
+
+    fn extends_a_tip(&self, parent: BlockId, child: BlockId) -> bool {
+        let tree = self.shared.tree.read();
+        let siblings = tree.node(parent).children();
+        !siblings.iter().any(|sibling| *sibling != child && tree.node(*sibling).progress == Progress::Connected)
+    }
+
+    /// Makes `world` the best one and says so.
+    pub(super) fn make_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
+        let old = std::mem::replace(&mut self.best, world.clone());
+        if old.id == world.id {
+            return Ok(());
+        }
+        let fork = old.path.fork_height(&world.path);
+        self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
+        let event = {
+            let tree = self.shared.tree.read();
+            let hash_at = |path: &Path, height| path.at(height).map(|id| tree.node(id).hash);
+            Event {
+                kind: EventKind::BestChanged,
+                from: old.hash,
+                to: world.hash,
+                fork: hash_at(&world.path, fork).unwrap_or(world.hash),
+                undone: (fork + 1..=old.height()).rev().filter_map(|height| hash_at(&old.path, height)).collect(),
+                applied: (fork + 1..=world.height()).filter_map(|height| hash_at(&world.path, height)).collect(),
+                time: self.now(),
+            }
+        };
+        self.event(&event)
+    }
+
+    /// Marks a block as failed, and all that is built on it.
+    pub(super) fn condemn(&mut self, id: BlockId, failure: Failure, reason: &str) -> Result<(), StoreError> {
+        let (parent, hash) = {
+            let mut tree = self.shared.tree.write();
+            tree.update(id, |node| {
+                node.failure = Some(failure);
+                node.reason = reason.to_owned();
+            });
+            for descendant in tree.descendants(id) {
+                if !tree.node(descendant).failed() {
+                    tree.update(descendant, |node| node.failure = Some(Failure::Ancestor));
+                }
+            }
+            (tree.node(id).header.prev_blockhash, tree.node(id).hash)
+        };
+        tracing::info!(%hash, reason, "block is invalid");
+        let event = Event::step(EventKind::BlockInvalid, parent, hash, self.now());
+        self.event(&event)
+    }
+
+    pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
+        let node = self.node(id);
+        let position = node.position.ok_or_else(|| {
+            StoreError::corrupt("headers", format!("block {} counts as stored but has no position", node.hash))
+        })?;
+        let bytes = self.shared.store.read_block(position)?;
+        decode_block(&bytes).map(|(block, _)| block).map_err(|error| undecodable(node.hash, &error))
+    }
+
+    pub(super) fn staged_worlds(&self) -> impl Iterator<Item = &Arc<WorldState>> {
+        self.staged.iter().map(|staged| &staged.world)
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.staged_changes > MAX_STAGED_CHANGES
+    }
+
+    /// Commits what there is and goes on with a new transaction.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.commit_part()?;
+        self.writer = Some(self.shared.store.write()?);
+        Ok(())
+    }
+
+    /// Commits and ends without a transaction, so that another kind of one can run; [`Group::resume`] goes on.
+    pub(super) fn pause(&mut self) -> Result<(), StoreError> {
+        self.commit_part()
+    }
+
+    pub(super) fn resume(&mut self) -> Result<(), StoreError> {
+        self.writer = Some(self.shared.store.write()?);
+        Ok(())
+    }
+
+    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+        self.restore_window()?;
+        self.commit_part()
+    }
+
+    fn commit_part(&mut self) -> Result<(), StoreError> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let published = self.write_rows(&mut writer).and_then(|()| {
+            let retirement = self.plan_retirement();
+            self.write_retirement(&mut writer, &retirement)?;
+            writer.commit()?;
+            Ok(retirement)
+        });
+        match published {
+            Ok(retirement) => {
+                self.publish();
+                self.retire(retirement);
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {
+        let tree = self.shared.tree.read();
+        for id in tree.unpublished() {
+            writer.put_header(&tree.node(id).row(id))?;
+        }
+        writer.put_best(self.best.id)?;
+        writer.put_meta_u64("sequence", self.engine.sequence)
+    }
+
+    fn publish(&mut self) {
+        self.shared.tree.write().publish();
+        let mut worlds = self.shared.worlds.write();
+        for staged in self.staged.drain(..) {
+            let fork = staged.world.path.fork_height(&self.best.path);
+            if fork < staged.world.height() {
+                self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
+            }
+            worlds.live.insert(staged.world.id, staged.world);
+        }
+        worlds.best = self.best.clone();
+        drop(worlds);
+        self.staged_at.clear();
+        self.staged_changes = 0;
+        self.orphan_changes.clear();
+        self.sequence_before = self.engine.sequence;
+    }
+
+    fn roll_back(&mut self) {
+        for staged in self.staged.drain(..).rev() {
+            self.shared.overlay.forget(staged.world.id, &staged.delta);
+        }
+        self.staged_at.clear();
+        self.shared.tree.write().rollback();
+        for change in self.orphan_changes.drain(..).rev() {
+            match change {
+                OrphanChange::Added(hash) => drop(self.engine.orphans.remove(&hash)),
+                OrphanChange::Removed(orphan) => self.engine.orphans.insert(orphan),
+            }
+        }
+        self.engine.sequence = self.sequence_before;
+        self.best = self.shared.best();
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        // Whatever a commit has published is not here any more; the store's transaction ends by its own drop.
+        self.writer = None;
+        self.roll_back();
+    }
+}
+
+pub(super) fn undecodable(hash: BlockHash, error: &impl std::fmt::Display) -> StoreError {
+    StoreError::corrupt("block files", format!("the stored block {hash} does not decode: {error}"))
+}
+
+/// The coins of the world that a block is connected to.
+struct ParentCoins<'a, 'g> {
+    overlay: &'a Overlay,
+    path: &'a Path,
+    writer: &'a Writer<'g>,
+}
+
+impl CoinSource for ParentCoins<'_, '_> {
+    type Error = StoreError;
+
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
+        match self.overlay.coins.get(outpoint, self.path) {
+            Seen::Created(coin) => Ok(Some(coin)),
+            Seen::Spent => Ok(None),
+            Seen::Untouched => self.writer.coin(outpoint),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Owns the way from a data directory to a running engine: tree, overlay and worlds come back as they were committed.
+//! Promises that no block is validated again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use parking_lot::RwLock;
+
+use super::Engine;
+use super::orphans::{Orphan, Orphans};
+use super::tidy::{base_limit, rewind};
+use crate::config::LedgerConfig;
+use crate::error::OpenError;
+use crate::id::BlockId;
+use crate::overlay::Overlay;
+use crate::path::Path;
+use crate::shared::{Shared, Worlds};
+use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
+use crate::tree::{BlockTree, Progress};
+use crate::world::WorldState;
+
+/// Opens the directory; a writer makes a new ledger in an empty one.
+pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenError> {
+    if config.checkpoint_interval == 0 {
+        return Err(OpenError::Settings("the checkpoint interval must be at least one block".into()));
+    }
+    let store = Store::open(StoreConfig {
+        directory: config.directory.clone(),
+        network_magic: config.params.magic,
+        network_name: config.params.network.to_string(),
+        genesis_hash: config.params.genesis_hash(),
+        map_size: config.map_size,
+        access: config.access,
+        block_file_size: config.block_file_size,
+    })?;
+    if config.access == Access::Writer && store.read()?.best()?.is_none() {
+        create(&store, &config)?;
+    }
+    let loaded = Loaded::read(&store)?;
+    let horizon = config.horizon.or(loaded.horizon).unwrap_or(config.params.default_horizon);
+    let best_height = loaded.best.height();
+    let floor = best_height.saturating_sub(horizon);
+    let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
+    let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
+    for (id, path) in loaded.paths {
+        let node = loaded.tree.node(id);
+        let fork = path.fork_height(&loaded.best.path);
+        if fork >= floor {
+            if fork < node.height {
+                earliest_fork = earliest_fork.min(fork);
+            }
+            live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
+        } else if fork < node.height {
+            retired.push(id);
+        }
+    }
+    retired.sort_by_key(|id| loaded.tree.node(*id).height);
+    live.insert(loaded.best.id, loaded.best.clone());
+    let best = loaded.best;
+    let shared = Arc::new(Shared {
+        params: config.params,
+        horizon,
+        clock: config.clock,
+        scripts: config.scripts,
+        store,
+        tree: RwLock::new(loaded.tree),
+        worlds: RwLock::new(Worlds { live, best: best.clone() }),
+        overlay: loaded.overlay,
+        overlay_floor: AtomicU32::new(loaded.base.height),
+    });
+    if config.access == Access::Writer {
+        if loaded.horizon != Some(horizon) {
+            let mut writer = shared.store.write()?;
+            writer.put_meta_u64("horizon", u64::from(horizon))?;
+            writer.commit()?;
+        }
+        // A larger horizon than last time brings blocks back inside it.
+        rewind(&shared, base_limit(floor))?;
+        let mut worlds = shared.worlds.write();
+        for height in floor..best_height {
+            if let Some(id) = best.path.at(height) {
+                worlds.live.entry(id).or_insert_with(|| shared.world_on(&best.path, id));
+            }
+        }
+    }
+    let engine = Engine {
+        shared: shared.clone(),
+        orphans: loaded.orphans,
+        sequence: loaded.sequence,
+        earliest_fork,
+        activating: None,
+        held: VecDeque::new(),
+        held_quota: config.held_worlds,
+        retired,
+        checkpoint_interval: config.checkpoint_interval,
+    };
+    Ok((shared, engine))
+}
+
+/// Writes a ledger that knows the genesis block.
+fn create(store: &Store, config: &LedgerConfig) -> Result<(), StoreError> {
+    let genesis = &config.params.genesis;
+    let mut tree = BlockTree::new(genesis.header, config.clock.now());
+    let mut writer = store.write()?;
+    let position = store.append_block(&bitcoin::consensus::serialize(genesis))?;
+    tree.update(BlockId::GENESIS, |node| {
+        node.position = Some(position);
+        node.progress = Progress::Connected;
+        node.sequence = 1;
+        node.tx_count = 1;
+    });
+    writer.put_header(&tree.node(BlockId::GENESIS).row(BlockId::GENESIS))?;
+    writer.put_best(BlockId::GENESIS)?;
+    writer.put_meta_u64("sequence", 2)?;
+    writer.commit()
+}
+
+/// What one read transaction says of a ledger.
+struct Loaded {
+    tree: BlockTree,
+    overlay: Overlay,
+    base: BasePoint,
+    best: Arc<WorldState>,
+    /// Paths of the base and of every block above it that was connected.
+    paths: HashMap<BlockId, Path>,
+    orphans: Orphans,
+    sequence: u64,
+    horizon: Option<u32>,
+}
+
+impl Loaded {
+    fn read(store: &Store) -> Result<Loaded, StoreError> {
+        let reader = store.read()?;
+        let tree = BlockTree::load(reader.headers()?)?;
+        let known = tree.ids().count();
+        let base = reader.base()?;
+        let best = reader.best()?.unwrap_or(BlockId::GENESIS);
+        let damaged = |detail: String| StoreError::corrupt("meta", detail);
+        if base.block.index() >= known || best.index() >= known || tree.node(base.block).height != base.height {
+            return Err(damaged(format!("base {} or best block {best} is not in the tree", base.block)));
+        }
+        let overlay = Overlay::new();
+        let mut paths = HashMap::from([(base.block, path_from_genesis(&tree, base.block))]);
+        // Keys are (height, block): parents come before their children.
+        for row in reader.journal()? {
+            let row = row?;
+            let parent = (row.block.index() < known).then(|| tree.node(row.block).parent).flatten();
+            let Some(path) = parent.and_then(|parent| paths.get(&parent)) else {
+                return Err(StoreError::corrupt("journal", format!("block {} hangs in the air", row.block)));
+            };
+            let path = path.extended(row.block);
+            if path.height() != row.height {
+                return Err(StoreError::corrupt("journal", format!("block {} has a wrong height", row.block)));
+            }
+            overlay.apply(row.block, &path, &row.delta);
+            paths.insert(row.block, path);
+        }
+        let best_path = paths.get(&best).ok_or_else(|| damaged(format!("best block {best} has no world")))?;
+        let best = WorldState::new(best, tree.node(best).hash, tree.node(best).chainwork, best_path.clone());
+        let mut orphans = Orphans::default();
+        for row in reader.orphans()? {
+            let row = row?;
+            orphans.insert(Orphan { hash: row.hash, previous: row.previous, position: row.position });
+        }
+        let horizon = reader.meta_u64("horizon")?.map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
+        let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
+        Ok(Loaded { overlay, base, best, paths, orphans, sequence, horizon, tree })
+    }
+}
+
+fn path_from_genesis(tree: &BlockTree, block: BlockId) -> Path {
+    let mut ids = vec![block];
+    while let Some(parent) = tree.node(ids[ids.len() - 1]).parent {
+        ids.push(parent);
+    }
+    ids.into_iter().rev().skip(1).fold(Path::genesis(), |path, id| path.extended(id))
+}

@@ -1,0 +1,380 @@
+//! Owns the handle that everything outside goes through: blocks in, worlds and facts about blocks out.
+//! Promises that every call is safe from any thread; reading never waits for a block that is being validated.
+
+use std::sync::Arc;
+
+use bitcoin::block::Header;
+use bitcoin::{Amount, BlockHash, CompactTarget, Work};
+use parking_lot::Mutex;
+
+use crate::chain_status::ChainStatus;
+use crate::clock::Clock;
+use crate::config::LedgerConfig;
+use crate::engine::{self, Engine};
+use crate::error::{BlockError, OpenError, WorldError};
+use crate::events::Event;
+use crate::id::BlockId;
+use crate::params::Params;
+use crate::rules::required_bits;
+use crate::shared::{Shared, Worlds};
+use crate::store::StoreError;
+use crate::submission::Submitted;
+use crate::tree::{BlockTree, Failure, Progress};
+use crate::world::World;
+
+/// A leaf of the block tree, or the best tip.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tip {
+    /// Hash of its block.
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: u32,
+    /// Work of its whole chain.
+    pub chainwork: Work,
+    /// `getchaintips`' word for it.
+    pub status: ChainStatus,
+    /// Whether it is the best one.
+    pub best: bool,
+    /// Whether a world can be read there.
+    pub live: bool,
+    /// The last block it shares with the best chain; itself if it is the best tip.
+    pub fork_hash: BlockHash,
+    /// Height of that block.
+    pub fork_height: u32,
+    /// Unix seconds when its header was first accepted.
+    pub first_seen: u64,
+}
+
+/// What the tree knows of a block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockInfo {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its header.
+    pub header: Header,
+    /// Its height.
+    pub height: u32,
+    /// Work of the chain up to it.
+    pub chainwork: Work,
+    /// `getchaintips`' word for it.
+    pub status: ChainStatus,
+    /// Whether a world can be read there.
+    pub live: bool,
+    /// The last block its chain shares with the best chain.
+    pub fork_hash: BlockHash,
+    /// Height of that block.
+    pub fork_height: u32,
+    /// Unix seconds when its header was first accepted.
+    pub first_seen: u64,
+    /// Number of transactions; 0 while only the header is known.
+    pub tx_count: u32,
+    /// Bytes with witnesses; 0 while only the header is known.
+    pub size: u32,
+    /// Median time past at it (BIP113), unix seconds.
+    pub median_time_past: u32,
+    /// Why it is invalid, if it is.
+    pub reject_reason: Option<String>,
+    /// The block after it, if it lies on the best chain below its tip.
+    pub next_hash: Option<BlockHash>,
+}
+
+/// A block that waits for its parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OrphanInfo {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// The parent that is unknown.
+    pub previous: BlockHash,
+}
+
+/// What a block on top of some world has to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NextBlock {
+    /// Its height.
+    pub height: u32,
+    /// The target it must meet, if its time is [`NextBlock::min_time`] or the clock's, whichever is later.
+    pub bits: CompactTarget,
+    /// Its parent's median time past, unix seconds.
+    pub median_time_past: u32,
+    /// The earliest time its header may carry, unix seconds.
+    pub min_time: u32,
+    /// The header version to use.
+    pub version: i32,
+    /// What its coinbase may claim beside the fees.
+    pub subsidy: Amount,
+    /// Whether witnesses are committed to (BIP141).
+    pub witness_active: bool,
+}
+
+/// Figures about a ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LedgerStats {
+    /// Height of the best tip.
+    pub best_height: u32,
+    /// Height of the base.
+    pub base_height: u32,
+    /// Blocks that a world can be read at.
+    pub live_worlds: usize,
+    /// Worlds held by somebody after they were retired.
+    pub held_worlds: usize,
+    /// Headers known, on all branches.
+    pub headers: usize,
+    /// Coins with a version in the overlay.
+    pub overlay_coins: usize,
+    /// Scripts with a version in the overlay.
+    pub overlay_scripts: usize,
+    /// Bytes of the overlay's tables.
+    pub overlay_bytes: usize,
+    /// Blocks that wait for their parents.
+    pub orphans: usize,
+}
+
+/// A ledger, open. Clones share it; it closes when the last one and the last [`World`] are gone.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) shared: Arc<Shared>,
+    engine: Arc<Mutex<Engine>>,
+}
+
+impl Ledger {
+    /// Opens the data directory; a writer makes a new ledger in an empty one. Accepted blocks, worlds and events are
+    /// as they were committed, and nothing is validated again.
+    pub fn open(config: LedgerConfig) -> Result<Ledger, OpenError> {
+        let (shared, engine) = engine::open(config)?;
+        Ok(Ledger { shared, engine: Arc::new(Mutex::new(engine)) })
+    }
+
+    /// The network's parameters.
+    pub fn params(&self) -> &Params {
+        &self.shared.params
+    }
+
+    /// How many blocks behind the best tip a branch may fork off and stay live.
+    pub fn horizon(&self) -> u32 {
+        self.shared.horizon
+    }
+
+    /// What block times are held against.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Takes one block, with a commit of its own. Bytes after the block are left alone, as Bitcoin Core does.
+    ///
+    /// # Errors
+    ///
+    /// Only what the disk does: what is wrong with the block is in the answer. After an error nothing is changed.
+    pub fn submit_block(&self, block: &[u8]) -> Result<Submitted, StoreError> {
+        let mut answers = self.submit_blocks(&[block])?;
+        answers.pop().ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
+    }
+
+    /// Takes blocks in order, with one commit for all of them: none is accepted before it.
+    pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
+        self.engine.lock().submit(blocks)
+    }
+
+    /// Takes headers in order, each below one that is known; stops at the first that breaks a rule.
+    ///
+    /// The inner error has the index of that header and the rule; those before it are kept.
+    pub fn submit_headers(&self, headers: &[Header]) -> Result<Result<(), (usize, crate::Reject)>, StoreError> {
+        self.engine.lock().submit_headers(headers)
+    }
+
+    /// Takes a block back by hand, with all that is built on it; the best of what is left becomes the best world.
+    pub fn invalidate_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
+        self.engine.lock().invalidate(hash)
+    }
+
+    /// Forgets that a block, its ancestors and its descendants are invalid, and looks at them again.
+    pub fn reconsider_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
+        self.engine.lock().reconsider(hash)
+    }
+
+    /// Moves the base as far up as live and held worlds allow.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.engine.lock().checkpoint()
+    }
+
+    /// The best world: valid, most work, first seen.
+    pub fn best(&self) -> World {
+        World { shared: self.shared.clone(), state: self.shared.best() }
+    }
+
+    /// The world at a block, on any branch inside the horizon.
+    pub fn world(&self, hash: &BlockHash) -> Result<World, WorldError> {
+        let tree = self.shared.tree.read();
+        let id = tree.find_committed(hash).ok_or(WorldError::Unknown { hash: *hash })?;
+        let node = tree.node(id);
+        let worlds = self.shared.worlds.read();
+        if node.failed() {
+            return Err(WorldError::Invalidated { hash: *hash, reason: reject_reason(&tree, id).unwrap_or_default() });
+        }
+        match worlds.live.get(&id) {
+            Some(state) => Ok(World { shared: self.shared.clone(), state: state.clone() }),
+            None if node.progress == Progress::Connected => {
+                Err(WorldError::Retired { hash: *hash, height: node.height, horizon: self.shared.horizon })
+            }
+            None => {
+                let status = self.shared.status(&tree, &worlds.best, id);
+                Err(WorldError::NotValidated { hash: *hash, status })
+            }
+        }
+    }
+
+    /// The world at a height of the best chain.
+    pub fn world_at_height(&self, height: u32) -> Result<World, WorldError> {
+        let best = self.shared.best();
+        let unknown = WorldError::HeightUnknown { height, best: best.height() };
+        let id = best.path.at(height).ok_or(unknown)?;
+        self.world(&self.shared.hash(id))
+    }
+
+    /// Every leaf of the tree and the best tip: the best one first, then by work, then by arrival.
+    pub fn tips(&self) -> Vec<Tip> {
+        let tree = self.shared.tree.read();
+        let worlds = self.shared.worlds.read();
+        let mut ids: Vec<BlockId> = tree.leaves().collect();
+        if !ids.contains(&worlds.best.id) {
+            ids.push(worlds.best.id);
+        }
+        ids.sort_by(|a, b| {
+            let key = |id: BlockId| (id != worlds.best.id, std::cmp::Reverse(tree.node(id).chainwork), id);
+            key(*a).cmp(&key(*b))
+        });
+        let tip = |id: BlockId| {
+            let info = self.info(&tree, &worlds, id);
+            Tip {
+                hash: info.hash,
+                height: info.height,
+                chainwork: info.chainwork,
+                status: info.status,
+                best: id == worlds.best.id,
+                live: info.live,
+                fork_hash: info.fork_hash,
+                fork_height: info.fork_height,
+                first_seen: info.first_seen,
+            }
+        };
+        ids.into_iter().map(tip).collect()
+    }
+
+    /// What the tree knows of a block.
+    pub fn block_info(&self, hash: &BlockHash) -> Option<BlockInfo> {
+        let tree = self.shared.tree.read();
+        let id = tree.find_committed(hash)?;
+        Some(self.info(&tree, &self.shared.worlds.read(), id))
+    }
+
+    /// Every block known at a height, on any branch, in order of arrival.
+    pub fn blocks_at_height(&self, height: u32) -> Vec<BlockInfo> {
+        let tree = self.shared.tree.read();
+        let worlds = self.shared.worlds.read();
+        tree.ids().filter(|id| tree.node(*id).height == height).map(|id| self.info(&tree, &worlds, id)).collect()
+    }
+
+    fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
+        let node = tree.node(id);
+        let best = &worlds.best;
+        let fork = tree.fork_point(id, best.id);
+        let fork = if best.path.holds(node.height, id) { id } else { fork };
+        let next = (fork == id).then(|| best.path.at(node.height + 1)).flatten();
+        BlockInfo {
+            hash: node.hash,
+            header: node.header,
+            height: node.height,
+            chainwork: node.chainwork,
+            status: self.shared.status(tree, best, id),
+            live: !node.failed() && worlds.live.contains_key(&id),
+            fork_hash: tree.node(fork).hash,
+            fork_height: tree.node(fork).height,
+            first_seen: node.first_seen,
+            tx_count: node.tx_count,
+            size: node.position.map_or(0, |position| position.length),
+            median_time_past: tree.median_time_past(id),
+            reject_reason: reject_reason(tree, id),
+            next_hash: next.map(|next| tree.node(next).hash),
+        }
+    }
+
+    /// Hash of the best chain's block at `height`.
+    pub fn best_hash_at(&self, height: u32) -> Option<BlockHash> {
+        self.best().block_hash_at(height)
+    }
+
+    /// A block's bytes as they are stored.
+    pub fn block_bytes(&self, hash: &BlockHash) -> Result<Vec<u8>, BlockError> {
+        let position = {
+            let tree = self.shared.tree.read();
+            let id = tree.find_committed(hash).ok_or(BlockError::Unknown { hash: *hash })?;
+            tree.node(id).position.ok_or(BlockError::HeaderOnly { hash: *hash })?
+        };
+        Ok(self.shared.store.read_block(position)?)
+    }
+
+    /// What a block on top of `parent` has to be.
+    pub fn next_block(&self, parent: &World) -> NextBlock {
+        let params = &self.shared.params;
+        let tree = self.shared.tree.read();
+        let height = parent.height() + 1;
+        let median_time_past = tree.median_time_past(parent.state.id);
+        let min_time = median_time_past + 1;
+        let time = u64::from(min_time).max(self.shared.clock.now()).min(u64::from(u32::MAX)) as u32;
+        NextBlock {
+            height,
+            bits: CompactTarget::from_consensus(required_bits(&tree.chain(parent.state.id), time, params)),
+            median_time_past,
+            min_time,
+            version: 0x2000_0000,
+            subsidy: params.subsidy(height),
+            witness_active: height >= params.segwit_height,
+        }
+    }
+
+    /// The blocks that wait for their parents.
+    pub fn orphans(&self) -> Vec<OrphanInfo> {
+        self.engine.lock().orphans().map(|(hash, previous)| OrphanInfo { hash, previous }).collect()
+    }
+
+    /// The outbox from sequence `from` on, at most `limit` events.
+    pub fn events(&self, from: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
+        let reader = self.shared.store.read()?;
+        let rows = reader.outbox(from)?.take(limit);
+        rows.map(|row| row.and_then(|row| Ok((row.seq, Event::decode(&row.event)?)))).collect()
+    }
+
+    /// Figures about this ledger.
+    pub fn stats(&self) -> Result<LedgerStats, StoreError> {
+        let (held_worlds, orphans) = {
+            let engine = self.engine.lock();
+            (engine.held(), engine.orphans().count())
+        };
+        let overlay = &self.shared.overlay;
+        Ok(LedgerStats {
+            best_height: self.shared.best().height(),
+            base_height: self.shared.store.read()?.base()?.height,
+            live_worlds: self.shared.worlds.read().live.len(),
+            held_worlds,
+            headers: self.shared.tree.read().ids().len(),
+            overlay_coins: overlay.coins.len(),
+            overlay_scripts: overlay.scripts.len(),
+            overlay_bytes: overlay.coins.bytes() + overlay.scripts.bytes(),
+            orphans,
+        })
+    }
+}
+
+/// Why a block is invalid: its own reason, or that of the ancestor that failed.
+fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
+    let node = tree.node(id);
+    match node.failure? {
+        Failure::Rule | Failure::ByHand => Some(node.reason.clone()),
+        Failure::Ancestor => {
+            let mut ancestor = node;
+            while ancestor.failure == Some(Failure::Ancestor) {
+                ancestor = tree.node(ancestor.parent?);
+            }
+            Some(format!("its ancestor {} is invalid: {}", ancestor.hash, ancestor.reason))
+        }
+    }
+}

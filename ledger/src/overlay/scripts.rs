@@ -1,0 +1,207 @@
+//! Owns the versions of script balances above the base.
+//! Promises a balance at any world without summing: each change carries the totals of its own path.
+//! Refuses to read the base: totals are relative to where the script entered the overlay.
+
+use std::collections::BTreeMap;
+
+use bitcoin::OutPoint;
+use smallvec::SmallVec;
+
+use super::shards::{Keyed, Shards};
+use crate::coin::Coin;
+use crate::id::{BlockId, ScriptHash};
+use crate::path::Path;
+
+/// Changes of a script's totals relative to some starting point; differences of two of them mean something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) sat: i64,
+    /// What coinbases paid, never reduced: a coinbase cannot be spent while its age still matters.
+    pub(crate) coinbase_sat: i64,
+    pub(crate) coins: i64,
+}
+
+impl Totals {
+    fn of(coin: &Coin, created: bool) -> Totals {
+        let sat = coin.amount.to_sat() as i64;
+        if created {
+            Totals { sat, coinbase_sat: if coin.coinbase { sat } else { 0 }, coins: 1 }
+        } else {
+            Totals { sat: -sat, coinbase_sat: 0, coins: -1 }
+        }
+    }
+
+    pub(crate) fn plus(self, other: Totals) -> Totals {
+        Totals {
+            sat: self.sat + other.sat,
+            coinbase_sat: self.coinbase_sat + other.coinbase_sat,
+            coins: self.coins + other.coins,
+        }
+    }
+
+    pub(crate) fn minus(self, other: Totals) -> Totals {
+        Totals {
+            sat: self.sat - other.sat,
+            coinbase_sat: self.coinbase_sat - other.coinbase_sat,
+            coins: self.coins - other.coins,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    outpoint: OutPoint,
+    block: BlockId,
+    /// Height of the block, and in the lowest bit whether it created the coin.
+    height_and_kind: u32,
+    /// Totals of this path up to and with this change.
+    running: Totals,
+}
+
+impl Change {
+    fn new(outpoint: OutPoint, block: BlockId, height: u32, created: bool, running: Totals) -> Change {
+        Change { outpoint, block, height_and_kind: height << 1 | u32::from(created), running }
+    }
+
+    fn height(&self) -> u32 {
+        self.height_and_kind >> 1
+    }
+
+    fn created(&self) -> bool {
+        self.height_and_kind & 1 == 1
+    }
+}
+
+struct Entry {
+    script: ScriptHash,
+    /// Running totals of the base's path where the overlay begins.
+    floor: Totals,
+    /// In the order of connection: on any path, heights rise from front to back.
+    changes: SmallVec<[Change; 1]>,
+}
+
+impl Keyed for Entry {
+    type Key = ScriptHash;
+
+    fn key(&self) -> &ScriptHash {
+        &self.script
+    }
+}
+
+impl Entry {
+    fn new(script: ScriptHash) -> Entry {
+        Entry { script, floor: Totals::default(), changes: SmallVec::new() }
+    }
+
+    /// Running totals of `path` up to and with `height`.
+    fn running_at(&self, path: &Path, height: u32) -> Totals {
+        self.changes
+            .iter()
+            .rev()
+            .find(|change| change.height() <= height && path.holds(change.height(), change.block))
+            .map_or(self.floor, |change| change.running)
+    }
+}
+
+/// `script -> changes`.
+pub(crate) struct ScriptOverlay {
+    entries: Shards<Entry>,
+}
+
+impl ScriptOverlay {
+    pub(super) fn new() -> ScriptOverlay {
+        ScriptOverlay { entries: Shards::new() }
+    }
+
+    /// What the blocks of `path` above height `base` did to the script, and of that the coinbases above `mature`.
+    pub(crate) fn totals(&self, script: &ScriptHash, path: &Path, base: u32, mature: Option<u32>) -> (Totals, i64) {
+        self.entries
+            .read(script, |entry| {
+                let all = entry.running_at(path, path.height());
+                let before = entry.running_at(path, base);
+                let mature = mature.map_or(entry.floor, |height| entry.running_at(path, height));
+                (all.minus(before), all.minus(mature).coinbase_sat)
+            })
+            .unwrap_or_default()
+    }
+
+    /// The script's coins that blocks of `path` above height `base` touched: whether each is there at the path's end.
+    pub(crate) fn coins(&self, script: &ScriptHash, path: &Path, base: u32) -> BTreeMap<OutPoint, bool> {
+        self.entries
+            .read(script, |entry| {
+                let visible = |change: &&Change| change.height() > base && path.holds(change.height(), change.block);
+                entry.changes.iter().filter(visible).map(|change| (change.outpoint, change.created())).collect()
+            })
+            .unwrap_or_default()
+    }
+
+    pub(super) fn create(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, path: &Path) {
+        self.append(script, outpoint, coin, true, block, path);
+    }
+
+    pub(super) fn spend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, path: &Path) {
+        self.append(script, outpoint, coin, false, block, path);
+    }
+
+    fn append(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, created: bool, block: BlockId, path: &Path) {
+        let height = path.height();
+        self.entries.change(
+            &script,
+            || Entry::new(script),
+            |entry| {
+                let running = entry.running_at(path, height).plus(Totals::of(coin, created));
+                entry.changes.push(Change::new(outpoint, block, height, created, running));
+            },
+        );
+    }
+
+    pub(super) fn uncreate(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, height: u32) {
+        self.prepend(script, outpoint, coin, true, block, height);
+    }
+
+    pub(super) fn unspend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, height: u32) {
+        self.prepend(script, outpoint, coin, false, block, height);
+    }
+
+    fn prepend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, created: bool, block: BlockId, height: u32) {
+        self.entries.change(
+            &script,
+            || Entry::new(script),
+            |entry| {
+                let running = entry.floor;
+                entry.floor = running.minus(Totals::of(coin, created));
+                entry.changes.insert(0, Change::new(outpoint, block, height, created, running));
+            },
+        );
+    }
+
+    pub(super) fn forget(&self, script: &ScriptHash, block: BlockId) {
+        self.remove(script, block, false);
+    }
+
+    pub(super) fn settle(&self, script: &ScriptHash, block: BlockId) {
+        self.remove(script, block, true);
+    }
+
+    fn remove(&self, script: &ScriptHash, block: BlockId, settle: bool) {
+        self.entries.prune(script, |entry| {
+            if settle && let Some(last) = entry.changes.iter().rev().find(|change| change.block == block) {
+                entry.floor = last.running;
+            }
+            entry.changes.retain(|change| change.block != block);
+            if entry.changes.spilled() && entry.changes.len() * 2 <= entry.changes.capacity() {
+                entry.changes.shrink_to_fit();
+            }
+            !entry.changes.is_empty()
+        });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of the table, without the lists of scripts with more than one change.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.table_bytes()
+    }
+}

@@ -1,0 +1,204 @@
+//! Owns the rules for blocks that need no coins: by themselves, and against their parent's chain.
+//! Promises Bitcoin Core's order of checks, on which the answer to a block with two faults depends.
+//! Refuses to trust: a block that was never checked cannot make it panic.
+
+use bitcoin::hashes::Hash;
+use bitcoin::script::Builder;
+
+use super::chain::{Chain, median_time_past};
+use super::header::check_proof_of_work;
+use super::merkle::merkle_root;
+use super::reject::Reject;
+use super::script_check::ScriptCheck;
+use super::signet;
+use super::transaction::{MAX_BLOCK_WEIGHT, WITNESS_SCALE_FACTOR, check_transaction, is_final};
+use crate::decode::{DecodedBlock, DecodedTransaction};
+use crate::params::Params;
+use crate::sha256d::sha256d;
+
+#[cfg(test)]
+mod tests;
+
+/// The most that the signature operations of a block may cost (BIP141): 4 each, 1 in a witness.
+pub const MAX_BLOCK_SIGOPS_COST: u64 = 80_000;
+
+/// What a witness commitment's script starts with: OP_RETURN, a push of 36 bytes, BIP141's mark.
+const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+
+/// Bytes of the shortest script that holds a witness commitment.
+const COMMITMENT_LENGTH: usize = 38;
+
+/// Checks what can be said about a block by itself; `scripts` runs a signet block's solution.
+///
+/// A failure says nothing about the header: another block may have the same. Reasons, in this order:
+/// `high-hash`, `bad-signet-blksig`, `bad-txnmrklroot`, `bad-txns-duplicate`, `bad-blk-length`,
+/// `bad-cb-missing`, `bad-cb-multiple`, those of [`check_transaction`], `bad-blk-sigops`.
+pub fn check_block(
+    block: &DecodedBlock,
+    params: &Params,
+    scripts: &dyn ScriptCheck,
+) -> Result<(), Reject> {
+    check_proof_of_work(&block.header, params)?;
+    signet::check_solution(block, params, scripts)?;
+    check_merkle_root(block)?;
+
+    let transactions = &block.transactions;
+    let too_long = transactions.len() * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT
+        || block.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT;
+    if transactions.is_empty() || too_long {
+        let debug = format!(
+            "{} transactions in {} bytes without witnesses",
+            transactions.len(),
+            block.stripped_size
+        );
+        return Err(Reject::consensus("bad-blk-length", debug));
+    }
+
+    if !transactions[0].is_coinbase() {
+        return Err(Reject::consensus(
+            "bad-cb-missing",
+            "the first transaction is no coinbase",
+        ));
+    }
+    if let Some(second) = transactions[1..]
+        .iter()
+        .position(DecodedTransaction::is_coinbase)
+    {
+        let debug = format!("transaction {} is a coinbase too", second + 1);
+        return Err(Reject::consensus("bad-cb-multiple", debug));
+    }
+
+    for transaction in transactions {
+        check_transaction(transaction).map_err(|reject| Reject {
+            debug: format!("in transaction {}", transaction.txid),
+            ..reject
+        })?;
+    }
+
+    // Fewer than there are: those in witnesses and P2SH scripts are counted where the coins are known.
+    let sigops: u64 = transactions
+        .iter()
+        .map(|tx| u64::from(tx.legacy_sigops))
+        .sum();
+    if sigops * WITNESS_SCALE_FACTOR as u64 > MAX_BLOCK_SIGOPS_COST {
+        let debug = format!("{sigops} signature operations without those in witnesses");
+        return Err(Reject::consensus("bad-blk-sigops", debug));
+    }
+    Ok(())
+}
+
+fn check_merkle_root(block: &DecodedBlock) -> Result<(), Reject> {
+    let leaves = block
+        .transactions
+        .iter()
+        .map(|tx| tx.txid.to_byte_array())
+        .collect();
+    let computed = merkle_root(leaves);
+    if computed.root != block.header.merkle_root.to_byte_array() {
+        return Err(Reject::mutated(
+            "bad-txnmrklroot",
+            "the merkle root is not the header's",
+        ));
+    }
+    if computed.mutated {
+        let debug = "transactions are repeated without changing the merkle root";
+        return Err(Reject::mutated("bad-txns-duplicate", debug));
+    }
+    Ok(())
+}
+
+/// Checks a block that passed [`check_block`] against the chain that ends at its parent.
+///
+/// Reasons, in this order: `bad-txns-nonfinal`, `bad-cb-height`, then of kind `Mutated`
+/// `bad-witness-nonce-size`, `bad-witness-merkle-match`, `unexpected-witness`, then `bad-blk-weight`.
+pub fn check_block_in_context(
+    block: &DecodedBlock,
+    parent: &impl Chain,
+    params: &Params,
+) -> Result<(), Reject> {
+    let height = parent.height() + 1;
+    let lock_time_limit = match height >= params.csv_height {
+        true => median_time_past(parent, parent.height()),
+        false => block.header.time,
+    };
+    for transaction in &block.transactions {
+        if !is_final(&transaction.tx, height, lock_time_limit) {
+            let debug = format!("transaction {} is not final", transaction.txid);
+            return Err(Reject::consensus("bad-txns-nonfinal", debug));
+        }
+    }
+
+    if height >= params.bip34_height && !starts_with_height(block, height) {
+        let debug = format!("the coinbase does not start with height {height}");
+        return Err(Reject::consensus("bad-cb-height", debug));
+    }
+
+    check_witnesses(block, height >= params.segwit_height)?;
+
+    if block.weight() > MAX_BLOCK_WEIGHT {
+        let debug = format!("weight {} is above {MAX_BLOCK_WEIGHT}", block.weight());
+        return Err(Reject::consensus("bad-blk-weight", debug));
+    }
+    Ok(())
+}
+
+/// Whether the coinbase's script starts with the height, as a script would push it (BIP34).
+fn starts_with_height(block: &DecodedBlock, height: u32) -> bool {
+    let expected = Builder::new().push_int(i64::from(height)).into_script();
+    let input = block
+        .transactions
+        .first()
+        .and_then(|coinbase| coinbase.tx.input.first());
+    input.is_some_and(|input| input.script_sig.as_bytes().starts_with(expected.as_bytes()))
+}
+
+/// Where the coinbase commits to the witnesses: the last output that looks like it (BIP141).
+pub fn witness_commitment_index(block: &DecodedBlock) -> Option<usize> {
+    let outputs = &block.transactions.first()?.tx.output;
+    outputs.iter().rposition(|output| {
+        let script = output.script_pubkey.as_bytes();
+        script.len() >= COMMITMENT_LENGTH && script.starts_with(&COMMITMENT_PREFIX)
+    })
+}
+
+/// The root of the tree of witness transaction ids, in which the coinbase's counts as zero (BIP141).
+pub fn witness_root(block: &DecodedBlock) -> [u8; 32] {
+    let leaf = |(index, tx): (usize, &DecodedTransaction)| match index {
+        0 => [0; 32],
+        _ => tx.wtxid.to_byte_array(),
+    };
+    merkle_root(block.transactions.iter().enumerate().map(leaf).collect()).root
+}
+
+/// Checks the commitment to the witnesses, or that there are none where nothing commits to them.
+fn check_witnesses(block: &DecodedBlock, segwit: bool) -> Result<(), Reject> {
+    let commitment = if segwit {
+        witness_commitment_index(block)
+    } else {
+        None
+    };
+    let Some(position) = commitment else {
+        return match block.transactions.iter().find(|tx| tx.has_witness()) {
+            None => Ok(()),
+            Some(transaction) => {
+                let debug = format!("transaction {} has a witness", transaction.txid);
+                Err(Reject::mutated("unexpected-witness", debug))
+            }
+        };
+    };
+    let coinbase = &block.transactions[0].tx;
+    let witness = coinbase.input.first().map(|input| &input.witness);
+    let nonce = witness
+        .filter(|witness| witness.len() == 1)
+        .and_then(|witness| witness.nth(0));
+    let Some(nonce) = nonce.filter(|nonce| nonce.len() == 32) else {
+        let debug = "the coinbase's witness is not one element of 32 bytes";
+        return Err(Reject::mutated("bad-witness-nonce-size", debug));
+    };
+    let committed = &coinbase.output[position].script_pubkey.as_bytes()[6..COMMITMENT_LENGTH];
+    if sha256d(&[&witness_root(block), nonce]) != committed {
+        let debug = "the witnesses are not those that the coinbase commits to";
+        return Err(Reject::mutated("bad-witness-merkle-match", debug));
+    }
+    Ok(())
+}

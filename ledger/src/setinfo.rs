@@ -1,0 +1,151 @@
+//! Owns what can be said about a whole UTXO set: counts, sums, and the two hashes that prove it equal to another
+//! node's. Promises Bitcoin Core's values for `gettxoutsetinfo`.
+//! Refuses to sort: coins come in the order of their outpoints.
+
+use std::ops::Range;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, Script};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::coin::Coin;
+use crate::muhash::MuHash3072;
+
+#[cfg(test)]
+mod tests;
+
+/// How many coins are gathered before they are hashed on all threads.
+const BATCH: usize = 8192;
+
+/// How many of them a thread takes at once.
+const PART: usize = 128;
+
+/// What can be said about a UTXO set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetInfo {
+    /// How many coins there are.
+    pub txouts: u64,
+    /// What they amount to, in satoshis.
+    pub total_sat: u64,
+    /// A size of the set that depends on no database: 50 bytes a coin and its script.
+    pub bogosize: u64,
+    /// The MuHash3072 of the coins, in the byte order in which SHA-256 writes it; shown reversed.
+    pub muhash: [u8; 32],
+    /// Double SHA-256 of the coins in order, in the byte order in which SHA-256 writes it; shown reversed.
+    pub hash_serialized_3: [u8; 32],
+}
+
+/// What a coin with this script counts for in [`SetInfo::bogosize`].
+pub fn bogosize(script: &Script) -> u64 {
+    const TXID: u64 = 32;
+    const VOUT: u64 = 4;
+    const HEIGHT_AND_COINBASE: u64 = 4;
+    const AMOUNT: u64 = 8;
+    const SCRIPT_LENGTH: u64 = 2;
+    TXID + VOUT + HEIGHT_AND_COINBASE + AMOUNT + SCRIPT_LENGTH + script.len() as u64
+}
+
+/// Appends the bytes of a coin that both hashes take.
+///
+/// `txid | vout u32 | (height * 2 + coinbase) u32 | amount u64 | CompactSize of the script | script`, numbers
+/// little-endian, the txid in the order in which it is hashed.
+pub fn write_coin(outpoint: &OutPoint, coin: &Coin, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(outpoint.txid.as_byte_array());
+    bytes.extend_from_slice(&outpoint.vout.to_le_bytes());
+    bytes.extend_from_slice(&(coin.height << 1 | u32::from(coin.coinbase)).to_le_bytes());
+    bytes.extend_from_slice(&coin.amount.to_sat().to_le_bytes());
+    let script = coin.script_pubkey.as_bytes();
+    match script.len() {
+        length @ 0..=0xfc => bytes.push(length as u8),
+        length @ 0xfd..=0xffff => {
+            bytes.push(0xfd);
+            bytes.extend_from_slice(&(length as u16).to_le_bytes());
+        }
+        // No coin has such a script: 10,000 bytes are the most.
+        length => {
+            bytes.push(0xfe);
+            bytes.extend_from_slice(&(length as u32).to_le_bytes());
+        }
+    }
+    bytes.extend_from_slice(script);
+}
+
+/// Takes in the coins of a set, one by one, in order of txid (as bytes) and output number.
+#[derive(Clone, Debug, Default)]
+pub struct SetInfoBuilder {
+    txouts: u64,
+    total_sat: u64,
+    bogosize: u64,
+    muhash: MuHash3072,
+    serialized: Sha256,
+    /// Coins not yet hashed, and where each of them lies.
+    bytes: Vec<u8>,
+    spans: Vec<Range<usize>>,
+    last: Option<([u8; 32], u32)>,
+}
+
+impl SetInfoBuilder {
+    /// For an empty set.
+    pub fn new() -> SetInfoBuilder {
+        SetInfoBuilder::default()
+    }
+
+    /// Takes in the next coin. Out of order, `hash_serialized_3` would be wrong: debug builds panic.
+    pub fn add(&mut self, outpoint: &OutPoint, coin: &Coin) {
+        let key = (outpoint.txid.to_byte_array(), outpoint.vout);
+        debug_assert!(
+            self.last < Some(key),
+            "coins must come in the order of their outpoints"
+        );
+        self.last = Some(key);
+        self.txouts += 1;
+        self.total_sat = self.total_sat.saturating_add(coin.amount.to_sat());
+        self.bogosize += bogosize(&coin.script_pubkey);
+        let start = self.bytes.len();
+        write_coin(outpoint, coin, &mut self.bytes);
+        self.spans.push(start..self.bytes.len());
+        if self.spans.len() == BATCH {
+            self.hash_batch();
+        }
+    }
+
+    /// The facts about all coins taken in.
+    pub fn finish(mut self) -> SetInfo {
+        self.hash_batch();
+        SetInfo {
+            txouts: self.txouts,
+            total_sat: self.total_sat,
+            bogosize: self.bogosize,
+            muhash: self.muhash.finalize(),
+            hash_serialized_3: Sha256::digest(self.serialized.finalize()).into(),
+        }
+    }
+
+    fn hash_batch(&mut self) {
+        let (bytes, spans) = (&self.bytes, &self.spans);
+        let product = |part: &[Range<usize>]| {
+            let mut muhash = MuHash3072::new();
+            part.iter()
+                .for_each(|span| muhash.insert(&bytes[span.clone()]));
+            muhash
+        };
+        let combined = |mut one: MuHash3072, other: MuHash3072| {
+            one.combine(&other);
+            one
+        };
+        let serialized = &mut self.serialized;
+        let ((), muhash) = rayon::join(
+            || serialized.update(bytes),
+            || {
+                spans
+                    .par_chunks(PART)
+                    .map(product)
+                    .reduce(MuHash3072::new, combined)
+            },
+        );
+        self.muhash.combine(&muhash);
+        self.bytes.clear();
+        self.spans.clear();
+    }
+}

@@ -1,0 +1,80 @@
+//! Owns what the writer and all readers share: tree, worlds, overlay, store.
+//! Promises short critical sections: a lock here is never held while a block is validated or a disk is waited for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use bitcoin::BlockHash;
+use parking_lot::RwLock;
+
+use crate::chain_status::ChainStatus;
+use crate::clock::Clock;
+use crate::id::BlockId;
+use crate::overlay::Overlay;
+use crate::params::Params;
+use crate::path::Path;
+use crate::rules::script_check::ScriptCheck;
+use crate::store::Store;
+use crate::tree::{BlockTree, Progress};
+use crate::world::WorldState;
+
+/// The state of a ledger.
+pub(crate) struct Shared {
+    pub(crate) params: Params,
+    pub(crate) horizon: u32,
+    pub(crate) clock: Clock,
+    pub(crate) scripts: Arc<dyn ScriptCheck>,
+    pub(crate) store: Store,
+    pub(crate) tree: RwLock<BlockTree>,
+    pub(crate) worlds: RwLock<Worlds>,
+    pub(crate) overlay: Overlay,
+    /// The overlay is complete for paths above this height; see `world.rs` for who may trust it when.
+    pub(crate) overlay_floor: AtomicU32,
+}
+
+/// The worlds that can be asked for.
+pub(crate) struct Worlds {
+    /// Every block inside the horizon that was connected, on any branch.
+    pub(crate) live: HashMap<BlockId, Arc<WorldState>>,
+    pub(crate) best: Arc<WorldState>,
+}
+
+impl Shared {
+    pub(crate) fn best(&self) -> Arc<WorldState> {
+        self.worlds.read().best.clone()
+    }
+
+    /// The lowest height at which a branch may fork off `best_height`'s chain and stay live.
+    pub(crate) fn window_floor(&self, best_height: u32) -> u32 {
+        best_height.saturating_sub(self.horizon)
+    }
+
+    /// What `getchaintips` would say of a block.
+    pub(crate) fn status(&self, tree: &BlockTree, best: &WorldState, id: BlockId) -> ChainStatus {
+        let node = tree.node(id);
+        if best.path.holds(node.height, id) {
+            ChainStatus::Active
+        } else if node.failed() {
+            ChainStatus::Invalid
+        } else if node.progress == Progress::Connected {
+            ChainStatus::ValidFork
+        } else if node.sequence == 0 {
+            // Its data or that of an ancestor is missing.
+            ChainStatus::HeadersOnly
+        } else {
+            ChainStatus::ValidHeaders
+        }
+    }
+
+    /// The world at one block of a path.
+    pub(crate) fn world_on(&self, path: &Path, id: BlockId) -> Arc<WorldState> {
+        let tree = self.tree.read();
+        let node = tree.node(id);
+        WorldState::new(id, node.hash, node.chainwork, path.truncated(node.height))
+    }
+
+    pub(crate) fn hash(&self, id: BlockId) -> BlockHash {
+        self.tree.read().node(id).hash
+    }
+}

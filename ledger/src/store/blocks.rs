@@ -1,0 +1,420 @@
+//! Owns the block files: `blocks/blkNNNNN.dat`, appended to and never rewritten.
+//! Promises that a committed block is on disk, and that what a crash left behind it is cut off.
+//! Refuses frames that do not start with the network's magic and the expected length.
+//!
+//! A frame is `magic 4 | length u32 little-endian | block`, as in `bootstrap.dat`. Table
+//! `block_files` says how long each file is as of the last commit:
+//! file number (u32 big-endian) -> length (u64 little-endian).
+//!
+//! ```text
+//! blk00000.dat  [frame][frame][frame]            committed, full
+//! blk00001.dat  [frame][frame]|[frame][fra…      committed up to |, the rest is pending
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::codec::{Malformed, Source};
+use super::error::{damaged_file, file_error};
+use super::reader::{Reader, Transaction, Writer};
+use super::{StoreError, failpoint};
+
+/// Longest block that a frame may hold, in bytes. Far above what consensus allows.
+pub const MAX_BLOCK_LENGTH: u32 = 32 * 1024 * 1024;
+
+/// Largest size at which block files may roll over: positions have 32 bits.
+pub const MAX_BLOCK_FILE_SIZE: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of a frame before its block.
+const FRAME_HEAD: usize = 8;
+
+/// How many block files are kept open for reading.
+const MAX_OPEN_FILES: usize = 32;
+
+/// Where a block's bytes are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BlockPosition {
+    /// The block file's number.
+    pub file: u32,
+    /// Offset of the block's first byte in it; its frame starts 8 bytes before.
+    pub offset: u32,
+    /// The block's length in bytes.
+    pub length: u32,
+}
+
+impl BlockPosition {
+    /// file u32 | offset u32 | length u32.
+    pub(super) fn write(&self, row: &mut Vec<u8>) {
+        for number in [self.file, self.offset, self.length] {
+            row.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    pub(super) fn read(source: &mut Source<'_>) -> Result<BlockPosition, Malformed> {
+        Ok(BlockPosition {
+            file: source.u32_le()?,
+            offset: source.u32_le()?,
+            length: source.u32_le()?,
+        })
+    }
+}
+
+/// A place in the files: the end of what was written or committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct End {
+    file: u32,
+    length: u64,
+}
+
+/// Where the next frame goes.
+struct Tail {
+    committed: End,
+    next: End,
+    /// The file of `next`, open for writing; `None` until the first append to it.
+    file: Option<Arc<File>>,
+    /// Files written since the last commit, with their lengths; the last one is `next`.
+    touched: Vec<(End, Arc<File>)>,
+    /// Whether a file was created since the last commit, so that the directory must be synced.
+    created: bool,
+    /// The frame that is being put together: kept for its allocation.
+    frame: Vec<u8>,
+}
+
+/// The block files of a store.
+pub(super) struct BlockFiles {
+    directory: PathBuf,
+    magic: [u8; 4],
+    roll_over: u64,
+    tail: Mutex<Tail>,
+    /// Files open for reading, the most recently used last.
+    open: Mutex<Vec<(u32, Arc<File>)>>,
+}
+
+/// The blocks appended since the last commit; dropped, it cuts them off.
+pub(super) struct Pending<'s> {
+    files: &'s BlockFiles,
+    done: bool,
+}
+
+impl BlockFiles {
+    /// The files as `committed` (number and length, in order) describes them, without a look at the disk.
+    pub(super) fn new(
+        directory: PathBuf,
+        magic: [u8; 4],
+        roll_over: u64,
+        committed: &[(u32, u64)],
+    ) -> BlockFiles {
+        let (file, length) = committed.last().copied().unwrap_or((0, 0));
+        let end = End { file, length };
+        BlockFiles {
+            directory,
+            magic,
+            roll_over: roll_over.clamp(1, MAX_BLOCK_FILE_SIZE),
+            tail: Mutex::new(Tail {
+                committed: end,
+                next: end,
+                file: None,
+                touched: Vec::new(),
+                created: false,
+                frame: Vec::new(),
+            }),
+            open: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Compares the files with what was committed, for a writer that starts: what lies beyond it is
+    /// cut off; what is missing from it is an error.
+    pub(super) fn recover(&self, committed: &[(u32, u64)]) -> Result<(), StoreError> {
+        std::fs::create_dir_all(&self.directory)
+            .map_err(|error| file_error(&self.directory, "creating the directory", error))?;
+        for (file, wanted) in committed {
+            let path = self.path(*file);
+            let found = match std::fs::metadata(&path) {
+                Ok(data) => data.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(damaged_file(&path, "the file is missing"));
+                }
+                Err(error) => return Err(file_error(&path, "looking at it", error)),
+            };
+            if found < *wanted {
+                let detail = format!("it has {found} bytes where {wanted} were committed");
+                return Err(damaged_file(&path, detail));
+            }
+            if found > *wanted {
+                tracing::info!(file = %path.display(), from = found, to = wanted, "cutting off a torn tail");
+                self.truncate(*file, *wanted)?;
+            }
+        }
+        let first_unknown = committed.last().map_or(0, |(file, _)| file + 1);
+        self.remove_from(first_unknown)
+    }
+
+    /// Whether the directory has a block file with anything in it.
+    pub(super) fn any_bytes(directory: &Path) -> bool {
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return false;
+        };
+        entries.flatten().any(|entry| {
+            file_number(&entry.path()).is_some()
+                && entry.metadata().is_ok_and(|data| data.len() > 0)
+        })
+    }
+
+    fn path(&self, file: u32) -> PathBuf {
+        self.directory.join(format!("blk{file:05}.dat"))
+    }
+
+    fn truncate(&self, file: u32, length: u64) -> Result<(), StoreError> {
+        let path = self.path(file);
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(length))
+            .map_err(|error| file_error(&path, "cutting off its tail", error))
+    }
+
+    /// Removes the files numbered `first` and above, highest first so that no gap is ever left.
+    fn remove_from(&self, first: u32) -> Result<(), StoreError> {
+        let entries = std::fs::read_dir(&self.directory)
+            .map_err(|error| file_error(&self.directory, "listing it", error))?;
+        let mut numbers: Vec<u32> = entries
+            .flatten()
+            .filter_map(|entry| file_number(&entry.path()))
+            .filter(|number| *number >= first)
+            .collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        for number in numbers {
+            let path = self.path(number);
+            tracing::info!(file = %path.display(), "removing a block file that was never committed");
+            std::fs::remove_file(&path).map_err(|error| file_error(&path, "removing it", error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a frame behind the last one.
+    pub(super) fn append(&self, block: &[u8]) -> Result<BlockPosition, StoreError> {
+        let length = u32::try_from(block.len())
+            .ok()
+            .filter(|length| *length <= MAX_BLOCK_LENGTH)
+            .ok_or(StoreError::BlockTooLong {
+                length: block.len(),
+                limit: MAX_BLOCK_LENGTH,
+            })?;
+        let mut tail = self.tail.lock();
+        let tail = &mut *tail;
+        let frame_length = (FRAME_HEAD + block.len()) as u64;
+        if tail.next.length > 0 && tail.next.length + frame_length > self.roll_over {
+            tail.next = End {
+                file: tail.next.file + 1,
+                length: 0,
+            };
+            tail.file = None;
+        }
+        let path = self.path(tail.next.file);
+        let file = match &tail.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(&path)
+                    .map_err(|error| file_error(&path, "opening it", error))?;
+                tail.created |= tail.next.length == 0;
+                let file = Arc::new(file);
+                tail.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        tail.frame.clear();
+        tail.frame.extend_from_slice(&self.magic);
+        tail.frame.extend_from_slice(&length.to_le_bytes());
+        tail.frame.extend_from_slice(block);
+        let start = tail.next.length;
+        if let Err(error) = file.write_all_at(&tail.frame, start) {
+            let error = file_error(&path, "appending a block", error);
+            // What was written of the frame is no block; if it stays, the next append overwrites it.
+            let _ = file.set_len(start);
+            return Err(error);
+        }
+        tail.next.length += frame_length;
+        match tail.touched.last_mut() {
+            Some((end, _)) if end.file == tail.next.file => *end = tail.next,
+            _ => tail.touched.push((tail.next, file)),
+        }
+        failpoint::reach("append-block");
+        Ok(BlockPosition {
+            file: tail.next.file,
+            offset: (start + FRAME_HEAD as u64) as u32,
+            length,
+        })
+    }
+
+    /// Reads a block and checks the frame around it.
+    pub(super) fn read(&self, position: BlockPosition) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(position.file);
+        let damaged = |detail: &str| {
+            let offset = position.offset;
+            damaged_file(&path, format!("at offset {offset}: {detail}"))
+        };
+        let Some(start) = u64::from(position.offset).checked_sub(FRAME_HEAD as u64) else {
+            return Err(damaged("no frame can start before the file does"));
+        };
+        if position.length > MAX_BLOCK_LENGTH {
+            return Err(damaged("the block is longer than a frame may be"));
+        }
+        let file = match self.open_for_reading(position.file) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged("the file is missing"));
+            }
+            Err(error) => return Err(file_error(&path, "opening it", error)),
+        };
+        let read = |bytes: &mut [u8], offset: u64| {
+            let read = file.read_exact_at(bytes, offset);
+            read.map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => damaged("the file ends inside the block"),
+                _ => file_error(&path, "reading a block", error),
+            })
+        };
+        let mut head = [0; FRAME_HEAD];
+        read(&mut head, start)?;
+        if head[..4] != self.magic {
+            return Err(damaged("the frame does not start with the network's magic"));
+        }
+        if head[4..] != position.length.to_le_bytes() {
+            return Err(damaged("the frame has another length than the block"));
+        }
+        let mut block = vec![0; position.length as usize];
+        read(&mut block, u64::from(position.offset))?;
+        Ok(block)
+    }
+
+    fn open_for_reading(&self, number: u32) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock();
+        if let Some(index) = open.iter().position(|(file, _)| *file == number) {
+            let entry = open.remove(index);
+            let file = Arc::clone(&entry.1);
+            open.push(entry);
+            return Ok(file);
+        }
+        let file = Arc::new(File::open(self.path(number))?);
+        if open.len() >= MAX_OPEN_FILES {
+            open.remove(0);
+        }
+        open.push((number, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    pub(super) fn pending(&self) -> Pending<'_> {
+        Pending {
+            files: self,
+            done: false,
+        }
+    }
+
+    /// Forgets and cuts off everything behind the committed end.
+    fn roll_back(&self) {
+        let mut tail = self.tail.lock();
+        if tail.touched.is_empty() && tail.next == tail.committed {
+            return;
+        }
+        tail.touched.clear();
+        tail.created = false;
+        tail.file = None;
+        tail.next = tail.committed;
+        let End { file, length } = tail.committed;
+        self.open.lock().retain(|(number, _)| *number <= file);
+        // If the disk refuses this too, the bytes are overwritten by the next append or cut off at the next start.
+        let cut = match length {
+            0 => self.remove_from(file),
+            _ => self
+                .remove_from(file + 1)
+                .and_then(|()| self.truncate(file, length)),
+        };
+        if let Err(error) = cut {
+            tracing::warn!(%error, "could not cut off blocks that were not committed");
+        }
+    }
+}
+
+/// The number in `blkNNNNN.dat`; `None` for other files.
+fn file_number(path: &Path) -> Option<u32> {
+    let digits = path
+        .file_name()?
+        .to_str()?
+        .strip_prefix("blk")?
+        .strip_suffix(".dat")?;
+    let plain = digits.len() >= 5 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
+
+impl Pending<'_> {
+    /// Brings what was appended to the disk; returns the number and new length of each file it is in.
+    pub(super) fn sync(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let tail = self.files.tail.lock();
+        for (end, file) in &tail.touched {
+            let path = self.files.path(end.file);
+            file.sync_data()
+                .map_err(|error| file_error(&path, "syncing it", error))?;
+        }
+        if tail.created {
+            let directory = &self.files.directory;
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(|error| file_error(directory, "syncing it", error))?;
+        }
+        let ends = tail.touched.iter();
+        Ok(ends.map(|(end, _)| (end.file, end.length)).collect())
+    }
+
+    /// Makes the end as it was synced the committed one.
+    pub(super) fn committed(mut self) {
+        self.done = true;
+        let mut tail = self.files.tail.lock();
+        tail.committed = tail.next;
+        tail.touched.clear();
+        tail.created = false;
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.files.roll_back();
+        }
+    }
+}
+
+impl<T: Transaction> Reader<'_, T> {
+    /// The committed block files, number and length each, in order.
+    pub(super) fn block_files(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let files = self.all_rows(&self.store.tables.block_files, read_block_file)?;
+        files.collect()
+    }
+}
+
+pub(super) fn read_block_file(key: &[u8], value: &[u8]) -> Result<(u32, u64), Malformed> {
+    let file = u32::from_be_bytes(Source::new(key).array()?);
+    let mut source = Source::new(value);
+    let length = source.u64_le()?;
+    source.end()?;
+    Ok((file, length))
+}
+
+impl Writer<'_> {
+    pub(super) fn put_block_file(&mut self, file: u32, length: u64) -> Result<(), StoreError> {
+        let store = self.store;
+        let key = file.to_be_bytes();
+        self.put(&store.tables.block_files, &key, &length.to_le_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

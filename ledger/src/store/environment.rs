@@ -1,0 +1,62 @@
+//! Owns how LMDB's environment is opened: the one place with unsafe code.
+//! Promises that the file was looked at before LMDB maps it, so that damage is an error and no signal.
+//! Refuses every flag that trades durability for speed (`MDB_NOSYNC`, `MDB_WRITEMAP`, …).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
+
+use super::tables::MAX_TABLES;
+use super::{Access, StoreConfig, StoreError};
+
+/// How many read transactions there may be at once, of all threads and processes.
+const MAX_READERS: u32 = 2048;
+
+/// Map sizes are rounded up to this many bytes: a multiple of every page size in use.
+const MAP_GRAIN: usize = 64 * 1024;
+
+/// LMDB's file in a data directory.
+pub(super) fn data_path(directory: &Path) -> PathBuf {
+    directory.join("data.mdb")
+}
+
+/// Opens the environment in the data directory, creating it for a writer.
+///
+/// A reader that may not write LMDB's lock file goes without: then nothing tells a writer that it
+/// reads, so that is meant for read-only disks and snapshots.
+pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> {
+    let opened = match config.access {
+        Access::Writer => map(config, EnvFlags::empty()),
+        Access::Reader => match map(config, EnvFlags::READ_ONLY) {
+            Err(heed::Error::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                map(config, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK)
+            }
+            opened => opened,
+        },
+    };
+    let env = opened.map_err(|error| super::lmdb_error(config, error))?;
+    // Slots of readers that were killed would keep old pages alive.
+    if config.access == Access::Writer {
+        env.clear_stale_readers()
+            .map_err(|error| super::lmdb_error(config, error))?;
+    }
+    Ok(env)
+}
+
+#[allow(unsafe_code)]
+fn map(config: &StoreConfig, flags: EnvFlags) -> heed::Result<Env<WithoutTls>> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.max_readers(MAX_READERS).max_dbs(MAX_TABLES);
+    if config.access == Access::Writer {
+        options.map_size(config.map_size.next_multiple_of(MAP_GRAIN));
+    }
+    // SAFETY: LMDB maps the file, and it is undefined what happens when something else changes it
+    // meanwhile. Nothing does: a writer holds the lock file of the directory, other writers are
+    // refused, readers map read-only and only LMDB itself writes the file. NO_LOCK is used only
+    // where the lock file cannot be written, with READ_ONLY. No flag weakens syncing.
+    unsafe {
+        options.flags(flags);
+        options.open(&config.directory)
+    }
+}

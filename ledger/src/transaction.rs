@@ -1,0 +1,82 @@
+//! Owns the search for a transaction without an index of them.
+//! Promises to find every transaction with an unspent output and those of the blocks above the base.
+//! Refuses to read the whole chain for one question.
+
+use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
+
+use crate::decode::decode_block;
+use crate::error::{BlockError, ReadError, TransactionError};
+use crate::ledger::Ledger;
+use crate::world::World;
+
+/// Blocks searched back from a world's tip, at most.
+const MAX_BLOCKS_SEARCHED: u32 = 10_000;
+
+/// A transaction and the block that holds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FoundTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// The block that holds it.
+    pub block: BlockHash,
+    /// Height of that block.
+    pub height: u32,
+    /// Its place in the block; 0 is the coinbase.
+    pub index: usize,
+}
+
+impl Ledger {
+    /// Finds a transaction in the block `in_block`, or else in `world`'s chain: by an unspent output of it, or going
+    /// back through the blocks from the tip to the base.
+    pub fn find_transaction(
+        &self,
+        world: &World,
+        txid: &Txid,
+        in_block: Option<&BlockHash>,
+    ) -> Result<FoundTransaction, TransactionError> {
+        if let Some(block) = in_block {
+            return self
+                .transaction_in(block, txid)?
+                .ok_or(TransactionError::NotInBlock { txid: *txid, block: *block });
+        }
+        if let Some(height) = height_of_a_coin(world, txid)?
+            && let Some(block) = world.block_hash_at(height)
+            && let Some(found) = self.transaction_in(&block, txid)?
+        {
+            return Ok(found);
+        }
+        let base = self.shared.store.read()?.base()?.height;
+        let lowest = base.max(world.height().saturating_sub(MAX_BLOCKS_SEARCHED));
+        for height in (lowest..=world.height()).rev() {
+            if let Some(block) = world.block_hash_at(height)
+                && let Some(found) = self.transaction_in(&block, txid)?
+            {
+                return Ok(found);
+            }
+        }
+        let searched = world.height() - lowest + 1;
+        Err(TransactionError::NotIndexed { txid: *txid, world: world.hash(), searched })
+    }
+
+    fn transaction_in(&self, hash: &BlockHash, txid: &Txid) -> Result<Option<FoundTransaction>, BlockError> {
+        let height = self.block_info(hash).ok_or(BlockError::Unknown { hash: *hash })?.height;
+        let bytes = self.block_bytes(hash)?;
+        let (block, _) = decode_block(&bytes).map_err(|source| BlockError::Undecodable { hash: *hash, source })?;
+        let found = block.transactions.into_iter().enumerate().find(|(_, transaction)| transaction.txid == *txid);
+        Ok(found.map(|(index, found)| FoundTransaction { transaction: found.tx, block: *hash, height, index }))
+    }
+}
+
+/// Height of an unspent output of the transaction: in the base by its prefix, above it by trying the first outputs.
+fn height_of_a_coin(world: &World, txid: &Txid) -> Result<Option<u32>, ReadError> {
+    const OUTPUTS_TRIED: u32 = 16;
+    for vout in 0..OUTPUTS_TRIED {
+        if let Some(coin) = world.coin(&OutPoint::new(*txid, vout))? {
+            return Ok(Some(coin.height));
+        }
+    }
+    world.with_base(|reader, _| match reader.coins_of_transaction(txid)?.next() {
+        Some(row) => Ok(Some(row?.1.height)),
+        None => Ok(None),
+    })
+}

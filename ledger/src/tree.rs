@@ -1,0 +1,434 @@
+//! Owns the block tree: every header known, on every branch, with its work, its validity and its place on disk.
+//! Promises dense stable ids, ancestors in O(log n), and that readers see only what is committed.
+//! Refuses to judge: rules live in `rules/`, decisions in the engine.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, Work};
+
+use crate::id::BlockId;
+use crate::rules::{Chain, HeaderFacts};
+use crate::store::{BlockPosition, HeaderRow, StoreError};
+
+/// How far a block has come on the street.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Progress {
+    /// Only the header is known.
+    Header,
+    /// The block is on disk; it was never connected.
+    Stored,
+    /// Every rule was checked against its parent's world.
+    Connected,
+}
+
+/// Why a block must not be built on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    /// It breaks a rule.
+    Rule,
+    /// Somebody called `invalidate_block` on it.
+    ByHand,
+    /// One of its ancestors failed.
+    Ancestor,
+}
+
+/// One header and what is known of its block.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) hash: BlockHash,
+    pub(crate) header: Header,
+    pub(crate) parent: Option<BlockId>,
+    /// An ancestor further back, so that any ancestor is O(log n) steps away.
+    skip: BlockId,
+    pub(crate) height: u32,
+    /// Work of the whole chain up to here.
+    pub(crate) chainwork: Work,
+    pub(crate) position: Option<BlockPosition>,
+    pub(crate) progress: Progress,
+    pub(crate) failure: Option<Failure>,
+    /// The reject reason of a block that failed a rule.
+    pub(crate) reason: String,
+    /// Order in which blocks became complete; the first seen wins a tie of work. 0: not complete.
+    pub(crate) sequence: u64,
+    /// Unix seconds when the header was first accepted here.
+    pub(crate) first_seen: u64,
+    /// Transactions in the block; 0 while only the header is known.
+    pub(crate) tx_count: u32,
+    /// Children known, of any validity; the leaves of the tree have none.
+    children: Vec<BlockId>,
+}
+
+impl Node {
+    pub(crate) fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Whether a world exists or existed here: all rules hold and nobody took it back.
+    pub(crate) fn valid(&self) -> bool {
+        self.progress == Progress::Connected && !self.failed()
+    }
+
+    pub(crate) fn children(&self) -> &[BlockId] {
+        &self.children
+    }
+
+    fn state_byte(&self) -> u8 {
+        let failure = match self.failure {
+            None => 0,
+            Some(Failure::Rule) => 1,
+            Some(Failure::ByHand) => 2,
+            Some(Failure::Ancestor) => 3,
+        };
+        self.progress as u8 | failure << 4
+    }
+
+    pub(crate) fn row(&self, id: BlockId) -> HeaderRow {
+        HeaderRow {
+            id,
+            hash: self.hash,
+            header: self.header,
+            height: self.height,
+            parent: self.parent,
+            position: self.position,
+            state: self.state_byte(),
+            reason: self.reason.clone(),
+            sequence: self.sequence,
+            first_seen: self.first_seen,
+            tx_count: self.tx_count,
+        }
+    }
+}
+
+fn decode_state(byte: u8) -> Option<(Progress, Option<Failure>)> {
+    let progress = match byte & 0x0f {
+        0 => Progress::Header,
+        1 => Progress::Stored,
+        2 => Progress::Connected,
+        _ => return None,
+    };
+    let failure = match byte >> 4 {
+        0 => None,
+        1 => Some(Failure::Rule),
+        2 => Some(Failure::ByHand),
+        3 => Some(Failure::Ancestor),
+        _ => return None,
+    };
+    Some((progress, failure))
+}
+
+/// Nodes in chunks, so that growing never moves a million of them while readers wait.
+#[derive(Default)]
+struct Nodes {
+    chunks: Vec<Vec<Node>>,
+    length: usize,
+}
+
+impl Nodes {
+    const CHUNK: usize = 4096;
+
+    fn get(&self, id: BlockId) -> &Node {
+        &self.chunks[id.index() / Self::CHUNK][id.index() % Self::CHUNK]
+    }
+
+    fn get_mut(&mut self, id: BlockId) -> &mut Node {
+        &mut self.chunks[id.index() / Self::CHUNK][id.index() % Self::CHUNK]
+    }
+
+    fn push(&mut self, node: Node) {
+        if self.length.is_multiple_of(Self::CHUNK) {
+            self.chunks.push(Vec::with_capacity(Self::CHUNK));
+        }
+        self.chunks.last_mut().expect("a chunk was just made").push(node);
+        self.length += 1;
+    }
+
+    fn pop(&mut self) -> Option<Node> {
+        let chunk = self.chunks.last_mut()?;
+        let node = chunk.pop()?;
+        if chunk.is_empty() {
+            self.chunks.pop();
+        }
+        self.length -= 1;
+        Some(node)
+    }
+}
+
+/// The tree of all headers.
+///
+/// The writer appends and changes nodes as it goes; [`BlockTree::publish`] makes the appended ones visible to readers
+/// and [`BlockTree::rollback`] takes everything back to the last publication.
+pub(crate) struct BlockTree {
+    nodes: Nodes,
+    by_hash: HashMap<BlockHash, BlockId>,
+    /// Committed nodes without committed children.
+    leaves: BTreeSet<BlockId>,
+    /// Nodes below this count are visible to readers.
+    committed: usize,
+    /// Committed nodes as they were before the writer changed them since the last publication.
+    before: HashMap<BlockId, Node>,
+}
+
+impl BlockTree {
+    pub(crate) fn new(genesis: Header, first_seen: u64) -> BlockTree {
+        let mut tree = BlockTree {
+            nodes: Nodes::default(),
+            by_hash: HashMap::new(),
+            leaves: BTreeSet::new(),
+            committed: 0,
+            before: HashMap::new(),
+        };
+        tree.push(genesis, None, first_seen);
+        tree
+    }
+
+    /// Rebuilds the tree from its rows, in id order.
+    pub(crate) fn load(rows: impl Iterator<Item = Result<HeaderRow, StoreError>>) -> Result<BlockTree, StoreError> {
+        let corrupt = |detail: String| StoreError::corrupt("headers", detail);
+        let mut tree: Option<BlockTree> = None;
+        for row in rows {
+            let row = row?;
+            let id = match &mut tree {
+                None if row.parent.is_none() => {
+                    tree = Some(BlockTree::new(row.header, row.first_seen));
+                    BlockId::GENESIS
+                }
+                Some(tree) => match row.parent {
+                    Some(parent) if parent.index() < tree.nodes.length => {
+                        tree.push(row.header, Some(parent), row.first_seen)
+                    }
+                    _ => return Err(corrupt(format!("row {} has no parent before it", row.id))),
+                },
+                None => return Err(corrupt("the first row is not a genesis block".into())),
+            };
+            let tree = tree.as_mut().expect("made above");
+            let (progress, failure) =
+                decode_state(row.state).ok_or_else(|| corrupt(format!("row {} has state {}", row.id, row.state)))?;
+            let node = tree.nodes.get_mut(id);
+            if id != row.id || node.hash != row.hash || node.height != row.height {
+                return Err(corrupt(format!("row {} does not fit its place in the tree", row.id)));
+            }
+            node.position = row.position;
+            node.progress = progress;
+            node.failure = failure;
+            node.reason = row.reason;
+            node.sequence = row.sequence;
+            node.tx_count = row.tx_count;
+        }
+        let mut tree = tree.ok_or_else(|| corrupt("the table is empty".into()))?;
+        tree.publish();
+        Ok(tree)
+    }
+
+    /// Appends a header under `parent`; invisible to readers until published.
+    pub(crate) fn push(&mut self, header: Header, parent: Option<BlockId>, first_seen: u64) -> BlockId {
+        let id = BlockId(self.nodes.length as u32);
+        let hash = header.block_hash();
+        let (height, chainwork, skip) = match parent {
+            None => (0, header.work(), id),
+            Some(parent_id) => {
+                let parent = self.nodes.get(parent_id);
+                let height = parent.height + 1;
+                let chainwork = parent.chainwork + header.work();
+                (height, chainwork, self.ancestor(parent_id, skip_height(height)))
+            }
+        };
+        if let Some(parent) = parent {
+            self.note_before(parent);
+            self.nodes.get_mut(parent).children.push(id);
+        }
+        self.by_hash.insert(hash, id);
+        self.nodes.push(Node {
+            hash,
+            header,
+            parent,
+            skip,
+            height,
+            chainwork,
+            position: None,
+            progress: Progress::Header,
+            failure: None,
+            reason: String::new(),
+            sequence: 0,
+            first_seen,
+            tx_count: 0,
+            children: Vec::new(),
+        });
+        id
+    }
+
+    fn note_before(&mut self, id: BlockId) {
+        if id.index() < self.committed && !self.before.contains_key(&id) {
+            self.before.insert(id, self.nodes.get(id).clone());
+        }
+    }
+
+    /// Changes a node; a later rollback takes the change back.
+    pub(crate) fn update(&mut self, id: BlockId, change: impl FnOnce(&mut Node)) {
+        self.note_before(id);
+        change(self.nodes.get_mut(id));
+    }
+
+    /// Nodes appended or changed since the last publication, in id order: the rows to write.
+    pub(crate) fn unpublished(&self) -> BTreeSet<BlockId> {
+        let appended = (self.committed..self.nodes.length).map(|index| BlockId(index as u32));
+        self.before.keys().copied().chain(appended).collect()
+    }
+
+    pub(crate) fn publish(&mut self) {
+        for index in self.committed..self.nodes.length {
+            let id = BlockId(index as u32);
+            if let Some(parent) = self.nodes.get(id).parent {
+                self.leaves.remove(&parent);
+            }
+            self.leaves.insert(id);
+        }
+        self.committed = self.nodes.length;
+        self.before.clear();
+    }
+
+    pub(crate) fn rollback(&mut self) {
+        while self.nodes.length > self.committed {
+            if let Some(node) = self.nodes.pop() {
+                self.by_hash.remove(&node.hash);
+            }
+        }
+        for (id, node) in std::mem::take(&mut self.before) {
+            *self.nodes.get_mut(id) = node;
+        }
+    }
+
+    /// The node with this id, which must have come from this tree.
+    pub(crate) fn node(&self, id: BlockId) -> &Node {
+        self.nodes.get(id)
+    }
+
+    /// For the writer: also what is not published yet.
+    pub(crate) fn find(&self, hash: &BlockHash) -> Option<BlockId> {
+        self.by_hash.get(hash).copied()
+    }
+
+    /// For readers: only what is committed.
+    pub(crate) fn find_committed(&self, hash: &BlockHash) -> Option<BlockId> {
+        self.find(hash).filter(|id| id.index() < self.committed)
+    }
+
+    /// Every committed id.
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
+        (0..self.committed as u32).map(BlockId)
+    }
+
+    /// Every id, for the writer.
+    pub(crate) fn all_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
+        (0..self.nodes.length as u32).map(BlockId)
+    }
+
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.leaves.iter().copied()
+    }
+
+    /// The ancestor of `id` at `height`, which is at most `id`'s own; O(log n).
+    pub(crate) fn ancestor(&self, id: BlockId, height: u32) -> BlockId {
+        let mut at = id;
+        let mut node = self.nodes.get(at);
+        while node.height > height {
+            let skip = self.nodes.get(node.skip);
+            at = match node.parent {
+                // The skip pointer, unless the parent's own would come closer to the goal.
+                Some(parent) if skip.height < height || better_through_parent(node.height, height) => parent,
+                _ => node.skip,
+            };
+            node = self.nodes.get(at);
+        }
+        at
+    }
+
+    /// The last block that the chains up to `a` and up to `b` share.
+    pub(crate) fn fork_point(&self, a: BlockId, b: BlockId) -> BlockId {
+        let height = self.node(a).height.min(self.node(b).height);
+        let (mut a, mut b) = (self.ancestor(a, height), self.ancestor(b, height));
+        while a != b {
+            let (node_a, node_b) = (self.node(a), self.node(b));
+            (a, b) = match (node_a.parent, node_b.parent) {
+                _ if node_a.skip != node_b.skip => (node_a.skip, node_b.skip),
+                (Some(a), Some(b)) => (a, b),
+                _ => return BlockId::GENESIS,
+            };
+        }
+        a
+    }
+
+    pub(crate) fn is_ancestor(&self, ancestor: BlockId, of: BlockId) -> bool {
+        let height = self.node(ancestor).height;
+        height <= self.node(of).height && self.ancestor(of, height) == ancestor
+    }
+
+    /// Every descendant of `id`, itself not, parents before children.
+    pub(crate) fn descendants(&self, id: BlockId) -> Vec<BlockId> {
+        let mut found = self.node(id).children.clone();
+        let mut next = 0;
+        while let Some(&at) = found.get(next) {
+            found.extend_from_slice(&self.node(at).children);
+            next += 1;
+        }
+        found
+    }
+
+    /// The chain that ends at `id`, as the rules look at it.
+    pub(crate) fn chain(&self, id: BlockId) -> ChainTo<'_> {
+        ChainTo { tree: self, tip: id }
+    }
+
+    /// Median time past of the chain that ends at `id` (BIP113), unix seconds.
+    pub(crate) fn median_time_past(&self, id: BlockId) -> u32 {
+        crate::rules::chain::median_time_past(&self.chain(id), self.node(id).height)
+    }
+}
+
+/// The chain that ends at one block.
+pub(crate) struct ChainTo<'a> {
+    tree: &'a BlockTree,
+    tip: BlockId,
+}
+
+impl Chain for ChainTo<'_> {
+    fn height(&self) -> u32 {
+        self.tree.node(self.tip).height
+    }
+
+    fn header(&self, height: u32) -> HeaderFacts {
+        let node = self.tree.node(self.tree.ancestor(self.tip, height));
+        HeaderFacts {
+            hash: node.hash,
+            version: node.header.version.to_consensus(),
+            time: node.header.time,
+            bits: node.header.bits.to_consensus(),
+        }
+    }
+}
+
+/// The height that a block's skip pointer goes to: clearing low bits of the height makes jumps of all sizes.
+fn skip_height(height: u32) -> u32 {
+    let clear_lowest_bit = |n: u32| n & n.wrapping_sub(1);
+    match height {
+        0 | 1 => 0,
+        odd if odd & 1 == 1 => clear_lowest_bit(clear_lowest_bit(odd - 1)) + 1,
+        even => clear_lowest_bit(even),
+    }
+}
+
+/// Whether on the way from `height` down to `goal` the parent's skip pointer gets closer than this block's own.
+fn better_through_parent(height: u32, goal: u32) -> bool {
+    let own = skip_height(height);
+    let parents = skip_height(height.saturating_sub(1));
+    own > goal && parents >= goal && parents + 2 < own
+}
+
+/// The all-zero hash that stands for "no block" in a genesis header.
+pub(crate) fn no_block() -> BlockHash {
+    BlockHash::all_zeros()
+}
+
+#[cfg(test)]
+mod tests;
