@@ -215,7 +215,7 @@ pub fn mine(
     let template = Template {
         height: next.height,
         parent: parent.hash(),
-        time: time.unwrap_or_else(|| next.min_time.max(ledger.clock().now())),
+        time: time.unwrap_or_else(|| at_least(next.min_time, ledger.clock().now())),
         bits: next.bits,
         version: next.version,
         reward,
@@ -317,4 +317,9 @@ fn solve(header: &mut Header) -> Result<(), MineError> {
         header.nonce += 1;
     }
     Ok(())
+}
+
+/// The clock's second, but not before `earliest`.
+fn at_least(earliest: u32, clock: u64) -> u32 {
+    u32::try_from(clock).unwrap_or(u32::MAX).max(earliest)
 }

@@ -150,7 +150,7 @@ impl<'a> Scan<'a> {
     /// started inside may end outside.
     pub(super) fn inside(magics: &'a Magics, source: &'a Source, frame: &Frame) -> Scan<'a> {
         Scan {
-            offset: frame.offset + 4,
+            offset: frame.block_offset(),
             stop: frame.end(),
             ..Scan::new(magics, source, frame.file)
         }

@@ -307,6 +307,7 @@ impl Submission<'_, '_> {
             return false; // The header alone is known.
         }
         self.known(frame, info.height, info.status);
+        self.look_behind(frame);
         self.done(frame.length);
         true
     }
@@ -338,6 +339,7 @@ impl Submission<'_, '_> {
         for (frame, submitted) in frames.iter().zip(submitted) {
             self.summary.submitted_bytes += u64::from(frame.length);
             self.take(frame, submitted);
+            self.look_behind(frame);
             self.done(frame.length);
         }
         let progress = self.progress();
@@ -388,6 +390,30 @@ impl Submission<'_, '_> {
                 Outcome::Known { .. } | Outcome::Orphan { .. } | Outcome::Undecodable(_) => {}
             }
         }
+    }
+
+    /// A frame may be longer than its block, which is none the worse for it; but then its length is
+    /// wrong, and what follows the block may be more blocks.
+    fn look_behind(&mut self, frame: &Frame) {
+        let stored = self.import.ledger.block_info(&frame.hash).map_or(0, |info| info.size);
+        if stored == 0 || stored >= frame.length {
+            return;
+        }
+        let behind = Frame {
+            offset: frame.offset + u64::from(stored),
+            length: frame.length - stored,
+            ..*frame
+        };
+        let message = format!(
+            "the frame at offset {} is {} bytes longer than its block; they were searched for other \
+             frames",
+            frame.offset, behind.length
+        );
+        let mut problem = self.problem(ProblemKind::Garbage, frame, &message);
+        problem.offset = Some(behind.block_offset());
+        problem.length = Some(u64::from(behind.length));
+        self.summary.report(problem);
+        self.broken.push(behind);
     }
 
     fn known(&mut self, frame: &Frame, height: u32, status: ChainStatus) {
