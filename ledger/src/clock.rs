@@ -33,7 +33,9 @@ impl Clock {
     /// Unix seconds now.
     pub fn now(&self) -> u64 {
         match self.fixed.load(Ordering::Relaxed) {
-            0 => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            0 => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
             fixed => fixed,
         }
     }

@@ -107,12 +107,20 @@ impl Ledger {
         let tree = self.shared.tree.read();
         let hashes = |world: &World| -> Vec<BlockHash> {
             let above = fork_height + 1..=world.height();
-            above.filter_map(|height| world.state.path.at(height)).map(|id| tree.node(id).hash).collect()
+            above
+                .filter_map(|height| world.state.path.at(height))
+                .map(|id| tree.node(id).hash)
+                .collect()
         };
         let mut undone = hashes(a);
         undone.reverse();
         let fork = a.state.path.at(fork_height).unwrap_or(BlockId::GENESIS);
-        Comparison { fork_hash: tree.node(fork).hash, fork_height, undone, applied: hashes(b) }
+        Comparison {
+            fork_hash: tree.node(fork).hash,
+            fork_height,
+            undone,
+            applied: hashes(b),
+        }
     }
 
     /// Coins and balances that differ between two worlds.
@@ -137,12 +145,22 @@ impl Ledger {
         let coins = coins
             .into_iter()
             .flat_map(|(outpoint, [a, b])| {
-                let change = |coin: Option<Coin>, side| coin.map(|coin| CoinChange { outpoint, coin, side });
+                let change = |coin: Option<Coin>, side| {
+                    coin.map(|coin| CoinChange {
+                        outpoint,
+                        coin,
+                        side,
+                    })
+                };
                 [change(a, Side::A), change(b, Side::B)]
             })
             .flatten()
             .collect();
-        Ok(Diff { comparison, coins, balances })
+        Ok(Diff {
+            comparison,
+            coins,
+            balances,
+        })
     }
 
     /// Coins that the two worlds' branches spend in different transactions, by outpoint.
@@ -167,7 +185,9 @@ impl Ledger {
             let coins = self.coins_spent(a, &comparison)?;
             for (outpoint, in_a, in_b) in found {
                 let (amount, script_pubkey) = coins.get(&outpoint).cloned().ok_or_else(|| {
-                    let detail = format!("the coin {outpoint} that a block since the fork spends is not to be found");
+                    let detail = format!(
+                        "the coin {outpoint} that a block since the fork spends is not to be found"
+                    );
                     ReadError::Store(crate::store::StoreError::corrupt("journal", detail))
                 })?;
                 branches.push(Conflict {
@@ -187,16 +207,30 @@ impl Ledger {
 
     fn decoded(&self, hash: &BlockHash) -> Result<DecodedBlock, BlockError> {
         let bytes = self.block_bytes(hash)?;
-        decode_block(&bytes).map(|(block, _)| block).map_err(|source| BlockError::Undecodable { hash: *hash, source })
+        decode_block(&bytes)
+            .map(|(block, _)| block)
+            .map_err(|source| BlockError::Undecodable {
+                hash: *hash,
+                source,
+            })
     }
 
     fn spends(&self, blocks: &[BlockHash]) -> Result<HashMap<OutPoint, Spend>, BlockError> {
         let mut spends = HashMap::new();
         for hash in blocks {
-            for transaction in self.decoded(hash)?.transactions.iter().filter(|tx| !tx.is_coinbase()) {
+            for transaction in self
+                .decoded(hash)?
+                .transactions
+                .iter()
+                .filter(|tx| !tx.is_coinbase())
+            {
                 for input in &transaction.tx.input {
                     let recipients = recipients(&transaction.tx);
-                    let spend = Spend { txid: transaction.txid, block: *hash, recipients };
+                    let spend = Spend {
+                        txid: transaction.txid,
+                        block: *hash,
+                        recipients,
+                    };
                     spends.insert(input.previous_output, spend);
                 }
             }
@@ -212,7 +246,12 @@ impl Ledger {
     ) -> Result<HashMap<OutPoint, (Amount, ScriptPubKey)>, CompareError> {
         let mut coins = HashMap::new();
         for delta in deltas_since(a, comparison.fork_height)? {
-            coins.extend(delta.spent.into_iter().map(|(at, coin)| (at, (coin.amount, coin.script_pubkey))));
+            coins.extend(
+                delta
+                    .spent
+                    .into_iter()
+                    .map(|(at, coin)| (at, (coin.amount, coin.script_pubkey))),
+            );
         }
         // Coins made and spent within one block are in no delta.
         for hash in &comparison.undone {
@@ -237,8 +276,11 @@ struct Spend {
 
 /// Who gets what, in an order of its own, so that two transactions can be compared.
 fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
-    let mut paid: Vec<(Vec<u8>, Amount)> =
-        transaction.output.iter().map(|output| (output.script_pubkey.to_bytes(), output.value)).collect();
+    let mut paid: Vec<(Vec<u8>, Amount)> = transaction
+        .output
+        .iter()
+        .map(|output| (output.script_pubkey.to_bytes(), output.value))
+        .collect();
     paid.sort();
     paid
 }
@@ -246,7 +288,11 @@ fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
 fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
     if a == b {
         ConflictKind::SameRecipients
-    } else if a.iter().map(|(script, _)| script).eq(b.iter().map(|(script, _)| script)) {
+    } else if a
+        .iter()
+        .map(|(script, _)| script)
+        .eq(b.iter().map(|(script, _)| script))
+    {
         ConflictKind::FeeBump
     } else {
         ConflictKind::DoubleSpend
@@ -297,13 +343,22 @@ fn balance_changes<'c>(
 ) -> Result<Vec<BalanceChange>, CompareError> {
     let mut scripts: BTreeMap<ScriptHash, &ScriptPubKey> = BTreeMap::new();
     for coin in changes.flatten().flatten() {
-        scripts.entry(ScriptHash::of(&coin.script_pubkey)).or_insert(&coin.script_pubkey);
+        scripts
+            .entry(ScriptHash::of(&coin.script_pubkey))
+            .or_insert(&coin.script_pubkey);
     }
     let mut differing = Vec::new();
     for (hash, script_pubkey) in scripts {
-        let (sat_a, sat_b) = (a.balance(&hash)?.confirmed.to_sat(), b.balance(&hash)?.confirmed.to_sat());
+        let (sat_a, sat_b) = (
+            a.balance(&hash)?.confirmed.to_sat(),
+            b.balance(&hash)?.confirmed.to_sat(),
+        );
         if sat_a != sat_b {
-            differing.push(BalanceChange { script_pubkey: script_pubkey.clone(), sat_a, sat_b });
+            differing.push(BalanceChange {
+                script_pubkey: script_pubkey.clone(),
+                sat_a,
+                sat_b,
+            });
         }
     }
     Ok(differing)

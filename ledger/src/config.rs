@@ -23,7 +23,8 @@ pub struct LedgerConfig {
     /// Writer, or reader beside one.
     pub access: Access,
     /// How many blocks behind the best tip a branch may fork off and stay live. `None`: what the directory was last
-    /// opened with, or the network's default.
+    /// given, or else the network's default, which holds once the best chain is higher than 10,000 blocks; until then
+    /// every branch stays live.
     pub horizon: Option<u32>,
     /// Blocks between two checkpoints; at least 1.
     pub checkpoint_interval: u32,
@@ -41,8 +42,16 @@ pub struct LedgerConfig {
 
 impl LedgerConfig {
     /// A writer with default settings.
-    pub fn new(params: Params, directory: impl Into<PathBuf>, scripts: Arc<dyn ScriptCheck>) -> LedgerConfig {
-        let map_size = if params.network == Network::Regtest { SMALL_MAP_SIZE } else { LARGE_MAP_SIZE };
+    pub fn new(
+        params: Params,
+        directory: impl Into<PathBuf>,
+        scripts: Arc<dyn ScriptCheck>,
+    ) -> LedgerConfig {
+        let map_size = if params.network == Network::Regtest {
+            SMALL_MAP_SIZE
+        } else {
+            LARGE_MAP_SIZE
+        };
         LedgerConfig {
             params,
             directory: directory.into(),

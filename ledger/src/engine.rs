@@ -55,7 +55,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn submit(&mut self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
+    pub(crate) fn submit(
+        &mut self,
+        blocks: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Submitted>, StoreError> {
         let shared = self.shared.clone();
         let mut group = Group::begin(self, &shared)?;
         let mut answers = Vec::with_capacity(blocks.len());
@@ -67,7 +70,10 @@ impl Engine {
         Ok(answers)
     }
 
-    pub(crate) fn submit_headers(&mut self, headers: &[Header]) -> Result<Result<(), (usize, Reject)>, StoreError> {
+    pub(crate) fn submit_headers(
+        &mut self,
+        headers: &[Header],
+    ) -> Result<Result<(), (usize, Reject)>, StoreError> {
         let shared = self.shared.clone();
         let mut group = Group::begin(self, &shared)?;
         let mut verdict = Ok(());
@@ -118,6 +124,10 @@ impl Engine {
     }
 
     fn find(&self, hash: &BlockHash) -> Result<BlockId, BlockError> {
-        self.shared.tree.read().find(hash).ok_or(BlockError::Unknown { hash: *hash })
+        self.shared
+            .tree
+            .read()
+            .find(hash)
+            .ok_or(BlockError::Unknown { hash: *hash })
     }
 }

@@ -70,7 +70,9 @@ pub enum WorldError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// More worlds were held than the quota allows, and this one was the oldest.
-    #[error("the world at {hash} was held beyond the quota of held worlds and is gone; ask for it again")]
+    #[error(
+        "the world at {hash} was held beyond the quota of held worlds and is gone; ask for it again"
+    )]
     Expired {
         /// The block it stood at.
         hash: BlockHash,
@@ -85,7 +87,9 @@ pub enum ReadError {
     #[error("the read was cancelled")]
     Cancelled,
     /// Overlay and base do not add up: the index is damaged.
-    #[error("the index of script {script} does not add up at {hash}; import the block files into a new data directory")]
+    #[error(
+        "the index of script {script} does not add up at {hash}; import the block files into a new data directory"
+    )]
     Inconsistent {
         /// The block the world stands at.
         hash: BlockHash,

@@ -57,7 +57,15 @@ pub struct Event {
 impl Event {
     /// An event between two blocks of one chain.
     pub(crate) fn step(kind: EventKind, from: BlockHash, to: BlockHash, time: u64) -> Event {
-        Event { kind, from, to, fork: from, undone: Vec::new(), applied: Vec::new(), time }
+        Event {
+            kind,
+            from,
+            to,
+            fork: from,
+            undone: Vec::new(),
+            applied: Vec::new(),
+            time,
+        }
     }
 
     /// The row: kind (1 byte), time (u64), from, to, fork (32 bytes each), then both lists as a u32 count and hashes.
@@ -71,7 +79,8 @@ impl Event {
         }
         for list in [&self.undone, &self.applied] {
             row.extend_from_slice(&(list.len() as u32).to_le_bytes());
-            list.iter().for_each(|hash| row.extend_from_slice(hash.as_byte_array()));
+            list.iter()
+                .for_each(|hash| row.extend_from_slice(hash.as_byte_array()));
         }
         row
     }
@@ -83,9 +92,18 @@ impl Event {
             let time = u64::from_le_bytes(fields.take()?);
             let (from, to, fork) = (fields.hash()?, fields.hash()?, fields.hash()?);
             let (undone, applied) = (fields.hashes()?, fields.hashes()?);
-            fields.0.is_empty().then_some(Event { kind, from, to, fork, undone, applied, time })
+            fields.0.is_empty().then_some(Event {
+                kind,
+                from,
+                to,
+                fork,
+                undone,
+                applied,
+                time,
+            })
         };
-        parse(&mut fields).ok_or_else(|| StoreError::corrupt("outbox", format!("a row of {} bytes", row.len())))
+        parse(&mut fields)
+            .ok_or_else(|| StoreError::corrupt("outbox", format!("a row of {} bytes", row.len())))
     }
 }
 

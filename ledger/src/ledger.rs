@@ -141,7 +141,10 @@ impl Ledger {
     /// as they were committed, and nothing is validated again.
     pub fn open(config: LedgerConfig) -> Result<Ledger, OpenError> {
         let (shared, engine) = engine::open(config)?;
-        Ok(Ledger { shared, engine: Arc::new(Mutex::new(engine)) })
+        Ok(Ledger {
+            shared,
+            engine: Arc::new(Mutex::new(engine)),
+        })
     }
 
     /// The network's parameters.
@@ -166,7 +169,9 @@ impl Ledger {
     /// Only what the disk does: what is wrong with the block is in the answer. After an error nothing is changed.
     pub fn submit_block(&self, block: &[u8]) -> Result<Submitted, StoreError> {
         let mut answers = self.submit_blocks(&[block])?;
-        answers.pop().ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
+        answers
+            .pop()
+            .ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
     }
 
     /// Takes blocks in order, with one commit for all of them: none is accepted before it.
@@ -177,7 +182,10 @@ impl Ledger {
     /// Takes headers in order, each below one that is known; stops at the first that breaks a rule.
     ///
     /// The inner error has the index of that header and the rule; those before it are kept.
-    pub fn submit_headers(&self, headers: &[Header]) -> Result<Result<(), (usize, crate::Reject)>, StoreError> {
+    pub fn submit_headers(
+        &self,
+        headers: &[Header],
+    ) -> Result<Result<(), (usize, crate::Reject)>, StoreError> {
         self.engine.lock().submit_headers(headers)
     }
 
@@ -198,26 +206,42 @@ impl Ledger {
 
     /// The best world: valid, most work, first seen.
     pub fn best(&self) -> World {
-        World { shared: self.shared.clone(), state: self.shared.best() }
+        World {
+            shared: self.shared.clone(),
+            state: self.shared.best(),
+        }
     }
 
     /// The world at a block, on any branch inside the horizon.
     pub fn world(&self, hash: &BlockHash) -> Result<World, WorldError> {
         let tree = self.shared.tree.read();
-        let id = tree.find_committed(hash).ok_or(WorldError::Unknown { hash: *hash })?;
+        let id = tree
+            .find_committed(hash)
+            .ok_or(WorldError::Unknown { hash: *hash })?;
         let node = tree.node(id);
         let worlds = self.shared.worlds.read();
         if node.failed() {
-            return Err(WorldError::Invalidated { hash: *hash, reason: reject_reason(&tree, id).unwrap_or_default() });
+            return Err(WorldError::Invalidated {
+                hash: *hash,
+                reason: reject_reason(&tree, id).unwrap_or_default(),
+            });
         }
         match worlds.live.get(&id) {
-            Some(state) => Ok(World { shared: self.shared.clone(), state: state.clone() }),
-            None if node.progress == Progress::Connected => {
-                Err(WorldError::Retired { hash: *hash, height: node.height, horizon: self.shared.horizon })
-            }
+            Some(state) => Ok(World {
+                shared: self.shared.clone(),
+                state: state.clone(),
+            }),
+            None if node.progress == Progress::Connected => Err(WorldError::Retired {
+                hash: *hash,
+                height: node.height,
+                horizon: self.shared.horizon,
+            }),
             None => {
                 let status = self.shared.status(&tree, &worlds.best, id);
-                Err(WorldError::NotValidated { hash: *hash, status })
+                Err(WorldError::NotValidated {
+                    hash: *hash,
+                    status,
+                })
             }
         }
     }
@@ -225,7 +249,10 @@ impl Ledger {
     /// The world at a height of the best chain.
     pub fn world_at_height(&self, height: u32) -> Result<World, WorldError> {
         let best = self.shared.best();
-        let unknown = WorldError::HeightUnknown { height, best: best.height() };
+        let unknown = WorldError::HeightUnknown {
+            height,
+            best: best.height(),
+        };
         let id = best.path.at(height).ok_or(unknown)?;
         self.world(&self.shared.hash(id))
     }
@@ -239,7 +266,13 @@ impl Ledger {
             ids.push(worlds.best.id);
         }
         ids.sort_by(|a, b| {
-            let key = |id: BlockId| (id != worlds.best.id, std::cmp::Reverse(tree.node(id).chainwork), id);
+            let key = |id: BlockId| {
+                (
+                    id != worlds.best.id,
+                    std::cmp::Reverse(tree.node(id).chainwork),
+                    id,
+                )
+            };
             key(*a).cmp(&key(*b))
         });
         let tip = |id: BlockId| {
@@ -270,15 +303,24 @@ impl Ledger {
     pub fn blocks_at_height(&self, height: u32) -> Vec<BlockInfo> {
         let tree = self.shared.tree.read();
         let worlds = self.shared.worlds.read();
-        tree.ids().filter(|id| tree.node(*id).height == height).map(|id| self.info(&tree, &worlds, id)).collect()
+        tree.ids()
+            .filter(|id| tree.node(*id).height == height)
+            .map(|id| self.info(&tree, &worlds, id))
+            .collect()
     }
 
     fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
         let node = tree.node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
-        let fork = if best.path.holds(node.height, id) { id } else { fork };
-        let next = (fork == id).then(|| best.path.at(node.height + 1)).flatten();
+        let fork = if best.path.holds(node.height, id) {
+            id
+        } else {
+            fork
+        };
+        let next = (fork == id)
+            .then(|| best.path.at(node.height + 1))
+            .flatten();
         BlockInfo {
             hash: node.hash,
             header: node.header,
@@ -306,8 +348,12 @@ impl Ledger {
     pub fn block_bytes(&self, hash: &BlockHash) -> Result<Vec<u8>, BlockError> {
         let position = {
             let tree = self.shared.tree.read();
-            let id = tree.find_committed(hash).ok_or(BlockError::Unknown { hash: *hash })?;
-            tree.node(id).position.ok_or(BlockError::HeaderOnly { hash: *hash })?
+            let id = tree
+                .find_committed(hash)
+                .ok_or(BlockError::Unknown { hash: *hash })?;
+            tree.node(id)
+                .position
+                .ok_or(BlockError::HeaderOnly { hash: *hash })?
         };
         Ok(self.shared.store.read_block(position)?)
     }
@@ -319,10 +365,16 @@ impl Ledger {
         let height = parent.height() + 1;
         let median_time_past = tree.median_time_past(parent.state.id);
         let min_time = median_time_past + 1;
-        let time = u64::from(min_time).max(self.shared.clock.now()).min(u64::from(u32::MAX)) as u32;
+        let time = u64::from(min_time)
+            .max(self.shared.clock.now())
+            .min(u64::from(u32::MAX)) as u32;
         NextBlock {
             height,
-            bits: CompactTarget::from_consensus(required_bits(&tree.chain(parent.state.id), time, params)),
+            bits: CompactTarget::from_consensus(required_bits(
+                &tree.chain(parent.state.id),
+                time,
+                params,
+            )),
             median_time_past,
             min_time,
             version: 0x2000_0000,
@@ -333,14 +385,19 @@ impl Ledger {
 
     /// The blocks that wait for their parents.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
-        self.engine.lock().orphans().map(|(hash, previous)| OrphanInfo { hash, previous }).collect()
+        self.engine
+            .lock()
+            .orphans()
+            .map(|(hash, previous)| OrphanInfo { hash, previous })
+            .collect()
     }
 
     /// The outbox from sequence `from` on, at most `limit` events.
     pub fn events(&self, from: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
         let reader = self.shared.store.read()?;
         let rows = reader.outbox(from)?.take(limit);
-        rows.map(|row| row.and_then(|row| Ok((row.seq, Event::decode(&row.event)?)))).collect()
+        rows.map(|row| row.and_then(|row| Ok((row.seq, Event::decode(&row.event)?))))
+            .collect()
     }
 
     /// Figures about this ledger.
@@ -374,7 +431,10 @@ fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
             while ancestor.failure == Some(Failure::Ancestor) {
                 ancestor = tree.node(ancestor.parent?);
             }
-            Some(format!("its ancestor {} is invalid: {}", ancestor.hash, ancestor.reason))
+            Some(format!(
+                "its ancestor {} is invalid: {}",
+                ancestor.hash, ancestor.reason
+            ))
         }
     }
 }

@@ -14,7 +14,7 @@ mod scripts;
 mod shards;
 
 pub(crate) use coins::{CoinOverlay, Seen};
-pub(crate) use scripts::{ScriptOverlay, Totals};
+pub(crate) use scripts::ScriptOverlay;
 
 use crate::delta::Delta;
 use crate::id::{BlockId, ScriptHash};
@@ -28,7 +28,10 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     pub(crate) fn new() -> Overlay {
-        Overlay { coins: CoinOverlay::new(), scripts: ScriptOverlay::new() }
+        Overlay {
+            coins: CoinOverlay::new(),
+            scripts: ScriptOverlay::new(),
+        }
     }
 
     /// Enters the versions of one block, whose path is `path` and which is the last on it.
@@ -37,11 +40,23 @@ impl Overlay {
         let height = path.height();
         for (outpoint, coin) in &delta.spent {
             self.coins.spend(*outpoint, block, height);
-            self.scripts.spend(ScriptHash::of(&coin.script_pubkey), *outpoint, coin, block, path);
+            self.scripts.spend(
+                ScriptHash::of(&coin.script_pubkey),
+                *outpoint,
+                coin,
+                block,
+                path,
+            );
         }
         for (outpoint, coin) in &delta.created {
             self.coins.create(*outpoint, coin, block);
-            self.scripts.create(ScriptHash::of(&coin.script_pubkey), *outpoint, coin, block, path);
+            self.scripts.create(
+                ScriptHash::of(&coin.script_pubkey),
+                *outpoint,
+                coin,
+                block,
+                path,
+            );
         }
     }
 
@@ -73,11 +88,23 @@ impl Overlay {
         // The inverse of `apply`: later entries of the delta are entered first, since each goes to the front.
         for (outpoint, coin) in delta.created.iter().rev() {
             self.coins.uncreate(*outpoint, coin, block);
-            self.scripts.uncreate(ScriptHash::of(&coin.script_pubkey), *outpoint, coin, block, height);
+            self.scripts.uncreate(
+                ScriptHash::of(&coin.script_pubkey),
+                *outpoint,
+                coin,
+                block,
+                height,
+            );
         }
         for (outpoint, coin) in delta.spent.iter().rev() {
             self.coins.unspend(*outpoint, block, height);
-            self.scripts.unspend(ScriptHash::of(&coin.script_pubkey), *outpoint, coin, block, height);
+            self.scripts.unspend(
+                ScriptHash::of(&coin.script_pubkey),
+                *outpoint,
+                coin,
+                block,
+                height,
+            );
         }
     }
 }
@@ -85,7 +112,9 @@ impl Overlay {
 /// The scripts a delta touches, each once: one with a thousand changes in a block is gone through once.
 fn scripts_of(delta: &Delta) -> Vec<ScriptHash> {
     let touched = delta.spent.iter().chain(&delta.created);
-    let mut scripts: Vec<ScriptHash> = touched.map(|(_, coin)| ScriptHash::of(&coin.script_pubkey)).collect();
+    let mut scripts: Vec<ScriptHash> = touched
+        .map(|(_, coin)| ScriptHash::of(&coin.script_pubkey))
+        .collect();
     scripts.sort_unstable();
     scripts.dedup();
     scripts

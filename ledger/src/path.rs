@@ -12,7 +12,9 @@ pub(crate) struct Path {
 impl Path {
     /// The path to genesis alone.
     pub(crate) fn genesis() -> Path {
-        Path { blocks: im::Vector::unit(BlockId::GENESIS) }
+        Path {
+            blocks: im::Vector::unit(BlockId::GENESIS),
+        }
     }
 
     /// This path with one block more; the old one is untouched.
@@ -24,7 +26,11 @@ impl Path {
 
     /// The path as far as `height`.
     pub(crate) fn truncated(&self, height: u32) -> Path {
-        Path { blocks: self.blocks.take((height as usize + 1).min(self.blocks.len())) }
+        Path {
+            blocks: self
+                .blocks
+                .take((height as usize + 1).min(self.blocks.len())),
+        }
     }
 
     /// Height of its last block.

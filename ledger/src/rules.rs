@@ -17,6 +17,8 @@ pub mod block;
 pub mod chain;
 pub mod connect;
 pub mod difficulty;
+#[cfg(test)]
+mod fixtures;
 pub mod header;
 pub mod merkle;
 pub mod reject;

@@ -36,6 +36,26 @@ pub struct SetInfo {
     pub hash_serialized_3: [u8; 32],
 }
 
+impl SetInfo {
+    /// [`SetInfo::muhash`] as it is shown: 64 hexadecimal characters, last byte first.
+    pub fn muhash_hex(&self) -> String {
+        reversed_hex(&self.muhash)
+    }
+
+    /// [`SetInfo::hash_serialized_3`] as it is shown: 64 hexadecimal characters, last byte first.
+    pub fn hash_serialized_3_hex(&self) -> String {
+        reversed_hex(&self.hash_serialized_3)
+    }
+}
+
+fn reversed_hex(bytes: &[u8; 32]) -> String {
+    bytes
+        .iter()
+        .rev()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// What a coin with this script counts for in [`SetInfo::bogosize`].
 pub fn bogosize(script: &Script) -> u64 {
     const TXID: u64 = 32;

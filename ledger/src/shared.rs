@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::RwLock;
@@ -19,10 +19,18 @@ use crate::store::Store;
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
 
+/// Without a horizon of its own, a ledger keeps every branch until its best chain is higher than this: a chain's first
+/// blocks are small, and which branch is the real one is not settled yet.
+pub(crate) const YOUNG_CHAIN: u32 = 10_000;
+/// Coins in the overlay that end a ledger's youth early, so that full blocks cannot fill the memory.
+const YOUNG_OVERLAY: usize = 4_000_000;
+
 /// The state of a ledger.
 pub(crate) struct Shared {
     pub(crate) params: Params,
     pub(crate) horizon: u32,
+    /// Whether no branch is retired yet; see [`YOUNG_CHAIN`].
+    pub(crate) young: AtomicBool,
     pub(crate) clock: Clock,
     pub(crate) scripts: Arc<dyn ScriptCheck>,
     pub(crate) store: Store,
@@ -47,7 +55,19 @@ impl Shared {
 
     /// The lowest height at which a branch may fork off `best_height`'s chain and stay live.
     pub(crate) fn window_floor(&self, best_height: u32) -> u32 {
-        best_height.saturating_sub(self.horizon)
+        if self.young.load(Ordering::Relaxed) {
+            0
+        } else {
+            best_height.saturating_sub(self.horizon)
+        }
+    }
+
+    /// Ends the ledger's youth, for ever, when its best chain or its overlay has grown up.
+    pub(crate) fn grow_up(&self, best_height: u32) {
+        let young = self.young.load(Ordering::Relaxed);
+        if young && (best_height > YOUNG_CHAIN || self.overlay.coins.len() > YOUNG_OVERLAY) {
+            self.young.store(false, Ordering::Relaxed);
+        }
     }
 
     /// What `getchaintips` would say of a block.

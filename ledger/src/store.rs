@@ -20,6 +20,8 @@ mod data_file;
 mod environment;
 mod error;
 pub mod failpoint;
+#[cfg(test)]
+mod fixtures;
 mod header;
 mod journal;
 mod lock;
@@ -102,6 +104,8 @@ pub struct Store {
     blocks: BlockFiles,
     /// Held by the writer while it lives.
     turn: Mutex<()>,
+    /// How much of a script hash the index keeps; tests shorten it to make scripts collide.
+    script_prefix: usize,
     /// Declared last: given up when LMDB is closed.
     _lock: Option<File>,
 }
@@ -156,6 +160,7 @@ impl Store {
                 &[],
             ),
             turn: Mutex::new(()),
+            script_prefix: base::PREFIX_LENGTH,
             _lock: lock,
         };
         if config.access == Access::Writer {
@@ -198,9 +203,16 @@ impl Store {
     ///
     /// [`StoreError::BlockTooLong`] above [`MAX_BLOCK_LENGTH`]; [`StoreError::DiskFull`] and other
     /// errors of the disk, after which what was appended before still counts.
+    /// [`Store::discard_appended_blocks`] gives that up too.
     pub fn append_block(&self, bytes: &[u8]) -> Result<BlockPosition, StoreError> {
         self.must_be_writer()?;
         self.blocks.append(bytes)
+    }
+
+    /// Cuts off the blocks appended since the last commit, as dropping a [`Writer`] does: for a group
+    /// that fails before its writer is begun.
+    pub fn discard_appended_blocks(&self) {
+        drop(self.blocks.pending());
     }
 
     /// Reads a block's bytes. From any thread; waits for no writer.

@@ -63,7 +63,10 @@ impl Outcome {
     pub fn bip22(&self) -> Option<String> {
         match self {
             Outcome::Accepted { .. } => None,
-            Outcome::Known { status: ChainStatus::Invalid, .. } => Some("duplicate-invalid".into()),
+            Outcome::Known {
+                status: ChainStatus::Invalid,
+                ..
+            } => Some("duplicate-invalid".into()),
             Outcome::Known { .. } => Some("duplicate".into()),
             Outcome::Orphan { .. } => Some("prev-blk-not-found".into()),
             Outcome::Rejected { reject, .. } => Some(reject.reason.to_string()),

@@ -37,7 +37,10 @@ impl Ledger {
         if let Some(block) = in_block {
             return self
                 .transaction_in(block, txid)?
-                .ok_or(TransactionError::NotInBlock { txid: *txid, block: *block });
+                .ok_or(TransactionError::NotInBlock {
+                    txid: *txid,
+                    block: *block,
+                });
         }
         if let Some(height) = height_of_a_coin(world, txid)?
             && let Some(block) = world.block_hash_at(height)
@@ -55,15 +58,38 @@ impl Ledger {
             }
         }
         let searched = world.height() - lowest + 1;
-        Err(TransactionError::NotIndexed { txid: *txid, world: world.hash(), searched })
+        Err(TransactionError::NotIndexed {
+            txid: *txid,
+            world: world.hash(),
+            searched,
+        })
     }
 
-    fn transaction_in(&self, hash: &BlockHash, txid: &Txid) -> Result<Option<FoundTransaction>, BlockError> {
-        let height = self.block_info(hash).ok_or(BlockError::Unknown { hash: *hash })?.height;
+    fn transaction_in(
+        &self,
+        hash: &BlockHash,
+        txid: &Txid,
+    ) -> Result<Option<FoundTransaction>, BlockError> {
+        let height = self
+            .block_info(hash)
+            .ok_or(BlockError::Unknown { hash: *hash })?
+            .height;
         let bytes = self.block_bytes(hash)?;
-        let (block, _) = decode_block(&bytes).map_err(|source| BlockError::Undecodable { hash: *hash, source })?;
-        let found = block.transactions.into_iter().enumerate().find(|(_, transaction)| transaction.txid == *txid);
-        Ok(found.map(|(index, found)| FoundTransaction { transaction: found.tx, block: *hash, height, index }))
+        let (block, _) = decode_block(&bytes).map_err(|source| BlockError::Undecodable {
+            hash: *hash,
+            source,
+        })?;
+        let found = block
+            .transactions
+            .into_iter()
+            .enumerate()
+            .find(|(_, transaction)| transaction.txid == *txid);
+        Ok(found.map(|(index, found)| FoundTransaction {
+            transaction: found.tx,
+            block: *hash,
+            height,
+            index,
+        }))
     }
 }
 
@@ -75,8 +101,10 @@ fn height_of_a_coin(world: &World, txid: &Txid) -> Result<Option<u32>, ReadError
             return Ok(Some(coin.height));
         }
     }
-    world.with_base(|reader, _| match reader.coins_of_transaction(txid)?.next() {
-        Some(row) => Ok(Some(row?.1.height)),
-        None => Ok(None),
-    })
+    world.with_base(
+        |reader, _| match reader.coins_of_transaction(txid)?.next() {
+            Some(row) => Ok(Some(row?.1.height)),
+            None => Ok(None),
+        },
+    )
 }

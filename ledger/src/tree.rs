@@ -5,7 +5,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bitcoin::block::Header;
-use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Work};
 
 use crate::id::BlockId;
@@ -63,11 +62,6 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn failed(&self) -> bool {
         self.failure.is_some()
-    }
-
-    /// Whether a world exists or existed here: all rules hold and nobody took it back.
-    pub(crate) fn valid(&self) -> bool {
-        self.progress == Progress::Connected && !self.failed()
     }
 
     pub(crate) fn children(&self) -> &[BlockId] {
@@ -140,7 +134,10 @@ impl Nodes {
         if self.length.is_multiple_of(Self::CHUNK) {
             self.chunks.push(Vec::with_capacity(Self::CHUNK));
         }
-        self.chunks.last_mut().expect("a chunk was just made").push(node);
+        self.chunks
+            .last_mut()
+            .expect("a chunk was just made")
+            .push(node);
         self.length += 1;
     }
 
@@ -184,7 +181,9 @@ impl BlockTree {
     }
 
     /// Rebuilds the tree from its rows, in id order.
-    pub(crate) fn load(rows: impl Iterator<Item = Result<HeaderRow, StoreError>>) -> Result<BlockTree, StoreError> {
+    pub(crate) fn load(
+        rows: impl Iterator<Item = Result<HeaderRow, StoreError>>,
+    ) -> Result<BlockTree, StoreError> {
         let corrupt = |detail: String| StoreError::corrupt("headers", detail);
         let mut tree: Option<BlockTree> = None;
         for row in rows {
@@ -203,11 +202,14 @@ impl BlockTree {
                 None => return Err(corrupt("the first row is not a genesis block".into())),
             };
             let tree = tree.as_mut().expect("made above");
-            let (progress, failure) =
-                decode_state(row.state).ok_or_else(|| corrupt(format!("row {} has state {}", row.id, row.state)))?;
+            let (progress, failure) = decode_state(row.state)
+                .ok_or_else(|| corrupt(format!("row {} has state {}", row.id, row.state)))?;
             let node = tree.nodes.get_mut(id);
             if id != row.id || node.hash != row.hash || node.height != row.height {
-                return Err(corrupt(format!("row {} does not fit its place in the tree", row.id)));
+                return Err(corrupt(format!(
+                    "row {} does not fit its place in the tree",
+                    row.id
+                )));
             }
             node.position = row.position;
             node.progress = progress;
@@ -222,7 +224,12 @@ impl BlockTree {
     }
 
     /// Appends a header under `parent`; invisible to readers until published.
-    pub(crate) fn push(&mut self, header: Header, parent: Option<BlockId>, first_seen: u64) -> BlockId {
+    pub(crate) fn push(
+        &mut self,
+        header: Header,
+        parent: Option<BlockId>,
+        first_seen: u64,
+    ) -> BlockId {
         let id = BlockId(self.nodes.length as u32);
         let hash = header.block_hash();
         let (height, chainwork, skip) = match parent {
@@ -231,7 +238,11 @@ impl BlockTree {
                 let parent = self.nodes.get(parent_id);
                 let height = parent.height + 1;
                 let chainwork = parent.chainwork + header.work();
-                (height, chainwork, self.ancestor(parent_id, skip_height(height)))
+                (
+                    height,
+                    chainwork,
+                    self.ancestor(parent_id, skip_height(height)),
+                )
             }
         };
         if let Some(parent) = parent {
@@ -336,7 +347,11 @@ impl BlockTree {
             let skip = self.nodes.get(node.skip);
             at = match node.parent {
                 // The skip pointer, unless the parent's own would come closer to the goal.
-                Some(parent) if skip.height < height || better_through_parent(node.height, height) => parent,
+                Some(parent)
+                    if skip.height < height || better_through_parent(node.height, height) =>
+                {
+                    parent
+                }
                 _ => node.skip,
             };
             node = self.nodes.get(at);
@@ -377,7 +392,10 @@ impl BlockTree {
 
     /// The chain that ends at `id`, as the rules look at it.
     pub(crate) fn chain(&self, id: BlockId) -> ChainTo<'_> {
-        ChainTo { tree: self, tip: id }
+        ChainTo {
+            tree: self,
+            tip: id,
+        }
     }
 
     /// Median time past of the chain that ends at `id` (BIP113), unix seconds.
@@ -423,11 +441,6 @@ fn better_through_parent(height: u32, goal: u32) -> bool {
     let own = skip_height(height);
     let parents = skip_height(height.saturating_sub(1));
     own > goal && parents >= goal && parents + 2 < own
-}
-
-/// The all-zero hash that stands for "no block" in a genesis header.
-pub(crate) fn no_block() -> BlockHash {
-    BlockHash::all_zeros()
 }
 
 #[cfg(test)]

@@ -47,8 +47,19 @@ pub(crate) struct WorldState {
 }
 
 impl WorldState {
-    pub(crate) fn new(id: BlockId, hash: BlockHash, chainwork: Work, path: Path) -> Arc<WorldState> {
-        Arc::new(WorldState { id, hash, chainwork, path, expired: AtomicBool::new(false) })
+    pub(crate) fn new(
+        id: BlockId,
+        hash: BlockHash,
+        chainwork: Work,
+        path: Path,
+    ) -> Arc<WorldState> {
+        Arc::new(WorldState {
+            id,
+            hash,
+            chainwork,
+            path,
+            expired: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn height(&self) -> u32 {
@@ -128,10 +139,16 @@ impl World {
     pub fn balance(&self, script: &ScriptHash) -> Result<Balance, ReadError> {
         let mature = self.height().checked_sub(COINBASE_MATURITY);
         self.with_base(|reader, base| {
-            let (above, immature) = self.shared.overlay.scripts.totals(script, &self.state.path, base.height, mature);
+            let (above, immature) =
+                self.shared
+                    .overlay
+                    .scripts
+                    .totals(script, &self.state.path, base.height, mature);
             let below = reader.script_summary(script)?.unwrap_or_default();
             let add = |below: u64, above: i64| {
-                below.checked_add_signed(above).ok_or_else(|| ReadError::inconsistent(self.hash(), *script))
+                below
+                    .checked_add_signed(above)
+                    .ok_or_else(|| ReadError::inconsistent(self.hash(), *script))
             };
             Ok(Balance {
                 confirmed: Amount::from_sat(add(below.sat, above.sat)?),
@@ -149,7 +166,11 @@ impl World {
         limit: usize,
     ) -> Result<Vec<(OutPoint, Coin)>, ReadError> {
         self.with_base(|reader, base| {
-            let mut above = self.shared.overlay.scripts.coins(script, &self.state.path, base.height);
+            let mut above =
+                self.shared
+                    .overlay
+                    .scripts
+                    .coins(script, &self.state.path, base.height);
             if let Some(after) = after {
                 above = above.split_off(&after);
                 above.remove(&after);
@@ -161,10 +182,12 @@ impl World {
                 let next_below = match below.peek() {
                     Some(Ok(outpoint)) => Some(*outpoint),
                     // The error itself comes out of `next`.
-                    Some(Err(_)) => return Err(below.next().and_then(Result::err).map_or_else(
-                        || ReadError::inconsistent(self.hash(), *script),
-                        ReadError::from,
-                    )),
+                    Some(Err(_)) => {
+                        return Err(below.next().and_then(Result::err).map_or_else(
+                            || ReadError::inconsistent(self.hash(), *script),
+                            ReadError::from,
+                        ));
+                    }
                     None => None,
                 };
                 let (outpoint, there) = match (next_below, above.peek().copied()) {
@@ -209,7 +232,8 @@ impl World {
     pub fn set_info_while(&self, go_on: impl Fn() -> bool) -> Result<SetInfo, ReadError> {
         const ASK_EVERY: usize = 4096;
         self.with_base(|reader, base| {
-            let mut above: Vec<(OutPoint, Option<Coin>)> = self.changes_above(reader, base)?.into_iter().collect();
+            let mut above: Vec<(OutPoint, Option<Coin>)> =
+                self.changes_above(reader, base)?.into_iter().collect();
             above.sort_unstable_by_key(|(outpoint, _)| *outpoint);
             let mut above = above.into_iter().peekable();
             let mut info = SetInfoBuilder::new();
@@ -218,7 +242,9 @@ impl World {
                     return Err(ReadError::Cancelled);
                 }
                 let (outpoint, coin) = row?;
-                while let Some((created, change)) = above.next_if(|(created, _)| *created < outpoint) {
+                while let Some((created, change)) =
+                    above.next_if(|(created, _)| *created < outpoint)
+                {
                     change.iter().for_each(|coin| info.add(&created, coin));
                 }
                 match above.next_if(|(changed, _)| *changed == outpoint) {
@@ -245,10 +271,26 @@ impl World {
     ) -> Result<HashMap<OutPoint, Option<Coin>>, ReadError> {
         let mut changes = HashMap::new();
         for height in base.height + 1..=self.height() {
-            let block = self.state.path.at(height).ok_or(ReadError::Expired { hash: self.hash() })?;
-            let delta = reader.delta(height, block)?.ok_or(ReadError::Expired { hash: self.hash() })?;
-            changes.extend(delta.spent.into_iter().map(|(outpoint, _)| (outpoint, None)));
-            changes.extend(delta.created.into_iter().map(|(outpoint, coin)| (outpoint, Some(coin))));
+            let block = self
+                .state
+                .path
+                .at(height)
+                .ok_or(ReadError::Expired { hash: self.hash() })?;
+            let delta = reader
+                .delta(height, block)?
+                .ok_or(ReadError::Expired { hash: self.hash() })?;
+            changes.extend(
+                delta
+                    .spent
+                    .into_iter()
+                    .map(|(outpoint, _)| (outpoint, None)),
+            );
+            changes.extend(
+                delta
+                    .created
+                    .into_iter()
+                    .map(|(outpoint, coin)| (outpoint, Some(coin))),
+            );
         }
         Ok(changes)
     }

@@ -26,7 +26,11 @@ impl Group<'_> {
         if self.world(fork).is_none() {
             self.lower_base(base_limit(fork_height))?;
         }
-        tracing::info!(blocks = missing.len(), fork_height, "validating a branch from behind the horizon");
+        tracing::info!(
+            blocks = missing.len(),
+            fork_height,
+            "validating a branch from behind the horizon"
+        );
         // Until it is through, a commit on the way must not retire the branch.
         self.engine.activating = Some(target);
         let outcome = self.connect_all(missing);
@@ -37,7 +41,10 @@ impl Group<'_> {
         if self.world(target).is_none() {
             let path = self.best.path.truncated(fork_height);
             let node = self.node(target);
-            self.stage(WorldState::new(target, node.hash, node.chainwork, path), Delta::default());
+            self.stage(
+                WorldState::new(target, node.hash, node.chainwork, path),
+                Delta::default(),
+            );
         }
         Ok(Ok(()))
     }
@@ -73,8 +80,10 @@ impl Group<'_> {
                 ancestors.push(parent);
             }
             ancestors.reverse();
-            let mut family: Vec<BlockId> =
-                ancestors.into_iter().filter(|ancestor| *ancestor == id || tree.node(*ancestor).failed()).collect();
+            let mut family: Vec<BlockId> = ancestors
+                .into_iter()
+                .filter(|ancestor| *ancestor == id || tree.node(*ancestor).failed())
+                .collect();
             family.extend(tree.descendants(id));
             for member in &family {
                 if tree.node(*member).failed() {
@@ -88,7 +97,9 @@ impl Group<'_> {
         };
         for member in family {
             let node = self.node(member);
-            let live_parent = node.parent.is_some_and(|parent| self.world(parent).is_some());
+            let live_parent = node
+                .parent
+                .is_some_and(|parent| self.world(parent).is_some());
             if node.progress == Progress::Stored && !node.failed() && live_parent {
                 let block = self.read_block(member)?;
                 if let Err(reject) = self.connect(member, &block)? {
@@ -108,7 +119,8 @@ impl Group<'_> {
                     let node = tree.node(*id);
                     node.sequence != 0 && !node.failed()
                 });
-                complete.max_by_key(|id| (tree.node(*id).chainwork, Reverse(tree.node(*id).sequence)))
+                complete
+                    .max_by_key(|id| (tree.node(*id).chainwork, Reverse(tree.node(*id).sequence)))
             };
             let candidate = candidate.unwrap_or(BlockId::GENESIS);
             if candidate == self.best.id {

@@ -62,7 +62,10 @@ pub(super) struct Group<'g> {
 }
 
 impl<'g> Group<'g> {
-    pub(super) fn begin(engine: &'g mut Engine, shared: &'g Shared) -> Result<Group<'g>, StoreError> {
+    pub(super) fn begin(
+        engine: &'g mut Engine,
+        shared: &'g Shared,
+    ) -> Result<Group<'g>, StoreError> {
         let writer = Some(shared.store.write()?);
         let best = shared.best();
         let sequence_before = engine.sequence;
@@ -80,7 +83,9 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn writer(&mut self) -> &mut Writer<'g> {
-        self.writer.as_mut().expect("a group holds its transaction but for the moment of a flush")
+        self.writer
+            .as_mut()
+            .expect("a group holds its transaction but for the moment of a flush")
     }
 
     fn now(&self) -> u64 {
@@ -112,7 +117,12 @@ impl<'g> Group<'g> {
     pub(super) fn submit(&mut self, bytes: &[u8]) -> Result<Submitted, StoreError> {
         let (block, length) = match decode_block(bytes) {
             Ok(decoded) => decoded,
-            Err(error) => return Ok(Submitted { outcome: Outcome::Undecodable(error), joined: Vec::new() }),
+            Err(error) => {
+                return Ok(Submitted {
+                    outcome: Outcome::Undecodable(error),
+                    joined: Vec::new(),
+                });
+            }
         };
         let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
         let joined = match outcome {
@@ -150,19 +160,33 @@ impl<'g> Group<'g> {
     }
 
     /// The street. Every rule has its place here, in Bitcoin Core's order.
-    pub(super) fn accept(&mut self, block: &DecodedBlock, source: Source<'_>) -> Result<Outcome, StoreError> {
+    pub(super) fn accept(
+        &mut self,
+        block: &DecodedBlock,
+        source: Source<'_>,
+    ) -> Result<Outcome, StoreError> {
         let hash = block.hash;
-        let rejected = |height, reject| Ok(Outcome::Rejected { hash, height, reject });
+        let rejected = |height, reject| {
+            Ok(Outcome::Rejected {
+                hash,
+                height,
+                reject,
+            })
+        };
         let known = self.shared.tree.read().find(&hash);
         if let Some(id) = known {
             let node = self.node(id);
             if node.progress >= Progress::Stored || node.failed() {
                 let tree = self.shared.tree.read();
                 let status = self.shared.status(&tree, &self.best, id);
-                return Ok(Outcome::Known { hash, height: node.height, status });
+                return Ok(Outcome::Known {
+                    hash,
+                    height: node.height,
+                    status,
+                });
             }
         }
-        if let Err(reject) = check_block(block, &self.shared.params) {
+        if let Err(reject) = check_block(block, &self.shared.params, &*self.shared.scripts) {
             return rejected(known.map(|id| self.node(id).height), reject);
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
@@ -264,12 +288,24 @@ impl<'g> Group<'g> {
         Ok(heaviest)
     }
 
-    fn keep_orphan(&mut self, block: &DecodedBlock, source: Source<'_>) -> Result<Outcome, StoreError> {
+    fn keep_orphan(
+        &mut self,
+        block: &DecodedBlock,
+        source: Source<'_>,
+    ) -> Result<Outcome, StoreError> {
         let (hash, previous) = (block.hash, block.header.prev_blockhash);
         if let (false, Source::New(bytes)) = (self.engine.orphans.contains(&hash), source) {
             let position = self.shared.store.append_block(bytes)?;
-            self.writer().put_orphan(&OrphanRow { hash, previous, position })?;
-            self.engine.orphans.insert(Orphan { hash, previous, position });
+            self.writer().put_orphan(&OrphanRow {
+                hash,
+                previous,
+                position,
+            })?;
+            self.engine.orphans.insert(Orphan {
+                hash,
+                previous,
+                position,
+            });
             self.orphan_changes.push(OrphanChange::Added(hash));
             while let Some(surplus) = self.engine.orphans.surplus() {
                 self.orphan_changes.push(OrphanChange::Removed(surplus));
@@ -288,9 +324,14 @@ impl<'g> Group<'g> {
         let parent = self.shared.tree.read().find(&header.prev_blockhash);
         let missing = || {
             let debug = format!("the parent {} is unknown", header.prev_blockhash);
-            Reject { kind: RejectKind::MissingPrevious, reason: "prev-blk-not-found".into(), debug }
+            Reject {
+                kind: RejectKind::MissingPrevious,
+                reason: "prev-blk-not-found".into(),
+                debug,
+            }
         };
-        self.place_header(parent.ok_or_else(missing)?, header).map(drop)
+        self.place_header(parent.ok_or_else(missing)?, header)
+            .map(drop)
     }
 
     /// Enters a header below `parent` if the rules for headers let it.
@@ -298,7 +339,11 @@ impl<'g> Group<'g> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
-            return Err(Reject { kind: RejectKind::InvalidPrevious, reason: "bad-prevblk".into(), debug });
+            return Err(Reject {
+                kind: RejectKind::InvalidPrevious,
+                reason: "bad-prevblk".into(),
+                debug,
+            });
         }
         let now = self.shared.clock.now();
         check_header(header, &tree.chain(parent), &self.shared.params, now)?;
@@ -306,7 +351,11 @@ impl<'g> Group<'g> {
     }
 
     /// Checks a block against its parent's world and, if it holds, gives it a world of its own.
-    pub(super) fn connect(&mut self, id: BlockId, block: &DecodedBlock) -> Result<Result<(), Reject>, StoreError> {
+    pub(super) fn connect(
+        &mut self,
+        id: BlockId,
+        block: &DecodedBlock,
+    ) -> Result<Result<(), Reject>, StoreError> {
         let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
         let path = match self.world(parent) {
             Some(world) => world.path.clone(),
@@ -317,9 +366,18 @@ impl<'g> Group<'g> {
             let coins = ParentCoins {
                 overlay: &self.shared.overlay,
                 path: &path,
-                writer: self.writer.as_ref().expect("a group holds its transaction but for the moment of a flush"),
+                writer: self
+                    .writer
+                    .as_ref()
+                    .expect("a group holds its transaction but for the moment of a flush"),
             };
-            connect(block, &tree.chain(parent), &coins, &self.shared.params, &*self.shared.scripts)
+            connect(
+                block,
+                &tree.chain(parent),
+                &coins,
+                &self.shared.params,
+                &*self.shared.scripts,
+            )
         };
         let delta = match connected {
             Ok(connected) => connected.delta,
@@ -336,7 +394,11 @@ impl<'g> Group<'g> {
         };
         let world = WorldState::new(id, hash, chainwork, path);
         self.stage(world.clone(), delta);
-        let kind = if self.extends_a_tip(parent, id) { EventKind::TipExtended } else { EventKind::TipAdded };
+        let kind = if self.extends_a_tip(parent, id) {
+            EventKind::TipExtended
+        } else {
+            EventKind::TipAdded
+        };
         let event = Event::step(kind, block.header.prev_blockhash, hash, self.now());
         self.event(&event)?;
         if world.chainwork > self.best.chainwork {
@@ -354,7 +416,9 @@ impl<'g> Group<'g> {
     fn extends_a_tip(&self, parent: BlockId, child: BlockId) -> bool {
         let tree = self.shared.tree.read();
         let siblings = tree.node(parent).children();
-        !siblings.iter().any(|sibling| *sibling != child && tree.node(*sibling).progress == Progress::Connected)
+        !siblings
+            .iter()
+            .any(|sibling| *sibling != child && tree.node(*sibling).progress == Progress::Connected)
     }
 
     /// Makes `world` the best one and says so.
@@ -373,8 +437,13 @@ impl<'g> Group<'g> {
                 from: old.hash,
                 to: world.hash,
                 fork: hash_at(&world.path, fork).unwrap_or(world.hash),
-                undone: (fork + 1..=old.height()).rev().filter_map(|height| hash_at(&old.path, height)).collect(),
-                applied: (fork + 1..=world.height()).filter_map(|height| hash_at(&world.path, height)).collect(),
+                undone: (fork + 1..=old.height())
+                    .rev()
+                    .filter_map(|height| hash_at(&old.path, height))
+                    .collect(),
+                applied: (fork + 1..=world.height())
+                    .filter_map(|height| hash_at(&world.path, height))
+                    .collect(),
                 time: self.now(),
             }
         };
@@ -382,7 +451,12 @@ impl<'g> Group<'g> {
     }
 
     /// Marks a block as failed, and all that is built on it.
-    pub(super) fn condemn(&mut self, id: BlockId, failure: Failure, reason: &str) -> Result<(), StoreError> {
+    pub(super) fn condemn(
+        &mut self,
+        id: BlockId,
+        failure: Failure,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let (parent, hash) = {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
@@ -404,10 +478,15 @@ impl<'g> Group<'g> {
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
         let node = self.node(id);
         let position = node.position.ok_or_else(|| {
-            StoreError::corrupt("headers", format!("block {} counts as stored but has no position", node.hash))
+            StoreError::corrupt(
+                "headers",
+                format!("block {} counts as stored but has no position", node.hash),
+            )
         })?;
         let bytes = self.shared.store.read_block(position)?;
-        decode_block(&bytes).map(|(block, _)| block).map_err(|error| undecodable(node.hash, &error))
+        decode_block(&bytes)
+            .map(|(block, _)| block)
+            .map_err(|error| undecodable(node.hash, &error))
     }
 
     pub(super) fn staged_worlds(&self) -> impl Iterator<Item = &Arc<WorldState>> {
@@ -441,7 +520,10 @@ impl<'g> Group<'g> {
     }
 
     fn commit_part(&mut self) -> Result<(), StoreError> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let Some(mut writer) = self.writer.take() else {
+            return Ok(());
+        };
+        self.shared.grow_up(self.best.height());
         let published = self.write_rows(&mut writer).and_then(|()| {
             let retirement = self.plan_retirement();
             self.write_retirement(&mut writer, &retirement)?;
@@ -514,7 +596,10 @@ impl Drop for Group<'_> {
 }
 
 pub(super) fn undecodable(hash: BlockHash, error: &impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt("block files", format!("the stored block {hash} does not decode: {error}"))
+    StoreError::corrupt(
+        "block files",
+        format!("the stored block {hash} does not decode: {error}"),
+    )
 }
 
 /// The coins of the world that a block is connected to.

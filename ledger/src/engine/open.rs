@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use parking_lot::RwLock;
 
@@ -15,7 +15,7 @@ use crate::error::OpenError;
 use crate::id::BlockId;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds};
+use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -23,7 +23,9 @@ use crate::world::WorldState;
 /// Opens the directory; a writer makes a new ledger in an empty one.
 pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenError> {
     if config.checkpoint_interval == 0 {
-        return Err(OpenError::Settings("the checkpoint interval must be at least one block".into()));
+        return Err(OpenError::Settings(
+            "the checkpoint interval must be at least one block".into(),
+        ));
     }
     let store = Store::open(StoreConfig {
         directory: config.directory.clone(),
@@ -38,9 +40,18 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         create(&store, &config)?;
     }
     let loaded = Loaded::read(&store)?;
-    let horizon = config.horizon.or(loaded.horizon).unwrap_or(config.params.default_horizon);
+    let horizon = config
+        .horizon
+        .or(loaded.horizon)
+        .unwrap_or(config.params.default_horizon);
     let best_height = loaded.best.height();
-    let floor = best_height.saturating_sub(horizon);
+    let own_horizon = config.horizon.or(loaded.horizon).is_some();
+    let young = !own_horizon && loaded.base == BasePoint::GENESIS && best_height <= YOUNG_CHAIN;
+    let floor = if young {
+        0
+    } else {
+        best_height.saturating_sub(horizon)
+    };
     let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
     let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
     for (id, path) in loaded.paths {
@@ -61,16 +72,22 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     let shared = Arc::new(Shared {
         params: config.params,
         horizon,
+        young: AtomicBool::new(young),
         clock: config.clock,
         scripts: config.scripts,
         store,
         tree: RwLock::new(loaded.tree),
-        worlds: RwLock::new(Worlds { live, best: best.clone() }),
+        worlds: RwLock::new(Worlds {
+            live,
+            best: best.clone(),
+        }),
         overlay: loaded.overlay,
         overlay_floor: AtomicU32::new(loaded.base.height),
     });
     if config.access == Access::Writer {
-        if loaded.horizon != Some(horizon) {
+        if let Some(horizon) = config.horizon
+            && loaded.horizon != Some(horizon)
+        {
             let mut writer = shared.store.write()?;
             writer.put_meta_u64("horizon", u64::from(horizon))?;
             writer.commit()?;
@@ -80,7 +97,10 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         let mut worlds = shared.worlds.write();
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
-                worlds.live.entry(id).or_insert_with(|| shared.world_on(&best.path, id));
+                worlds
+                    .live
+                    .entry(id)
+                    .or_insert_with(|| shared.world_on(&best.path, id));
             }
         }
     }
@@ -137,35 +157,71 @@ impl Loaded {
         let base = reader.base()?;
         let best = reader.best()?.unwrap_or(BlockId::GENESIS);
         let damaged = |detail: String| StoreError::corrupt("meta", detail);
-        if base.block.index() >= known || best.index() >= known || tree.node(base.block).height != base.height {
-            return Err(damaged(format!("base {} or best block {best} is not in the tree", base.block)));
+        if base.block.index() >= known
+            || best.index() >= known
+            || tree.node(base.block).height != base.height
+        {
+            return Err(damaged(format!(
+                "base {} or best block {best} is not in the tree",
+                base.block
+            )));
         }
         let overlay = Overlay::new();
         let mut paths = HashMap::from([(base.block, path_from_genesis(&tree, base.block))]);
         // Keys are (height, block): parents come before their children.
         for row in reader.journal()? {
             let row = row?;
-            let parent = (row.block.index() < known).then(|| tree.node(row.block).parent).flatten();
+            let parent = (row.block.index() < known)
+                .then(|| tree.node(row.block).parent)
+                .flatten();
             let Some(path) = parent.and_then(|parent| paths.get(&parent)) else {
-                return Err(StoreError::corrupt("journal", format!("block {} hangs in the air", row.block)));
+                return Err(StoreError::corrupt(
+                    "journal",
+                    format!("block {} hangs in the air", row.block),
+                ));
             };
             let path = path.extended(row.block);
             if path.height() != row.height {
-                return Err(StoreError::corrupt("journal", format!("block {} has a wrong height", row.block)));
+                return Err(StoreError::corrupt(
+                    "journal",
+                    format!("block {} has a wrong height", row.block),
+                ));
             }
             overlay.apply(row.block, &path, &row.delta);
             paths.insert(row.block, path);
         }
-        let best_path = paths.get(&best).ok_or_else(|| damaged(format!("best block {best} has no world")))?;
-        let best = WorldState::new(best, tree.node(best).hash, tree.node(best).chainwork, best_path.clone());
+        let best_path = paths
+            .get(&best)
+            .ok_or_else(|| damaged(format!("best block {best} has no world")))?;
+        let best = WorldState::new(
+            best,
+            tree.node(best).hash,
+            tree.node(best).chainwork,
+            best_path.clone(),
+        );
         let mut orphans = Orphans::default();
         for row in reader.orphans()? {
             let row = row?;
-            orphans.insert(Orphan { hash: row.hash, previous: row.previous, position: row.position });
+            orphans.insert(Orphan {
+                hash: row.hash,
+                previous: row.previous,
+                position: row.position,
+            });
         }
-        let horizon = reader.meta_u64("horizon")?.map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
+        let horizon = reader
+            .meta_u64("horizon")?
+            .map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
-        Ok(Loaded { overlay, base, best, paths, orphans, sequence, horizon, tree })
+        Ok(Loaded {
+            overlay,
+            base,
+            best,
+            paths,
+            orphans,
+            sequence,
+            horizon,
+            tree,
+        })
     }
 }
 
@@ -174,5 +230,8 @@ fn path_from_genesis(tree: &BlockTree, block: BlockId) -> Path {
     while let Some(parent) = tree.node(ids[ids.len() - 1]).parent {
         ids.push(parent);
     }
-    ids.into_iter().rev().skip(1).fold(Path::genesis(), |path, id| path.extended(id))
+    ids.into_iter()
+        .rev()
+        .skip(1)
+        .fold(Path::genesis(), |path, id| path.extended(id))
 }

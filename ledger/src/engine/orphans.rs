@@ -35,7 +35,10 @@ impl Orphans {
     }
 
     pub(super) fn insert(&mut self, orphan: Orphan) {
-        self.by_previous.entry(orphan.previous).or_default().push(orphan.hash);
+        self.by_previous
+            .entry(orphan.previous)
+            .or_default()
+            .push(orphan.hash);
         self.arrived.push_back(orphan.hash);
         self.bytes += u64::from(orphan.position.length);
         self.by_hash.insert(orphan.hash, orphan);
@@ -72,12 +75,21 @@ impl Orphans {
 
     /// Those that wait for `previous`, in order of arrival.
     pub(super) fn waiting_for(&self, previous: &BlockHash) -> Vec<Orphan> {
-        let hashes = self.by_previous.get(previous).map(Vec::as_slice).unwrap_or_default();
-        hashes.iter().filter_map(|hash| self.by_hash.get(hash).copied()).collect()
+        let hashes = self
+            .by_previous
+            .get(previous)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        hashes
+            .iter()
+            .filter_map(|hash| self.by_hash.get(hash).copied())
+            .collect()
     }
 
     /// `(hash, previous)` of all.
     pub(super) fn iter(&self) -> impl Iterator<Item = (BlockHash, BlockHash)> + '_ {
-        self.by_hash.values().map(|orphan| (orphan.hash, orphan.previous))
+        self.by_hash
+            .values()
+            .map(|orphan| (orphan.hash, orphan.previous))
     }
 }

@@ -42,22 +42,35 @@ impl<'g> Group<'g> {
     pub(super) fn plan_retirement(&self) -> Retirement {
         let floor = self.shared.window_floor(self.best.height());
         if floor <= self.engine.earliest_fork {
-            return Retirement { earliest_fork: self.engine.earliest_fork, ..Retirement::default() };
+            return Retirement {
+                earliest_fork: self.engine.earliest_fork,
+                ..Retirement::default()
+            };
         }
         let tree = self.shared.tree.read();
         let registry = self.shared.worlds.read();
-        let mut plan = Retirement { earliest_fork: u32::MAX, ..Retirement::default() };
+        let mut plan = Retirement {
+            earliest_fork: u32::MAX,
+            ..Retirement::default()
+        };
         for world in registry.live.values().chain(self.staged_worlds()) {
             if self.best.path.holds(world.height(), world.id) {
                 continue;
             }
             let fork = world.path.fork_height(&self.best.path);
-            let on_its_way = self.engine.activating.is_some_and(|target| tree.is_ancestor(world.id, target));
+            let on_its_way = self
+                .engine
+                .activating
+                .is_some_and(|target| tree.is_ancestor(world.id, target));
             if fork >= floor || on_its_way {
                 plan.earliest_fork = plan.earliest_fork.min(fork);
                 continue;
             }
-            let tip = !tree.node(world.id).children().iter().any(|child| self.world(*child).is_some());
+            let tip = !tree
+                .node(world.id)
+                .children()
+                .iter()
+                .any(|child| self.world(*child).is_some());
             if let (true, Some(fork)) = (tip, self.best.path.at(fork)) {
                 plan.tips.push((world.hash, tree.node(fork).hash));
             }
@@ -67,7 +80,11 @@ impl<'g> Group<'g> {
         plan
     }
 
-    pub(super) fn write_retirement(&self, writer: &mut Writer<'g>, plan: &Retirement) -> Result<(), StoreError> {
+    pub(super) fn write_retirement(
+        &self,
+        writer: &mut Writer<'g>,
+        plan: &Retirement,
+    ) -> Result<(), StoreError> {
         for (tip, fork) in &plan.tips {
             let event = Event::step(EventKind::TipRetired, *fork, *tip, self.shared.clock.now());
             writer.append_event(&event.encode())?;
@@ -79,7 +96,9 @@ impl<'g> Group<'g> {
     pub(super) fn retire(&mut self, plan: Retirement) {
         self.engine.earliest_fork = plan.earliest_fork;
         let mut gone = plan.worlds;
-        self.engine.retired.extend(gone.iter().map(|world| world.id));
+        self.engine
+            .retired
+            .extend(gone.iter().map(|world| world.id));
         let mut registry = self.shared.worlds.write();
         for world in &gone {
             registry.live.remove(&world.id);
@@ -120,7 +139,10 @@ impl Engine {
     /// Remembers those worlds that somebody still holds.
     fn hold(&mut self, gone: Vec<Arc<WorldState>>) {
         // Out of the registry no new handle can come, so a count of one is final.
-        self.held.extend(gone.into_iter().filter(|world| Arc::strong_count(world) > 1));
+        self.held.extend(
+            gone.into_iter()
+                .filter(|world| Arc::strong_count(world) > 1),
+        );
     }
 
     /// Drops what is not needed and moves the base when it lags; a failure is logged and made good later.
@@ -141,7 +163,10 @@ impl Engine {
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
         self.purge_retired()?;
-        let held = self.held.iter().map(|world| world.path.fork_height(&best.path));
+        let held = self
+            .held
+            .iter()
+            .map(|world| world.path.fork_height(&best.path));
         let goal = base_limit(held.fold(floor, u32::min));
         let mut base = shared.store.read()?.base()?;
         while goal >= base.height.saturating_add(interval) {
@@ -185,8 +210,12 @@ impl Engine {
             let height = tree.node(id).height;
             self.held.iter().any(|world| world.path.holds(height, id))
         };
-        let (kept, dropped): (Vec<BlockId>, Vec<BlockId>) = self.retired.iter().partition(|id| needed(**id));
-        let rows: Vec<(u32, BlockId)> = dropped.iter().map(|id| (tree.node(*id).height, *id)).collect();
+        let (kept, dropped): (Vec<BlockId>, Vec<BlockId>) =
+            self.retired.iter().partition(|id| needed(**id));
+        let rows: Vec<(u32, BlockId)> = dropped
+            .iter()
+            .map(|id| (tree.node(*id).height, *id))
+            .collect();
         drop(tree);
         if rows.is_empty() {
             return Ok(());
@@ -209,22 +238,34 @@ impl Engine {
 }
 
 /// Folds the deltas of the best chain up to `height` into the base.
-fn advance(shared: &Shared, best: &WorldState, from: BasePoint, height: u32) -> Result<(), StoreError> {
+fn advance(
+    shared: &Shared,
+    best: &WorldState,
+    from: BasePoint,
+    height: u32,
+) -> Result<(), StoreError> {
     let mut writer = shared.store.write()?;
     let mut folded = Vec::new();
     for height in from.height + 1..=height {
         let id = on_path(best, height)?;
-        let delta = writer.delta(height, id)?.ok_or_else(|| missing("journal", shared.hash(id)))?;
+        let delta = writer
+            .delta(height, id)?
+            .ok_or_else(|| missing("journal", shared.hash(id)))?;
         folded.push((height, id, delta));
     }
-    let to = BasePoint { block: on_path(best, height)?, height };
+    let to = BasePoint {
+        block: on_path(best, height)?,
+        height,
+    };
     writer.fold(to, folded.iter().map(|(_, _, delta)| delta))?;
     for (height, id, delta) in &folded {
         writer.put_undo(*id, &delta.spent)?;
         writer.delete_delta(*height, *id)?;
     }
     let (old, new) = (shared.hash(from.block), shared.hash(to.block));
-    writer.append_event(&Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode())?;
+    writer.append_event(
+        &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
+    )?;
     writer.commit()?;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
     shared.overlay_floor.store(height, Ordering::Release);
@@ -261,7 +302,11 @@ pub(super) fn rewind(shared: &Shared, height: u32) -> Result<(), StoreError> {
             }
             return Err(error);
         }
-        tracing::info!(from = base.height, to, "the base was lowered for a deep reorganisation");
+        tracing::info!(
+            from = base.height,
+            to,
+            "the base was lowered for a deep reorganisation"
+        );
     }
 }
 
@@ -272,7 +317,10 @@ fn commit_rewind(
     undone: &[(u32, BlockId, Delta)],
 ) -> Result<(), StoreError> {
     let mut writer = shared.store.write()?;
-    let to = BasePoint { block: on_path(best, height)?, height };
+    let to = BasePoint {
+        block: on_path(best, height)?,
+        height,
+    };
     writer.unfold(to, undone.iter().map(|(_, _, delta)| delta))?;
     for (height, id, delta) in undone {
         writer.put_delta(*height, *id, delta)?;
@@ -287,17 +335,27 @@ fn restore_delta(shared: &Shared, id: BlockId, height: u32) -> Result<Delta, Sto
         let tree = shared.tree.read();
         (tree.node(id).hash, tree.node(id).position)
     };
-    let spent = shared.store.read()?.undo(id)?.ok_or_else(|| missing("undo", hash))?;
+    let spent = shared
+        .store
+        .read()?
+        .undo(id)?
+        .ok_or_else(|| missing("undo", hash))?;
     let position = position.ok_or_else(|| missing("block files", hash))?;
     let bytes = shared.store.read_block(position)?;
     let (block, _) = decode_block(&bytes).map_err(|error| undecodable(hash, &error))?;
-    Ok(Delta { spent, created: created_coins(&block, height) })
+    Ok(Delta {
+        spent,
+        created: created_coins(&block, height),
+    })
 }
 
 fn on_path(best: &WorldState, height: u32) -> Result<BlockId, StoreError> {
-    best.path
-        .at(height)
-        .ok_or_else(|| StoreError::corrupt("meta", format!("the base is above the best tip at height {height}")))
+    best.path.at(height).ok_or_else(|| {
+        StoreError::corrupt(
+            "meta",
+            format!("the base is above the best tip at height {height}"),
+        )
+    })
 }
 
 fn missing(table: &str, hash: BlockHash) -> StoreError {

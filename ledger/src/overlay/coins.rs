@@ -35,7 +35,10 @@ struct Version {
 
 impl Version {
     fn new(block: BlockId, height: u32, created: bool) -> Version {
-        Version { block, height_and_kind: height << 1 | u32::from(created) }
+        Version {
+            block,
+            height_and_kind: height << 1 | u32::from(created),
+        }
     }
 
     fn height(self) -> u32 {
@@ -65,7 +68,11 @@ impl Keyed for Entry {
 
 impl Entry {
     fn empty(outpoint: OutPoint) -> Entry {
-        Entry { outpoint, body: None, versions: SmallVec::new() }
+        Entry {
+            outpoint,
+            body: None,
+            versions: SmallVec::new(),
+        }
     }
 
     fn set_body(&mut self, coin: &Coin) {
@@ -79,7 +86,11 @@ impl Entry {
     }
 
     fn seen_from(&self, path: &Path) -> Seen {
-        let visible = self.versions.iter().rev().find(|version| path.holds(version.height(), version.block));
+        let visible = self
+            .versions
+            .iter()
+            .rev()
+            .find(|version| path.holds(version.height(), version.block));
         match (visible, &self.body) {
             (Some(version), Some(body)) if version.created() => Seen::Created(Coin {
                 amount: body.amount,
@@ -100,11 +111,15 @@ pub(crate) struct CoinOverlay {
 
 impl CoinOverlay {
     pub(super) fn new() -> CoinOverlay {
-        CoinOverlay { entries: Shards::new() }
+        CoinOverlay {
+            entries: Shards::new(),
+        }
     }
 
     pub(crate) fn get(&self, outpoint: &OutPoint, path: &Path) -> Seen {
-        self.entries.read(outpoint, |entry| entry.seen_from(path)).unwrap_or(Seen::Untouched)
+        self.entries
+            .read(outpoint, |entry| entry.seen_from(path))
+            .unwrap_or(Seen::Untouched)
     }
 
     pub(super) fn create(&self, outpoint: OutPoint, coin: &Coin, block: BlockId) {
@@ -115,22 +130,29 @@ impl CoinOverlay {
     }
 
     pub(super) fn spend(&self, outpoint: OutPoint, block: BlockId, height: u32) {
-        self.change(outpoint, |entry| entry.versions.push(Version::new(block, height, false)));
+        self.change(outpoint, |entry| {
+            entry.versions.push(Version::new(block, height, false))
+        });
     }
 
     pub(super) fn uncreate(&self, outpoint: OutPoint, coin: &Coin, block: BlockId) {
         self.change(outpoint, |entry| {
             entry.set_body(coin);
-            entry.versions.insert(0, Version::new(block, coin.height, true));
+            entry
+                .versions
+                .insert(0, Version::new(block, coin.height, true));
         });
     }
 
     pub(super) fn unspend(&self, outpoint: OutPoint, block: BlockId, height: u32) {
-        self.change(outpoint, |entry| entry.versions.insert(0, Version::new(block, height, false)));
+        self.change(outpoint, |entry| {
+            entry.versions.insert(0, Version::new(block, height, false))
+        });
     }
 
     fn change(&self, outpoint: OutPoint, change: impl FnOnce(&mut Entry)) {
-        self.entries.change(&outpoint, || Entry::empty(outpoint), change);
+        self.entries
+            .change(&outpoint, || Entry::empty(outpoint), change);
     }
 
     pub(super) fn forget(&self, outpoint: OutPoint, block: BlockId) {

@@ -25,9 +25,17 @@ impl Totals {
     fn of(coin: &Coin, created: bool) -> Totals {
         let sat = coin.amount.to_sat() as i64;
         if created {
-            Totals { sat, coinbase_sat: if coin.coinbase { sat } else { 0 }, coins: 1 }
+            Totals {
+                sat,
+                coinbase_sat: if coin.coinbase { sat } else { 0 },
+                coins: 1,
+            }
         } else {
-            Totals { sat: -sat, coinbase_sat: 0, coins: -1 }
+            Totals {
+                sat: -sat,
+                coinbase_sat: 0,
+                coins: -1,
+            }
         }
     }
 
@@ -59,8 +67,19 @@ struct Change {
 }
 
 impl Change {
-    fn new(outpoint: OutPoint, block: BlockId, height: u32, created: bool, running: Totals) -> Change {
-        Change { outpoint, block, height_and_kind: height << 1 | u32::from(created), running }
+    fn new(
+        outpoint: OutPoint,
+        block: BlockId,
+        height: u32,
+        created: bool,
+        running: Totals,
+    ) -> Change {
+        Change {
+            outpoint,
+            block,
+            height_and_kind: height << 1 | u32::from(created),
+            running,
+        }
     }
 
     fn height(&self) -> u32 {
@@ -90,7 +109,11 @@ impl Keyed for Entry {
 
 impl Entry {
     fn new(script: ScriptHash) -> Entry {
-        Entry { script, floor: Totals::default(), changes: SmallVec::new() }
+        Entry {
+            script,
+            floor: Totals::default(),
+            changes: SmallVec::new(),
+        }
     }
 
     /// Running totals of `path` up to and with `height`.
@@ -110,11 +133,19 @@ pub(crate) struct ScriptOverlay {
 
 impl ScriptOverlay {
     pub(super) fn new() -> ScriptOverlay {
-        ScriptOverlay { entries: Shards::new() }
+        ScriptOverlay {
+            entries: Shards::new(),
+        }
     }
 
     /// What the blocks of `path` above height `base` did to the script, and of that the coinbases above `mature`.
-    pub(crate) fn totals(&self, script: &ScriptHash, path: &Path, base: u32, mature: Option<u32>) -> (Totals, i64) {
+    pub(crate) fn totals(
+        &self,
+        script: &ScriptHash,
+        path: &Path,
+        base: u32,
+        mature: Option<u32>,
+    ) -> (Totals, i64) {
         self.entries
             .read(script, |entry| {
                 let all = entry.running_at(path, path.height());
@@ -126,51 +157,113 @@ impl ScriptOverlay {
     }
 
     /// The script's coins that blocks of `path` above height `base` touched: whether each is there at the path's end.
-    pub(crate) fn coins(&self, script: &ScriptHash, path: &Path, base: u32) -> BTreeMap<OutPoint, bool> {
+    pub(crate) fn coins(
+        &self,
+        script: &ScriptHash,
+        path: &Path,
+        base: u32,
+    ) -> BTreeMap<OutPoint, bool> {
         self.entries
             .read(script, |entry| {
-                let visible = |change: &&Change| change.height() > base && path.holds(change.height(), change.block);
-                entry.changes.iter().filter(visible).map(|change| (change.outpoint, change.created())).collect()
+                let visible = |change: &&Change| {
+                    change.height() > base && path.holds(change.height(), change.block)
+                };
+                entry
+                    .changes
+                    .iter()
+                    .filter(visible)
+                    .map(|change| (change.outpoint, change.created()))
+                    .collect()
             })
             .unwrap_or_default()
     }
 
-    pub(super) fn create(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, path: &Path) {
+    pub(super) fn create(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        block: BlockId,
+        path: &Path,
+    ) {
         self.append(script, outpoint, coin, true, block, path);
     }
 
-    pub(super) fn spend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, path: &Path) {
+    pub(super) fn spend(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        block: BlockId,
+        path: &Path,
+    ) {
         self.append(script, outpoint, coin, false, block, path);
     }
 
-    fn append(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, created: bool, block: BlockId, path: &Path) {
+    fn append(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        created: bool,
+        block: BlockId,
+        path: &Path,
+    ) {
         let height = path.height();
         self.entries.change(
             &script,
             || Entry::new(script),
             |entry| {
-                let running = entry.running_at(path, height).plus(Totals::of(coin, created));
-                entry.changes.push(Change::new(outpoint, block, height, created, running));
+                let running = entry
+                    .running_at(path, height)
+                    .plus(Totals::of(coin, created));
+                entry
+                    .changes
+                    .push(Change::new(outpoint, block, height, created, running));
             },
         );
     }
 
-    pub(super) fn uncreate(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, height: u32) {
+    pub(super) fn uncreate(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        block: BlockId,
+        height: u32,
+    ) {
         self.prepend(script, outpoint, coin, true, block, height);
     }
 
-    pub(super) fn unspend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, block: BlockId, height: u32) {
+    pub(super) fn unspend(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        block: BlockId,
+        height: u32,
+    ) {
         self.prepend(script, outpoint, coin, false, block, height);
     }
 
-    fn prepend(&self, script: ScriptHash, outpoint: OutPoint, coin: &Coin, created: bool, block: BlockId, height: u32) {
+    fn prepend(
+        &self,
+        script: ScriptHash,
+        outpoint: OutPoint,
+        coin: &Coin,
+        created: bool,
+        block: BlockId,
+        height: u32,
+    ) {
         self.entries.change(
             &script,
             || Entry::new(script),
             |entry| {
                 let running = entry.floor;
                 entry.floor = running.minus(Totals::of(coin, created));
-                entry.changes.insert(0, Change::new(outpoint, block, height, created, running));
+                entry
+                    .changes
+                    .insert(0, Change::new(outpoint, block, height, created, running));
             },
         );
     }
@@ -185,7 +278,13 @@ impl ScriptOverlay {
 
     fn remove(&self, script: &ScriptHash, block: BlockId, settle: bool) {
         self.entries.prune(script, |entry| {
-            if settle && let Some(last) = entry.changes.iter().rev().find(|change| change.block == block) {
+            if settle
+                && let Some(last) = entry
+                    .changes
+                    .iter()
+                    .rev()
+                    .find(|change| change.block == block)
+            {
                 entry.floor = last.running;
             }
             entry.changes.retain(|change| change.block != block);

@@ -25,7 +25,10 @@ pub(super) struct Shards<E: Keyed> {
 
 impl<E: Keyed> Shards<E> {
     pub(super) fn new() -> Shards<E> {
-        Shards { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: RandomState::default() }
+        Shards {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::default(),
+        }
     }
 
     fn shard(&self, hash: u64) -> &RwLock<HashTable<E>> {
@@ -35,14 +38,26 @@ impl<E: Keyed> Shards<E> {
 
     pub(super) fn read<R>(&self, key: &E::Key, look: impl FnOnce(&E) -> R) -> Option<R> {
         let hash = self.hasher.hash_one(key);
-        self.shard(hash).read().find(hash, |entry| entry.key() == key).map(look)
+        self.shard(hash)
+            .read()
+            .find(hash, |entry| entry.key() == key)
+            .map(look)
     }
 
     /// Changes the entry of `key`, which `make` makes when there is none.
-    pub(super) fn change(&self, key: &E::Key, make: impl FnOnce() -> E, change: impl FnOnce(&mut E)) {
+    pub(super) fn change(
+        &self,
+        key: &E::Key,
+        make: impl FnOnce() -> E,
+        change: impl FnOnce(&mut E),
+    ) {
         let hash = self.hasher.hash_one(key);
         let mut table = self.shard(hash).write();
-        match table.entry(hash, |entry| entry.key() == key, |entry| self.hasher.hash_one(entry.key())) {
+        match table.entry(
+            hash,
+            |entry| entry.key() == key,
+            |entry| self.hasher.hash_one(entry.key()),
+        ) {
             Slot::Occupied(mut slot) => change(slot.get_mut()),
             Slot::Vacant(slot) => {
                 let mut entry = make();
@@ -75,6 +90,9 @@ impl<E: Keyed> Shards<E> {
 
     /// Bytes of the tables themselves.
     pub(super) fn table_bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().allocation_size()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.read().allocation_size())
+            .sum()
     }
 }

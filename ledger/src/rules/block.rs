@@ -2,6 +2,7 @@
 //! Promises Bitcoin Core's order of checks, on which the answer to a block with two faults depends.
 //! Refuses to trust: a block that was never checked cannot make it panic.
 
+use bitcoin::ScriptBuf;
 use bitcoin::hashes::Hash;
 use bitcoin::script::Builder;
 
@@ -168,6 +169,13 @@ pub fn witness_root(block: &DecodedBlock) -> [u8; 32] {
         _ => tx.wtxid.to_byte_array(),
     };
     merkle_root(block.transactions.iter().enumerate().map(leaf).collect()).root
+}
+
+/// The script of an output that commits to witnesses with this root; `nonce` is what the coinbase's witness
+/// must then be (BIP141).
+pub fn witness_commitment_script(witness_root: &[u8; 32], nonce: &[u8; 32]) -> ScriptBuf {
+    let commitment = sha256d(&[witness_root, nonce]);
+    ScriptBuf::from_bytes([&COMMITMENT_PREFIX[..], &commitment].concat())
 }
 
 /// Checks the commitment to the witnesses, or that there are none where nothing commits to them.

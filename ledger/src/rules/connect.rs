@@ -141,6 +141,31 @@ pub fn connect<S: CoinSource>(
     })
 }
 
+/// The coins that a connected block made and did not spend itself: [`Delta::created`] from the block's bytes alone.
+pub fn created_coins(block: &DecodedBlock, height: u32) -> Vec<(OutPoint, Coin)> {
+    let inputs = block.transactions.iter().flat_map(|tx| &tx.tx.input);
+    let spent: HashSet<OutPoint> = inputs.map(|input| input.previous_output).collect();
+    let mut created = Vec::new();
+    for transaction in &block.transactions {
+        let coinbase = transaction.is_coinbase();
+        for (outpoint, output) in outpoints(transaction).zip(&transaction.tx.output) {
+            if !Coin::is_unspendable(&output.script_pubkey) && !spent.contains(&outpoint) {
+                let script_pubkey = ScriptPubKey::new(output.script_pubkey.as_bytes());
+                created.push((
+                    outpoint,
+                    Coin {
+                        amount: output.value,
+                        script_pubkey,
+                        height,
+                        coinbase,
+                    },
+                ));
+            }
+        }
+    }
+    created
+}
+
 /// Looks for unspent coins that the block would overwrite (BIP30): an error, or where the block is one of the
 /// known exceptions, those coins.
 fn check_bip30<S: CoinSource>(

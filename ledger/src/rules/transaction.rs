@@ -1,6 +1,8 @@
 //! Owns the rules for transactions that need no coins: their shape, finality and relative lock times.
 //! Promises Bitcoin Core's order of checks. Amounts are read as signed, as they are in the bytes.
 
+use std::cell::LazyCell;
+
 use bitcoin::{Amount, OutPoint, Sequence, Transaction};
 
 use super::chain::{Chain, median_time_past};
@@ -140,6 +142,7 @@ pub fn sequence_locks_pass(
         return true;
     }
     let height = i64::from(parent.height()) + 1;
+    let now = LazyCell::new(|| i64::from(median_time_past(parent, parent.height())));
     tx.input
         .iter()
         .zip(coin_heights)
@@ -153,7 +156,6 @@ pub fn sequence_locks_pass(
                 return i64::from(coin_height) + delay <= height;
             }
             let coin_time = i64::from(median_time_past(parent, coin_height.saturating_sub(1)));
-            let now = i64::from(median_time_past(parent, parent.height()));
-            coin_time + (delay << GRANULARITY) <= now
+            coin_time + (delay << GRANULARITY) <= *now
         })
 }

@@ -18,6 +18,7 @@ use bitcoin::{OutPoint, Txid};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use heed::{MdbError, PutFlags};
+use smallvec::SmallVec;
 
 use super::codec::{
     Malformed, OUTPOINT_LENGTH, Source, outpoint_bytes, put_coin, put_varint, read_coin,
@@ -40,28 +41,9 @@ pub struct ScriptSummary {
 }
 
 /// How much of a script hash `script_coins` keeps.
-const PREFIX_LENGTH: usize = 8;
+pub(super) const PREFIX_LENGTH: usize = 8;
 
-type ScriptCoinKey = [u8; PREFIX_LENGTH + OUTPOINT_LENGTH];
-
-fn prefix(script: &ScriptHash) -> &[u8] {
-    &script.0[..PREFIX_LENGTH]
-}
-
-fn script_coin_key(script: &ScriptHash, outpoint: &OutPoint) -> ScriptCoinKey {
-    let mut key = [0; PREFIX_LENGTH + OUTPOINT_LENGTH];
-    key[..PREFIX_LENGTH].copy_from_slice(prefix(script));
-    key[PREFIX_LENGTH..].copy_from_slice(&outpoint_bytes(outpoint));
-    key
-}
-
-fn read_script_coin(key: &[u8]) -> Result<OutPoint, Malformed> {
-    let mut source = Source::new(key);
-    source.take(PREFIX_LENGTH)?;
-    let outpoint = read_outpoint(&mut source)?;
-    source.end()?;
-    Ok(outpoint)
-}
+type ScriptCoinKey = SmallVec<[u8; PREFIX_LENGTH + OUTPOINT_LENGTH]>;
 
 /// A row of `scripts`.
 #[derive(Clone, Copy, Default)]
@@ -149,6 +131,16 @@ impl<T: Transaction> Reader<'_, T> {
         Ok(self.script_row(script)?.map(|row| row.summary))
     }
 
+    fn prefix<'h>(&self, script: &'h ScriptHash) -> &'h [u8] {
+        &script.0[..self.store.script_prefix]
+    }
+
+    fn script_coin_key(&self, script: &ScriptHash, outpoint: &OutPoint) -> ScriptCoinKey {
+        let mut key = ScriptCoinKey::from_slice(self.prefix(script));
+        key.extend_from_slice(&outpoint_bytes(outpoint));
+        key
+    }
+
     fn script_row(&self, script: &ScriptHash) -> Result<Option<ScriptRow>, StoreError> {
         self.get(&self.store.tables.scripts, &script.0, ScriptRow::read)
     }
@@ -180,13 +172,20 @@ impl<T: Transaction> Reader<'_, T> {
         after: Option<OutPoint>,
     ) -> Result<impl Iterator<Item = Result<OutPoint, StoreError>> + use<'_, T>, StoreError> {
         let table = &self.store.tables.script_coins;
-        let read = |key, _| read_script_coin(key);
-        let start = after.map(|after| script_coin_key(&script, &after));
+        let prefix_length = self.store.script_prefix;
+        let read = move |key, _| {
+            let mut source = Source::new(key);
+            source.take(prefix_length)?;
+            let outpoint = read_outpoint(&mut source)?;
+            source.end()?;
+            Ok(outpoint)
+        };
+        let start = after.map(|after| self.script_coin_key(&script, &after));
         let from = match &start {
             Some(after) => Bound::Excluded(after.as_slice()),
-            None => Bound::Included(prefix(&script)),
+            None => Bound::Included(self.prefix(&script)),
         };
-        let rows = self.rows(table, from, prefix(&script), read)?;
+        let rows = self.rows(table, from, self.prefix(&script), read)?;
         let alone = !self.shares_prefix(&script)?;
         Ok(rows.filter_map(move |outpoint| match outpoint {
             Ok(outpoint) if !alone => match self.coin(&outpoint) {
@@ -201,9 +200,9 @@ impl<T: Transaction> Reader<'_, T> {
 
     /// Whether another script of the base has the same first 8 bytes.
     fn shares_prefix(&self, script: &ScriptHash) -> Result<bool, StoreError> {
-        let from = Bound::Included(prefix(script));
+        let from = Bound::Included(self.prefix(script));
         let read = |_, _| Ok(());
-        let mut rows = self.rows(&self.store.tables.scripts, from, prefix(script), read)?;
+        let mut rows = self.rows(&self.store.tables.scripts, from, self.prefix(script), read)?;
         Ok(rows.nth(1).transpose()?.is_some())
     }
 
@@ -420,7 +419,7 @@ impl Writer<'_> {
                 let held = self.shared_script_coins(script, None)?;
                 let held = held.collect::<Result<Vec<OutPoint>, StoreError>>()?;
                 for outpoint in &held {
-                    let key = script_coin_key(&script, outpoint);
+                    let key = self.script_coin_key(&script, outpoint);
                     self.delete(&store.tables.script_coins, &key)?;
                 }
                 apply(held, changes).pop()
@@ -428,7 +427,7 @@ impl Writer<'_> {
             (false, many) => {
                 let mut held = apply(old.only.into_iter().collect(), changes);
                 if many {
-                    new_coins.extend(held.iter().map(|held| script_coin_key(&script, held)));
+                    new_coins.extend(held.iter().map(|held| self.script_coin_key(&script, held)));
                 }
                 held.pop().filter(|_| !many)
             }
@@ -452,7 +451,7 @@ impl Writer<'_> {
     ) -> Result<(), StoreError> {
         let store = self.store;
         for change in changes {
-            let key = script_coin_key(&change.script, &change.outpoint);
+            let key = self.script_coin_key(&change.script, &change.outpoint);
             if change.added {
                 new_coins.push(key);
             } else if !self.delete(&store.tables.script_coins, &key)? {

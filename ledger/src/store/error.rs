@@ -123,7 +123,10 @@ pub enum StoreError {
 impl StoreError {
     /// Damage that shows only when rows are put together: `table` has something that cannot be.
     pub(crate) fn corrupt(table: &str, detail: impl Into<String>) -> StoreError {
-        StoreError::Corrupt { place: format!("table {table}"), detail: detail.into() }
+        StoreError::Corrupt {
+            place: format!("table {table}"),
+            detail: detail.into(),
+        }
     }
 }
 

@@ -1,11 +1,19 @@
 //! Real blocks of mainnet and testnet3.
 
-use bitcoin::Block;
-use bitcoin::consensus::{deserialize, serialize};
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+
+use bitcoin::consensus::{Decodable, deserialize, serialize};
 use bitcoin::hashes::Hash;
+use bitcoin::{Amount, Block, OutPoint, TxOut};
+use everett_ledger::coin::{Coin, ScriptPubKey};
 use everett_ledger::decode::decode_block;
 use everett_ledger::params::{Network, Params};
-use everett_ledger::rules::{ScriptsAssumedValid, check_block};
+use everett_ledger::rules::{
+    Chain, CoinSource, HeaderFacts, ScriptsAssumedValid, check_block, connect,
+};
+
+use crate::naive::OneByOne;
 
 use crate::vectors::find;
 
@@ -82,5 +90,93 @@ fn real_blocks_pass_the_rules_that_need_no_chain() {
             let committed = &coinbase.output[position].script_pubkey.as_bytes()[6..38];
             assert_eq!(computed.as_byte_array(), committed, "{name}");
         }
+    }
+}
+
+/// The chain below a real block, as far as connecting it needs to know: its height, and that it is the known one.
+struct Below {
+    height: u32,
+    facts: HeaderFacts,
+}
+
+impl Chain for Below {
+    fn height(&self) -> u32 {
+        self.height
+    }
+
+    fn header(&self, _: u32) -> HeaderFacts {
+        self.facts
+    }
+}
+
+/// The coins that a block spends, by outpoint.
+struct Spent(HashMap<OutPoint, Coin>);
+
+impl CoinSource for Spent {
+    type Error = Infallible;
+
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, Infallible> {
+        Ok(self.0.get(outpoint).cloned())
+    }
+}
+
+#[test]
+fn real_blocks_connect_to_the_coins_that_they_spent() {
+    for (name, bytes) in blocks() {
+        let Some((network, height)) = name.split_once('-') else {
+            continue;
+        };
+        let file = find(&format!("vectors/blocks/{name}.block")).unwrap();
+        let (Ok(height), Ok(outputs)) = (
+            height.parse::<u32>(),
+            std::fs::read(file.with_extension("spent-outputs")),
+        ) else {
+            continue;
+        };
+        let mut rest = &outputs[..];
+        let (block, _) = decode_block(&bytes).unwrap();
+        let inputs = || block.transactions[1..].iter().flat_map(|tx| &tx.tx.input);
+        let mut coins = HashMap::new();
+        for input in inputs() {
+            let output = TxOut::consensus_decode(&mut rest).unwrap();
+            let script_pubkey = ScriptPubKey::new(output.script_pubkey.as_bytes());
+            let coin = Coin {
+                amount: output.value,
+                script_pubkey,
+                height: 0,
+                coinbase: false,
+            };
+            coins.insert(input.previous_output, coin);
+        }
+        assert!(rest.is_empty(), "{name}");
+
+        let params = Params::new(network.parse().unwrap());
+        let facts = HeaderFacts {
+            hash: params.bip34_hash.unwrap(),
+            version: 4,
+            time: block.header.time,
+            bits: block.header.bits.to_consensus(),
+        };
+        let below = Below {
+            height: height - 1,
+            facts,
+        };
+        let own: HashSet<_> = block.transactions.iter().map(|tx| tx.txid).collect();
+        let earlier = inputs()
+            .filter(|input| !own.contains(&input.previous_output.txid))
+            .count();
+        let connected = connect(&block, &below, &Spent(coins), &params, &OneByOne).expect(&name);
+        assert_eq!(connected.delta.spent.len(), earlier, "{name}");
+        let paid: u64 = block.transactions[0]
+            .tx
+            .output
+            .iter()
+            .map(|out| out.value.to_sat())
+            .sum();
+        assert_eq!(
+            connected.fees + params.subsidy(height),
+            Amount::from_sat(paid),
+            "{name}"
+        );
     }
 }

@@ -10,10 +10,41 @@ use everett_ledger::decode::{DecodedBlock, decode_block};
 use everett_ledger::delta::Delta;
 use everett_ledger::params::Params;
 use everett_ledger::rules::{
-    Chain, CoinSource, ConnectError, HeaderFacts, ScriptsAssumedValid, check_block,
-    check_block_in_context, check_header, connect,
+    BlockScripts, Chain, CoinSource, ConnectError, HeaderFacts, Reject, ScriptCheck, ScriptFailure,
+    check_block, check_block_in_context, check_header, connect,
 };
 use everett_ledger::setinfo::{SetInfo, SetInfoBuilder};
+use everett_script::{PreparedTransaction, SpentOutput};
+
+/// Runs each script, in order, on this thread.
+pub(crate) struct OneByOne;
+
+impl ScriptCheck for OneByOne {
+    fn check(&self, scripts: BlockScripts<'_>) -> Result<(), ScriptFailure> {
+        for (index, transaction) in scripts.transactions.iter().enumerate() {
+            let coins = scripts.spent.of(index);
+            if coins.is_empty() {
+                continue;
+            }
+            let spent: Vec<_> = coins
+                .iter()
+                .map(|coin| SpentOutput {
+                    amount: coin.amount,
+                    script_pubkey: &coin.script_pubkey,
+                })
+                .collect();
+            let prepared = PreparedTransaction::new(&transaction.tx, &spent).unwrap();
+            prepared
+                .verify(scripts.flags)
+                .map_err(|failed| ScriptFailure {
+                    transaction: index,
+                    input: failed.input,
+                    text: failed.error.to_string(),
+                })?;
+        }
+        Ok(())
+    }
+}
 
 /// A chain and its coins.
 #[derive(Clone)]
@@ -54,8 +85,8 @@ impl NaiveWorld {
     /// Judges a block on this chain; in the answer's words if it is no good.
     pub(crate) fn judge(&self, bytes: &[u8], now: u64) -> Result<(DecodedBlock, Delta), String> {
         let (block, _) = decode_block(bytes).map_err(|_| "Block decode failed".to_owned())?;
-        let scripts = &ScriptsAssumedValid;
-        let reason = |reject: everett_ledger::rules::Reject| reject.reason.into_owned();
+        let scripts = &OneByOne;
+        let reason = |reject: Reject| reject.reason.into_owned();
         check_block(&block, &self.params, scripts).map_err(reason)?;
         if block.header.prev_blockhash != self.header(self.height()).hash {
             return Err("prev-blk-not-found".to_owned());
