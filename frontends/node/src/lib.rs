@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod frontend;
 mod handle;
+pub mod import;
 mod node;
 mod phase;
 mod stop;
