@@ -308,7 +308,8 @@ async fn a_transaction_that_only_an_index_would_find_says_so() {
         ..Shape::default()
     })
     .await;
-    node.mine(None, 80, None).await;
+    // The base follows 100 blocks behind the horizon: what it holds is searched no more.
+    node.mine(None, 200, None).await;
     let request = v1::GetTransactionRequest {
         world: None,
         txid: nowhere(),

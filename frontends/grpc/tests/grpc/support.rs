@@ -1,10 +1,7 @@
 //! A real server on a free port, with a ledger in a directory that goes away with it.
 
-use std::sync::Arc;
-
 use bitcoin::hashes::Hash;
 use everett_grpc::{BoundAddress, Grpc, GrpcConfig};
-use everett_ledger::rules::ScriptsAssumedValid;
 use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_proto::v1;
@@ -54,11 +51,7 @@ impl Default for Shape {
 
 /// The settings of a node in `directory`.
 pub(crate) fn node_config(shape: &Shape, directory: &TempDir) -> NodeConfig {
-    let mut ledger = LedgerConfig::new(
-        Params::new(shape.network),
-        directory.path(),
-        Arc::new(ScriptsAssumedValid),
-    );
+    let mut ledger = LedgerConfig::new(Params::new(shape.network), directory.path());
     ledger.horizon = shape.horizon;
     ledger.clock = everett_ledger::Clock::fixed(NOW);
     let mut config = NodeConfig::new(ledger);
