@@ -111,10 +111,12 @@ async fn listening_beyond_loopback_takes_a_token_or_a_decision() {
     };
     let refused = start_error(open.clone()).await;
     assert!(refused.contains("without a token"), "{refused}");
-    let mut shape = Shape::default();
-    shape.grpc = GrpcConfig {
-        allow_open: true,
-        ..open.clone()
+    let shape = Shape {
+        grpc: GrpcConfig {
+            allow_open: true,
+            ..open.clone()
+        },
+        ..Shape::default()
     };
     TestNode::start(shape).await.node.stop().await;
     let mut shape = guarded("secret");
