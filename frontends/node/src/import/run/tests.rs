@@ -85,7 +85,7 @@ fn kinds(summary: &Summary) -> Vec<ProblemKind> {
 #[test]
 fn a_file_in_order_is_taken_whole() {
     let file: Vec<u8> = blocks(10).iter().flat_map(|block| frame(block)).collect();
-    let (summary, ledger, ..) = import(&[file]);
+    let (summary, ledger, _directory, _sources) = import(&[file]);
     assert_eq!((summary.blocks, summary.accepted), (12, 12));
     assert_eq!((summary.best_height, summary.tips), (10, 2));
     assert!(summary.clean() && summary.problems.is_empty());
@@ -210,7 +210,7 @@ fn blocks_swallowed_by_a_frame_that_is_no_block_are_saved() {
     let (mut file, greedy) = greedy(&blocks);
     // A count of transactions that cannot be.
     file[greedy + 8 + 80] = 0xff;
-    let (summary, ledger, ..) = import(&[file]);
+    let (summary, ledger, _directory, _sources) = import(&[file]);
     assert_eq!(kinds(&summary)[0], ProblemKind::Undecodable);
     // Block 1 and its fork; blocks 3 to 6 wait for block 2.
     assert_eq!((summary.accepted, summary.undecodable), (3, 1));
