@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::params::{Network, Params};
-use crate::rules::script_check::ScriptCheck;
+use crate::rules::ScriptCheck;
 use crate::store::{Access, DEFAULT_BLOCK_FILE_SIZE, LARGE_MAP_SIZE, SMALL_MAP_SIZE};
+use crate::verifier::ScriptVerifier;
 
 /// Blocks by which the base may lag before a checkpoint moves it: one commit for so many blocks.
 pub const DEFAULT_CHECKPOINT_INTERVAL: u32 = 16;
@@ -36,17 +37,13 @@ pub struct LedgerConfig {
     pub block_file_size: u64,
     /// What block times are held against.
     pub clock: Clock,
-    /// What runs scripts.
+    /// What runs scripts: [`ScriptVerifier`] unless told otherwise.
     pub scripts: Arc<dyn ScriptCheck>,
 }
 
 impl LedgerConfig {
     /// A writer with default settings.
-    pub fn new(
-        params: Params,
-        directory: impl Into<PathBuf>,
-        scripts: Arc<dyn ScriptCheck>,
-    ) -> LedgerConfig {
+    pub fn new(params: Params, directory: impl Into<PathBuf>) -> LedgerConfig {
         let map_size = if params.network == Network::Regtest {
             SMALL_MAP_SIZE
         } else {
@@ -62,7 +59,7 @@ impl LedgerConfig {
             map_size,
             block_file_size: DEFAULT_BLOCK_FILE_SIZE,
             clock: Clock::system(),
-            scripts,
+            scripts: Arc::new(ScriptVerifier::new()),
         }
     }
 }

@@ -36,6 +36,7 @@ pub mod store;
 mod submission;
 mod transaction;
 mod tree;
+mod verifier;
 mod world;
 
 pub use chain_status::ChainStatus;
@@ -52,4 +53,5 @@ pub use setinfo::SetInfo;
 pub use store::{Access, StoreError};
 pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
+pub use verifier::ScriptVerifier;
 pub use world::{Balance, COINBASE_MATURITY, World};

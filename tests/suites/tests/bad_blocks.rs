@@ -1,9 +1,6 @@
 //! 98 blocks on one parent, each breaking one rule or none, against Bitcoin Core's answers.
 
-use std::sync::Arc;
-
 use bitcoin::hex::FromHex;
-use everett_ledger::rules::ScriptsAssumedValid;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_tests::data;
 use serde::Deserialize;
@@ -23,13 +20,6 @@ struct Case {
     answer: Option<String>,
 }
 
-/// Cases that only the script engine can tell from good ones.
-fn needs_scripts(case: &Case) -> bool {
-    case.answer
-        .as_deref()
-        .is_some_and(|answer| answer.starts_with("block-script-verify-flag-failed"))
-}
-
 struct Fixture {
     setup: Setup,
     base: Vec<Vec<u8>>,
@@ -46,11 +36,7 @@ fn load(name: &str) -> Option<Fixture> {
 }
 
 fn open(fixture: &Fixture, directory: &std::path::Path) -> Ledger {
-    let mut config = LedgerConfig::new(
-        Params::new(Network::Regtest),
-        directory,
-        Arc::new(ScriptsAssumedValid),
-    );
+    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory);
     config.clock = Clock::fixed(fixture.setup.mock_time);
     let ledger = Ledger::open(config).expect("the ledger opens");
     ledger.submit_blocks(&fixture.base).expect("the disk works");
@@ -64,7 +50,7 @@ fn each_case_alone_gets_cores_answer() {
     let Some(fixture) = load("bad_blocks") else {
         return;
     };
-    for case in fixture.cases.iter().filter(|case| !needs_scripts(case)) {
+    for case in &fixture.cases {
         let directory = tempfile::tempdir().unwrap();
         let ledger = open(&fixture, directory.path());
         let block = Vec::<u8>::from_hex(&case.block).expect("hexadecimal");
@@ -87,11 +73,7 @@ fn in_any_order_between_good_blocks_no_case_leaves_a_trace() {
     for seed in 1..=5u64 {
         let directory = tempfile::tempdir().unwrap();
         let ledger = open(&fixture, directory.path());
-        let mut cases: Vec<&Case> = fixture
-            .cases
-            .iter()
-            .filter(|case| !needs_scripts(case))
-            .collect();
+        let mut cases: Vec<&Case> = fixture.cases.iter().collect();
         cases.sort_by_cached_key(|case| {
             let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             for byte in case.name.bytes() {

@@ -1,8 +1,5 @@
 //! Two chains with real proof of work that compete from mainnet's genesis, in one data directory.
 
-use std::sync::Arc;
-
-use everett_ledger::rules::ScriptsAssumedValid;
 use everett_ledger::{Ledger, LedgerConfig, Network, Params};
 use everett_tests::data;
 
@@ -42,11 +39,7 @@ fn both_chains_are_worlds_whichever_file_comes_first() {
     let alternate = data::blocks(&directory.join("mainnet-alternate-2016.dat"));
     for files in [[&first, &alternate], [&alternate, &first]] {
         let directory = tempfile::tempdir().unwrap();
-        let config = LedgerConfig::new(
-            Params::new(Network::Mainnet),
-            directory.path(),
-            Arc::new(ScriptsAssumedValid),
-        );
+        let config = LedgerConfig::new(Params::new(Network::Mainnet), directory.path());
         let ledger = Ledger::open(config).expect("the ledger opens");
         for file in files {
             for group in file.chunks(200) {

@@ -1,20 +1,16 @@
 //! The ledger against Bitcoin Core's answers about a regtest chain of 762 blocks with 60 competing branches.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
-
 use bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid};
-use everett_ledger::rules::ScriptsAssumedValid;
 use everett_ledger::{
     Ledger, LedgerConfig, Network, Outcome, Params, ScriptHash, World, WorldError,
 };
 use everett_tests::data::{BalanceRow, BlockRow, SixtyForks};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 fn open(directory: &Path, horizon: Option<u32>) -> Ledger {
-    let scripts = Arc::new(ScriptsAssumedValid);
-    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory, scripts);
+    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory);
     config.horizon = horizon;
     Ledger::open(config).expect("the ledger opens")
 }
