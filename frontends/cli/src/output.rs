@@ -30,7 +30,10 @@ pub(crate) fn show(view: &impl View, as_json: bool) -> Result<(), Failure> {
 /// Writes text as it is.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::named(
             "OUTPUT_FAILED",
             format!("standard output cannot be written: {error}"),

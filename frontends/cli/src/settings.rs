@@ -5,13 +5,10 @@
 
 mod file;
 
+use bitcoin::hex::FromHex;
+use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
-
-use bitcoin::hex::FromHex;
-use everett_ledger::rules::script_check::ScriptsAssumedValid;
-use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params};
 
 use self::file::SettingsFile;
 use crate::args::{ChainArgs, CommonArgs, ConnectArgs, GrpcArgs};
@@ -66,7 +63,11 @@ impl Settings {
             }
         };
         let heights = &self.chain.testactivationheight;
-        let heights = if heights.is_empty() { &self.file.testactivationheight } else { heights };
+        let heights = if heights.is_empty() {
+            &self.file.testactivationheight
+        } else {
+            heights
+        };
         for text in heights {
             let (name, height) = text
                 .split_once('@')
@@ -85,7 +86,10 @@ impl Settings {
 
     /// The data directory that was named, if one was.
     pub(crate) fn named_datadir(&self) -> Option<&Path> {
-        self.chain.datadir.as_deref().or(self.file.datadir.as_deref())
+        self.chain
+            .datadir
+            .as_deref()
+            .or(self.file.datadir.as_deref())
     }
 
     /// The data directory: the named one, or `~/.everett/NETWORK`.
@@ -107,7 +111,7 @@ impl Settings {
         directory: &Path,
         horizon: Option<u32>,
     ) -> LedgerConfig {
-        let mut config = LedgerConfig::new(params, directory, Arc::new(ScriptsAssumedValid));
+        let mut config = LedgerConfig::new(params, directory);
         config.horizon = horizon.or(self.file.horizon);
         config
     }

@@ -72,6 +72,9 @@ mod tests {
         let mut table = Table::new([("NAME", Align::Left), ("SAT", Align::Right)]);
         table.row(["ülrike".into(), "1".into()]);
         table.row(["x".into(), "1234".into()]);
-        assert_eq!(table.to_string(), "NAME     SAT\nülrike     1\nx       1234\n");
+        assert_eq!(
+            table.to_string(),
+            "NAME     SAT\nülrike     1\nx       1234\n"
+        );
     }
 }

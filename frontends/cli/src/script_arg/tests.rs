@@ -16,7 +16,10 @@ fn address_script_and_hash_are_the_same_script() {
 #[test]
 fn a_raw_script_of_32_bytes_needs_its_prefix() {
     let hex = "51".repeat(32);
-    assert!(matches!(hex.parse::<ScriptArg>().unwrap().kind, ScriptKind::Hash(_)));
+    assert!(matches!(
+        hex.parse::<ScriptArg>().unwrap().kind,
+        ScriptKind::Hash(_)
+    ));
     let forced = format!("hex:{hex}").parse::<ScriptArg>().unwrap();
     assert!(matches!(forced.kind, ScriptKind::Script(_)));
 }

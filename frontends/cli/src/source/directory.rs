@@ -106,7 +106,10 @@ impl Source for Directory {
             let read = world.coins_of(&hash, after, wanted)?;
             more = read.len() == wanted;
             after = read.last().map(|(outpoint, _)| *outpoint).or(after);
-            outputs.extend(read.iter().map(|(outpoint, coin)| CoinView::new(outpoint, coin)));
+            outputs.extend(
+                read.iter()
+                    .map(|(outpoint, coin)| CoinView::new(outpoint, coin)),
+            );
         }
         let more = outputs.len() > limit;
         outputs.truncate(limit);
@@ -180,12 +183,12 @@ impl Source for Directory {
         let hash = match at {
             At::Best => best.hash(),
             At::Hash(hash) => hash,
-            At::Height(height) => {
-                best.block_hash_at(height).ok_or(WorldError::HeightUnknown {
+            At::Height(height) => best
+                .block_hash_at(height)
+                .ok_or(WorldError::HeightUnknown {
                     height,
                     best: best.height(),
-                })?
-            }
+                })?,
         };
         let info = self.info(&hash)?;
         let bytes = self.ledger.block_bytes(&hash)?;
@@ -227,6 +230,10 @@ impl Source for Directory {
             index: u32::try_from(found.index).unwrap_or(u32::MAX),
             confirmations: (world.height() + 1).saturating_sub(found.height),
         };
-        Ok(TransactionView::new(place, &found.transaction, self.network()))
+        Ok(TransactionView::new(
+            place,
+            &found.transaction,
+            self.network(),
+        ))
     }
 }

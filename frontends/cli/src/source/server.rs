@@ -60,7 +60,9 @@ struct Token(Option<MetadataValue<Ascii>>);
 impl Interceptor for Token {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(token) = &self.0 {
-            request.metadata_mut().insert("authorization", token.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
         }
         Ok(request)
     }
@@ -148,9 +150,8 @@ impl Server {
             .call(self.chain_client().get_block_header(request))?
             .header
             .unwrap_or_default();
-        let has_it = |network: &Network| {
-            Params::new(*network).genesis_hash().to_string() == header.hash
-        };
+        let has_it =
+            |network: &Network| Params::new(*network).genesis_hash().to_string() == header.hash;
         let network = Network::ALL.into_iter().find(has_it).ok_or_else(|| {
             Failure::named(
                 "OTHER_NETWORK",
@@ -160,7 +161,10 @@ impl Server {
         match self.expected {
             Some(expected) if expected != network => Err(Failure::named(
                 "OTHER_NETWORK",
-                format!("{} serves {network}, not {expected}; leave --network out", self.url),
+                format!(
+                    "{} serves {network}, not {expected}; leave --network out",
+                    self.url
+                ),
             )),
             _ => Ok(network),
         }
@@ -196,7 +200,10 @@ impl Source for Server {
         let mut world = world_ref(at);
         let mut shown = None;
         let mut balances = Vec::with_capacity(scripts.len());
-        for (scripts, hashes) in scripts.chunks(BATCH_SCRIPTS).zip(hashes.chunks(BATCH_SCRIPTS)) {
+        for (scripts, hashes) in scripts
+            .chunks(BATCH_SCRIPTS)
+            .zip(hashes.chunks(BATCH_SCRIPTS))
+        {
             let request = v1::BatchGetBalancesRequest {
                 world: Some(world.clone()),
                 scripts: scripts.iter().map(script).collect(),
@@ -389,12 +396,13 @@ fn endpoint(address: &ServerAddress) -> Result<Endpoint, Failure> {
     }
     let mut tls = ClientTlsConfig::new();
     if let Some(path) = &address.tls_ca {
-        let pem = std::fs::read(path).map_err(|error| {
-            Failure::usage(format!("--tls-ca {}: {error}", path.display()))
-        })?;
+        let pem = std::fs::read(path)
+            .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
         tls = tls.ca_certificate(Certificate::from_pem(pem));
     }
-    endpoint.tls_config(tls).map_err(|error| wrong(error.to_string()))
+    endpoint
+        .tls_config(tls)
+        .map_err(|error| wrong(error.to_string()))
 }
 
 fn take_part(view: &mut DiffView, part: Option<Part>) {

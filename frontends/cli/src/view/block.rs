@@ -103,13 +103,22 @@ impl View for BlockView {
             lines.push(("rejected for", reason.clone()));
         }
         lines.extend([
-            ("forks off at", format!("{} (height {})", self.fork_hash, self.fork_height)),
+            (
+                "forks off at",
+                format!("{} (height {})", self.fork_hash, self.fork_height),
+            ),
             ("merkle root", self.merkle_root.clone()),
-            ("time", format!("{} (median {})", self.time, self.median_time_past)),
+            (
+                "time",
+                format!("{} (median {})", self.time, self.median_time_past),
+            ),
             ("version", format!("{:#010x}", self.version)),
             ("bits, nonce", format!("{}, {}", self.bits, self.nonce)),
             ("chainwork", self.chainwork.clone()),
-            ("size, weight", format!("{}, {}", self.size_bytes, self.weight)),
+            (
+                "size, weight",
+                format!("{}, {}", self.size_bytes, self.weight),
+            ),
             ("transactions", self.txids.len().to_string()),
         ]);
         let mut text = String::new();

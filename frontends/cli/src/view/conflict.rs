@@ -93,8 +93,16 @@ impl View for ConflictsView {
                 btc(conflict.amount_sat),
                 format!("{}:{}", conflict.txid, conflict.vout),
             ]);
-            table.row([String::new(), String::new(), format!("a {}", conflict.txid_a)]);
-            table.row([String::new(), String::new(), format!("b {}", conflict.txid_b)]);
+            table.row([
+                String::new(),
+                String::new(),
+                format!("a {}", conflict.txid_a),
+            ]);
+            table.row([
+                String::new(),
+                String::new(),
+                format!("b {}", conflict.txid_b),
+            ]);
         }
         format!(
             "a {}b {}fork at {}\n\n{table}{} conflicts\n",

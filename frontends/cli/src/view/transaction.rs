@@ -71,22 +71,32 @@ impl TransactionView {
         Some(TransactionView::new(place, &transaction, network))
     }
 
-    pub(crate) fn new(place: Place, transaction: &Transaction, network: Network) -> TransactionView {
+    pub(crate) fn new(
+        place: Place,
+        transaction: &Transaction,
+        network: Network,
+    ) -> TransactionView {
         let inputs = transaction.input.iter().map(|input| InputView {
             txid: input.previous_output.txid.to_string(),
             vout: input.previous_output.vout,
             sequence: input.sequence.to_consensus_u32(),
             script_sig: input.script_sig.as_bytes().to_lower_hex_string(),
-            witness: input.witness.iter().map(|item| item.to_lower_hex_string()).collect(),
+            witness: input
+                .witness
+                .iter()
+                .map(|item| item.to_lower_hex_string())
+                .collect(),
         });
-        let outputs = (0..).zip(&transaction.output).map(|(vout, output)| OutputView {
-            vout,
-            amount_sat: sat(output.value),
-            script_pubkey: output.script_pubkey.as_bytes().to_lower_hex_string(),
-            address: Address::from_script(&output.script_pubkey, network.to_bitcoin())
-                .ok()
-                .map(|address| address.to_string()),
-        });
+        let outputs = (0..)
+            .zip(&transaction.output)
+            .map(|(vout, output)| OutputView {
+                vout,
+                amount_sat: sat(output.value),
+                script_pubkey: output.script_pubkey.as_bytes().to_lower_hex_string(),
+                address: Address::from_script(&output.script_pubkey, network.to_bitcoin())
+                    .ok()
+                    .map(|address| address.to_string()),
+            });
         TransactionView {
             world: place.world,
             txid: transaction.compute_txid().to_string(),
@@ -117,7 +127,11 @@ impl View for TransactionView {
             table.row([
                 output.vout.to_string(),
                 btc(output.amount_sat),
-                output.address.as_ref().unwrap_or(&output.script_pubkey).clone(),
+                output
+                    .address
+                    .as_ref()
+                    .unwrap_or(&output.script_pubkey)
+                    .clone(),
             ]);
         }
         let mut inputs = String::new();

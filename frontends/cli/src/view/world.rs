@@ -30,7 +30,10 @@ impl WorldView {
     /// One line for the head of an answer.
     pub(crate) fn line(&self) -> String {
         let best = if self.best { ", best" } else { "" };
-        format!("at {} (height {}, {}{best})\n", self.tip_hash, self.height, self.status)
+        format!(
+            "at {} (height {}, {}{best})\n",
+            self.tip_hash, self.height, self.status
+        )
     }
 
     pub(crate) fn of_block(info: &BlockInfo, best: bool) -> WorldView {

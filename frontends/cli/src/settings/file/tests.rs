@@ -24,11 +24,16 @@ fn every_option_can_stand_in_the_file() {
 fn an_unknown_key_is_named_with_its_line() {
     let error = read("network = \"regtest\"\n\nnetwrk = 1\n").err().unwrap();
     let message = error.to_string();
-    assert!(message.contains("line 3: unknown field `netwrk`"), "{message}");
+    assert!(
+        message.contains("line 3: unknown field `netwrk`"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let error = SettingsFile::read(Path::new("/no/such.toml")).err().unwrap();
+    let error = SettingsFile::read(Path::new("/no/such.toml"))
+        .err()
+        .unwrap();
     assert!(error.to_string().starts_with("--config /no/such.toml:"));
 }

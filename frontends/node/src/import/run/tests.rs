@@ -1,9 +1,6 @@
-use std::sync::Arc;
-
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::{Amount, Block, ScriptBuf};
 use everett_lab::assemble::mine;
-use everett_ledger::rules::script_check::ScriptsAssumedValid;
 use everett_ledger::{LedgerConfig, Network, Params};
 use tempfile::TempDir;
 
@@ -13,7 +10,7 @@ use super::*;
 fn regtest() -> (TempDir, Ledger) {
     let directory = tempfile::tempdir().unwrap();
     let params = Params::new(Network::Regtest);
-    let config = LedgerConfig::new(params, directory.path(), Arc::new(ScriptsAssumedValid));
+    let config = LedgerConfig::new(params, directory.path());
     (directory, Ledger::open(config).unwrap())
 }
 
