@@ -11,6 +11,8 @@ pub struct Spent {
     pub count: u64,
     /// Time of all together, on the wall.
     pub time: Duration,
+    /// Processor time of the writer's own thread for all together; what other threads helped with is not in it.
+    pub cpu: Duration,
 }
 
 impl Spent {
@@ -51,13 +53,16 @@ pub struct Timings {
 pub(crate) struct Gauge {
     count: AtomicU64,
     nanos: AtomicU64,
+    cpu_nanos: AtomicU64,
 }
 
 impl Gauge {
     /// Does it, and counts it with its time.
     pub(crate) fn time<R>(&self, work: impl FnOnce() -> R) -> R {
-        let start = Instant::now();
+        let (start, cpu_start) = (Instant::now(), thread_cpu_nanos());
         let result = work();
+        let cpu = thread_cpu_nanos().saturating_sub(cpu_start);
+        self.cpu_nanos.fetch_add(cpu, Ordering::Relaxed);
         self.nanos
             .fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -65,12 +70,18 @@ impl Gauge {
     }
 
     fn read(&self) -> Spent {
-        let time = Duration::from_nanos(self.nanos.load(Ordering::Relaxed));
         Spent {
             count: self.count.load(Ordering::Relaxed),
-            time,
+            time: Duration::from_nanos(self.nanos.load(Ordering::Relaxed)),
+            cpu: Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed)),
         }
     }
+}
+
+/// Processor time of this thread in nanoseconds.
+fn thread_cpu_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[derive(Default)]

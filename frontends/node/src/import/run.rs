@@ -395,7 +395,11 @@ impl Submission<'_, '_> {
     /// A frame may be longer than its block, which is none the worse for it; but then its length is
     /// wrong, and what follows the block may be more blocks.
     fn look_behind(&mut self, frame: &Frame) {
-        let stored = self.import.ledger.block_info(&frame.hash).map_or(0, |info| info.size);
+        let stored = self
+            .import
+            .ledger
+            .block_info(&frame.hash)
+            .map_or(0, |info| info.size);
         if stored == 0 || stored >= frame.length {
             return;
         }

@@ -1,9 +1,6 @@
-use std::sync::Arc;
-
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::{Amount, Block, ScriptBuf};
 use everett_lab::assemble::mine;
-use everett_ledger::rules::script_check::ScriptsAssumedValid;
 use everett_ledger::{LedgerConfig, Network, Params};
 use tempfile::TempDir;
 
@@ -13,7 +10,7 @@ use super::*;
 fn regtest() -> (TempDir, Ledger) {
     let directory = tempfile::tempdir().unwrap();
     let params = Params::new(Network::Regtest);
-    let config = LedgerConfig::new(params, directory.path(), Arc::new(ScriptsAssumedValid));
+    let config = LedgerConfig::new(params, directory.path());
     (directory, Ledger::open(config).unwrap())
 }
 
@@ -85,7 +82,7 @@ fn kinds(summary: &Summary) -> Vec<ProblemKind> {
 #[test]
 fn a_file_in_order_is_taken_whole() {
     let file: Vec<u8> = blocks(10).iter().flat_map(|block| frame(block)).collect();
-    let (summary, ledger, ..) = import(&[file]);
+    let (summary, ledger, _directory, _sources) = import(&[file]);
     assert_eq!((summary.blocks, summary.accepted), (12, 12));
     assert_eq!((summary.best_height, summary.tips), (10, 2));
     assert!(summary.clean() && summary.problems.is_empty());
@@ -210,7 +207,7 @@ fn blocks_swallowed_by_a_frame_that_is_no_block_are_saved() {
     let (mut file, greedy) = greedy(&blocks);
     // A count of transactions that cannot be.
     file[greedy + 8 + 80] = 0xff;
-    let (summary, ledger, ..) = import(&[file]);
+    let (summary, ledger, _directory, _sources) = import(&[file]);
     assert_eq!(kinds(&summary)[0], ProblemKind::Undecodable);
     // Block 1 and its fork; blocks 3 to 6 wait for block 2.
     assert_eq!((summary.accepted, summary.undecodable), (3, 1));

@@ -1,6 +1,3 @@
-use std::sync::Arc;
-
-use everett_ledger::rules::script_check::ScriptsAssumedValid;
 use everett_ledger::{LedgerConfig, Network, Params};
 use tempfile::TempDir;
 
@@ -10,7 +7,7 @@ use super::*;
 fn regtest() -> (TempDir, Ledger) {
     let directory = tempfile::tempdir().unwrap();
     let params = Params::new(Network::Regtest);
-    let config = LedgerConfig::new(params, directory.path(), Arc::new(ScriptsAssumedValid));
+    let config = LedgerConfig::new(params, directory.path());
     (directory, Ledger::open(config).unwrap())
 }
 
