@@ -120,3 +120,6 @@ impl Drop for Client {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -301,6 +301,24 @@ fn play_scenario(
             .map(|world| tell_played(reading, world))
             .collect(),
         unmet: played.unmet.iter().map(ToString::to_string).collect(),
+        parties: played
+            .parties
+            .iter()
+            .map(|party| v1::ScenarioParty {
+                name: party.name.clone(),
+                address: party.address.to_string(),
+                script_pubkey: party.script_pubkey.to_bytes(),
+            })
+            .collect(),
+        blocks: played
+            .blocks
+            .iter()
+            .map(|block| v1::ScenarioBlock {
+                label: block.label.clone(),
+                block_hash: block.hash.to_string(),
+                height: block.height,
+            })
+            .collect(),
     })
 }
 

@@ -196,3 +196,6 @@ fn short_hash<const N: usize>(bytes: &[u8]) -> [u8; N] {
     short.copy_from_slice(&hash[..N]);
     short
 }
+
+#[cfg(test)]
+mod tests;

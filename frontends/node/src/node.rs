@@ -189,3 +189,6 @@ async fn interrupted() -> &'static str {
     let _ = tokio::signal::ctrl_c().await;
     "interrupt"
 }
+
+#[cfg(test)]
+mod tests;
