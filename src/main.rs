@@ -1,2 +1,7 @@
 //! The `everett` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    everett_cli::main()
+}

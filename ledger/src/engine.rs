@@ -119,10 +119,6 @@ impl Engine {
         self.orphans.iter()
     }
 
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
-    }
-
     fn find(&self, hash: &BlockHash) -> Result<BlockId, BlockError> {
         self.shared
             .tree

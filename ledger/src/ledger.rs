@@ -2,6 +2,7 @@
 //! Promises that every call is safe from any thread; reading never waits for a block that is being validated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
@@ -14,6 +15,7 @@ use crate::engine::{self, Engine};
 use crate::error::{BlockError, OpenError, WorldError};
 use crate::events::Event;
 use crate::id::BlockId;
+use crate::meter::Timings;
 use crate::params::Params;
 use crate::rules::required_bits;
 use crate::shared::{Shared, Worlds};
@@ -127,6 +129,8 @@ pub struct LedgerStats {
     pub overlay_bytes: usize,
     /// Blocks that wait for their parents.
     pub orphans: usize,
+    /// Where the writer's time went.
+    pub timings: Timings,
 }
 
 /// A ledger, open. Clones share it; it closes when the last one and the last [`World`] are gone.
@@ -383,7 +387,7 @@ impl Ledger {
         }
     }
 
-    /// The blocks that wait for their parents.
+    /// The blocks that wait for their parents. Waits for the writer.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
             .lock()
@@ -402,21 +406,19 @@ impl Ledger {
 
     /// Figures about this ledger.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
-        let (held_worlds, orphans) = {
-            let engine = self.engine.lock();
-            (engine.held(), engine.orphans().count())
-        };
+        let meter = &self.shared.meter;
         let overlay = &self.shared.overlay;
         Ok(LedgerStats {
             best_height: self.shared.best().height(),
             base_height: self.shared.store.read()?.base()?.height,
             live_worlds: self.shared.worlds.read().live.len(),
-            held_worlds,
+            held_worlds: meter.held.load(Ordering::Relaxed),
             headers: self.shared.tree.read().ids().len(),
             overlay_coins: overlay.coins.len(),
             overlay_scripts: overlay.scripts.len(),
             overlay_bytes: overlay.coins.bytes() + overlay.scripts.bytes(),
-            orphans,
+            orphans: meter.orphans.load(Ordering::Relaxed),
+            timings: meter.timings(),
         })
     }
 }

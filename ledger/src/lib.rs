@@ -24,6 +24,7 @@ mod error;
 pub mod events;
 pub mod id;
 mod ledger;
+pub mod meter;
 pub mod muhash;
 mod overlay;
 pub mod params;
@@ -47,6 +48,7 @@ pub use config::{DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, LedgerConfig}
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
+pub use meter::Timings;
 pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};
 pub use setinfo::SetInfo;

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
 use crate::id::BlockId;
+use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::params::Params;
 use crate::path::Path;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
+    pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
     /// The overlay is complete for paths above this height; see `world.rs` for who may trust it when.
     pub(crate) overlay_floor: AtomicU32,

@@ -51,7 +51,7 @@ pub use reader::{ReadTransaction, Reader, Transaction, WriteTransaction, Writer}
 use blocks::BlockFiles;
 use codec::Malformed;
 use data_file::DataFile;
-use error::{damaged_file, file_error, is_full};
+use error::{create_directory, damaged_file, file_error, is_full, sync_directory};
 use meta::Found;
 use tables::{Missing, Tables};
 
@@ -121,30 +121,28 @@ impl Store {
     pub fn open(config: StoreConfig) -> Result<Store, StoreError> {
         let directory = config.directory.as_path();
         let data_path = environment::data_path(directory);
-        let blocks_directory = directory.join("blocks");
+        let blocks_directory = blocks_path(directory);
         let lock = match config.access {
             Access::Writer => {
-                std::fs::create_dir_all(directory)
-                    .map_err(|error| file_error(directory, "creating the directory", error))?;
+                create_directory(directory)?;
                 Some(lock::take(directory)?)
             }
             Access::Reader => None,
         };
         let found = DataFile::check(&data_path, config.access)?;
-        match (found, config.access) {
-            (DataFile::Absent, Access::Reader) => return Err(no_ledger(directory)),
-            (DataFile::Absent, Access::Writer) if BlockFiles::any_bytes(&blocks_directory) => {
-                return Err(damaged_file(
-                    &data_path,
-                    "it is missing, but there are block files",
-                ));
+        if found == DataFile::Absent {
+            match config.access {
+                Access::Reader => return Err(no_ledger(directory)),
+                Access::Writer => no_blocks_yet(directory)?,
             }
-            _ => {}
         }
         let env = environment::open(&config)?;
         let tables = match (look(&config, &env)?, config.access) {
             (Found::Nothing, Access::Reader) => return Err(no_ledger(directory)),
-            (Found::Nothing, Access::Writer) => create(&config, &env)?,
+            (Found::Nothing, Access::Writer) => {
+                no_blocks_yet(directory)?;
+                create(&config, &env)?
+            }
             (Found::Ledger, _) => open_tables(&config, &env)?,
         };
         let mut store = Store {
@@ -257,6 +255,22 @@ impl Store {
     }
 }
 
+fn blocks_path(directory: &Path) -> PathBuf {
+    directory.join("blocks")
+}
+
+/// Block files are older than what is about to be made: taking them over would cut them off.
+fn no_blocks_yet(directory: &Path) -> Result<(), StoreError> {
+    if BlockFiles::any_bytes(&blocks_path(directory)) {
+        let path = environment::data_path(directory);
+        return Err(damaged_file(
+            &path,
+            "there are block files, but no ledger of them",
+        ));
+    }
+    Ok(())
+}
+
 fn no_ledger(directory: &Path) -> StoreError {
     StoreError::NoLedger {
         path: directory.to_path_buf(),
@@ -284,10 +298,7 @@ fn create(config: &StoreConfig, env: &Env<WithoutTls>) -> Result<Tables<'static>
         Ok(())
     });
     // The files' names must be as durable as what is in them.
-    let directory = &config.directory;
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| file_error(directory, "syncing it", error))?;
+    sync_directory(&config.directory)?;
     tables.map_err(|error| lmdb_error(config, error))
 }
 

@@ -1,11 +1,11 @@
 //! Scripts as text, in Bitcoin Core's notations.
-//! Promises that [`format`] reads back byte for byte with [`parse`], and that [`to_asm`] is what Core shows.
+//! Promises that [`format()`] reads back byte for byte with [`parse`], and that [`to_asm`] is what Core shows.
 //! Refuses to guess: what [`parse`] does not know is an error that names the word.
 //!
 //! | function | Core's | example of a 3-byte push, then OP_DUP |
 //! |---|---|---|
 //! | [`to_asm`] | `ScriptToAsmStr`, what RPC answers show | `197121 OP_DUP` |
-//! | [`format`] | `FormatScript`, what test vectors hold | `0x03 0x010203 DUP` |
+//! | [`format()`] | `FormatScript`, what test vectors hold | `0x03 0x010203 DUP` |
 //! | [`parse`] | `ParseScript`, reads test vectors | |
 
 use std::fmt::Write;

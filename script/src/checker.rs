@@ -6,7 +6,7 @@ use crate::error::ScriptError;
 use crate::interpreter::{ScriptVersion, TaprootContext};
 use crate::prepared::PreparedTransaction;
 use crate::sighash::{MidstateCache, legacy, segwit, taproot};
-use crate::signature::{verify_ecdsa, verify_schnorr};
+use crate::signature::{has_key_length, verify_ecdsa, verify_schnorr};
 
 #[cfg(test)]
 mod tests;
@@ -187,15 +187,5 @@ impl Checker for InputChecker<'_> {
         let (own, wanted) = (i64::from(own & mask), sequence & i64::from(mask));
         let is_time = |value: i64| value & i64::from(SEQUENCE_IS_TIME) != 0;
         is_time(own) == is_time(wanted) && wanted <= own
-    }
-}
-
-/// Whether a key is as long as its first byte says. Other keys are none, and nothing is hashed for them.
-#[inline]
-fn has_key_length(key: &[u8]) -> bool {
-    match key.first() {
-        Some(2 | 3) => key.len() == 33,
-        Some(4 | 6 | 7) => key.len() == 65,
-        _ => false,
     }
 }

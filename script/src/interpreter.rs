@@ -303,7 +303,7 @@ fn hash_element<'a>(opcode: Opcode, bytes: &[u8]) -> Element<'a> {
 }
 
 /// Whether a push could not be shorter (BIP62 rule 3).
-fn is_minimal_push(push: Instruction<'_>) -> bool {
+pub(crate) fn is_minimal_push(push: Instruction<'_>) -> bool {
     match (push.data, push.data.len()) {
         (_, 0) => push.opcode == OP_0,
         // There is an opcode for each of these numbers.

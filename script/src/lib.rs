@@ -16,6 +16,7 @@ pub mod instruction;
 pub mod interpreter;
 pub mod number;
 pub mod opcode;
+pub mod policy;
 pub mod prepared;
 pub mod program;
 pub mod sighash;

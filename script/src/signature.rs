@@ -116,7 +116,7 @@ fn is_uncompressed(key: &[u8]) -> bool {
 }
 
 /// Whether a signature without its hash type holds for `key` and `hash`. Signatures are read laxly and
-/// may have a high S: rules on that are [`check_encoding`]'s. Hybrid keys (06, 07) are keys.
+/// may have a high S: rules on that come from the flags, before. Hybrid keys (06, 07) are keys.
 #[inline]
 pub fn verify_ecdsa(signature: &[u8], key: &[u8], hash: [u8; 32]) -> bool {
     let Ok(key) = PublicKey::from_slice(key) else {
@@ -141,4 +141,15 @@ pub fn verify_schnorr(signature: &[u8], key: &[u8], hash: [u8; 32]) -> bool {
     };
     SECP.verify_schnorr(&signature, &Message::from_digest(hash), &key)
         .is_ok()
+}
+
+/// Whether a key is as long as its first byte says. Other keys are none, and nothing is
+/// hashed for them.
+#[inline]
+pub(crate) fn has_key_length(key: &[u8]) -> bool {
+    match key.first() {
+        Some(2 | 3) => key.len() == 33,
+        Some(4 | 6 | 7) => key.len() == 65,
+        _ => false,
+    }
 }

@@ -1,1 +1,35 @@
-//! The command line.
+//! Owns the command line: arguments, settings, the commands and how their answers are shown.
+//! Promises one message on standard error for whatever fails, and exit codes 0 (fine), 1 (failed)
+//! and 2 (wrong usage); with `--json`, one JSON object on standard output, or one on standard error.
+//! Refuses to know how a ledger is read: a command asks a [`source::Source`], which is a data
+//! directory or a server.
+//!
+//! ```text
+//! arguments + config file ─> Settings ─> command ─> Source (directory | server) ─> view ─> table or JSON
+//! ```
+
+mod amount;
+mod args;
+mod at;
+mod command;
+mod failure;
+mod interrupt;
+mod output;
+mod script_arg;
+mod settings;
+mod source;
+mod table;
+mod view;
+
+use std::process::ExitCode;
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    // Also where the arguments make no sense, whoever asked for JSON gets JSON.
+    let json = arguments.iter().any(|argument| argument == "--json");
+    match command::run(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.report(json),
+    }
+}

@@ -1,1 +1,47 @@
-//! Placeholder.
+//! Owns the gRPC face of the node: package `everett.v1`, health and reflection.
+//! Promises that every read names the world it answers for, and every refusal its reason.
+//! Refuses to listen beyond loopback without a token, and to make history outside lab mode.
+//!
+//! ```text
+//!   connection -> TLS -> token -> service -> Calls: admission, deadline -> Handle::read, a thread of its own
+//!              -> Reading: WorldRef -> World -> answer
+//! ```
+
+mod auth;
+mod calls;
+mod chain_service;
+mod config;
+mod convert;
+mod deadline;
+mod fault;
+mod incoming;
+mod lab_service;
+mod ledger_service;
+mod paging;
+mod parse;
+mod pins;
+mod reading;
+mod server;
+mod world_service;
+
+pub use auth::{BearerToken, InvalidToken};
+pub use config::{GrpcConfig, PinLimits, TlsFiles};
+pub use server::{BoundAddress, Grpc, GrpcError};
+
+/// Longest request that is decoded, in bytes: 4 MiB and one block of the largest size.
+pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024 + 4_000_000;
+
+/// Most scripts in one BatchGetBalances call.
+pub const MAX_BATCH_SCRIPTS: usize = 1_000;
+
+/// Size of a page when the request leaves it open.
+pub const DEFAULT_PAGE_SIZE: usize = 100;
+
+/// Most items on one page; larger page sizes are taken as this.
+pub const MAX_PAGE_SIZE: usize = 1_000;
+
+/// Most blocks that one MineBlocks call makes.
+pub const MAX_MINED_BLOCKS: u32 = 1_000;
+
+/// Longest scenario that PlayScenario takes, in bytes.
+pub const MAX_SCENARIO_BYTES: usize = 1024 * 1024;

@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Owns the node: one ledger, the frontends around it, and their common life.
+//! Promises that frontends start in the order given and stop in the reverse one, and that none of them blocks another.
+//! Refuses to know any frontend: what is in-tree uses nothing that an outside crate could not use.
+//!
+//! ```text
+//!   Node::builder(config) -> opens the ledger -> Frontend::start(Handle) … -> wait -> Frontend::stop … in reverse
+//! ```
+
+mod config;
+mod error;
+mod frontend;
+mod handle;
+pub mod import;
+mod node;
+mod phase;
+mod stop;
+
+pub use config::NodeConfig;
+pub use error::{CallError, NodeError};
+pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
+pub use handle::Handle;
+pub use node::{Node, NodeBuilder};
+pub use phase::Phase;
+pub use stop::StopSignal;

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, OutPoint};
@@ -115,7 +116,7 @@ impl<'g> Group<'g> {
 
     /// Takes one block from bytes to its place, and lets in those that waited for it.
     pub(super) fn submit(&mut self, bytes: &[u8]) -> Result<Submitted, StoreError> {
-        let (block, length) = match decode_block(bytes) {
+        let (block, length) = match self.shared.meter.decode.time(|| decode_block(bytes)) {
             Ok(decoded) => decoded,
             Err(error) => {
                 return Ok(Submitted {
@@ -186,7 +187,12 @@ impl<'g> Group<'g> {
                 });
             }
         }
-        if let Err(reject) = check_block(block, &self.shared.params, &*self.shared.scripts) {
+        let shared = self.shared;
+        let checked = shared
+            .meter
+            .check
+            .time(|| check_block(block, &shared.params, &*shared.scripts));
+        if let Err(reject) = checked {
             return rejected(known.map(|id| self.node(id).height), reject);
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
@@ -203,7 +209,8 @@ impl<'g> Group<'g> {
         let height = self.node(id).height;
         let in_context = {
             let tree = self.shared.tree.read();
-            check_block_in_context(block, &tree.chain(parent), &self.shared.params)
+            let check = || check_block_in_context(block, &tree.chain(parent), &shared.params);
+            shared.meter.check.time(check)
         };
         if let Err(reject) = in_context {
             if reject.kind.condemns_header() {
@@ -371,13 +378,10 @@ impl<'g> Group<'g> {
                     .as_ref()
                     .expect("a group holds its transaction but for the moment of a flush"),
             };
-            connect(
-                block,
-                &tree.chain(parent),
-                &coins,
-                &self.shared.params,
-                &*self.shared.scripts,
-            )
+            let chain = tree.chain(parent);
+            let (params, scripts) = (&self.shared.params, &*self.shared.scripts);
+            let work = || connect(block, &chain, &coins, params, scripts);
+            self.shared.meter.connect.time(work)
         };
         let delta = match connected {
             Ok(connected) => connected.delta,
@@ -385,8 +389,20 @@ impl<'g> Group<'g> {
             Err(ConnectError::Source(error)) => return Err(error),
         };
         let path = path.extended(id);
-        self.writer().put_delta(path.height(), id, &delta)?;
-        self.shared.overlay.apply(id, &path, &delta);
+        let shared = self.shared;
+        let writer = self.writer();
+        shared
+            .meter
+            .journal
+            .time(|| writer.put_delta(path.height(), id, &delta))?;
+        shared
+            .meter
+            .overlay
+            .time(|| shared.overlay.apply(id, &path, &delta));
+        shared
+            .meter
+            .changes
+            .fetch_add(delta.len() as u64, Ordering::Relaxed);
         let (hash, chainwork) = {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| node.progress = Progress::Connected);
@@ -423,6 +439,11 @@ impl<'g> Group<'g> {
 
     /// Makes `world` the best one and says so.
     pub(super) fn make_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
+        let shared = self.shared;
+        shared.meter.best_change.time(|| self.change_best(world))
+    }
+
+    fn change_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
         let old = std::mem::replace(&mut self.best, world.clone());
         if old.id == world.id {
             return Ok(());
@@ -527,7 +548,7 @@ impl<'g> Group<'g> {
         let published = self.write_rows(&mut writer).and_then(|()| {
             let retirement = self.plan_retirement();
             self.write_retirement(&mut writer, &retirement)?;
-            writer.commit()?;
+            self.shared.meter.commit.time(|| writer.commit())?;
             Ok(retirement)
         });
         match published {

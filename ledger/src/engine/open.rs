@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 
@@ -13,6 +13,7 @@ use super::tidy::{base_limit, rewind};
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
 use crate::id::BlockId;
+use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::path::Path;
 use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
@@ -81,6 +82,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             live,
             best: best.clone(),
         }),
+        meter: Meter::default(),
         overlay: loaded.overlay,
         overlay_floor: AtomicU32::new(loaded.base.height),
     });
@@ -104,6 +106,10 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
         }
     }
+    shared
+        .meter
+        .orphans
+        .store(loaded.orphans.len(), Ordering::Relaxed);
     let engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,

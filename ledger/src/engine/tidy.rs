@@ -168,6 +168,11 @@ impl Engine {
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
         self.purge_retired()?;
+        shared.meter.held.store(self.held.len(), Ordering::Relaxed);
+        shared
+            .meter
+            .orphans
+            .store(self.orphans.len(), Ordering::Relaxed);
         let held = self
             .held
             .iter()
@@ -176,7 +181,10 @@ impl Engine {
         let mut base = shared.store.read()?.base()?;
         while goal >= base.height.saturating_add(interval) {
             let height = goal.min(base.height + MAX_BLOCKS_A_MOVE);
-            advance(&shared, &best, base, height)?;
+            shared
+                .meter
+                .checkpoint
+                .time(|| advance(&shared, &best, base, height))?;
             base = shared.store.read()?.base()?;
         }
         Ok(())

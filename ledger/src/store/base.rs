@@ -2,10 +2,10 @@
 //! Promises that `unfold` is the inverse of `fold`, row for row.
 //! Refuses to spend a coin that is not there or to make one that is.
 //!
-//! - `coins`: txid 32 | vout (u32 big-endian) -> a coin.
+//! - `coins`: outpoint -> a coin.
 //! - `scripts`: script hash 32 -> varint(satoshis) | varint(coins) | the outpoint, if it is one coin.
 //!   A script without coins has no row.
-//! - `script_coins`: the script hash's first 8 bytes | txid 32 | vout -> nothing; for scripts with
+//! - `script_coins`: the script hash's first 8 bytes | outpoint -> nothing; for scripts with
 //!   two coins or more. Scripts that share the 8 bytes share a stretch of the table; their coins are
 //!   told apart by looking at each coin's script. Two of its rows never have the same key, because
 //!   an outpoint has one script.

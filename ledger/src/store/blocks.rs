@@ -20,7 +20,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::codec::{Malformed, Source};
-use super::error::{damaged_file, file_error};
+use super::error::{create_directory, damaged_file, file_error, sync_directory};
 use super::reader::{Reader, Transaction, Writer};
 use super::{StoreError, failpoint};
 
@@ -130,8 +130,7 @@ impl BlockFiles {
     /// Compares the files with what was committed, for a writer that starts: what lies beyond it is
     /// cut off; what is missing from it is an error.
     pub(super) fn recover(&self, committed: &[(u32, u64)]) -> Result<(), StoreError> {
-        std::fs::create_dir_all(&self.directory)
-            .map_err(|error| file_error(&self.directory, "creating the directory", error))?;
+        create_directory(&self.directory)?;
         for (file, wanted) in committed {
             let path = self.path(*file);
             let found = match std::fs::metadata(&path) {
@@ -365,10 +364,7 @@ impl Pending<'_> {
                 .map_err(|error| file_error(&path, "syncing it", error))?;
         }
         if tail.created {
-            let directory = &self.files.directory;
-            File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|error| file_error(directory, "syncing it", error))?;
+            sync_directory(&self.files.directory)?;
         }
         let ends = tail.touched.iter();
         Ok(ends.map(|(end, _)| (end.file, end.length)).collect())

@@ -4,6 +4,7 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
+use smallvec::SmallVec;
 
 use crate::coin::{Coin, ScriptPubKey};
 
@@ -95,6 +96,12 @@ impl<'a> Source<'a> {
 
 /// Writes LEB128.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u128) {
+    while value > u128::from(u64::MAX) {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    // Nearly all numbers start here, where shifting is cheaper.
+    let mut value = value as u64;
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -102,21 +109,45 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u128) {
     out.push(value as u8);
 }
 
-/// Length of an outpoint's bytes.
-pub(super) const OUTPOINT_LENGTH: usize = 36;
+/// Most bytes that an outpoint has.
+pub(super) const OUTPOINT_LENGTH: usize = 37;
 
-/// txid (internal order, 32) | vout (u32 big-endian): sorts as txid bytes, then vout as a number.
-pub(super) fn outpoint_bytes(outpoint: &OutPoint) -> [u8; OUTPOINT_LENGTH] {
-    let mut bytes = [0; OUTPOINT_LENGTH];
-    bytes[..32].copy_from_slice(outpoint.txid.as_ref());
-    bytes[32..].copy_from_slice(&outpoint.vout.to_be_bytes());
+/// An outpoint's bytes: a key, or a part of one.
+pub(super) type OutpointBytes = SmallVec<[u8; OUTPOINT_LENGTH]>;
+
+/// Output numbers below this are one byte.
+const SHORT_VOUT: u8 = 0xf8;
+
+/// txid (internal order, 32) | output number, so that bytes sort as txid, then number: one byte
+/// below 248, else `247 + n` and the number's `n` bytes (1 to 4, big-endian, the first not 0).
+pub(super) fn outpoint_bytes(outpoint: &OutPoint) -> OutpointBytes {
+    let mut bytes = OutpointBytes::from_slice(outpoint.txid.as_ref());
+    match u8::try_from(outpoint.vout) {
+        Ok(short) if short < SHORT_VOUT => bytes.push(short),
+        _ => {
+            let number = outpoint.vout.to_be_bytes();
+            let zeros = outpoint.vout.leading_zeros() as usize / 8;
+            bytes.push(SHORT_VOUT + 3 - zeros as u8);
+            bytes.extend_from_slice(&number[zeros..]);
+        }
+    }
     bytes
 }
 
 /// Reads what [`outpoint_bytes`] wrote.
 pub(super) fn read_outpoint(source: &mut Source<'_>) -> Result<OutPoint, Malformed> {
     let txid = Txid::from_byte_array(source.array()?);
-    let vout = u32::from_be_bytes(source.array()?);
+    let first = source.u8()?;
+    let vout = match first.checked_sub(SHORT_VOUT) {
+        None => u32::from(first),
+        Some(more @ 0..4) => {
+            let bytes = source.take(usize::from(more) + 1)?;
+            bytes
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte))
+        }
+        Some(_) => return Err(Malformed("an output number is too long")),
+    };
     Ok(OutPoint { txid, vout })
 }
 
@@ -238,7 +269,7 @@ pub(super) fn put_coins(out: &mut Vec<u8>, coins: &[(OutPoint, Coin)]) {
 
 /// Reads what [`put_coins`] wrote.
 pub(super) fn read_coins(source: &mut Source<'_>) -> Result<Vec<(OutPoint, Coin)>, Malformed> {
-    const LEAST_ROW: usize = OUTPOINT_LENGTH + 3;
+    const LEAST_ROW: usize = 33 + 3;
     let count = source.varint_usize()?;
     // A count that the row cannot hold must not make us allocate for it.
     if count > source.remaining() / LEAST_ROW {

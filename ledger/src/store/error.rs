@@ -2,6 +2,7 @@
 //! Promises that each variant says what was wrong, where, and what to do about it.
 //! Refuses to hide a damaged table behind "not found".
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -160,6 +161,26 @@ pub(super) fn file_error(path: &Path, doing: &'static str, source: io::Error) ->
             doing,
             source,
         }
+    }
+}
+
+/// Makes the names in a directory as durable as the files themselves.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| file_error(path, "syncing it", error))
+}
+
+/// Creates a directory with all above it, durably.
+pub(super) fn create_directory(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path)
+        .map_err(|error| file_error(path, "creating the directory", error))?;
+    match path.parent() {
+        Some(parent) if parent.is_dir() => sync_directory(parent),
+        _ => Ok(()),
     }
 }
 

@@ -71,3 +71,6 @@ fn parse(text: &str) -> Option<Armed> {
         left: AtomicU64::new(count),
     })
 }
+
+#[cfg(test)]
+mod tests;

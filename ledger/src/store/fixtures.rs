@@ -70,7 +70,7 @@ pub(super) fn any_coin() -> impl Strategy<Value = Coin> {
 }
 
 pub(super) fn any_outpoint() -> impl Strategy<Value = OutPoint> {
-    let vout = prop_oneof![0..3u32, 16_510..16_515u32, any::<u32>()];
+    let vout = prop_oneof![0..3u32, 240..260u32, 65_530..65_540u32, any::<u32>()];
     (any::<[u8; 32]>(), vout).prop_map(|(txid, vout)| OutPoint {
         txid: Txid::from_byte_array(txid),
         vout,

@@ -3,16 +3,17 @@
 //! Refuses to be seen outside the store.
 //!
 //! Numbers in keys are big-endian, so that rows lie in their order; numbers in values are
-//! little-endian. Hashes are in internal order. A *sealed* value is
+//! little-endian. Hashes are in internal order. An *outpoint* is txid 32 and output number 1 to 5
+//! (`codec::outpoint_bytes`). A *sealed* value is
 //! `CRC-32 of key and rest (u32) | rest`. A *position* is `file u32 | offset u32 | length u32`.
 //!
 //! | table | key | value | written by |
 //! |---|---|---|---|
 //! | `meta` | a name | see `meta.rs` | `meta.rs` |
 //! | `headers` | BlockId u32 | sealed: see `header.rs` | `header.rs` |
-//! | `coins` | txid 32, vout u32 | a coin: see `codec::put_coin` | `base.rs` |
-//! | `scripts` | script hash 32 | varint satoshis, varint coins, and the outpoint 36 if it is one coin | `base.rs` |
-//! | `script_coins` | script hash's first 8 bytes, txid 32, vout u32 | nothing; only of scripts with two coins or more | `base.rs` |
+//! | `coins` | outpoint | a coin: see `codec::put_coin` | `base.rs` |
+//! | `scripts` | script hash 32 | varint satoshis, varint coins, and the outpoint if it is one coin | `base.rs` |
+//! | `script_coins` | script hash's first 8 bytes, outpoint | nothing; only of scripts with two coins or more | `base.rs` |
 //! | `journal` | height u32, BlockId u32 | sealed: spent coins, created coins | `journal.rs` |
 //! | `undo` | BlockId u32 | sealed: spent coins | `journal.rs` |
 //! | `orphans` | block hash 32 | sealed: previous block hash 32, position | `orphans.rs` |

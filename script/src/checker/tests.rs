@@ -73,14 +73,3 @@ fn a_relative_lock_is_reached_from_its_own_kind_only() {
     assert!(sequence_reached(2, 10, 10 | 1 << 20 | 1 << 33));
     assert!(sequence_reached(2, 10 | 1 << 20, 10));
 }
-
-#[test]
-fn keys_are_as_long_as_their_first_byte_says() {
-    for (first, length) in [(2, 33), (3, 33), (4, 65), (6, 65), (7, 65)] {
-        let mut key = vec![first; length];
-        assert!(has_key_length(&key));
-        key.push(0);
-        assert!(!has_key_length(&key));
-    }
-    assert!(!has_key_length(&[5; 33]) && !has_key_length(&[0; 33]) && !has_key_length(&[]));
-}

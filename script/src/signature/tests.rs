@@ -128,3 +128,14 @@ fn strict_der_refuses_each_flaw() {
         assert!(!strict(&hex.replace(' ', "")), "{flaw}");
     }
 }
+
+#[test]
+fn keys_are_as_long_as_their_first_byte_says() {
+    for (first, length) in [(2, 33), (3, 33), (4, 65), (6, 65), (7, 65)] {
+        let mut key = vec![first; length];
+        assert!(has_key_length(&key));
+        key.push(0);
+        assert!(!has_key_length(&key));
+    }
+    assert!(!has_key_length(&[5; 33]) && !has_key_length(&[0; 33]) && !has_key_length(&[]));
+}

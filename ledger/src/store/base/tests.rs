@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use super::super::codec::OutpointBytes;
 use super::super::fixtures::{self, open, outpoint};
 use super::super::tables::Table;
 use super::*;
@@ -19,7 +20,7 @@ fn coin(script: u64, sat: u64, height: u32) -> Coin {
     fixtures::coin(SCRIPTS[script as usize], sat, height)
 }
 
-type Model = BTreeMap<[u8; 36], Coin>;
+type Model = BTreeMap<OutpointBytes, Coin>;
 
 /// One coin touched by a block: chosen among those there are, or new.
 #[derive(Clone, Debug)]
@@ -44,9 +45,9 @@ fn any_history() -> impl Strategy<Value = Vec<Vec<Touch>>> {
 
 fn at(model: &Model, index: &prop::sample::Index) -> Option<(OutPoint, Coin)> {
     let keys: Vec<_> = model.keys().collect();
-    let key = *keys.get(index.index(keys.len().max(1)))?;
+    let key = keys.get(index.index(keys.len().max(1)))?;
     let outpoint = read_outpoint(&mut Source::new(key)).unwrap();
-    Some((outpoint, model[key].clone()))
+    Some((outpoint, model[*key].clone()))
 }
 
 /// The deltas of a history and the model after each block, an empty one first.
@@ -138,7 +139,7 @@ fn check_against(store: &Store, model: &Model, base: BasePoint) {
         .collect();
     let wanted: Vec<_> = model
         .iter()
-        .map(|(key, coin)| (*key, coin.clone()))
+        .map(|(key, coin)| (key.clone(), coin.clone()))
         .collect();
     assert_eq!(coins, wanted);
     for script in 0..12 {
@@ -157,7 +158,10 @@ fn check_against(store: &Store, model: &Model, base: BasePoint) {
         let listed = reader.script_coins(&hash, None).unwrap();
         let listed: Vec<OutPoint> = listed.map(Result::unwrap).collect();
         let keys: Vec<_> = listed.iter().map(outpoint_bytes).collect();
-        assert_eq!(keys, own.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        assert_eq!(
+            keys,
+            own.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        );
         for (index, outpoint) in listed.iter().enumerate() {
             assert!(reader.coin(outpoint).unwrap().is_some());
             let rest = reader.script_coins(&hash, Some(*outpoint)).unwrap();
@@ -207,8 +211,8 @@ fn coins_of_a_transaction_are_its_own_in_numeric_order() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let txid = outpoint(40).txid;
-    let created =
-        [0, 1, 255, 256, 16_512, u32::MAX].map(|vout| (OutPoint { txid, vout }, coin(1, 5, 1)));
+    let created = [0, 1, 247, 248, 255, 256, 16_512, 65_536, 1 << 24, u32::MAX]
+        .map(|vout| (OutPoint { txid, vout }, coin(1, 5, 1)));
     let others = (0..100)
         .filter(|n| n / 2 != 20)
         .map(|n| (outpoint(n), coin(2, 5, 1)));

@@ -12,7 +12,7 @@ use crate::store::failpoint;
 /// More steps than any process here gets to do.
 const STEPS: usize = 80;
 
-/// How many processes are killed at moments of nobody's choosing.
+/// How many processes are killed at moments of nobody's choosing; `EVERETT_KILLS` asks for more.
 const KILLS: u64 = 28;
 
 fn worker(directory: &Path, failpoint: &str) -> Child {
@@ -73,7 +73,9 @@ fn a_process_that_dies_at_any_boundary_leaves_its_last_commit() {
 #[test]
 fn a_process_killed_at_any_moment_leaves_its_last_commit() {
     let references = SMALL_BLOCKS.references(STEPS);
-    for round in 0..KILLS {
+    let wanted = std::env::var("EVERETT_KILLS").ok();
+    let kills = wanted.and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    for round in 0..kills {
         let directory = tempfile::tempdir().unwrap();
         let mut child = worker(directory.path(), "");
         // Let it do a few steps, and then a part of one.

@@ -55,7 +55,9 @@ fn sizes(store: &Store, coins: u64) {
         );
     };
     let tables = &store.tables;
-    [&tables.coins, &tables.scripts, &tables.script_coins].map(print);
+    [&tables.coins, &tables.scripts, &tables.script_coins]
+        .into_iter()
+        .for_each(print);
     let length = std::fs::metadata(store.directory().join("data.mdb"))
         .unwrap()
         .len();

@@ -132,3 +132,26 @@ fn another_process_reads_what_is_committed_while_the_writer_goes_on() {
     answers.for_each(drop);
     assert!(reader.wait().unwrap().success());
 }
+
+#[test]
+fn a_second_writing_process_is_refused_until_the_first_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(this_program());
+    let mut worker = with_role(command.args(ARGUMENTS), "worker", directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(worker.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.starts_with("done ")));
+    let refused = SMALL_BLOCKS.open(directory.path()).map(drop).unwrap_err();
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+    let reader = Store::open(reader_config(directory.path())).unwrap();
+    assert!(Shape::steps(&reader) > 0);
+    drop(reader);
+    worker.kill().unwrap();
+    lines.for_each(drop);
+    worker.wait().unwrap();
+    SMALL_BLOCKS.open(directory.path()).unwrap();
+}

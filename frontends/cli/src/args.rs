@@ -1,0 +1,343 @@
+//! Owns what can be written on the command line, and its help.
+//! Promises that every command says with examples what it is for; refuses to look anything up.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bitcoin::{BlockHash, Txid};
+use clap::{Args, Parser, Subcommand};
+
+use crate::at::At;
+use crate::script_arg::ScriptArg;
+
+/// A Bitcoin node that keeps every competing chain as a world you can query.
+#[derive(Parser)]
+#[command(
+    name = "everett",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  everett lab                                        three worlds in a minute, on a private chain
+  everett import --network regtest --datadir D bootstrap.dat
+  everett worlds --network regtest --datadir D       every branch, best one first
+  everett balance --datadir D --network regtest --at 415 ADDRESS
+  everett run --network regtest --datadir D --grpc 127.0.0.1:8390
+  everett worlds --connect http://127.0.0.1:8390     the same question, asked of the node
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What goes with every command.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct CommonArgs {
+    /// Read settings from a TOML file: the names of options are its keys, with _ for -
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Answer in JSON: one object on standard output, or one error on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say on standard error what is going on; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// Which chain, and where it is kept.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct ChainArgs {
+    /// mainnet, testnet3, testnet4, signet or regtest [default: mainnet; regtest for lab]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// Where this network's data is kept [default: ~/.everett/NETWORK]
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    pub(crate) datadir: Option<PathBuf>,
+    /// The challenge script of a signet of one's own (BIP325)
+    #[arg(long, global = true, value_name = "HEX", hide_short_help = true)]
+    pub(crate) signet_challenge: Option<String>,
+    /// On regtest, activate bip34, dersig, cltv, csv or segwit at a height; may be given several times
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME@HEIGHT",
+        hide_short_help = true
+    )]
+    pub(crate) testactivationheight: Vec<String>,
+}
+
+/// A server to ask instead of a data directory.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ConnectArgs {
+    /// Ask a server instead of a data directory
+    #[arg(long, value_name = "URL")]
+    pub(crate) connect: Option<String>,
+    /// The server's bearer token
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "EVERETT_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) token: Option<String>,
+    /// Trust this certificate authority (PEM) for https://
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+/// How gRPC is served.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "gRPC")]
+pub(crate) struct GrpcArgs {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8390]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) grpc: Option<SocketAddr>,
+    /// Ask every call for this bearer token
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "EVERETT_GRPC_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) grpc_token: Option<String>,
+    /// Serve TLS with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "grpc_tls_key")]
+    pub(crate) grpc_tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "grpc_tls_cert")]
+    pub(crate) grpc_tls_key: Option<PathBuf>,
+    /// Listen beyond this machine also without a token
+    #[arg(long)]
+    pub(crate) grpc_allow_open: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a node on a data directory and serve it
+    #[command(after_help = "\
+Examples:
+  everett run --network regtest --grpc 127.0.0.1:8390
+  everett run --network regtest --lab --horizon 25
+  everett run --network signet --grpc 0.0.0.0:8390 --grpc-token SECRET \\
+      --grpc-tls-cert cert.pem --grpc-tls-key key.pem
+
+Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
+    Run(RunArgs),
+    /// Play a history on a private chain, show its worlds, and serve them
+    #[command(after_help = "\
+Examples:
+  everett lab                            the built-in double-spend, then serves until Ctrl-C
+  everett lab --exit --json              the same as JSON, without serving
+  everett lab --print tie > mine.toml    a shipped scenario, to begin one's own with
+  everett lab mine.toml                  fails when an expectation of the scenario does not hold
+
+Shipped scenarios: double-spend, deep-reorganisation, tie.")]
+    Lab(LabArgs),
+    /// Read block files (bootstrap.dat, blk?????.dat) into a data directory
+    #[command(after_help = "\
+Examples:
+  everett import --network regtest --datadir D bootstrap.dat
+  everett import --network mainnet ~/.bitcoin/blocks       all blk?????.dat of a directory
+  zcat blocks.gz | everett import --network regtest -      standard input
+
+Blocks may lie in any order. What is damaged is skipped and reported; every good block is kept.
+Ctrl-C stops cleanly, and running it again goes on. Exits 1 if anything in the files was bad.")]
+    Import(ImportArgs),
+    /// List the worlds: every tip of every branch
+    #[command(after_help = "\
+Examples:
+  everett worlds --network regtest --datadir D
+  everett worlds --connect http://127.0.0.1:8390 --json")]
+    Worlds(WorldsArgs),
+    /// Show what scripts have in a world
+    #[command(after_help = "\
+Examples:
+  everett balance --network regtest ADDRESS
+  everett balance --network regtest --at 415 ADDRESS 76a914ee9d…88ac
+  everett balance --network regtest --at 24981d13ce4a… ADDRESS     in a rival world")]
+    Balance(BalanceArgs),
+    /// List the coins of a script in a world
+    #[command(after_help = "\
+Example:
+  everett coins --network regtest --at best --limit 20 ADDRESS")]
+    Coins(CoinsArgs),
+    /// Show what sets two worlds apart: blocks, coins, balances
+    #[command(after_help = "\
+Example:
+  everett diff --network regtest 6bf3b5b8… best")]
+    Diff(PairArgs),
+    /// List the coins that two worlds spend in different transactions
+    #[command(after_help = "\
+Example:
+  everett conflicts --network regtest 6bf3b5b8… best")]
+    Conflicts(PairArgs),
+    /// Show the figures of a world's whole UTXO set: count, amount, muhash, hash_serialized_3
+    #[command(after_help = "\
+Example:
+  everett utxo-info --network regtest --at 400")]
+    UtxoInfo(AtArgs),
+    /// Show a block of any branch
+    #[command(after_help = "\
+Examples:
+  everett block --network regtest best
+  everett block --network regtest 6bf3b5b8… --hex")]
+    Block(BlockArgs),
+    /// Show a transaction of a world's chain
+    #[command(after_help = "\
+Examples:
+  everett tx --network regtest TXID
+  everett tx --network regtest TXID --in-block 6bf3b5b8…     where it has no unspent output")]
+    Tx(TxArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) grpc: GrpcArgs,
+    /// Let history be made by hand over gRPC (LabService); not on mainnet
+    #[arg(long)]
+    pub(crate) lab: bool,
+    /// How many blocks behind the best tip a branch may fork off and stay live
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) horizon: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct LabArgs {
+    /// A scenario file, or the name of a shipped one [default: double-spend]
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Stop after showing the worlds
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Print a shipped scenario instead of playing it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scenario", "exit"])]
+    pub(crate) print: Option<String>,
+    /// How many blocks behind the best tip a branch may fork off and stay live
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) horizon: Option<u32>,
+    #[command(flatten)]
+    pub(crate) grpc: GrpcArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportArgs {
+    /// Block files, directories of blk?????.dat, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How many blocks behind the best tip a branch may fork off and stay live
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) horizon: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct WorldsArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct AtArgs {
+    /// Which world: a block's hash, a height of the best chain, or `best`
+    #[arg(long, value_name = "HASH|HEIGHT|best", default_value = "best")]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct BalanceArgs {
+    /// Addresses, script pubkeys in hex, or script hashes as Electrum has them
+    #[arg(required = true, value_name = "SCRIPT")]
+    pub(crate) scripts: Vec<ScriptArg>,
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct CoinsArgs {
+    /// An address, a script pubkey in hex, or a script hash as Electrum has it
+    #[arg(value_name = "SCRIPT")]
+    pub(crate) script: ScriptArg,
+    /// How many coins to list at most
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct PairArgs {
+    /// One world: a block's hash, a height of the best chain, or `best`
+    #[arg(value_name = "A")]
+    pub(crate) a: At,
+    /// The other one
+    #[arg(value_name = "B", default_value = "best")]
+    pub(crate) b: At,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct BlockArgs {
+    /// A block's hash, a height of the best chain, or `best`
+    #[arg(value_name = "HASH|HEIGHT|best", default_value = "best")]
+    pub(crate) block: At,
+    /// Print its bytes in hexadecimal, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) hex: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct TxArgs {
+    /// The transaction's id
+    #[arg(value_name = "TXID")]
+    pub(crate) txid: Txid,
+    /// The block that holds it, where that is known
+    #[arg(long, value_name = "HASH")]
+    pub(crate) in_block: Option<BlockHash>,
+    /// Which world: a block's hash, a height of the best chain, or `best` [default: the block that
+    /// holds it, or best]
+    #[arg(long, value_name = "HASH|HEIGHT|best")]
+    pub(crate) at: Option<At>,
+    /// Print its bytes in hexadecimal, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) hex: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_may_stand_after_the_command() {
+        let cli = Cli::try_parse_from(["everett", "worlds", "--network", "regtest", "--json"]);
+        let cli = cli.unwrap();
+        assert_eq!(cli.chain.network.as_deref(), Some("regtest"));
+        assert!(cli.common.json);
+    }
+}

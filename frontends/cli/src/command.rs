@@ -1,0 +1,111 @@
+//! Owns the commands: from arguments to an exit code.
+//! Promises that a command does one thing with its settings; refuses to parse or format.
+
+mod import;
+mod lab;
+mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command};
+use crate::at::At;
+use crate::failure::Failure;
+use crate::output::{show, write};
+use crate::settings::Settings;
+
+/// The variable that sets what is logged, in the syntax of `tracing_subscriber`.
+const LOG_VARIABLE: &str = "EVERETT_LOG";
+
+/// Runs the command that the arguments name.
+pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error, json),
+    };
+    log(cli.common.verbose);
+    let settings = Settings::new(cli.common, cli.chain)?;
+    let json = settings.json;
+    match cli.command {
+        Command::Run(args) => return run::run(&settings, args),
+        Command::Lab(args) => return lab::lab(&settings, args),
+        Command::Import(args) => return import::import(&settings, args),
+        Command::Worlds(args) => show(&settings.source(args.connect)?.worlds()?, json)?,
+        Command::Balance(args) => {
+            let source = settings.source(args.at.connect)?;
+            show(&source.balances(args.at.at, &args.scripts)?, json)?;
+        }
+        Command::Coins(args) => {
+            let source = settings.source(args.at.connect)?;
+            show(&source.coins(args.at.at, &args.script, args.limit)?, json)?;
+        }
+        Command::Diff(args) => {
+            show(&settings.source(args.connect)?.diff(args.a, args.b)?, json)?;
+        }
+        Command::Conflicts(args) => {
+            show(
+                &settings.source(args.connect)?.conflicts(args.a, args.b)?,
+                json,
+            )?;
+        }
+        Command::UtxoInfo(args) => {
+            show(&settings.source(args.connect)?.utxo_info(args.at)?, json)?;
+        }
+        Command::Block(args) => {
+            let block = settings.source(args.connect)?.block(args.block)?;
+            if args.hex {
+                write(&(block.hex() + "\n"))?;
+            } else {
+                show(&block, json)?;
+            }
+        }
+        Command::Tx(args) => {
+            let at = args.at.or(args.in_block.map(At::Hash)).unwrap_or(At::Best);
+            let source = settings.source(args.connect)?;
+            let transaction = source.transaction(at, &args.txid, args.in_block.as_ref())?;
+            if args.hex {
+                write(&(transaction.hex + "\n"))?;
+            } else {
+                show(&transaction, json)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What clap has to say: help and version are answers, the rest is wrong usage.
+fn misused(error: &clap::Error, json: bool) -> Result<ExitCode, Failure> {
+    let answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if json && !answer {
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        return Err(Failure::usage(text));
+    }
+    // Standard output or error may be closed; there is nobody left to tell then.
+    let _ = error.print();
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    Ok(ExitCode::from(code))
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    // A second call in one process (tests) leaves the first one's logger.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -1,0 +1,123 @@
+//! Owns `everett run`: a node on a data directory, served over gRPC.
+//! Promises one line when it is ready, and an ordered end on SIGINT and SIGTERM; refuses to start
+//! where another process writes.
+
+use std::process::ExitCode;
+
+use everett_grpc::{BearerToken, BoundAddress, Grpc, GrpcConfig, TlsFiles};
+use everett_ledger::Network;
+use everett_node::{Node, NodeConfig};
+use everett_proto::v1::ErrorReason;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::args::{GrpcArgs, RunArgs};
+use crate::failure::Failure;
+use crate::output::write;
+use crate::settings::Settings;
+
+/// Runs the command.
+pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failure> {
+    let params = settings.params(Network::Mainnet)?;
+    let network = params.network;
+    let directory = settings.datadir(network)?;
+    let ledger = settings.ledger_config(params, &directory, args.horizon);
+    let mut config = NodeConfig::new(ledger);
+    config.lab = settings.lab(args.lab);
+    let lab = config.lab;
+    let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
+    runtime()?.block_on(async {
+        let address = grpc.address.clone();
+        let scheme = grpc.scheme;
+        let node = Node::builder(config).frontend(grpc.server).start().await?;
+        let best = node.handle().ledger().best();
+        let url = url(scheme, &address);
+        let text = if settings.json {
+            json!({
+                "ready": true,
+                "network": network.to_string(),
+                "datadir": directory,
+                "lab": lab,
+                "grpc": url,
+                "best_hash": best.hash().to_string(),
+                "best_height": best.height(),
+            })
+            .to_string()
+        } else {
+            let lab = if lab { " lab" } else { "" };
+            format!(
+                "ready: {network}{lab}, height {}, gRPC on {url}, data in {}",
+                best.height(),
+                directory.display()
+            )
+        };
+        write(&(text + "\n"))?;
+        // A world that is held keeps what it stands on.
+        drop(best);
+        node.wait().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The threads of a node.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ErrorReason::Internal, error))
+}
+
+/// The gRPC server before the node takes it, and what is to be said of it afterwards.
+pub(super) struct GrpcServer {
+    pub(super) server: Grpc,
+    pub(super) address: BoundAddress,
+    pub(super) scheme: &'static str,
+}
+
+impl GrpcServer {
+    /// As the options say.
+    pub(super) fn new(args: &GrpcArgs) -> Result<GrpcServer, Failure> {
+        let mut config = GrpcConfig::default();
+        if let Some(listen) = args.grpc {
+            config.listen = listen;
+        }
+        config.allow_open = args.grpc_allow_open;
+        config.token = args
+            .grpc_token
+            .as_ref()
+            .map(|token| BearerToken::new(token))
+            .transpose()
+            .map_err(Failure::usage)?;
+        config.tls = match (&args.grpc_tls_cert, &args.grpc_tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            (None, None) => None,
+            _ => {
+                return Err(Failure::usage(
+                    "TLS needs both a certificate and its key: grpc_tls_cert and grpc_tls_key",
+                ));
+            }
+        };
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let server = Grpc::new(config);
+        Ok(GrpcServer {
+            address: server.bound_address(),
+            server,
+            scheme,
+        })
+    }
+}
+
+/// Where clients find the server.
+pub(super) fn url(scheme: &str, address: &BoundAddress) -> String {
+    match address.get() {
+        Some(address) => format!("{scheme}://{address}"),
+        None => "no address".to_owned(),
+    }
+}

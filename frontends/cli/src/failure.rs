@@ -1,0 +1,212 @@
+//! Owns how a command fails: one message that says what, where and what to do.
+//! Promises the same reasons for the same failures, whether a directory or a server was asked:
+//! those of the gRPC interface; refuses to print more than one message.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use everett_ledger::{
+    BlockError, CompareError, OpenError, ReadError, StoreError, TransactionError, WorldError,
+};
+use everett_node::NodeError;
+use everett_node::import::ImportError;
+use everett_proto::v1::ErrorReason;
+use serde_json::json;
+use tonic_types::StatusExt;
+
+/// How a process ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    /// The command failed.
+    Failed = 1,
+    /// The command was called wrongly.
+    Usage = 2,
+}
+
+/// A command's failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    reason: String,
+    message: String,
+}
+
+impl Failure {
+    /// Something went wrong; `message` says what, where, and what to do.
+    pub(crate) fn new(reason: ErrorReason, message: impl fmt::Display) -> Failure {
+        Failure {
+            exit: Exit::Failed,
+            reason: reason.reason().to_owned(),
+            message: message.to_string(),
+        }
+    }
+
+    /// A failure that has no reason among those of the gRPC interface.
+    pub(crate) fn named(reason: &str, message: impl fmt::Display) -> Failure {
+        Failure {
+            exit: Exit::Failed,
+            reason: reason.to_owned(),
+            message: message.to_string(),
+        }
+    }
+
+    /// The command was called wrongly.
+    pub(crate) fn usage(message: impl fmt::Display) -> Failure {
+        Failure {
+            exit: Exit::Usage,
+            ..Failure::new(ErrorReason::InvalidArgument, message)
+        }
+    }
+
+    /// Puts what was being done before the message.
+    pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Failure {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// Writes the message to standard error, and says how the process ends.
+    pub(crate) fn report(self, as_json: bool) -> ExitCode {
+        if as_json {
+            let error = json!({
+                "error": {
+                    "code": self.exit as u8,
+                    "reason": self.reason,
+                    "message": self.message,
+                }
+            });
+            eprintln!("{error}");
+        } else {
+            eprintln!("everett: {}", self.message);
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<WorldError> for Failure {
+    fn from(error: WorldError) -> Failure {
+        let reason = match error {
+            WorldError::Unknown { .. } | WorldError::HeightUnknown { .. } => {
+                ErrorReason::WorldUnknown
+            }
+            WorldError::Retired { .. } => ErrorReason::WorldRetired,
+            WorldError::Invalidated { .. } => ErrorReason::WorldInvalidated,
+            WorldError::NotValidated { .. } => ErrorReason::WorldNotValidated,
+        };
+        Failure::new(reason, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let reason = match error {
+            StoreError::DiskFull { .. } | StoreError::MapFull { .. } => ErrorReason::DiskFull,
+            StoreError::ReadOnly { .. } => ErrorReason::ReadOnly,
+            StoreError::InUse { .. } => return Failure::named("IN_USE", error),
+            StoreError::NoLedger { .. } => return Failure::named("NO_LEDGER", error),
+            StoreError::OtherNetwork { .. } => return Failure::named("OTHER_NETWORK", error),
+            StoreError::NewerSchema { .. } => return Failure::named("NEWER_SCHEMA", error),
+            _ => ErrorReason::StoreFailed,
+        };
+        Failure::new(reason, error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        match error {
+            OpenError::Store(error) => error.into(),
+            other => Failure::usage(other),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Expired { .. } => Failure::new(ErrorReason::WorldRetired, error),
+            other => Failure::new(ErrorReason::StoreFailed, other),
+        }
+    }
+}
+
+impl From<BlockError> for Failure {
+    fn from(error: BlockError) -> Failure {
+        match error {
+            BlockError::Store(error) => error.into(),
+            BlockError::Unknown { .. } | BlockError::HeaderOnly { .. } => {
+                Failure::new(ErrorReason::BlockUnknown, error)
+            }
+            BlockError::Genesis => Failure::new(ErrorReason::BlockFixed, error),
+            other => Failure::new(ErrorReason::StoreFailed, other),
+        }
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Failure {
+        match error {
+            CompareError::Read(error) => error.into(),
+            CompareError::Block(error) => error.into(),
+        }
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Failure {
+        match error {
+            TransactionError::Read(error) => error.into(),
+            TransactionError::Block(error) => error.into(),
+            TransactionError::NotInBlock { .. } => Failure::new(ErrorReason::TxUnknown, error),
+            TransactionError::NotIndexed { .. } => Failure::new(ErrorReason::IndexDisabled, error),
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Failure {
+        match &error {
+            ImportError::Store { .. } => Failure::new(ErrorReason::StoreFailed, error),
+            ImportError::TooManyFrames { .. } => Failure::usage(error),
+            _ => Failure::named("FILE_FAILED", error),
+        }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Failure {
+        match error {
+            NodeError::Open(error) => error.into(),
+            NodeError::LabOnMainnet | NodeError::NoReaders => Failure::usage(error),
+            other => Failure::named("NODE_FAILED", other),
+        }
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Failure {
+        let exit = match status.code() {
+            tonic::Code::InvalidArgument => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let reason = match status.get_details_error_info() {
+            Some(info) => info.reason,
+            None => status.code().to_string().to_uppercase().replace(' ', "_"),
+        };
+        let message = match status.message() {
+            "" => status.code().to_string(),
+            message => message.to_owned(),
+        };
+        Failure {
+            exit,
+            reason,
+            message,
+        }
+    }
+}

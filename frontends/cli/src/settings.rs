@@ -1,0 +1,164 @@
+//! Owns the settings of one call: command line, then environment, then configuration file, then
+//! defaults.
+//! Promises that a misspelt key in the file is an error that names it; refuses settings that
+//! contradict each other.
+
+mod file;
+
+use bitcoin::hex::FromHex;
+use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use self::file::SettingsFile;
+use crate::args::{ChainArgs, CommonArgs, ConnectArgs, GrpcArgs};
+use crate::failure::Failure;
+use crate::source::{Directory, Server, ServerAddress, Source};
+
+/// What every command needs to know.
+pub(crate) struct Settings {
+    chain: ChainArgs,
+    file: SettingsFile,
+    /// Answers are JSON.
+    pub(crate) json: bool,
+}
+
+impl Settings {
+    /// Reads the configuration file, if one is named.
+    pub(crate) fn new(common: CommonArgs, chain: ChainArgs) -> Result<Settings, Failure> {
+        let file = match &common.config {
+            Some(path) => SettingsFile::read(path)?,
+            None => SettingsFile::default(),
+        };
+        Ok(Settings {
+            chain,
+            file,
+            json: common.json,
+        })
+    }
+
+    /// The network, if the user named one.
+    fn named_network(&self) -> Result<Option<Network>, Failure> {
+        let name = self.chain.network.as_ref().or(self.file.network.as_ref());
+        name.map(|name| Network::from_str(name).map_err(Failure::usage))
+            .transpose()
+    }
+
+    /// The network's parameters; `default` is the network when none is named.
+    pub(crate) fn params(&self, default: Network) -> Result<Params, Failure> {
+        let network = self.named_network()?.unwrap_or(default);
+        let challenge = self.chain.signet_challenge.as_ref();
+        let mut params = match challenge.or(self.file.signet_challenge.as_ref()) {
+            None => Params::new(network),
+            Some(_) if network != Network::Signet => {
+                return Err(Failure::usage(format!(
+                    "a signet challenge is of no use on {network}; add --network signet"
+                )));
+            }
+            Some(hex) => {
+                let challenge = Vec::<u8>::from_hex(hex).map_err(|error| {
+                    Failure::usage(format!("the signet challenge is not hexadecimal: {error}"))
+                })?;
+                Params::signet_with_challenge(challenge)
+            }
+        };
+        let heights = &self.chain.testactivationheight;
+        let heights = if heights.is_empty() {
+            &self.file.testactivationheight
+        } else {
+            heights
+        };
+        for text in heights {
+            let (name, height) = text
+                .split_once('@')
+                .and_then(|(name, height)| Some((name, height.parse().ok()?)))
+                .ok_or_else(|| {
+                    Failure::usage(format!(
+                        "`{text}` is no activation height; write it like segwit@100"
+                    ))
+                })?;
+            params
+                .set_activation_height(name, height)
+                .map_err(Failure::usage)?;
+        }
+        Ok(params)
+    }
+
+    /// The data directory that was named, if one was.
+    pub(crate) fn named_datadir(&self) -> Option<&Path> {
+        self.chain
+            .datadir
+            .as_deref()
+            .or(self.file.datadir.as_deref())
+    }
+
+    /// The data directory: the named one, or `~/.everett/NETWORK`.
+    pub(crate) fn datadir(&self, network: Network) -> Result<PathBuf, Failure> {
+        if let Some(directory) = self.named_datadir() {
+            return Ok(directory.to_owned());
+        }
+        let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        let home = home.ok_or_else(|| {
+            Failure::usage("there is no home directory to keep data in; name one with --datadir")
+        })?;
+        Ok(home.join(".everett").join(network.to_string()))
+    }
+
+    /// How a ledger is opened for writing in `directory`.
+    pub(crate) fn ledger_config(
+        &self,
+        params: Params,
+        directory: &Path,
+        horizon: Option<u32>,
+    ) -> LedgerConfig {
+        let mut config = LedgerConfig::new(params, directory);
+        config.horizon = horizon.or(self.file.horizon);
+        config
+    }
+
+    /// Where answers come from: the server that is named, or else the data directory.
+    pub(crate) fn source(&self, connect: ConnectArgs) -> Result<Box<dyn Source>, Failure> {
+        let url = connect.connect.or_else(|| {
+            // A directory on the command line weighs more than a server in the file.
+            let file = self.file.connect.clone();
+            file.filter(|_| self.chain.datadir.is_none())
+        });
+        if let Some(url) = url {
+            if self.chain.datadir.is_some() {
+                return Err(Failure::usage(
+                    "--connect asks a server and --datadir a directory; leave one of them out",
+                ));
+            }
+            let address = ServerAddress {
+                url,
+                token: connect.token.or_else(|| self.file.token.clone()),
+                tls_ca: connect.tls_ca.or_else(|| self.file.tls_ca.clone()),
+            };
+            let server = Server::connect(&address, self.named_network()?)?;
+            return Ok(Box::new(server));
+        }
+        let params = self.params(Network::Mainnet)?;
+        let directory = self.datadir(params.network)?;
+        let mut config = self.ledger_config(params, &directory, None);
+        config.access = Access::Reader;
+        config.horizon = None;
+        Ok(Box::new(Directory::new(Ledger::open(config)?)))
+    }
+
+    /// The gRPC options with what the file adds to them.
+    pub(crate) fn grpc(&self, args: GrpcArgs) -> GrpcArgs {
+        let file = self.file.clone();
+        GrpcArgs {
+            grpc: args.grpc.or(file.grpc),
+            grpc_token: args.grpc_token.or(file.grpc_token),
+            grpc_tls_cert: args.grpc_tls_cert.or(file.grpc_tls_cert),
+            grpc_tls_key: args.grpc_tls_key.or(file.grpc_tls_key),
+            grpc_allow_open: args.grpc_allow_open || file.grpc_allow_open.unwrap_or(false),
+        }
+    }
+
+    /// Whether `run` is a lab: by its option, or by the file.
+    pub(crate) fn lab(&self, option: bool) -> bool {
+        option || self.file.lab.unwrap_or(false)
+    }
+}

@@ -1,0 +1,51 @@
+//! Owns the configuration file: TOML, with the names of the options as keys.
+//! Promises that every error names the file, the line and the key; refuses unknown keys.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// What a configuration file may say; each key is the option of that name, with `_` for `-`.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettingsFile {
+    pub(super) network: Option<String>,
+    pub(super) datadir: Option<PathBuf>,
+    pub(super) signet_challenge: Option<String>,
+    #[serde(default)]
+    pub(super) testactivationheight: Vec<String>,
+    pub(super) horizon: Option<u32>,
+    pub(super) connect: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) tls_ca: Option<PathBuf>,
+    pub(super) grpc: Option<SocketAddr>,
+    pub(super) grpc_token: Option<String>,
+    pub(super) grpc_tls_cert: Option<PathBuf>,
+    pub(super) grpc_tls_key: Option<PathBuf>,
+    pub(super) grpc_allow_open: Option<bool>,
+    pub(super) lab: Option<bool>,
+}
+
+impl SettingsFile {
+    pub(super) fn read(path: &Path) -> Result<SettingsFile, Failure> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("--config {name}: {error}")))?;
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| {
+                1 + text.as_bytes()[..span.start.min(text.len())]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count()
+            });
+            let message = error.message().trim().to_owned();
+            Failure::usage(format!("{name}, line {line}: {message}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

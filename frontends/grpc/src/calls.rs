@@ -1,0 +1,129 @@
+//! Owns the way every call takes to the ledger: admission, deadline, a thread to work on.
+//! Promises an answer by the deadline, and that work nobody waits for stops soon.
+//! Refuses calls beyond the limit at once rather than to let them queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everett_node::{CallError, Handle};
+use everett_proto::v1::ErrorReason;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Code, Request, Response, Status};
+
+use crate::deadline::{Deadline, Patience};
+use crate::fault::Fault;
+use crate::pins::Pins;
+use crate::reading::Reading;
+
+/// What all services of a server share. Clones share one admission and one set of pins.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    handle: Handle,
+    pins: Arc<Pins>,
+    admission: Arc<Semaphore>,
+    max_calls: usize,
+    max_time: Option<Duration>,
+}
+
+impl Calls {
+    pub(crate) fn new(
+        handle: Handle,
+        pins: Arc<Pins>,
+        max_calls: usize,
+        max_time: Option<Duration>,
+    ) -> Calls {
+        Calls {
+            handle,
+            pins,
+            admission: Arc::new(Semaphore::new(max_calls)),
+            max_calls,
+            max_time,
+        }
+    }
+
+    pub(crate) fn lab(&self) -> bool {
+        self.handle.lab()
+    }
+
+    /// Answers a call that reads the ledger.
+    pub(crate) async fn read<Q, A>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(&Reading<'_>, Q) -> Result<A, Fault> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        self.answer(request, Side::Read, work).await
+    }
+
+    /// Answers a call that writes to the ledger. A write that has begun is finished, whoever waits for it.
+    pub(crate) async fn write<Q, A>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(&Reading<'_>, Q) -> Result<A, Fault> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        self.answer(request, Side::Write, work).await
+    }
+
+    async fn answer<Q, A>(
+        &self,
+        request: Request<Q>,
+        side: Side,
+        work: impl FnOnce(&Reading<'_>, Q) -> Result<A, Fault> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        let admitted = self.admit()?;
+        let deadline = Deadline::of(request.metadata(), self.max_time);
+        let (patience, client) = Patience::new(deadline);
+        let pins = self.pins.clone();
+        let work = move |ledger: &everett_ledger::Ledger| {
+            // Work that outlives its caller still counts.
+            let _admitted = admitted;
+            patience.check()?;
+            work(&Reading::new(ledger, &pins, patience), request.into_inner())
+        };
+        let call = async {
+            match side {
+                Side::Read => self.handle.read(work).await,
+                Side::Write => self.handle.write(work).await,
+            }
+        };
+        let answer: Result<Result<A, Fault>, CallError> = match deadline.instant() {
+            None => call.await,
+            Some(moment) => tokio::time::timeout_at(moment, call)
+                .await
+                .map_err(|_| Fault::deadline_exceeded())?,
+        };
+        drop(client);
+        Ok(Response::new(answer.map_err(Fault::from)??))
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        self.admission.clone().try_acquire_owned().map_err(|_| {
+            Fault::new(
+                Code::ResourceExhausted,
+                ErrorReason::Overloaded,
+                format!(
+                    "{} calls are in flight, the most this node takes; try again later",
+                    self.max_calls
+                ),
+            )
+            .with("limit", self.max_calls)
+        })
+    }
+}
+
+/// Which places on the ledger a call takes.
+enum Side {
+    Read,
+    Write,
+}

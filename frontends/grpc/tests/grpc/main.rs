@@ -1,0 +1,9 @@
+//! The gRPC server over a real connection, with a real ledger behind it.
+
+mod chain;
+mod lab;
+mod ledger;
+mod refusals;
+mod support;
+mod transport;
+mod worlds;

@@ -1,0 +1,53 @@
+//! Owns the node's settings.
+//! Promises that what contradicts itself is refused before anything is opened.
+//! Refuses settings of frontends: each frontend has its own.
+
+use std::time::Duration;
+
+use everett_ledger::{LedgerConfig, Network};
+
+use crate::error::NodeError;
+
+/// Reads that may run at once unless it is configured otherwise.
+const DEFAULT_READERS: usize = 32;
+/// How long a frontend may take to stop unless it is configured otherwise.
+const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// What a node is started with.
+pub struct NodeConfig {
+    /// Network, data directory, horizon, clock.
+    pub ledger: LedgerConfig,
+    /// Lab mode: history may be made by hand. Impossible on mainnet.
+    pub lab: bool,
+    /// How many reads of frontends may run on threads of their own at once; more wait. At least 1.
+    pub readers: usize,
+    /// How long a frontend may take to stop before it is cut off.
+    pub stop_grace: Duration,
+}
+
+impl NodeConfig {
+    /// The defaults around a ledger: no lab, 32 readers, 10 seconds to stop.
+    pub fn new(ledger: LedgerConfig) -> NodeConfig {
+        NodeConfig {
+            ledger,
+            lab: false,
+            readers: DEFAULT_READERS,
+            stop_grace: DEFAULT_STOP_GRACE,
+        }
+    }
+
+    /// Whether the settings can go together.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::LabOnMainnet`] and [`NodeError::NoReaders`].
+    pub fn check(&self) -> Result<(), NodeError> {
+        if self.lab && self.ledger.params.network == Network::Mainnet {
+            return Err(NodeError::LabOnMainnet);
+        }
+        if self.readers == 0 {
+            return Err(NodeError::NoReaders);
+        }
+        Ok(())
+    }
+}

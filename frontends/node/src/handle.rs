@@ -1,0 +1,174 @@
+//! Owns what a frontend gets of the node: the ledger, the settings, the signal to stop.
+//! Promises that work on the ledger runs beside the threads that serve connections, and never without bound.
+//! Refuses work once the node shuts down.
+
+use std::sync::Arc;
+
+use everett_ledger::Ledger;
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::NodeConfig;
+use crate::error::CallError;
+use crate::phase::Phase;
+use crate::stop::StopSignal;
+
+/// Writes that may wait for the ledger's one writer on a thread; more wait without one.
+const WRITERS: usize = 1;
+
+/// One frontend's hold on the node. Clones are the same hold.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    /// Given when this frontend is to stop.
+    stop: StopSignal,
+}
+
+/// What the handles of all frontends share.
+struct Shared {
+    ledger: Ledger,
+    lab: bool,
+    readers: Arc<Semaphore>,
+    writers: Arc<Semaphore>,
+    phase: watch::Sender<Phase>,
+    /// Given when the whole node is asked to stop.
+    shutdown: StopSignal,
+}
+
+impl Handle {
+    pub(crate) fn new(ledger: Ledger, config: &NodeShape) -> Handle {
+        Handle {
+            shared: Arc::new(Shared {
+                ledger,
+                lab: config.lab,
+                readers: Arc::new(Semaphore::new(config.readers)),
+                writers: Arc::new(Semaphore::new(WRITERS)),
+                phase: watch::Sender::new(Phase::Ready),
+                shutdown: StopSignal::new(),
+            }),
+            stop: StopSignal::new(),
+        }
+    }
+
+    /// A handle on the same node with a stop signal of its own.
+    pub(crate) fn for_frontend(&self) -> Handle {
+        Handle {
+            shared: self.shared.clone(),
+            stop: StopSignal::new(),
+        }
+    }
+
+    /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// Whether history may be made by hand.
+    pub fn lab(&self) -> bool {
+        self.shared.lab
+    }
+
+    /// Given when this frontend is to stop.
+    pub fn stop_signal(&self) -> &StopSignal {
+        &self.stop
+    }
+
+    /// Asks the whole node to stop, in order.
+    pub fn shut_down(&self) {
+        self.shared.shutdown.give();
+    }
+
+    /// Given when the whole node is asked to stop.
+    pub fn shutdown(&self) -> &StopSignal {
+        &self.shared.shutdown
+    }
+
+    /// Whether the node is up to date.
+    pub fn phase(&self) -> Phase {
+        *self.shared.phase.borrow()
+    }
+
+    /// Follows [`Handle::phase`].
+    pub fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.shared.phase.subscribe()
+    }
+
+    /// Tells everyone how far the node has come; for the one that feeds it blocks.
+    pub fn set_phase(&self, phase: Phase) {
+        self.shared.phase.send_replace(phase);
+    }
+
+    /// Runs a read of the ledger on a thread of its own, when one of the readers is free.
+    ///
+    /// Dropping the future leaves a queued read undone; one that runs ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.run(&self.shared.readers, work).await
+    }
+
+    /// Runs a write to the ledger on a thread of its own, after those that came before.
+    ///
+    /// Dropping the future leaves a queued write undone; one that runs ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.run(&self.shared.writers, work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        work: impl FnOnce(&Ledger) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        let place = places
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| CallError::ShuttingDown)?;
+        let ledger = self.shared.ledger.clone();
+        tokio::task::spawn_blocking(move || {
+            let answer = work(&ledger);
+            // Held to the end of the work, also when nobody waits for the answer any more.
+            drop(place);
+            answer
+        })
+        .await
+        .map_err(|error| match error.is_panic() {
+            true => CallError::Panicked,
+            false => CallError::ShuttingDown,
+        })
+    }
+
+    /// Takes no more work, and waits until what runs has ended.
+    pub(crate) async fn close(&self) {
+        self.shared.readers.close();
+        // A write in flight holds the one place until it is durable.
+        let _ = self.shared.writers.acquire_many(WRITERS as u32).await;
+        self.shared.writers.close();
+    }
+}
+
+/// What of the settings outlives the opening of the ledger.
+pub(crate) struct NodeShape {
+    pub(crate) lab: bool,
+    pub(crate) readers: usize,
+}
+
+impl From<&NodeConfig> for NodeShape {
+    fn from(config: &NodeConfig) -> NodeShape {
+        NodeShape {
+            lab: config.lab,
+            readers: config.readers,
+        }
+    }
+}
