@@ -577,10 +577,6 @@ impl<'g> Group<'g> {
         self.shared.tree.write().publish();
         let mut worlds = self.shared.worlds.write();
         for staged in self.staged.drain(..) {
-            let fork = staged.world.path.fork_height(&self.best.path);
-            if fork < staged.world.height() {
-                self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
-            }
             worlds.live.insert(staged.world.id, staged.world);
         }
         worlds.best = self.best.clone();
