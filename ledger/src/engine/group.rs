@@ -232,11 +232,11 @@ impl<'g> Group<'g> {
             return self.accepted(id);
         }
         self.complete(id);
-        if self.world(parent).is_some() {
-            if let Err(reject) = self.connect(id, block)? {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
-                return rejected(Some(height), reject);
-            }
+        if self.world(parent).is_some()
+            && let Err(reject) = self.connect(id, block)?
+        {
+            self.condemn(id, Failure::Rule, &reject.reason)?;
+            return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
         if self.node(heaviest).chainwork > self.best.chainwork

@@ -45,17 +45,16 @@ pub fn compare_tree(ledger: &Ledger, forest: &Forest, model: &Model) -> Result<(
         let mined = forest.block(block);
         let (hash, info) = (mined.hash, ledger.block_info(&mined.hash));
         match info {
-            None => holds(
-                || format!("block {hash} is missing"),
-                !model.knows(block),
-            )?,
+            None => holds(|| format!("block {hash} is missing"), !model.knows(block))?,
             Some(info) => {
                 holds(|| format!("block {hash} is unexpected"), model.knows(block))?;
                 holds(
                     || format!("{info:?} is not as in {model:?}"),
                     model.agrees(forest, block, &info),
                 )?;
-                let bytes = ledger.block_bytes(&hash).map_err(|error| error.to_string())?;
+                let bytes = ledger
+                    .block_bytes(&hash)
+                    .map_err(|error| error.to_string())?;
                 holds(|| format!("bytes of {hash}"), bytes == mined.bytes)?;
             }
         }
@@ -152,7 +151,25 @@ pub fn compare_world(world: &World, forest: &Forest, mined: &Mined) -> Result<()
             counted.map(|coin| coin.amount.to_sat()).sum()
         };
         let balance = world.balance(&hash).map_err(failed)?;
-        if balance.confirmed.to_sat()!=sum(&|_| true) { unsafe { std::env::set_var("DBG","1") }; let _ = world.balance(&hash); let c: std::collections::BTreeMap<_,_> = coins.iter().cloned().collect(); for (o,k) in mined.coins.iter().filter(|(_,k)| ScriptHash::of(&k.script_pubkey)==hash) { if !c.contains_key(o) { println!("script {number} missing {o} {k:?} coin {:?}", world.coin(o)); } } for (o,k) in &c { if !mined.coins.contains_key(o) { println!("extra {o} {k:?}"); } } }
+        if balance.confirmed.to_sat() != sum(&|_| true) {
+            unsafe { std::env::set_var("DBG", "1") };
+            let _ = world.balance(&hash);
+            let c: std::collections::BTreeMap<_, _> = coins.iter().cloned().collect();
+            for (o, k) in mined
+                .coins
+                .iter()
+                .filter(|(_, k)| ScriptHash::of(&k.script_pubkey) == hash)
+            {
+                if !c.contains_key(o) {
+                    println!("script {number} missing {o} {k:?} coin {:?}", world.coin(o));
+                }
+            }
+            for (o, k) in &c {
+                if !mined.coins.contains_key(o) {
+                    println!("extra {o} {k:?}");
+                }
+            }
+        }
         same(&at("balance"), balance.confirmed.to_sat(), sum(&|_| true))?;
         same(&at("immature"), balance.immature.to_sat(), sum(&immature))?;
         same(&at("coins of a script"), balance.coins, coins.len() as u64)?;

@@ -24,10 +24,21 @@ fn a_ledger_that_nobody_kills_is_what_the_model_says_after_every_operation() {
         let ledger = history.open(directory.path()).unwrap();
         let mut model = history.model();
         for (index, operation) in history.operations.iter().enumerate() {
-            let before = ledger.stats().unwrap().base_height; history.perform(&ledger, operation).unwrap(); println!("{index} {operation:?} best {} base {before}->{} h {} ", ledger.best().height(), ledger.stats().unwrap().base_height, history.horizon);
+            let before = ledger.stats().unwrap().base_height;
+            history.perform(&ledger, operation).unwrap();
+            println!(
+                "{index} {operation:?} best {} base {before}->{} h {} ",
+                ledger.best().height(),
+                ledger.stats().unwrap().base_height,
+                history.horizon
+            );
             model.apply(&history.forest, operation);
             let same = super::super::comparison::compare(&ledger, &history.forest, &model);
-            assert_eq!(same, Ok(()), "seed {seed}, after operation {index} {operation:?}");
+            assert_eq!(
+                same,
+                Ok(()),
+                "seed {seed}, after operation {index} {operation:?}"
+            );
         }
         let same = super::super::comparison::compare(&ledger, &history.forest, &model);
         assert_eq!(same, Ok(()), "seed {seed}");
