@@ -141,6 +141,14 @@ impl Server {
         Ok(self.runtime.block_on(call)?.into_inner())
     }
 
+    /// Refuses to ask a server of another network than the one the user named, if he named one.
+    fn check_network(&self) -> Result<(), Failure> {
+        match self.expected {
+            Some(_) => self.network().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The server's network, by its genesis block.
     fn network(&self) -> Result<Network, Failure> {
         let request = v1::GetBlockHeaderRequest {
@@ -173,7 +181,7 @@ impl Server {
 
 impl Source for Server {
     fn worlds(&self) -> Result<WorldsView, Failure> {
-        self.network()?;
+        self.check_network()?;
         let mut worlds = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -261,7 +269,7 @@ impl Source for Server {
     }
 
     fn diff(&self, a: At, b: At) -> Result<DiffView, Failure> {
-        self.network()?;
+        self.check_network()?;
         let request = v1::CompareWorldsRequest {
             a: Some(world_ref(a)),
             b: Some(world_ref(b)),
@@ -292,7 +300,7 @@ impl Source for Server {
     }
 
     fn conflicts(&self, a: At, b: At) -> Result<ConflictsView, Failure> {
-        self.network()?;
+        self.check_network()?;
         let (mut a, mut b) = (world_ref(a), world_ref(b));
         let mut conflicts = Vec::new();
         let mut page_token = String::new();
@@ -320,7 +328,7 @@ impl Source for Server {
     }
 
     fn utxo_info(&self, at: At) -> Result<UtxoInfoView, Failure> {
-        self.network()?;
+        self.check_network()?;
         let request = v1::GetUtxoSetInfoRequest {
             world: Some(world_ref(at)),
         };
@@ -336,7 +344,7 @@ impl Source for Server {
     }
 
     fn block(&self, at: At) -> Result<BlockView, Failure> {
-        self.network()?;
+        self.check_network()?;
         let request = v1::GetBlockRequest {
             world: Some(world_ref(at)),
         };
