@@ -77,8 +77,9 @@ fn line_at(text: &str, offset: usize) -> usize {
 }
 
 /// What has been defined so far, while the steps are read in order.
-struct Reader<'a> {
-    text: &'a str,
+struct Reader {
+    /// Where each line starts; counting lines anew for every step would take too long.
+    line_starts: Vec<usize>,
     line: usize,
     step: Option<usize>,
     parties: HashSet<String>,
@@ -87,10 +88,13 @@ struct Reader<'a> {
     blocks: u32,
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Reader<'a> {
+impl Reader {
+    fn new(text: &str) -> Reader {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Reader {
-            text,
+            line_starts: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
             line: 1,
             step: None,
             parties: HashSet::new(),
@@ -109,7 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     fn go_to(&mut self, offset: usize) {
-        self.line = line_at(self.text, offset);
+        self.line = self.line_starts.partition_point(|start| *start <= offset);
     }
 
     fn scenario(mut self, raw: RawScenario) -> Result<Scenario, ScenarioError> {

@@ -148,7 +148,7 @@ struct Made {
 /// All that a play remembers from step to step.
 pub(super) struct Stage<'a> {
     pub(super) ledger: &'a Ledger,
-    pub(super) parties: HashMap<&'a str, Party>,
+    parties: HashMap<&'a str, Party>,
     spacing: u32,
     /// Whom coinbases pay when nobody in particular mined them.
     nobody: Party,
@@ -175,8 +175,7 @@ impl<'a> Stage<'a> {
             ledger,
             parties,
             spacing: scenario.spacing,
-            // No party can have an empty name's key: names in TOML tables may be empty, but the
-            // seed differs.
+            // A seed of its own keeps this key apart from that of any name in the file.
             nobody: Party::new(
                 &format!("{}\0nobody", scenario.seed),
                 "",
