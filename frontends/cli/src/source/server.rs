@@ -49,7 +49,7 @@ pub(crate) struct ServerAddress {
     /// `http://…` or `https://…`.
     pub(crate) url: String,
     pub(crate) token: Option<String>,
-    /// The certificate of the authority to trust, in PEM; the system's if there is none.
+    /// The certificate of the authority to trust, in PEM; `https://` needs one.
     pub(crate) tls_ca: Option<PathBuf>,
 }
 
@@ -402,12 +402,15 @@ fn endpoint(address: &ServerAddress) -> Result<Endpoint, Failure> {
     if !secure {
         return Ok(endpoint);
     }
-    let mut tls = ClientTlsConfig::new();
-    if let Some(path) = &address.tls_ca {
-        let pem = std::fs::read(path)
-            .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
-        tls = tls.ca_certificate(Certificate::from_pem(pem));
-    }
+    let Some(path) = &address.tls_ca else {
+        return Err(Failure::usage(
+            "https:// needs --tls-ca: the certificate (PEM) of the authority that vouches for the \
+             server, or the server's own",
+        ));
+    };
+    let pem = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
     endpoint
         .tls_config(tls)
         .map_err(|error| wrong(error.to_string()))
