@@ -2,6 +2,7 @@
 //! Promises that every call is safe from any thread; reading never waits for a block that is being validated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
@@ -218,7 +219,7 @@ impl Ledger {
         let id = tree
             .find_committed(hash)
             .ok_or(WorldError::Unknown { hash: *hash })?;
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let worlds = self.shared.worlds.read();
         if node.failed() {
             return Err(WorldError::Invalidated {
@@ -237,7 +238,7 @@ impl Ledger {
                 horizon: self.shared.horizon,
             }),
             None => {
-                let status = self.shared.status(&tree, &worlds.best, id);
+                let status = ChainStatus::of(node, id, &worlds.best.path);
                 Err(WorldError::NotValidated {
                     hash: *hash,
                     status,
@@ -310,7 +311,7 @@ impl Ledger {
     }
 
     fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
         let fork = if best.path.holds(node.height, id) {
@@ -326,7 +327,7 @@ impl Ledger {
             header: node.header,
             height: node.height,
             chainwork: node.chainwork,
-            status: self.shared.status(tree, best, id),
+            status: ChainStatus::of(node, id, &best.path),
             live: !node.failed() && worlds.live.contains_key(&id),
             fork_hash: tree.node(fork).hash,
             fork_height: tree.node(fork).height,
@@ -351,7 +352,7 @@ impl Ledger {
             let id = tree
                 .find_committed(hash)
                 .ok_or(BlockError::Unknown { hash: *hash })?;
-            tree.node(id)
+            tree.committed_node(id)
                 .position
                 .ok_or(BlockError::HeaderOnly { hash: *hash })?
         };
@@ -383,7 +384,7 @@ impl Ledger {
         }
     }
 
-    /// The blocks that wait for their parents.
+    /// The blocks that wait for their parents. Waits for a block that is being validated.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
             .lock()
@@ -400,41 +401,44 @@ impl Ledger {
             .collect()
     }
 
-    /// Figures about this ledger.
+    /// Figures about this ledger. Waits for nobody.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
-        let (held_worlds, orphans) = {
-            let engine = self.engine.lock();
-            (engine.held(), engine.orphans().count())
-        };
         let overlay = &self.shared.overlay;
         Ok(LedgerStats {
             best_height: self.shared.best().height(),
             base_height: self.shared.store.read()?.base()?.height,
             live_worlds: self.shared.worlds.read().live.len(),
-            held_worlds,
+            held_worlds: self.shared.held_worlds.load(Ordering::Relaxed),
             headers: self.shared.tree.read().ids().len(),
             overlay_coins: overlay.coins.len(),
             overlay_scripts: overlay.scripts.len(),
             overlay_bytes: overlay.coins.bytes() + overlay.scripts.bytes(),
-            orphans,
+            orphans: self.shared.orphans.load(Ordering::Relaxed),
         })
     }
 }
 
 /// Why a block is invalid: its own reason, or that of the ancestor that failed.
 fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
-    let node = tree.node(id);
+    let node = tree.committed_node(id);
     match node.failure? {
         Failure::Rule | Failure::ByHand => Some(node.reason.clone()),
         Failure::Ancestor => {
             let mut ancestor = node;
             while ancestor.failure == Some(Failure::Ancestor) {
-                ancestor = tree.node(ancestor.parent?);
+                ancestor = tree.committed_node(ancestor.parent?);
             }
-            Some(format!(
-                "its ancestor {} is invalid: {}",
-                ancestor.hash, ancestor.reason
-            ))
+            Some(match ancestor.failed() {
+                true => format!(
+                    "its ancestor {} is invalid: {}",
+                    ancestor.hash, ancestor.reason
+                ),
+                // As in Bitcoin Core, that clears the ancestor and what lies between it and that block, no branches.
+                false => format!(
+                    "its ancestor {} was invalid until another descendant of it was reconsidered",
+                    ancestor.hash
+                ),
+            })
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use parking_lot::RwLock;
 
@@ -15,7 +15,7 @@ use crate::error::OpenError;
 use crate::id::BlockId;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
+use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -63,10 +63,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
             live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
         } else if fork < node.height {
-            retired.push(id);
+            retired.push((id, path));
         }
     }
-    retired.sort_by_key(|id| loaded.tree.node(*id).height);
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
     let shared = Arc::new(Shared {
@@ -82,7 +81,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             best: best.clone(),
         }),
         overlay: loaded.overlay,
-        overlay_floor: AtomicU32::new(loaded.base.height),
+        overlay_floor: OverlayFloor::new(loaded.base.height),
+        held_worlds: AtomicUsize::new(0),
+        orphans: AtomicUsize::new(loaded.orphans.len()),
     });
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -94,27 +95,29 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         }
         // A larger horizon than last time brings blocks back inside it.
         rewind(&shared, base_limit(floor))?;
-        let mut worlds = shared.worlds.write();
+        let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
                 worlds
                     .live
                     .entry(id)
-                    .or_insert_with(|| shared.world_on(&best.path, id));
+                    .or_insert_with(|| WorldState::on(&tree, &best.path, id));
             }
         }
     }
-    let engine = Engine {
+    let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
         sequence: loaded.sequence,
         earliest_fork,
-        activating: None,
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
         checkpoint_interval: config.checkpoint_interval,
     };
+    if config.access == Access::Writer {
+        engine.resume()?;
+    }
     Ok((shared, engine))
 }
 
@@ -200,8 +203,10 @@ impl Loaded {
             best_path.clone(),
         );
         let mut orphans = Orphans::default();
-        for row in reader.orphans()? {
-            let row = row?;
+        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
+        // In the order in which they came.
+        rows.sort_by_key(|row| (row.position.file, row.position.offset));
+        for row in rows {
             orphans.insert(Orphan {
                 hash: row.hash,
                 previous: row.previous,

@@ -86,6 +86,10 @@ impl Orphans {
             .collect()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
     /// `(hash, previous)` of all.
     pub(super) fn iter(&self) -> impl Iterator<Item = (BlockHash, BlockHash)> + '_ {
         self.by_hash

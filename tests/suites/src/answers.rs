@@ -130,12 +130,7 @@ pub fn compare_world(
 }
 
 /// Outpoints that are or were coins on some branch.
-fn outpoints(
-    naive: &NaiveLedger,
-    index: usize,
-    whole: bool,
-    random: &mut Random,
-) -> Vec<OutPoint> {
+fn outpoints(naive: &NaiveLedger, index: usize, whole: bool, random: &mut Random) -> Vec<OutPoint> {
     let mut asked: Vec<OutPoint> = Vec::new();
     let blocks: Vec<usize> = match whole {
         true => (0..naive.len()).collect(),
@@ -212,7 +207,10 @@ pub fn compare_pair(ledger: &Ledger, naive: &NaiveLedger, [a, b]: [(&World, usiz
     applied.reverse();
     let comparison = ledger.compare(a.0, b.0);
     let hashes = |blocks: &[usize]| -> Vec<_> {
-        blocks.iter().map(|index| naive.entry(*index).hash).collect()
+        blocks
+            .iter()
+            .map(|index| naive.entry(*index).hash)
+            .collect()
     };
     assert_eq!(comparison.undone, hashes(&undone));
     assert_eq!(comparison.applied, hashes(&applied));

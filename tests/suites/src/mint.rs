@@ -259,12 +259,7 @@ impl Mint {
     }
 
     /// Payments that put the flaw into a block; none where it lies elsewhere in it, `None` if there are no coins for it.
-    fn flawed(
-        &mut self,
-        flaw: Flaw,
-        coins: &Coins,
-        height: u32,
-    ) -> Option<Vec<Transaction>> {
+    fn flawed(&mut self, flaw: Flaw, coins: &Coins, height: u32) -> Option<Vec<Transaction>> {
         let some_coin = |wanted: &dyn Fn(&OutPoint, &Coin) -> bool| {
             let found = coins
                 .iter()
@@ -275,10 +270,9 @@ impl Mint {
         let value =
             |outpoint: &OutPoint| coins.get(outpoint).map_or(0, |coin| coin.amount.to_sat());
         let flawed = match flaw {
-            Flaw::TimeTooOld
-            | Flaw::TimeTooNew
-            | Flaw::CoinbaseHeight
-            | Flaw::CoinbaseAmount => Vec::new(),
+            Flaw::TimeTooOld | Flaw::TimeTooNew | Flaw::CoinbaseHeight | Flaw::CoinbaseAmount => {
+                Vec::new()
+            }
             Flaw::NotFinal => {
                 let mut payment = self.pay(coins, &[mature?], 0);
                 payment.lock_time = absolute::LockTime::from_height(height).ok()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bitcoin::consensus::serialize;
 use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, Witness};
-use everett_ledger::{ChainStatus, Coin, Params, ScriptPubKey};
+use everett_ledger::{COINBASE_MATURITY, ChainStatus, Coin, Params, ScriptPubKey};
 
 use crate::flaw::{Flaw, Mutation, Stage};
 use crate::mint::Parent;
@@ -59,7 +59,14 @@ pub struct Entry {
     /// Its place in the order in which blocks became complete down to genesis; 0: it is not.
     sequence: u64,
     live: bool,
+    /// Whether what it did is still there: it is not once it was retired and nobody holds a world that needs it.
+    kept: bool,
+    /// How often it came to life.
+    lives: usize,
 }
+
+/// One life of the world at a block: a world that comes back after it was retired is another one.
+pub type Life = (usize, usize);
 
 impl Entry {
     /// Its bytes.
@@ -105,15 +112,21 @@ pub struct NaiveLedger {
     by_hash: HashMap<BlockHash, usize>,
     best: usize,
     horizon: u32,
+    /// How many retired worlds may be held.
+    quota: usize,
     /// Blocks whose parents are not in the tree, in order of arrival, and what their bytes have.
     orphans: Vec<(usize, Option<Mutation>)>,
     arrivals: usize,
     sequence: u64,
+    /// Retired worlds that somebody holds, the oldest first.
+    held: Vec<Life>,
+    /// Those of them that were taken away.
+    expired: HashSet<Life>,
 }
 
 impl NaiveLedger {
     /// One that knows the genesis block.
-    pub fn new(params: &Params, horizon: u32) -> NaiveLedger {
+    pub fn new(params: &Params, horizon: u32, quota: usize) -> NaiveLedger {
         let genesis = Entry {
             hash: params.genesis_hash(),
             parent: GENESIS,
@@ -128,15 +141,20 @@ impl NaiveLedger {
             failure: None,
             sequence: 1,
             live: true,
+            kept: true,
+            lives: 1,
         };
         NaiveLedger {
             by_hash: HashMap::from([(genesis.hash, GENESIS)]),
             entries: vec![genesis],
             best: GENESIS,
             horizon,
+            quota,
             orphans: Vec::new(),
             arrivals: 1,
             sequence: 2,
+            held: Vec::new(),
+            expired: HashSet::new(),
         }
     }
 
@@ -173,6 +191,8 @@ impl NaiveLedger {
             failure: None,
             sequence: 0,
             live: false,
+            kept: false,
+            lives: 0,
             block,
         });
         index
@@ -285,10 +305,35 @@ impl NaiveLedger {
         }
     }
 
-    /// Whether the versions of the block are kept, above a base at `base_height`.
-    pub fn is_kept(&self, index: usize, base_height: u32) -> bool {
-        let entry = &self.entries[index];
-        entry.height > base_height && (entry.live || self.status(index) == ChainStatus::Active)
+    /// Whether what the block did is still there.
+    pub fn is_kept(&self, index: usize) -> bool {
+        self.entries[index].kept
+    }
+
+    /// The present life of the world at a block.
+    pub fn life(&self, index: usize) -> Life {
+        (index, self.entries[index].lives)
+    }
+
+    /// Whether whoever holds a world from this life of it must be told that it is gone.
+    pub fn is_expired(&self, life: Life) -> bool {
+        self.expired.contains(&life)
+    }
+
+    /// How many retired worlds are held.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How high the base may be.
+    pub fn base_limit(&self) -> u32 {
+        let forks = self
+            .held
+            .iter()
+            .map(|(index, _)| self.entries[self.fork(*index)].height);
+        let lowest = forks.fold(self.floor(), u32::min);
+        // What is immature at any world must lie above the base.
+        lowest.saturating_sub(COINBASE_MATURITY)
     }
 
     /// The leaves of the tree and the best tip: the best one first, then by work, then by arrival.
@@ -485,7 +530,8 @@ impl NaiveLedger {
             return false;
         }
         self.entries[index].progress = Progress::Connected;
-        self.entries[index].live = true;
+        self.entries[index].kept = true;
+        self.come_to_life(index);
         if self.entries[index].height > self.entries[self.best].height {
             self.best = index;
         }
@@ -530,6 +576,14 @@ impl NaiveLedger {
         }
     }
 
+    fn come_to_life(&mut self, index: usize) {
+        let entry = &mut self.entries[index];
+        if !entry.live {
+            entry.live = true;
+            entry.lives += 1;
+        }
+    }
+
     /// Takes a block back, with all that is built on it; then [`NaiveLedger::commit`].
     pub fn invalidate(&mut self, index: usize) {
         self.condemn(index);
@@ -564,20 +618,71 @@ impl NaiveLedger {
         self.choose_best();
     }
 
-    /// Retires what fell behind the horizon, and brings back what of the best chain is inside it again.
-    pub fn commit(&mut self) {
+    /// Ends a commit: retires what fell behind the horizon and tidies up; `handles` are the worlds that somebody holds.
+    pub fn commit(&mut self, handles: &HashSet<Life>) {
+        self.retire(handles);
+        self.tidy(handles);
+    }
+
+    /// Retires what fell behind the horizon, and brings back what is inside it again.
+    fn retire(&mut self, handles: &HashSet<Life>) {
         let floor = self.floor();
         let chain = self.best_chain();
         let best: HashSet<usize> = chain.iter().copied().collect();
-        for index in 0..self.entries.len() {
-            if self.entries[index].live {
-                let fork = self.ancestors(index).find(|at| best.contains(at));
-                let height = fork.map_or(0, |fork| self.entries[fork].height);
-                self.entries[index].live = height >= floor;
+        let mut gone: Vec<usize> = Vec::new();
+        for index in self.placed() {
+            if best.contains(&index) || !self.entries[index].kept {
+                continue;
+            }
+            if self.entries[self.fork(index)].height >= floor {
+                self.come_to_life(index);
+            } else if self.entries[index].live {
+                gone.push(index);
             }
         }
-        for index in chain {
-            self.entries[index].live = self.entries[index].height >= floor;
+        gone.sort_by_key(|index| self.entries[*index].height);
+        for index in chain.into_iter().rev() {
+            self.entries[index].kept = true;
+            if self.entries[index].height >= floor {
+                self.come_to_life(index);
+            } else if self.entries[index].live {
+                gone.push(index);
+            }
+        }
+        for index in gone {
+            self.entries[index].live = false;
+            let life = self.life(index);
+            if handles.contains(&life) {
+                self.held.push(life);
+            }
+        }
+    }
+
+    /// Lets go of held worlds beyond the quota or too deep, and of what nobody needs.
+    pub fn tidy(&mut self, handles: &HashSet<Life>) {
+        let deepest = self
+            .floor()
+            .saturating_sub(self.horizon.max(COINBASE_MATURITY));
+        let held: Vec<Life> = std::mem::take(&mut self.held);
+        let held: Vec<Life> = held
+            .into_iter()
+            .filter(|life| handles.contains(life))
+            .collect();
+        let surplus = held.len().saturating_sub(self.quota);
+        for (age, life) in held.into_iter().enumerate() {
+            let fork = self.entries[self.fork(life.0)].height;
+            if age < surplus || fork < deepest {
+                self.expired.insert(life);
+            } else {
+                self.held.push(life);
+            }
+        }
+        let mut needed: HashSet<usize> = self.ancestors(self.best).collect();
+        for (index, _) in &self.held {
+            needed.extend(self.ancestors(*index));
+        }
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            entry.kept &= entry.live || needed.contains(&index);
         }
     }
 
@@ -586,15 +691,11 @@ impl NaiveLedger {
         self.entries[self.best].height.saturating_sub(self.horizon)
     }
 
-    /// Opens it again, with another horizon.
-    pub fn reopen(&mut self, horizon: u32) {
-        self.horizon = horizon;
-        self.commit();
-    }
-
-    /// Says that the world at a block is live after all; see the walk's section on restarts.
-    pub fn revive(&mut self, index: usize) {
-        self.entries[index].live = true;
+    /// Opens it again, with other settings, when nobody holds a world.
+    pub fn reopen(&mut self, horizon: u32, quota: usize) {
+        (self.horizon, self.quota) = (horizon, quota);
+        self.held.clear();
+        self.retire(&HashSet::new());
     }
 }
 

@@ -1,11 +1,5 @@
 //! Owns the way through a history, with the ledger on one side and the naive one on the other.
 //! Promises to compare all that can be seen after each step.
-//!
-//! # Restarts
-//!
-//! Nobody can hold a snapshot across a restart. The journal may still have the blocks of a retired branch at that
-//! moment, because somebody held one of its worlds; if an invalidation has brought its fork inside the horizon again, it
-//! comes back to life. That is allowed and the naive ledger is told; that a live world is retired is never allowed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -21,28 +15,26 @@ use crate::answers::{Depth, compare_pair, compare_world};
 use crate::flaw::Mutation;
 use crate::history::{Growth, History, Order, Pick, Settings, Step};
 use crate::mint::{CLOCK, Mint, scripts};
-use crate::naive::{Access, Answer, GENESIS, NaiveLedger, mutated};
+use crate::naive::{Access, Answer, GENESIS, Life, NaiveLedger, mutated};
 use crate::random::Random;
 
 /// Blocks that every history starts with: some coinbases must be mature.
 pub const TRUNK: u32 = 125;
 /// Most worlds compared after each step.
 const SAMPLE: usize = 4;
-/// Blocks below which a coinbase is mature; the base stays so far behind the horizon.
-const MATURITY: u32 = 100;
 
 /// The naive ledger with the trunk in it, and the mint that made it.
 pub fn trunk() -> &'static (NaiveLedger, Mint) {
     static TRUNK_BLOCKS: OnceLock<(NaiveLedger, Mint)> = OnceLock::new();
     TRUNK_BLOCKS.get_or_init(|| {
-        let mut naive = NaiveLedger::new(&Params::new(Network::Regtest), TRUNK);
+        let mut naive = NaiveLedger::new(&Params::new(Network::Regtest), TRUNK, 0);
         let mut mint = Mint::new(1);
         for _ in 0..TRUNK {
             let tip = naive.best();
             let (block, flaw) = mint.block(&naive.parent(tip), 2, None);
             let index = naive.add(block, flaw);
             naive.submit(index, None);
-            naive.commit();
+            naive.commit(&HashSet::new());
         }
         (naive, mint)
     })
@@ -51,13 +43,7 @@ pub fn trunk() -> &'static (NaiveLedger, Mint) {
 /// A snapshot that somebody holds.
 struct Held {
     world: World,
-    index: usize,
-    /// Whether its world was retired since it was taken.
-    retired: bool,
-    /// Whether it may have been taken away.
-    may_expire: bool,
-    /// Whether it was.
-    expired: bool,
+    life: Life,
 }
 
 /// A history on its way.
@@ -71,8 +57,6 @@ pub struct Walk {
     scripts: Vec<ScriptBuf>,
     held: Vec<Held>,
     held_back: Vec<usize>,
-    /// Blocks on whose branch somebody held a world since the last restart.
-    were_held: HashSet<usize>,
     /// Whether the engine has tidied up since the last restart.
     tidied: bool,
     /// How far the outbox was read, and where its last best tip was.
@@ -107,7 +91,6 @@ impl Walk {
             scripts: scripts(),
             held: Vec::new(),
             held_back: Vec::new(),
-            were_held: HashSet::new(),
             tidied: true,
             events: (0, None),
         };
@@ -118,13 +101,13 @@ impl Walk {
         walk.ledger()
             .submit_blocks(&blocks)
             .expect("the disk works");
-        walk.naive.reopen(settings.horizon);
+        walk.naive.reopen(settings.horizon, settings.quota);
+        walk.naive.tidy(&HashSet::new());
         walk
     }
 
     fn open(&mut self) {
-        let mut config =
-            LedgerConfig::new(Params::new(Network::Regtest), self.directory.path());
+        let mut config = LedgerConfig::new(Params::new(Network::Regtest), self.directory.path());
         config.horizon = Some(self.settings.horizon);
         config.checkpoint_interval = self.settings.interval;
         config.held_worlds = self.settings.quota;
@@ -159,6 +142,7 @@ impl Walk {
             Step::Reconsider(pick) => self.reconsider(self.resolve(*pick)),
             Step::Checkpoint => {
                 self.ledger().checkpoint().expect("the disk works");
+                self.naive.tidy(&self.handles());
                 self.tidied = true;
             }
             Step::Restart(settings) => self.restart(*settings),
@@ -252,10 +236,7 @@ impl Walk {
             .iter()
             .map(|index| mutated(&self.naive.entry(*index).block, mutation))
             .collect();
-        let answers = self
-            .ledger()
-            .submit_blocks(&bytes)
-            .expect("the disk works");
+        let answers = self.ledger().submit_blocks(&bytes).expect("the disk works");
         assert_eq!(answers.len(), blocks.len());
         for (index, submitted) in blocks.iter().zip(answers) {
             let expected = self.naive.submit(*index, mutation);
@@ -317,30 +298,14 @@ impl Walk {
         self.commit();
     }
 
-    /// What every commit does: retirement, and the quota of those who hold a retired world.
     fn commit(&mut self) {
-        self.naive.commit();
+        let handles = self.handles();
+        self.naive.commit(&handles);
         self.tidied = true;
-        self.note_retired();
     }
 
-    fn note_retired(&mut self) {
-        let naive = &self.naive;
-        let floor = naive.floor();
-        let deepest = floor.saturating_sub(self.settings.horizon.max(MATURITY));
-        for held in &mut self.held {
-            let live = naive.readable().contains(&held.index)
-                || naive.access(held.index) == Access::Invalid;
-            let fork = naive.entry(naive.fork(held.index)).height;
-            held.retired |= !live || fork < floor;
-            held.may_expire |= held.retired && fork < deepest;
-        }
-        let retired = self.held.iter().filter(|held| held.retired).count();
-        if retired > self.settings.quota {
-            for held in &mut self.held {
-                held.may_expire |= held.retired;
-            }
-        }
+    fn handles(&self) -> HashSet<Life> {
+        self.held.iter().map(|held| held.life).collect()
     }
 
     fn restart(&mut self, settings: Settings) {
@@ -348,30 +313,14 @@ impl Walk {
         self.ledger = None;
         self.settings = settings;
         self.open();
-        self.naive.reopen(settings.horizon);
+        self.naive.reopen(settings.horizon, settings.quota);
         self.tidied = false;
-        for index in self.naive.placed() {
-            if self.naive.access(index) == Access::Retired
-                && self.were_held.contains(&index)
-                && self.naive.entry(self.naive.fork(index)).height >= self.naive.floor()
-                && self.ledger().world(&self.naive.entry(index).hash).is_ok()
-            {
-                self.naive.revive(index);
-            }
-        }
-        self.were_held.clear();
     }
 
     fn hold(&mut self, index: usize) {
         if let Ok(world) = self.ledger().world(&self.naive.entry(index).hash) {
-            self.were_held.extend(self.naive.ancestors(index));
-            self.held.push(Held {
-                world,
-                index,
-                retired: false,
-                may_expire: false,
-                expired: false,
-            });
+            let life = self.naive.life(index);
+            self.held.push(Held { world, life });
         }
     }
 
@@ -504,23 +453,22 @@ impl Walk {
     }
 
     fn compare_held(&mut self, depth: Depth) {
-        for held in &mut self.held {
+        for held in &self.held {
             let answer = compare_world(
                 &held.world,
                 &self.naive,
-                held.index,
+                held.life.0,
                 &self.scripts,
                 depth,
                 &mut self.random,
             );
-            match answer {
-                Ok(()) => assert!(!held.expired, "{:?} came back", held.world),
-                Err(ReadError::Expired { .. }) => {
-                    assert!(held.may_expire, "{:?} was taken away", held.world);
-                    held.expired = true;
-                }
+            let expired = match answer {
+                Ok(()) => false,
+                Err(ReadError::Expired { .. }) => true,
                 Err(error) => panic!("{:?}: {error}", held.world),
-            }
+            };
+            let expected = self.naive.is_expired(held.life);
+            assert_eq!(expired, expected, "{:?} is gone", held.world);
         }
     }
 
@@ -534,28 +482,25 @@ impl Walk {
             "stats: best height"
         );
         assert_eq!(stats.headers, naive.placed().len());
-        let goal = naive.floor().saturating_sub(MATURITY);
+        let limit = naive.base_limit();
         assert!(
-            stats.base_height <= goal,
-            "the base is at {}, above {goal}",
+            stats.base_height <= limit,
+            "the base is at {}, above {limit}",
             stats.base_height
         );
-        if !self.tidied {
-            return;
+        if self.tidied {
+            assert_eq!(stats.held_worlds, naive.held(), "worlds held");
+            assert!(
+                stats.base_height + self.settings.interval > limit,
+                "the base lags at {}, far below {limit}",
+                stats.base_height
+            );
         }
-        assert!(stats.held_worlds <= self.settings.quota.max(self.held.len()));
-        if self.held.iter().any(|held| held.retired) {
-            return;
-        }
-        assert!(
-            stats.base_height + self.settings.interval > goal,
-            "the base lags at {}, far below {goal}",
-            stats.base_height
-        );
         let mut coins: HashMap<OutPoint, &ScriptBuf> = HashMap::new();
         for index in naive.placed() {
-            if naive.is_kept(index, stats.base_height) {
-                let changes = naive.entry(index).changes.iter();
+            let entry = naive.entry(index);
+            if naive.is_kept(index) && entry.height > stats.base_height {
+                let changes = entry.changes.iter();
                 coins.extend(changes.map(|(outpoint, script)| (*outpoint, script)));
             }
         }
