@@ -23,6 +23,7 @@ use bitcoin::block::Header;
 
 use crate::error::BlockError;
 use crate::id::BlockId;
+use crate::path::Path;
 use crate::rules::Reject;
 use crate::shared::Shared;
 use crate::store::StoreError;
@@ -42,14 +43,13 @@ pub(crate) struct Engine {
     sequence: u64,
     /// No live branch forks off the best chain below this height; a lower bound.
     earliest_fork: u32,
-    /// The end of a branch from behind the horizon that is being validated.
-    activating: Option<BlockId>,
     /// Worlds that left the live ones while somebody held them, oldest first.
     held: VecDeque<Arc<WorldState>>,
     /// Most worlds that may be held so.
     held_quota: usize,
-    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, parents first.
-    retired: Vec<BlockId>,
+    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
+    /// goes through it.
+    retired: Vec<(BlockId, Path)>,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
 }
@@ -78,12 +78,13 @@ impl Engine {
         let mut group = Group::begin(self, &shared)?;
         let mut verdict = Ok(());
         for (index, header) in headers.iter().enumerate() {
-            if let Err(reject) = group.submit_header(header) {
+            if let Err(reject) = group.submit_header(header)? {
                 verdict = Err((index, reject));
                 break;
             }
         }
         group.commit()?;
+        self.tidy();
         Ok(verdict)
     }
 
@@ -117,6 +118,19 @@ impl Engine {
 
     pub(crate) fn orphans(&self) -> impl Iterator<Item = (BlockHash, BlockHash)> + '_ {
         self.orphans.iter()
+    }
+
+    /// Makes the best block the best one, if the last run ended while it was on its way there.
+    fn resume(&mut self) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        if shared.tree.read().best_candidate() == shared.best().id {
+            return Ok(());
+        }
+        let mut group = Group::begin(self, &shared)?;
+        group.choose_best()?;
+        group.commit()?;
+        self.tidy();
+        Ok(())
     }
 
     fn find(&self, hash: &BlockHash) -> Result<BlockId, BlockError> {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
@@ -16,7 +16,7 @@ use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
+use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -64,10 +64,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
             live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
         } else if fork < node.height {
-            retired.push(id);
+            retired.push((id, path));
         }
     }
-    retired.sort_by_key(|id| loaded.tree.node(*id).height);
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
     let shared = Arc::new(Shared {
@@ -84,7 +83,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         }),
         meter: Meter::default(),
         overlay: loaded.overlay,
-        overlay_floor: AtomicU32::new(loaded.base.height),
+        overlay_floor: OverlayFloor::new(loaded.base.height),
     });
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -96,13 +95,13 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         }
         // A larger horizon than last time brings blocks back inside it.
         rewind(&shared, base_limit(floor))?;
-        let mut worlds = shared.worlds.write();
+        let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
                 worlds
                     .live
                     .entry(id)
-                    .or_insert_with(|| shared.world_on(&best.path, id));
+                    .or_insert_with(|| WorldState::on(&tree, &best.path, id));
             }
         }
     }
@@ -110,17 +109,19 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
-    let engine = Engine {
+    let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
         sequence: loaded.sequence,
         earliest_fork,
-        activating: None,
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
         checkpoint_interval: config.checkpoint_interval,
     };
+    if config.access == Access::Writer {
+        engine.resume()?;
+    }
     Ok((shared, engine))
 }
 
@@ -206,8 +207,10 @@ impl Loaded {
             best_path.clone(),
         );
         let mut orphans = Orphans::default();
-        for row in reader.orphans()? {
-            let row = row?;
+        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
+        // In the order in which they came.
+        rows.sort_by_key(|row| (row.position.file, row.position.offset));
+        for row in rows {
             orphans.insert(Orphan {
                 hash: row.hash,
                 previous: row.previous,

@@ -15,8 +15,9 @@ use crate::delta::Delta;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;
 use crate::rules::connect::created_coins;
-use crate::shared::Shared;
+use crate::shared::{Shared, Worlds};
 use crate::store::{BasePoint, StoreError, Writer};
+use crate::tree::BlockTree;
 use crate::world::{COINBASE_MATURITY, WorldState};
 
 /// Most blocks folded into the base or given back by it in one transaction.
@@ -63,11 +64,7 @@ impl<'g> Group<'g> {
                 continue;
             }
             let fork = world.path.fork_height(&self.best.path);
-            let on_its_way = self
-                .engine
-                .activating
-                .is_some_and(|target| tree.is_ancestor(world.id, target));
-            if fork >= floor || on_its_way {
+            if fork >= floor {
                 plan.earliest_fork = plan.earliest_fork.min(fork);
                 continue;
             }
@@ -81,7 +78,7 @@ impl<'g> Group<'g> {
             }
             plan.worlds.push(world.clone());
         }
-        plan.worlds.sort_by_key(|world| world.height());
+        plan.worlds.sort_by_key(|world| (world.height(), world.id));
         plan
     }
 
@@ -95,32 +92,6 @@ impl<'g> Group<'g> {
             writer.append_event(&event.encode())?;
         }
         Ok(())
-    }
-
-    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
-    pub(super) fn retire(&mut self, plan: Retirement) {
-        self.engine.earliest_fork = plan.earliest_fork;
-        let mut gone = plan.worlds;
-        self.engine
-            .retired
-            .extend(gone.iter().map(|world| world.id));
-        let mut registry = self.shared.worlds.write();
-        for world in &gone {
-            registry.live.remove(&world.id);
-        }
-        let path = &self.best.path;
-        let floor = self.shared.window_floor(path.height());
-        let below = (0..floor).rev().map_while(|height| path.at(height));
-        gone.extend(below.map_while(|id| registry.live.remove(&id)));
-        let inside: Vec<BlockId> = (floor..path.height())
-            .map_while(|height| path.at(height))
-            .take_while(|id| !registry.live.contains_key(id))
-            .collect();
-        for id in inside {
-            registry.live.insert(id, self.shared.world_on(path, id));
-        }
-        drop(registry);
-        self.engine.hold(gone);
     }
 
     /// Lowers the base when the best world moved down so far that the horizon's end would lie below it.
@@ -141,6 +112,47 @@ impl<'g> Group<'g> {
 }
 
 impl Engine {
+    /// Notes the blocks of the old best chain that have versions but no world, where the new one leaves it behind the
+    /// horizon: nobody else would ever think of them.
+    pub(super) fn leave_behind(&mut self, old: &WorldState, worlds: &Worlds) {
+        let fork = old.path.fork_height(&worlds.best.path);
+        let left = (fork + 1..=old.height())
+            .map_while(|height| old.path.at(height))
+            .take_while(|id| !worlds.live.contains_key(id));
+        self.retired.extend(left.map(|id| (id, old.path.clone())));
+    }
+
+    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
+    pub(super) fn retire(&mut self, plan: Retirement, tree: &BlockTree, worlds: &mut Worlds) {
+        self.earliest_fork = plan.earliest_fork;
+        let mut gone = plan.worlds;
+        for world in &gone {
+            worlds.live.remove(&world.id);
+            self.retired.push((world.id, world.path.clone()));
+        }
+        let best = worlds.best.path.clone();
+        let floor = self.shared.window_floor(best.height());
+        let below = (0..floor).rev().map_while(|height| best.at(height));
+        gone.extend(below.map_while(|id| worlds.live.remove(&id)));
+        let inside: Vec<BlockId> = (floor..best.height())
+            .map_while(|height| best.at(height))
+            .take_while(|id| !worlds.live.contains_key(id))
+            .collect();
+        for id in inside {
+            worlds.live.insert(id, WorldState::on(tree, &best, id));
+        }
+        self.retired.retain(|(id, path)| {
+            let fork = path.fork_height(&best).min(tree.node(*id).height);
+            let on_best = fork == tree.node(*id).height;
+            if fork >= floor && !on_best && !worlds.live.contains_key(id) {
+                self.earliest_fork = self.earliest_fork.min(fork);
+                worlds.live.insert(*id, WorldState::on(tree, path, *id));
+            }
+            !on_best && !worlds.live.contains_key(id)
+        });
+        self.hold(gone);
+    }
+
     /// Remembers those worlds that somebody still holds.
     fn hold(&mut self, gone: Vec<Arc<WorldState>>) {
         // Out of the registry no new handle can come, so a count of one is final.
@@ -155,6 +167,9 @@ impl Engine {
         if let Err(error) = self.tidy_up(self.checkpoint_interval) {
             tracing::warn!(%error, "housekeeping failed; it is tried again after the next block");
         }
+        let meter = &self.shared.meter;
+        meter.held.store(self.held.len(), Ordering::Relaxed);
+        meter.orphans.store(self.orphans.len(), Ordering::Relaxed);
     }
 
     /// Moves the base as far up as live and held worlds allow.
@@ -168,11 +183,6 @@ impl Engine {
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
         self.purge_retired()?;
-        shared.meter.held.store(self.held.len(), Ordering::Relaxed);
-        shared
-            .meter
-            .orphans
-            .store(self.orphans.len(), Ordering::Relaxed);
         let held = self
             .held
             .iter()
@@ -214,23 +224,24 @@ impl Engine {
             return Ok(());
         }
         let shared = self.shared.clone();
-        let tree = shared.tree.read();
-        let live = shared.worlds.read();
-        // A block may have come back to life since it was retired.
-        self.retired.retain(|id| !live.live.contains_key(id));
-        drop(live);
-        let needed = |id: BlockId| {
-            let height = tree.node(id).height;
-            self.held.iter().any(|world| world.path.holds(height, id))
-        };
-        let (kept, dropped): (Vec<BlockId>, Vec<BlockId>) =
-            self.retired.iter().partition(|id| needed(**id));
-        let rows: Vec<(u32, BlockId)> = dropped
-            .iter()
-            .map(|id| (tree.node(*id).height, *id))
-            .collect();
-        drop(tree);
+        let mut rows: Vec<(u32, BlockId)> = Vec::new();
+        let mut kept = Vec::new();
+        {
+            let (tree, worlds) = (shared.tree.read(), shared.worlds.read());
+            for (id, path) in &self.retired {
+                let height = tree.node(*id).height;
+                // A commit that failed half-way may have left a block here that came back to life.
+                if worlds.live.contains_key(id) || worlds.best.path.holds(height, *id) {
+                    continue;
+                }
+                match self.held.iter().any(|world| world.path.holds(height, *id)) {
+                    true => kept.push((*id, path.clone())),
+                    false => rows.push((height, *id)),
+                }
+            }
+        }
         if rows.is_empty() {
+            self.retired = kept;
             return Ok(());
         }
         let mut writer = shared.store.write()?;
@@ -281,7 +292,7 @@ fn advance(
     )?;
     writer.commit()?;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
-    shared.overlay_floor.store(height, Ordering::Release);
+    shared.overlay_floor.raise(height);
     for (_, id, delta) in &folded {
         shared.overlay.settle(*id, delta);
     }
@@ -307,9 +318,9 @@ pub(super) fn rewind(shared: &Shared, height: u32) -> Result<(), StoreError> {
         for (height, id, delta) in &undone {
             shared.overlay.unsettle(*id, *height, delta);
         }
-        shared.overlay_floor.store(to, Ordering::Release);
+        shared.overlay_floor.lower(to);
         if let Err(error) = commit_rewind(shared, &best, to, &undone) {
-            shared.overlay_floor.store(base.height, Ordering::Release);
+            shared.overlay_floor.raise(base.height);
             for (_, id, delta) in undone.iter().rev() {
                 shared.overlay.settle(*id, delta);
             }
