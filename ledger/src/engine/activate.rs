@@ -3,8 +3,8 @@
 
 use std::cmp::Reverse;
 
+use super::base::base_limit;
 use super::group::Group;
-use super::tidy::base_limit;
 use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::rules::reject::Reject;
@@ -52,6 +52,9 @@ impl Group<'_> {
     /// Connects blocks from the last of the list to the first.
     fn connect_all(&mut self, mut blocks: Vec<BlockId>) -> Result<Result<(), Reject>, StoreError> {
         while let Some(id) = blocks.pop() {
+            if self.revive(id)? {
+                continue;
+            }
             let block = self.read_block(id)?;
             if let Err(reject) = self.connect(id, &block)? {
                 self.condemn(id, Failure::Rule, &reject.reason)?;
@@ -111,7 +114,7 @@ impl Group<'_> {
     }
 
     /// Makes the block with the most work the best world, the first seen among equals.
-    fn choose_best(&mut self) -> Result<(), StoreError> {
+    pub(super) fn choose_best(&mut self) -> Result<(), StoreError> {
         loop {
             let candidate = {
                 let tree = self.shared.tree.read();

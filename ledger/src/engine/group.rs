@@ -10,7 +10,9 @@ use bitcoin::block::Header;
 use bitcoin::{BlockHash, OutPoint};
 
 use super::Engine;
+use super::base::Lowered;
 use super::orphans::Orphan;
+use super::stored::{read_stored, read_waiting};
 use crate::coin::Coin;
 use crate::decode::{DecodedBlock, decode_block};
 use crate::delta::Delta;
@@ -22,13 +24,10 @@ use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
 use crate::shared::Shared;
-use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
+use crate::store::{BlockPosition, OrphanRow, StoreError, Writer, failpoint};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Node, Progress};
 use crate::world::WorldState;
-
-/// Bytes of deltas after which a long activation commits what it has: memory stays bounded on deep reorganisations.
-const MAX_STAGED_CHANGES: usize = 1_000_000;
 
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
@@ -56,7 +55,9 @@ pub(super) struct Group<'g> {
     writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
     staged_at: HashMap<BlockId, usize>,
-    staged_changes: usize,
+    pub(super) staged_changes: usize,
+    /// Blocks that the base gives back with the next commit, highest first.
+    pub(super) lowered: Vec<Lowered>,
     orphan_changes: Vec<OrphanChange>,
     pub(super) best: Arc<WorldState>,
     sequence_before: u64,
@@ -77,6 +78,7 @@ impl<'g> Group<'g> {
             staged: Vec::new(),
             staged_at: HashMap::new(),
             staged_changes: 0,
+            lowered: Vec::new(),
             orphan_changes: Vec::new(),
             best,
             sequence_before,
@@ -87,6 +89,15 @@ impl<'g> Group<'g> {
         self.writer
             .as_mut()
             .expect("a group holds its transaction but for the moment of a flush")
+    }
+
+    /// Both at once, for the moves of the base.
+    pub(super) fn writer_and_lowered(&mut self) -> (&mut Writer<'g>, &[Lowered]) {
+        let writer = self
+            .writer
+            .as_mut()
+            .expect("a group holds its transaction but for the moment of a flush");
+        (writer, &self.lowered)
     }
 
     fn now(&self) -> u64 {
@@ -140,11 +151,16 @@ impl<'g> Group<'g> {
         while let Some(parent) = parents.pop_front() {
             for orphan in self.engine.orphans.waiting_for(&parent) {
                 self.remove_orphan(&orphan)?;
-                let bytes = self.shared.store.read_block(orphan.position)?;
-                let outcome = match decode_block(&bytes) {
-                    Ok((block, _)) => self.accept(&block, Source::Stored(orphan.position))?,
-                    Err(error) => return Err(undecodable(orphan.hash, &error)),
+                let block = match read_waiting(self.shared, orphan.hash, orphan.position) {
+                    Ok(block) => block,
+                    // Nothing is built on it yet: it can come again.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        tracing::warn!(%error, hash = %orphan.hash, "an orphan is dropped");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 };
+                let outcome = self.accept(&block, Source::Stored(orphan.position))?;
                 if matches!(outcome, Outcome::Accepted { .. }) {
                     parents.push_back(orphan.hash);
                 }
@@ -364,10 +380,7 @@ impl<'g> Group<'g> {
         block: &DecodedBlock,
     ) -> Result<Result<(), Reject>, StoreError> {
         let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
-        let path = match self.world(parent) {
-            Some(world) => world.path.clone(),
-            None => self.best.path.truncated(self.node(parent).height),
-        };
+        let path = self.parent_path(id);
         let connected = {
             let tree = self.shared.tree.read();
             let coins = ParentCoins {
@@ -403,24 +416,50 @@ impl<'g> Group<'g> {
             .meter
             .changes
             .fetch_add(delta.len() as u64, Ordering::Relaxed);
-        let (hash, chainwork) = {
+        self.enter(id, path, delta)?;
+        Ok(Ok(()))
+    }
+
+    /// Gives a retired block its world back, if journal and overlay still have what it did: nothing is checked or
+    /// entered a second time. False if they have not.
+    pub(super) fn revive(&mut self, id: BlockId) -> Result<bool, StoreError> {
+        if !self.engine.retired.contains(&id) {
+            return Ok(false);
+        }
+        let path = self.parent_path(id).extended(id);
+        self.enter(id, path, Delta::default())?;
+        Ok(true)
+    }
+
+    /// The path that a block goes on from; without a world of its own the parent lies on the best chain.
+    fn parent_path(&self, id: BlockId) -> Path {
+        let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
+        match self.world(parent) {
+            Some(world) => world.path.clone(),
+            None => self.best.path.truncated(self.node(parent).height),
+        }
+    }
+
+    /// Gives a block whose versions are in the overlay its world, and says so.
+    fn enter(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
+        let (hash, chainwork, previous) = {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| node.progress = Progress::Connected);
-            (tree.node(id).hash, tree.node(id).chainwork)
+            let node = tree.node(id);
+            (node.hash, node.chainwork, node.header.prev_blockhash)
         };
         let world = WorldState::new(id, hash, chainwork, path);
         self.stage(world.clone(), delta);
-        let kind = if self.extends_a_tip(parent, id) {
+        let kind = if self.extends_a_tip(id) {
             EventKind::TipExtended
         } else {
             EventKind::TipAdded
         };
-        let event = Event::step(kind, block.header.prev_blockhash, hash, self.now());
-        self.event(&event)?;
+        self.event(&Event::step(kind, previous, hash, self.now()))?;
         if world.chainwork > self.best.chainwork {
             self.make_best(world)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
@@ -429,8 +468,9 @@ impl<'g> Group<'g> {
         self.staged.push(Staged { world, delta });
     }
 
-    fn extends_a_tip(&self, parent: BlockId, child: BlockId) -> bool {
+    fn extends_a_tip(&self, child: BlockId) -> bool {
         let tree = self.shared.tree.read();
+        let parent = tree.node(child).parent.unwrap_or(BlockId::GENESIS);
         let siblings = tree.node(parent).children();
         !siblings
             .iter()
@@ -497,17 +537,7 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
-        let node = self.node(id);
-        let position = node.position.ok_or_else(|| {
-            StoreError::corrupt(
-                "headers",
-                format!("block {} counts as stored but has no position", node.hash),
-            )
-        })?;
-        let bytes = self.shared.store.read_block(position)?;
-        decode_block(&bytes)
-            .map(|(block, _)| block)
-            .map_err(|error| undecodable(node.hash, &error))
+        read_stored(self.shared, id)
     }
 
     pub(super) fn staged_worlds(&self) -> impl Iterator<Item = &Arc<WorldState>> {
@@ -515,29 +545,25 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.staged_changes > MAX_STAGED_CHANGES
+        self.staged_changes > self.engine.staged_changes
     }
 
-    /// Commits what there is and goes on with a new transaction.
+    /// Commits what there is and goes on with a new transaction. If the rest does not come to its commit, the best
+    /// world is not the one with the most work: the next group, or the next start, sees to that first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.engine.unfinished = true;
         self.commit_part()?;
-        self.writer = Some(self.shared.store.write()?);
-        Ok(())
-    }
-
-    /// Commits and ends without a transaction, so that another kind of one can run; [`Group::resume`] goes on.
-    pub(super) fn pause(&mut self) -> Result<(), StoreError> {
-        self.commit_part()
-    }
-
-    pub(super) fn resume(&mut self) -> Result<(), StoreError> {
+        failpoint::reach("part-committed");
         self.writer = Some(self.shared.store.write()?);
         Ok(())
     }
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.restore_window()?;
-        self.commit_part()
+        self.commit_part()?;
+        self.engine.unfinished = false;
+        failpoint::reach("published");
+        Ok(())
     }
 
     fn commit_part(&mut self) -> Result<(), StoreError> {
@@ -583,6 +609,7 @@ impl<'g> Group<'g> {
         drop(worlds);
         self.staged_at.clear();
         self.staged_changes = 0;
+        self.lowered.clear();
         self.orphan_changes.clear();
         self.sequence_before = self.engine.sequence;
     }
@@ -592,6 +619,8 @@ impl<'g> Group<'g> {
             self.shared.overlay.forget(staged.world.id, &staged.delta);
         }
         self.staged_at.clear();
+        self.staged_changes = 0;
+        self.raise_base_again();
         self.shared.tree.write().rollback();
         for change in self.orphan_changes.drain(..).rev() {
             match change {
@@ -610,13 +639,6 @@ impl Drop for Group<'_> {
         self.writer = None;
         self.roll_back();
     }
-}
-
-pub(super) fn undecodable(hash: BlockHash, error: &impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt(
-        "block files",
-        format!("the stored block {hash} does not decode: {error}"),
-    )
 }
 
 /// The coins of the world that a block is connected to.

@@ -110,8 +110,12 @@ impl History {
                 return ledger.submit_blocks(&bytes).map(drop);
             }
             Operation::Checkpoint => return ledger.checkpoint(),
-            Operation::Invalidate(block) => ledger.invalidate_block(&self.forest.block(*block).hash),
-            Operation::Reconsider(block) => ledger.reconsider_block(&self.forest.block(*block).hash),
+            Operation::Invalidate(block) => {
+                ledger.invalidate_block(&self.forest.block(*block).hash)
+            }
+            Operation::Reconsider(block) => {
+                ledger.reconsider_block(&self.forest.block(*block).hash)
+            }
         };
         match done {
             Err(BlockError::Store(error)) => Err(error),
@@ -244,7 +248,9 @@ impl Author {
     /// A branch becomes the best one.
     fn overtake(&mut self) {
         let Some(rival) = self.rival() else { return };
-        let behind = self.height().saturating_sub(self.forest.block(rival).height);
+        let behind = self
+            .height()
+            .saturating_sub(self.forest.block(rival).height);
         if behind > 2 * self.model.horizon() {
             return;
         }
@@ -294,7 +300,9 @@ impl Author {
                 broken = self.mine(broken, false);
                 branch.push(broken);
             }
-            branch.chunks(DEEP_GROUP).for_each(|group| self.submit(group.to_vec()));
+            branch
+                .chunks(DEEP_GROUP)
+                .for_each(|group| self.submit(group.to_vec()));
             blocks.drain(..at);
             let last = self.mine(blocks[blocks.len() - 1], false);
             blocks.push(last);
