@@ -178,7 +178,12 @@ impl Ledger {
             .ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
     }
 
-    /// Takes blocks in order, with one commit for all of them: none is accepted before it.
+    /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only a reorganisation of more
+    /// than [`LedgerConfig::staged_changes`] coin changes is committed in parts.
+    ///
+    /// # Errors
+    ///
+    /// Only what the disk does. After an error nothing is changed, except that such parts stay.
     pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
         self.engine.lock().submit(blocks)
     }

@@ -1,8 +1,8 @@
 //! Owns the choice of the best world, and the way to it where it has no world yet.
 //! Promises that a branch that fails on the way is condemned and the next best one is tried.
 
+use super::base::base_limit;
 use super::group::Group;
-use super::tidy::base_limit;
 use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::rules::reject::Reject;

@@ -10,7 +10,9 @@ use bitcoin::block::Header;
 use bitcoin::{BlockHash, OutPoint};
 
 use super::Engine;
+use super::base::Lowered;
 use super::orphans::Orphan;
+use super::stored::{read_stored, read_waiting};
 use super::tidy::Retirement;
 use crate::chain_status::ChainStatus;
 use crate::coin::Coin;
@@ -24,13 +26,10 @@ use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
 use crate::shared::Shared;
-use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
+use crate::store::{BlockPosition, OrphanRow, StoreError, Writer, failpoint};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Node, Progress};
 use crate::world::WorldState;
-
-/// Changed coins after which a long activation commits what it has: memory stays bounded on deep reorganisations.
-const MAX_STAGED_CHANGES: usize = 1_000_000;
 
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
@@ -58,7 +57,9 @@ pub(super) struct Group<'g> {
     writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
     staged_at: HashMap<BlockId, usize>,
-    staged_changes: usize,
+    pub(super) staged_changes: usize,
+    /// Blocks that the base gives back with the next commit, highest first.
+    pub(super) lowered: Vec<Lowered>,
     orphan_changes: Vec<OrphanChange>,
     pub(super) best: Arc<WorldState>,
     sequence_before: u64,
@@ -79,6 +80,7 @@ impl<'g> Group<'g> {
             staged: Vec::new(),
             staged_at: HashMap::new(),
             staged_changes: 0,
+            lowered: Vec::new(),
             orphan_changes: Vec::new(),
             best,
             sequence_before,
@@ -89,6 +91,15 @@ impl<'g> Group<'g> {
         self.writer
             .as_mut()
             .expect("a group holds its transaction but for the moment of a flush")
+    }
+
+    /// Both at once, for the moves of the base.
+    pub(super) fn writer_and_lowered(&mut self) -> (&mut Writer<'g>, &[Lowered]) {
+        let writer = self
+            .writer
+            .as_mut()
+            .expect("a group holds its transaction but for the moment of a flush");
+        (writer, &self.lowered)
     }
 
     fn now(&self) -> u64 {
@@ -144,11 +155,16 @@ impl<'g> Group<'g> {
             }
             for orphan in waiting {
                 self.remove_orphan(&orphan)?;
-                let bytes = self.shared.store.read_block(orphan.position)?;
-                let outcome = match decode_block(&bytes) {
-                    Ok((block, _)) => self.accept(&block, Source::Stored(orphan.position))?,
-                    Err(error) => return Err(undecodable(orphan.hash, &error)),
+                let block = match read_waiting(self.shared, orphan.hash, orphan.position) {
+                    Ok(block) => block,
+                    // Nothing is built on it yet: it can come again.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        tracing::warn!(%error, hash = %orphan.hash, "an orphan is dropped");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 };
+                let outcome = self.accept(&block, Source::Stored(orphan.position))?;
                 parents.push_back(orphan.hash);
                 joined.push((orphan.hash, outcome));
             }
@@ -436,7 +452,7 @@ impl<'g> Group<'g> {
         let node = self.node(id);
         let world = WorldState::new(id, node.hash, node.chainwork, path);
         self.stage(world.clone(), delta);
-        let kind = if self.extends_a_tip(node.parent.unwrap_or(BlockId::GENESIS), id) {
+        let kind = if self.extends_a_tip(id) {
             EventKind::TipExtended
         } else {
             EventKind::TipAdded
@@ -459,8 +475,9 @@ impl<'g> Group<'g> {
         self.staged.push(Staged { world, delta });
     }
 
-    fn extends_a_tip(&self, parent: BlockId, child: BlockId) -> bool {
+    fn extends_a_tip(&self, child: BlockId) -> bool {
         let tree = self.shared.tree.read();
+        let parent = tree.node(child).parent.unwrap_or(BlockId::GENESIS);
         let siblings = tree.node(parent).children();
         !siblings
             .iter()
@@ -527,17 +544,7 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
-        let node = self.node(id);
-        let position = node.position.ok_or_else(|| {
-            StoreError::corrupt(
-                "headers",
-                format!("block {} counts as stored but has no position", node.hash),
-            )
-        })?;
-        let bytes = self.shared.store.read_block(position)?;
-        decode_block(&bytes)
-            .map(|(block, _)| block)
-            .map_err(|error| undecodable(node.hash, &error))
+        read_stored(self.shared, id)
     }
 
     pub(super) fn staged_worlds(&self) -> impl Iterator<Item = &Arc<WorldState>> {
@@ -545,22 +552,16 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.staged_changes > MAX_STAGED_CHANGES
+        self.staged_changes > self.engine.staged_changes
     }
 
-    /// Commits what there is and goes on with a new transaction.
+    /// Commits what there is and goes on with a new transaction. If the rest does not come to its commit, the best
+    /// world is not the one with the most work: the next group, or the next start, sees to that first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        self.pause()?;
-        self.resume()
-    }
-
-    /// Commits and ends without a transaction, so that another kind of one can run; [`Group::resume`] goes on.
-    /// Nothing is retired before the end of the group: a branch on its way to the top may fork off anywhere.
-    pub(super) fn pause(&mut self) -> Result<(), StoreError> {
-        self.commit_part(None)
-    }
-
-    pub(super) fn resume(&mut self) -> Result<(), StoreError> {
+        self.engine.unfinished = true;
+        // Nothing is retired before the end of the group: a branch on its way to the top may fork off anywhere.
+        self.commit_part(None)?;
+        failpoint::reach("part-committed");
         self.writer = Some(self.shared.store.write()?);
         Ok(())
     }
@@ -568,7 +569,10 @@ impl<'g> Group<'g> {
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.restore_window()?;
         self.shared.grow_up(self.best.height());
-        self.commit_part(Some(self.plan_retirement()))
+        self.commit_part(Some(self.plan_retirement()))?;
+        self.engine.unfinished = false;
+        failpoint::reach("published");
+        Ok(())
     }
 
     fn commit_part(&mut self, retirement: Option<Retirement>) -> Result<(), StoreError> {
@@ -614,6 +618,7 @@ impl<'g> Group<'g> {
         drop((tree, worlds));
         self.staged_at.clear();
         self.staged_changes = 0;
+        self.lowered.clear();
         self.orphan_changes.clear();
         self.sequence_before = self.engine.sequence;
     }
@@ -623,6 +628,8 @@ impl<'g> Group<'g> {
             self.shared.overlay.forget(staged.world.id, &staged.delta);
         }
         self.staged_at.clear();
+        self.staged_changes = 0;
+        self.raise_base_again();
         self.shared.tree.write().rollback();
         for change in self.orphan_changes.drain(..).rev() {
             match change {
@@ -641,13 +648,6 @@ impl Drop for Group<'_> {
         self.writer = None;
         self.roll_back();
     }
-}
-
-pub(super) fn undecodable(hash: BlockHash, error: &impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt(
-        "block files",
-        format!("the stored block {hash} does not decode: {error}"),
-    )
 }
 
 /// The coins of the world that a block is connected to.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::Engine;
+use super::base::base_limit;
+use super::group::Group;
 use super::orphans::{Orphan, Orphans};
-use super::tidy::{base_limit, rewind};
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
 use crate::id::BlockId;
@@ -93,8 +94,6 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             writer.put_meta_u64("horizon", u64::from(horizon))?;
             writer.commit()?;
         }
-        // A larger horizon than last time brings blocks back inside it.
-        rewind(&shared, base_limit(floor))?;
         let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
@@ -118,11 +117,40 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         held_quota: config.held_worlds,
         retired,
         checkpoint_interval: config.checkpoint_interval,
+        staged_changes: config.staged_changes,
+        unfinished: false,
     };
     if config.access == Access::Writer {
-        engine.resume()?;
+        engine.take_up(loaded.base)?;
     }
     Ok((shared, engine))
+}
+
+impl Engine {
+    /// Does what the last process left undone.
+    fn take_up(&mut self, base: BasePoint) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let best = shared.best();
+        // A larger horizon than last time brings blocks back inside it.
+        if base.height > base_limit(shared.window_floor(best.height())) {
+            Group::begin(self, &shared)?.commit()?;
+        }
+        let tree = shared.tree.read();
+        let better = |id: BlockId| {
+            let node = tree.node(id);
+            node.sequence != 0 && !node.failed() && node.chainwork > best.chainwork
+        };
+        self.unfinished = tree.node(best.id).failed() || tree.ids().any(better);
+        drop(tree);
+        if self.unfinished {
+            let finished = self.begin(&shared).and_then(Group::commit);
+            if let Err(error) = finished {
+                tracing::warn!(%error, "a reorganisation is not finished; the next block tries again");
+            }
+        }
+        self.tidy();
+        Ok(())
+    }
 }
 
 /// Writes a ledger that knows the genesis block.
@@ -206,6 +234,9 @@ impl Loaded {
             tree.node(best).chainwork,
             best_path.clone(),
         );
+        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
+        // As they came: which of two children of one parent was seen first decides between them.
+        rows.sort_by_key(|row| (row.position.file, row.position.offset));
         let mut orphans = Orphans::default();
         let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
         // In the order in which they came.

@@ -1,4 +1,4 @@
-//! Owns what happens to worlds that nobody needs: retirement, held worlds, and the moves of the base.
+//! Owns what happens to worlds that nobody needs: retirement, held worlds, and when the base moves up.
 //! Promises that the base stays far enough below every world that can be asked, and that a held world is either
 //! whole or says that it is gone.
 //! Refuses to fail a block: what cannot be tidied now is tidied after a later one.
@@ -9,24 +9,14 @@ use std::sync::atomic::Ordering;
 use bitcoin::BlockHash;
 
 use super::Engine;
-use super::group::{Group, undecodable};
-use crate::decode::decode_block;
-use crate::delta::Delta;
+use super::base::{MAX_BLOCKS_A_MOVE, advance, base_limit};
+use super::group::Group;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;
-use crate::rules::connect::created_coins;
-use crate::shared::{Shared, Worlds};
-use crate::store::{BasePoint, StoreError, Writer};
+use crate::shared::Worlds;
+use crate::store::{StoreError, Writer, failpoint};
 use crate::tree::BlockTree;
 use crate::world::{COINBASE_MATURITY, WorldState};
-
-/// Most blocks folded into the base or given back by it in one transaction.
-const MAX_BLOCKS_A_MOVE: u32 = 256;
-
-/// How high the base may be below a world at `height`: what is immature there must lie above the base, in the overlay.
-pub(super) fn base_limit(height: u32) -> u32 {
-    height.saturating_sub(COINBASE_MATURITY)
-}
 
 /// The worlds that a new best world leaves behind the horizon.
 #[derive(Default)]
@@ -92,22 +82,6 @@ impl<'g> Group<'g> {
             writer.append_event(&event.encode())?;
         }
         Ok(())
-    }
-
-    /// Lowers the base when the best world moved down so far that the horizon's end would lie below it.
-    pub(super) fn restore_window(&mut self) -> Result<(), StoreError> {
-        let floor = self.shared.window_floor(self.best.height());
-        self.lower_base(base_limit(floor))
-    }
-
-    /// Moves the base down to `height` if it is above; commits what the group has first.
-    pub(super) fn lower_base(&mut self, height: u32) -> Result<(), StoreError> {
-        if self.shared.store.read()?.base()?.height <= height {
-            return Ok(());
-        }
-        self.pause()?;
-        rewind(self.shared, height)?;
-        self.resume()
     }
 }
 
@@ -253,135 +227,11 @@ impl Engine {
             }
         }
         writer.commit()?;
+        failpoint::reach("purged");
         self.retired = kept;
         for (id, delta) in &deltas {
             shared.overlay.forget(*id, delta);
         }
         Ok(())
     }
-}
-
-/// Folds the deltas of the best chain up to `height` into the base.
-fn advance(
-    shared: &Shared,
-    best: &WorldState,
-    from: BasePoint,
-    height: u32,
-) -> Result<(), StoreError> {
-    let mut writer = shared.store.write()?;
-    let mut folded = Vec::new();
-    for height in from.height + 1..=height {
-        let id = on_path(best, height)?;
-        let delta = writer
-            .delta(height, id)?
-            .ok_or_else(|| missing("journal", shared.hash(id)))?;
-        folded.push((height, id, delta));
-    }
-    let to = BasePoint {
-        block: on_path(best, height)?,
-        height,
-    };
-    writer.fold(to, folded.iter().map(|(_, _, delta)| delta))?;
-    for (height, id, delta) in &folded {
-        writer.put_undo(*id, &delta.spent)?;
-        writer.delete_delta(*height, *id)?;
-    }
-    let (old, new) = (shared.hash(from.block), shared.hash(to.block));
-    writer.append_event(
-        &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
-    )?;
-    writer.commit()?;
-    // From here on a reader with an older transaction notices and asks again; see world.rs.
-    shared.overlay_floor.raise(height);
-    for (_, id, delta) in &folded {
-        shared.overlay.settle(*id, delta);
-    }
-    tracing::debug!(height, "checkpoint");
-    Ok(())
-}
-
-/// Takes blocks out of the base, back into journal and overlay, down to `height`.
-pub(super) fn rewind(shared: &Shared, height: u32) -> Result<(), StoreError> {
-    let best = shared.best();
-    loop {
-        let base = shared.store.read()?.base()?;
-        if base.height <= height {
-            return Ok(());
-        }
-        let to = height.max(base.height.saturating_sub(MAX_BLOCKS_A_MOVE));
-        let mut undone = Vec::new();
-        for height in (to + 1..=base.height).rev() {
-            let id = on_path(&best, height)?;
-            undone.push((height, id, restore_delta(shared, id, height)?));
-        }
-        // Versions first, the lower base after them: a reader never finds a gap between the two.
-        for (height, id, delta) in &undone {
-            shared.overlay.unsettle(*id, *height, delta);
-        }
-        shared.overlay_floor.lower(to);
-        if let Err(error) = commit_rewind(shared, &best, to, &undone) {
-            shared.overlay_floor.raise(base.height);
-            for (_, id, delta) in undone.iter().rev() {
-                shared.overlay.settle(*id, delta);
-            }
-            return Err(error);
-        }
-        tracing::info!(
-            from = base.height,
-            to,
-            "the base was lowered for a deep reorganisation"
-        );
-    }
-}
-
-fn commit_rewind(
-    shared: &Shared,
-    best: &WorldState,
-    height: u32,
-    undone: &[(u32, BlockId, Delta)],
-) -> Result<(), StoreError> {
-    let mut writer = shared.store.write()?;
-    let to = BasePoint {
-        block: on_path(best, height)?,
-        height,
-    };
-    writer.unfold(to, undone.iter().map(|(_, _, delta)| delta))?;
-    for (height, id, delta) in undone {
-        writer.put_delta(*height, *id, delta)?;
-        writer.delete_undo(*id)?;
-    }
-    writer.commit()
-}
-
-/// The whole delta of a block in the base: what it spent is kept, what it created is in its bytes.
-fn restore_delta(shared: &Shared, id: BlockId, height: u32) -> Result<Delta, StoreError> {
-    let (hash, position) = {
-        let tree = shared.tree.read();
-        (tree.node(id).hash, tree.node(id).position)
-    };
-    let spent = shared
-        .store
-        .read()?
-        .undo(id)?
-        .ok_or_else(|| missing("undo", hash))?;
-    let position = position.ok_or_else(|| missing("block files", hash))?;
-    let bytes = shared.store.read_block(position)?;
-    let (block, _) = decode_block(&bytes).map_err(|error| undecodable(hash, &error))?;
-    Ok(Delta {
-        spent,
-        created: created_coins(&block, height),
-    })
-}
-
-fn on_path(best: &WorldState, height: u32) -> Result<BlockId, StoreError> {
-    best.path.at(height).ok_or_else(|| {
-        StoreError::corrupt(
-            "meta",
-            format!("the base is above the best tip at height {height}"),
-        )
-    })
-}
-
-fn missing(table: &str, hash: BlockHash) -> StoreError {
-    StoreError::corrupt(table, format!("nothing is there for block {hash}"))
 }
