@@ -162,9 +162,6 @@ impl Engine {
         if let Err(error) = self.tidy_up(self.checkpoint_interval) {
             tracing::warn!(%error, "housekeeping failed; it is tried again after the next block");
         }
-        let (held, orphans) = (self.held.len(), self.orphans.len());
-        self.shared.held_worlds.store(held, Ordering::Relaxed);
-        self.shared.orphans.store(orphans, Ordering::Relaxed);
     }
 
     /// Moves the base as far up as live and held worlds allow.
@@ -177,6 +174,8 @@ impl Engine {
         let best = shared.best();
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
+        shared.held_worlds.store(self.held.len(), Ordering::Relaxed);
+        shared.orphans.store(self.orphans.len(), Ordering::Relaxed);
         self.purge_retired()?;
         let held = self
             .held
