@@ -307,8 +307,7 @@ impl Ledger {
     pub fn blocks_at_height(&self, height: u32) -> Vec<BlockInfo> {
         let tree = self.shared.tree.read();
         let worlds = self.shared.worlds.read();
-        tree.ids()
-            .filter(|id| tree.node(*id).height == height)
+        tree.at_height(height)
             .map(|id| self.info(&tree, &worlds, id))
             .collect()
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Work};
+use smallvec::SmallVec;
 
 use crate::id::BlockId;
 use crate::rules::{Chain, HeaderFacts};
@@ -159,6 +160,8 @@ impl Nodes {
 pub(crate) struct BlockTree {
     nodes: Nodes,
     by_hash: HashMap<BlockHash, BlockId>,
+    /// At each height the blocks of all branches, in order of arrival.
+    by_height: Vec<SmallVec<[BlockId; 2]>>,
     /// Committed nodes without committed children.
     leaves: BTreeSet<BlockId>,
     /// Nodes below this count are visible to readers.
@@ -172,6 +175,7 @@ impl BlockTree {
         let mut tree = BlockTree {
             nodes: Nodes::default(),
             by_hash: HashMap::new(),
+            by_height: Vec::new(),
             leaves: BTreeSet::new(),
             committed: 0,
             before: HashMap::new(),
@@ -250,6 +254,10 @@ impl BlockTree {
             self.nodes.get_mut(parent).children.push(id);
         }
         self.by_hash.insert(hash, id);
+        if self.by_height.len() <= height as usize {
+            self.by_height.push(SmallVec::new());
+        }
+        self.by_height[height as usize].push(id);
         self.nodes.push(Node {
             hash,
             header,
@@ -303,6 +311,14 @@ impl BlockTree {
         while self.nodes.length > self.committed {
             if let Some(node) = self.nodes.pop() {
                 self.by_hash.remove(&node.hash);
+                self.by_height[node.height as usize].pop();
+                if self
+                    .by_height
+                    .last()
+                    .is_some_and(|blocks| blocks.is_empty())
+                {
+                    self.by_height.pop();
+                }
             }
         }
         for (id, node) in std::mem::take(&mut self.before) {
@@ -323,6 +339,12 @@ impl BlockTree {
     /// For readers: only what is committed.
     pub(crate) fn find_committed(&self, hash: &BlockHash) -> Option<BlockId> {
         self.find(hash).filter(|id| id.index() < self.committed)
+    }
+
+    /// The committed blocks at a height, on all branches, in order of arrival.
+    pub(crate) fn at_height(&self, height: u32) -> impl Iterator<Item = BlockId> + '_ {
+        let blocks = self.by_height.get(height as usize).into_iter().flatten();
+        blocks.copied().filter(|id| id.index() < self.committed)
     }
 
     /// Every committed id.

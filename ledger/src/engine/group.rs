@@ -232,11 +232,11 @@ impl<'g> Group<'g> {
             return self.accepted(id);
         }
         self.complete(id);
-        if self.world(parent).is_some() {
-            if let Err(reject) = self.connect(id, block)? {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
-                return rejected(Some(height), reject);
-            }
+        if self.world(parent).is_some()
+            && let Err(reject) = self.connect(id, block)?
+        {
+            self.condemn(id, Failure::Rule, &reject.reason)?;
+            return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
         if self.node(heaviest).chainwork > self.best.chainwork
@@ -577,10 +577,6 @@ impl<'g> Group<'g> {
         self.shared.tree.write().publish();
         let mut worlds = self.shared.worlds.write();
         for staged in self.staged.drain(..) {
-            let fork = staged.world.path.fork_height(&self.best.path);
-            if fork < staged.world.height() {
-                self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
-            }
             worlds.live.insert(staged.world.id, staged.world);
         }
         worlds.best = self.best.clone();

@@ -41,9 +41,14 @@ impl<'g> Group<'g> {
     /// Finds the branches that fork off behind the horizon, if there can be any.
     pub(super) fn plan_retirement(&self) -> Retirement {
         let floor = self.shared.window_floor(self.best.height());
-        if floor <= self.engine.earliest_fork {
+        let new_forks = self
+            .staged_worlds()
+            .filter(|world| !self.best.path.holds(world.height(), world.id))
+            .map(|world| world.path.fork_height(&self.best.path));
+        let earliest_fork = new_forks.fold(self.engine.earliest_fork, u32::min);
+        if floor <= earliest_fork {
             return Retirement {
-                earliest_fork: self.engine.earliest_fork,
+                earliest_fork,
                 ..Retirement::default()
             };
         }

@@ -1,0 +1,46 @@
+use super::*;
+
+const SHAPE: Shape = Shape {
+    operations: 90,
+    padding: 0,
+};
+
+#[test]
+fn one_seed_gives_one_history() {
+    let [a, b] = [7, 7].map(|seed| History::new(seed, SHAPE));
+    assert_eq!(a.operations, b.operations);
+    assert_eq!(a.forest.count(), b.forest.count());
+    for block in 0..a.forest.count() {
+        assert_eq!(a.forest.block(block).bytes, b.forest.block(block).bytes);
+    }
+    assert_ne!(a.operations, History::new(8, SHAPE).operations);
+}
+
+#[test]
+fn a_ledger_that_nobody_kills_is_what_the_model_says_after_every_operation() {
+    for seed in 1..3 {
+        let history = History::new(seed, SHAPE);
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = history.open(directory.path()).unwrap();
+        let mut model = history.model();
+        for (index, operation) in history.operations.iter().enumerate() {
+            let before = ledger.stats().unwrap().base_height;
+            history.perform(&ledger, operation).unwrap();
+            println!(
+                "{index} {operation:?} best {} base {before}->{} h {} ",
+                ledger.best().height(),
+                ledger.stats().unwrap().base_height,
+                history.horizon
+            );
+            model.apply(&history.forest, operation);
+            let same = super::super::comparison::compare(&ledger, &history.forest, &model);
+            assert_eq!(
+                same,
+                Ok(()),
+                "seed {seed}, after operation {index} {operation:?}"
+            );
+        }
+        let same = super::super::comparison::compare(&ledger, &history.forest, &model);
+        assert_eq!(same, Ok(()), "seed {seed}");
+    }
+}
