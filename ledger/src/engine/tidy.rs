@@ -154,7 +154,10 @@ impl Engine {
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
         shared.meter.held.store(self.held.len(), Ordering::Relaxed);
-        shared.meter.orphans.store(self.orphans.len(), Ordering::Relaxed);
+        shared
+            .meter
+            .orphans
+            .store(self.orphans.len(), Ordering::Relaxed);
         self.purge_retired()?;
         let held = self
             .held

@@ -116,7 +116,7 @@ pub fn compare_world(
             compare_script(world, &entry.coins, script, random, &place)?;
         }
     }
-    let nobody = ScriptHash([random.next() as u8; 32]);
+    let nobody = ScriptHash([random.number() as u8; 32]);
     assert_eq!(world.balance(&nobody)?, Balance::default());
     assert_eq!(world.coins_of(&nobody, None, 10)?, Vec::new());
     if whole || random.one_in(8) {
@@ -155,7 +155,7 @@ fn outpoints(naive: &NaiveLedger, index: usize, whole: bool, random: &mut Random
             );
         }
     }
-    asked.push(OutPoint::new(Txid::hash(&random.next().to_le_bytes()), 0));
+    asked.push(OutPoint::new(Txid::hash(&random.number().to_le_bytes()), 0));
     asked.sort_unstable();
     asked.dedup();
     asked

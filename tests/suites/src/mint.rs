@@ -227,7 +227,7 @@ impl Mint {
         for _ in 0..self.random.below(3) {
             let part = match self.random.below(4) {
                 0 => 0,
-                _ => self.random.next() % (left + 1),
+                _ => self.random.number() % (left + 1),
             };
             left -= part;
             output.push(self.output(part));
@@ -348,7 +348,7 @@ impl Mint {
             }]
         } else {
             let part = match self.random.below(3) {
-                0 => self.random.next() % (claimed + 1),
+                0 => self.random.number() % (claimed + 1),
                 _ => 0,
             };
             let mut output = vec![self.output(claimed - part)];
