@@ -137,3 +137,6 @@ impl Engine {
             .ok_or(BlockError::Unknown { hash: *hash })
     }
 }
+
+#[cfg(test)]
+mod tests;

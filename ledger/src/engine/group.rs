@@ -24,7 +24,9 @@ use crate::overlay::{Overlay, Seen};
 use crate::path::Path;
 use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
-use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
+use crate::rules::{
+    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+};
 use crate::shared::Shared;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer, failpoint};
 use crate::submission::{Outcome, Submitted};
@@ -214,6 +216,9 @@ impl<'g> Group<'g> {
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
+            if let Err(reject) = check_orphan_witnesses(block, &shared.params) {
+                return rejected(None, reject);
+            }
             return self.keep_orphan(block, source);
         };
         let id = match known {
@@ -294,7 +299,10 @@ impl<'g> Group<'g> {
             if self.node(parent).chainwork > self.node(heaviest).chainwork {
                 heaviest = parent;
             }
-            for child in self.node(parent).children().to_vec() {
+            let mut children = self.node(parent).children().to_vec();
+            // Those stand in the order of their headers; what counts as first seen is the block.
+            children.sort_by_key(|child| self.node(*child).position);
+            for child in children {
                 let node = self.node(child);
                 if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
                     continue;
@@ -346,8 +354,17 @@ impl<'g> Group<'g> {
         header: &Header,
     ) -> Result<Result<(), Reject>, StoreError> {
         let hash = header.block_hash();
-        if self.shared.tree.read().find(&hash).is_some() {
-            return Ok(Ok(()));
+        let known = self.shared.tree.read().find(&hash);
+        if let Some(id) = known {
+            let invalid = || {
+                let debug = "the block was found invalid before";
+                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
+            };
+            return Ok(if self.node(id).failed() {
+                Err(invalid())
+            } else {
+                Ok(())
+            });
         }
         let parent = self.shared.tree.read().find(&header.prev_blockhash);
         let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {

@@ -238,9 +238,6 @@ impl Loaded {
         // As they came: which of two children of one parent was seen first decides between them.
         rows.sort_by_key(|row| (row.position.file, row.position.offset));
         let mut orphans = Orphans::default();
-        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
-        // In the order in which they came.
-        rows.sort_by_key(|row| (row.position.file, row.position.offset));
         for row in rows {
             orphans.insert(Orphan {
                 hash: row.hash,
