@@ -141,9 +141,6 @@ impl Engine {
         if let Err(error) = self.tidy_up(self.checkpoint_interval) {
             tracing::warn!(%error, "housekeeping failed; it is tried again after the next block");
         }
-        let meter = &self.shared.meter;
-        meter.held.store(self.held.len(), Ordering::Relaxed);
-        meter.orphans.store(self.orphans.len(), Ordering::Relaxed);
     }
 
     /// Moves the base as far up as live and held worlds allow.
@@ -156,6 +153,8 @@ impl Engine {
         let best = shared.best();
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
+        shared.meter.held.store(self.held.len(), Ordering::Relaxed);
+        shared.meter.orphans.store(self.orphans.len(), Ordering::Relaxed);
         self.purge_retired()?;
         let held = self
             .held

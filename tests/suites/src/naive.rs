@@ -462,8 +462,12 @@ impl NaiveLedger {
     }
 
     fn failure_of(&self, index: usize) -> &'static str {
-        let failed = self.ancestors(index).find_map(|at| self.entries[at].flaw);
-        failed.map_or("", Flaw::reason)
+        let failed = self
+            .ancestors(index)
+            .find(|at| self.entries[*at].failure == Some(Failure::Itself));
+        failed
+            .and_then(|at| self.entries[at].flaw)
+            .map_or("", Flaw::reason)
     }
 
     fn place(&mut self, index: usize) -> Result<(), &'static str> {

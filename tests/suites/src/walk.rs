@@ -63,6 +63,16 @@ pub struct Walk {
     events: (u64, Option<bitcoin::BlockHash>),
 }
 
+/// A directory for a ledger that need not outlive the machine: in memory if there is room for it.
+pub fn scratch() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("everett-");
+    builder
+        .tempdir_in("/dev/shm")
+        .or_else(|_| builder.tempdir())
+        .expect("a directory can be made")
+}
+
 /// Lives through a history.
 ///
 /// # Panics
@@ -82,7 +92,7 @@ impl Walk {
     pub fn begin(settings: Settings) -> Walk {
         let (naive, mint) = trunk().clone();
         let mut walk = Walk {
-            directory: tempfile::tempdir().expect("a directory can be made"),
+            directory: scratch(),
             settings,
             ledger: None,
             naive,
