@@ -51,6 +51,8 @@ pub(crate) struct Engine {
     /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
     /// goes through it.
     retired: Vec<(BlockId, Path)>,
+    /// Events before this one are trimmed.
+    oldest_event: u64,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.

@@ -33,6 +33,9 @@ use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Node, Progress};
 use crate::world::WorldState;
 
+/// Events kept in the outbox, at least.
+const RETAINED_EVENTS: u64 = 1_000_000;
+
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
     /// From outside: they are to be written to a block file.
@@ -616,7 +619,14 @@ impl<'g> Group<'g> {
             writer.put_header(&tree.node(id).row(id))?;
         }
         writer.put_best(self.best.id)?;
-        writer.put_meta_u64("sequence", self.engine.sequence)
+        writer.put_meta_u64("sequence", self.engine.sequence)?;
+        // Now and then, so that a commit is not slower for it.
+        let next = writer.next_event_seq()?;
+        if next > self.engine.oldest_event + RETAINED_EVENTS + RETAINED_EVENTS / 16 {
+            writer.trim_outbox(next - RETAINED_EVENTS)?;
+            self.engine.oldest_event = next - RETAINED_EVENTS;
+        }
+        Ok(())
     }
 
     /// Shows readers what was committed, all of it at one moment.

@@ -108,6 +108,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
+    let oldest_event = shared.store.read()?.oldest_event_seq()?.unwrap_or(0);
     let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
@@ -116,6 +117,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
+        oldest_event,
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
         unfinished: false,
