@@ -420,6 +420,14 @@ impl NaiveLedger {
         joined
     }
 
+    /// What is wrong with a copy of the block that has other witnesses.
+    fn witness_fault(&self, index: usize) -> &'static str {
+        match is_committed(&self.entries[index].block) {
+            true => "bad-witness-nonce-size",
+            false => "unexpected-witness",
+        }
+    }
+
     fn accept(&mut self, index: usize, mutation: Option<Mutation>) -> Answer {
         if mutation == Some(Mutation::Cut) {
             return Answer::refused("Block decode failed");
@@ -443,6 +451,10 @@ impl NaiveLedger {
             };
         }
         if self.entries[parent].arrival.is_none() {
+            // A copy with other witnesses must not take the place of the block itself.
+            if mutation == Some(Mutation::Witness) {
+                return Answer::refused(self.witness_fault(index));
+            }
             if !self.orphans.iter().any(|(orphan, _)| *orphan == index) {
                 self.orphans.push((index, mutation));
             }
@@ -458,10 +470,7 @@ impl NaiveLedger {
             return Answer::refused(flaw.reason());
         }
         if mutation == Some(Mutation::Witness) {
-            return match is_committed(&self.entries[index].block) {
-                true => Answer::refused("bad-witness-nonce-size"),
-                false => Answer::refused("unexpected-witness"),
-            };
+            return Answer::refused(self.witness_fault(index));
         }
         self.entries[index].progress = Progress::Stored;
         if self.entries[parent].sequence == 0 {

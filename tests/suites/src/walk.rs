@@ -332,7 +332,8 @@ impl Walk {
         self.settings = settings;
         self.open();
         self.naive.reopen(settings.horizon, settings.quota);
-        self.tidied = false;
+        self.naive.tidy(&HashSet::new());
+        self.tidied = true;
     }
 
     fn hold(&mut self, index: usize) {
