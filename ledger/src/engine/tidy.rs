@@ -218,10 +218,15 @@ impl Engine {
         }
         let shared = self.shared.clone();
         let tree = shared.tree.read();
-        let live = shared.worlds.read();
-        // A block may have come back to life since it was retired.
-        self.retired.retain(|id| !live.live.contains_key(id));
-        drop(live);
+        // A block may have come back to life since it was retired; if behind the window of the best chain, without a
+        // world of its own.
+        let registry = shared.worlds.read();
+        let alive = |id: &BlockId| {
+            let on_best = registry.best.path.holds(tree.node(*id).height, *id);
+            on_best || registry.live.contains_key(id)
+        };
+        self.retired.retain(|id| !alive(id));
+        drop(registry);
         let needed = |id: BlockId| {
             let height = tree.node(id).height;
             self.held.iter().any(|world| world.path.holds(height, id))
