@@ -25,6 +25,7 @@ use bitcoin::block::Header;
 
 use crate::error::BlockError;
 use crate::id::BlockId;
+use crate::path::Path;
 use crate::rules::Reject;
 use crate::shared::Shared;
 use crate::store::StoreError;
@@ -43,14 +44,15 @@ pub(crate) struct Engine {
     sequence: u64,
     /// No live branch forks off the best chain below this height; a lower bound.
     earliest_fork: u32,
-    /// The end of a branch from behind the horizon that is being validated.
-    activating: Option<BlockId>,
     /// Worlds that left the live ones while somebody held them, oldest first.
     held: VecDeque<Arc<WorldState>>,
     /// Most worlds that may be held so.
     held_quota: usize,
-    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, parents first.
-    retired: Vec<BlockId>,
+    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
+    /// goes through it.
+    retired: Vec<(BlockId, Path)>,
+    /// Events before this one are trimmed.
+    oldest_event: u64,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.
@@ -92,12 +94,13 @@ impl Engine {
         let mut group = self.begin(&shared)?;
         let mut verdict = Ok(());
         for (index, header) in headers.iter().enumerate() {
-            if let Err(reject) = group.submit_header(header) {
+            if let Err(reject) = group.submit_header(header)? {
                 verdict = Err((index, reject));
                 break;
             }
         }
         group.commit()?;
+        self.tidy();
         Ok(verdict)
     }
 
@@ -136,3 +139,6 @@ impl Engine {
             .ok_or(BlockError::Unknown { hash: *hash })
     }
 }
+
+#[cfg(test)]
+mod tests;

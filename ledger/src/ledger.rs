@@ -227,7 +227,7 @@ impl Ledger {
         let id = tree
             .find_committed(hash)
             .ok_or(WorldError::Unknown { hash: *hash })?;
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let worlds = self.shared.worlds.read();
         if node.failed() {
             return Err(WorldError::Invalidated {
@@ -246,7 +246,7 @@ impl Ledger {
                 horizon: self.shared.horizon,
             }),
             None => {
-                let status = self.shared.status(&tree, &worlds.best, id);
+                let status = ChainStatus::of(node, id, &worlds.best.path);
                 Err(WorldError::NotValidated {
                     hash: *hash,
                     status,
@@ -312,14 +312,13 @@ impl Ledger {
     pub fn blocks_at_height(&self, height: u32) -> Vec<BlockInfo> {
         let tree = self.shared.tree.read();
         let worlds = self.shared.worlds.read();
-        tree.ids()
-            .filter(|id| tree.node(*id).height == height)
+        tree.at_height(height)
             .map(|id| self.info(&tree, &worlds, id))
             .collect()
     }
 
     fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
         let fork = if best.path.holds(node.height, id) {
@@ -335,7 +334,7 @@ impl Ledger {
             header: node.header,
             height: node.height,
             chainwork: node.chainwork,
-            status: self.shared.status(tree, best, id),
+            status: ChainStatus::of(node, id, &best.path),
             live: !node.failed() && worlds.live.contains_key(&id),
             fork_hash: tree.node(fork).hash,
             fork_height: tree.node(fork).height,
@@ -360,7 +359,7 @@ impl Ledger {
             let id = tree
                 .find_committed(hash)
                 .ok_or(BlockError::Unknown { hash: *hash })?;
-            tree.node(id)
+            tree.committed_node(id)
                 .position
                 .ok_or(BlockError::HeaderOnly { hash: *hash })?
         };
@@ -392,7 +391,7 @@ impl Ledger {
         }
     }
 
-    /// The blocks that wait for their parents. Waits for the writer.
+    /// The blocks that wait for their parents. Waits for a block that is being validated.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
             .lock()
@@ -409,7 +408,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Figures about this ledger.
+    /// Figures about this ledger. Waits for nobody.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         let meter = &self.shared.meter;
         let overlay = &self.shared.overlay;
@@ -430,18 +429,25 @@ impl Ledger {
 
 /// Why a block is invalid: its own reason, or that of the ancestor that failed.
 fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
-    let node = tree.node(id);
+    let node = tree.committed_node(id);
     match node.failure? {
         Failure::Rule | Failure::ByHand => Some(node.reason.clone()),
         Failure::Ancestor => {
             let mut ancestor = node;
             while ancestor.failure == Some(Failure::Ancestor) {
-                ancestor = tree.node(ancestor.parent?);
+                ancestor = tree.committed_node(ancestor.parent?);
             }
-            Some(format!(
-                "its ancestor {} is invalid: {}",
-                ancestor.hash, ancestor.reason
-            ))
+            Some(match ancestor.failed() {
+                true => format!(
+                    "its ancestor {} is invalid: {}",
+                    ancestor.hash, ancestor.reason
+                ),
+                // As in Bitcoin Core, that clears the ancestor and what lies between it and that block, no branches.
+                false => format!(
+                    "its ancestor {} was invalid until another descendant of it was reconsidered",
+                    ancestor.hash
+                ),
+            })
         }
     }
 }

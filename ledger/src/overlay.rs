@@ -12,6 +12,7 @@
 mod coins;
 mod scripts;
 mod shards;
+mod slab;
 
 pub(crate) use coins::{CoinOverlay, Seen};
 pub(crate) use scripts::ScriptOverlay;
@@ -37,27 +38,8 @@ impl Overlay {
     /// Enters the versions of one block, whose path is `path` and which is the last on it.
     /// No world sees them before a path with this block is handed out.
     pub(crate) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {
-        let height = path.height();
-        for (outpoint, coin) in &delta.spent {
-            self.coins.spend(*outpoint, block, height);
-            self.scripts.spend(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                path,
-            );
-        }
-        for (outpoint, coin) in &delta.created {
-            self.coins.create(*outpoint, coin, block);
-            self.scripts.create(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                path,
-            );
-        }
+        self.coins.apply(block, path.height(), delta);
+        self.scripts.apply(block, path, delta);
     }
 
     /// Takes out the versions of a block that no world will see again.
@@ -88,24 +70,11 @@ impl Overlay {
         // The inverse of `apply`: later entries of the delta are entered first, since each goes to the front.
         for (outpoint, coin) in delta.created.iter().rev() {
             self.coins.uncreate(*outpoint, coin, block);
-            self.scripts.uncreate(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                height,
-            );
         }
-        for (outpoint, coin) in delta.spent.iter().rev() {
+        for (outpoint, _) in delta.spent.iter().rev() {
             self.coins.unspend(*outpoint, block, height);
-            self.scripts.unspend(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                height,
-            );
         }
+        self.scripts.unsettle(block, height, delta);
     }
 }
 

@@ -2,10 +2,12 @@
 //! Promises dense stable ids, ancestors in O(log n), and that readers see only what is committed.
 //! Refuses to judge: rules live in `rules/`, decisions in the engine.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Work};
+use smallvec::SmallVec;
 
 use crate::id::BlockId;
 use crate::rules::{Chain, HeaderFacts};
@@ -159,6 +161,8 @@ impl Nodes {
 pub(crate) struct BlockTree {
     nodes: Nodes,
     by_hash: HashMap<BlockHash, BlockId>,
+    /// At each height the blocks of all branches, in order of arrival.
+    by_height: Vec<SmallVec<[BlockId; 2]>>,
     /// Committed nodes without committed children.
     leaves: BTreeSet<BlockId>,
     /// Nodes below this count are visible to readers.
@@ -172,6 +176,7 @@ impl BlockTree {
         let mut tree = BlockTree {
             nodes: Nodes::default(),
             by_hash: HashMap::new(),
+            by_height: Vec::new(),
             leaves: BTreeSet::new(),
             committed: 0,
             before: HashMap::new(),
@@ -250,6 +255,10 @@ impl BlockTree {
             self.nodes.get_mut(parent).children.push(id);
         }
         self.by_hash.insert(hash, id);
+        if self.by_height.len() <= height as usize {
+            self.by_height.push(SmallVec::new());
+        }
+        self.by_height[height as usize].push(id);
         self.nodes.push(Node {
             hash,
             header,
@@ -303,6 +312,14 @@ impl BlockTree {
         while self.nodes.length > self.committed {
             if let Some(node) = self.nodes.pop() {
                 self.by_hash.remove(&node.hash);
+                self.by_height[node.height as usize].pop();
+                if self
+                    .by_height
+                    .last()
+                    .is_some_and(|blocks| blocks.is_empty())
+                {
+                    self.by_height.pop();
+                }
             }
         }
         for (id, node) in std::mem::take(&mut self.before) {
@@ -310,9 +327,18 @@ impl BlockTree {
         }
     }
 
-    /// The node with this id, which must have come from this tree.
+    /// The node with this id, which must have come from this tree, as the writer has it: what is committed and what
+    /// is about to be.
     pub(crate) fn node(&self, id: BlockId) -> &Node {
         self.nodes.get(id)
+    }
+
+    /// A committed node as readers see it: as it was at the last publication.
+    pub(crate) fn committed_node(&self, id: BlockId) -> &Node {
+        match self.before.get(&id) {
+            Some(node) => node,
+            None => self.nodes.get(id),
+        }
     }
 
     /// For the writer: also what is not published yet.
@@ -325,6 +351,12 @@ impl BlockTree {
         self.find(hash).filter(|id| id.index() < self.committed)
     }
 
+    /// The committed blocks at a height, on all branches, in order of arrival.
+    pub(crate) fn at_height(&self, height: u32) -> impl Iterator<Item = BlockId> + '_ {
+        let blocks = self.by_height.get(height as usize).into_iter().flatten();
+        blocks.copied().filter(|id| id.index() < self.committed)
+    }
+
     /// Every committed id.
     pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
         (0..self.committed as u32).map(BlockId)
@@ -333,6 +365,17 @@ impl BlockTree {
     /// Every id, for the writer.
     pub(crate) fn all_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
         (0..self.nodes.length as u32).map(BlockId)
+    }
+
+    /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
+    /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
+    pub(crate) fn best_candidate(&self) -> BlockId {
+        let complete = self.all_ids().filter(|id| {
+            let node = self.node(*id);
+            node.sequence != 0 && !node.failed()
+        });
+        let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
+        complete.max_by_key(rank).unwrap_or(BlockId::GENESIS)
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {
@@ -372,11 +415,6 @@ impl BlockTree {
             };
         }
         a
-    }
-
-    pub(crate) fn is_ancestor(&self, ancestor: BlockId, of: BlockId) -> bool {
-        let height = self.node(ancestor).height;
-        height <= self.node(of).height && self.ancestor(of, height) == ancestor
     }
 
     /// Every descendant of `id`, itself not, parents before children.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use everett_node::{CallError, Handle};
 use everett_proto::v1::ErrorReason;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tonic::{Code, Request, Response, Status};
 
 use crate::deadline::{Deadline, Patience};
@@ -107,8 +107,19 @@ impl Calls {
         Ok(Response::new(answer.map_err(Fault::from)??))
     }
 
+    /// Waits until no call is in flight, and admits none from then on.
+    pub(crate) async fn drain(&self) {
+        let all = u32::try_from(self.max_calls).unwrap_or(u32::MAX);
+        // An error means that somebody drained it before.
+        let _ = self.admission.acquire_many(all).await;
+        self.admission.close();
+    }
+
     fn admit(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        self.admission.clone().try_acquire_owned().map_err(|_| {
+        self.admission.clone().try_acquire_owned().map_err(|full| {
+            if full == TryAcquireError::Closed {
+                return CallError::ShuttingDown.into();
+            }
             Fault::new(
                 Code::ResourceExhausted,
                 ErrorReason::Overloaded,

@@ -1,6 +1,8 @@
 //! Owns the accepting of connections.
-//! Promises that no more are open than the limit: further ones wait in the listener's backlog.
+//! Promises that no more are open than the limit: further ones wait in the listener's backlog. And that all of them
+//! end when they are cut.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use everett_node::StopSignal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,13 +27,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// An open connection, and its place among those that may be open.
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// Ready when the connection is to end, whatever the client does.
+    cut: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: OwnedSemaphorePermit,
 }
 
-/// Accepts connections until the stream is dropped.
+/// Accepts connections until the stream is dropped; all of them end when `cut` is given.
 pub(crate) fn accept(
     listener: TcpListener,
     max_connections: usize,
+    cut: StopSignal,
 ) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(max_connections));
     let (sender, receiver) = tokio::sync::mpsc::channel(QUEUE);
@@ -48,8 +54,10 @@ pub(crate) fn accept(
                     if let Err(error) = stream.set_nodelay(true) {
                         warn!(%error, "a connection stays slow");
                     }
+                    let cut = cut.clone();
                     let connection = Connection {
                         stream,
+                        cut: Box::pin(async move { cut.wait().await }),
                         _place: place,
                     };
                     if sender.send(Ok(connection)).await.is_err() {
@@ -89,6 +97,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

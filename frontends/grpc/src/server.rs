@@ -5,10 +5,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everett_node::{Frontend, FrontendError, Handle, Phase, Starting, Task};
+use everett_node::{Frontend, FrontendError, Handle, Phase, Starting, StopSignal, Task};
 use everett_proto::FILE_DESCRIPTOR_SET;
 use everett_proto::v1::chain_service_server::ChainServiceServer;
 use everett_proto::v1::lab_service_server::LabServiceServer;
@@ -37,6 +38,9 @@ use crate::world_service::Worlds;
 
 /// How long a connection may take to answer a sign-of-life request.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long answers have to get out after the last call has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How often expired pins are let go.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -152,9 +156,10 @@ impl Grpc {
         );
         let (health, health_service) = tonic_health::server::health_reporter();
         report(&health, handle.phase()).await;
-        let router = services(server, config, calls)?.add_service(health_service);
+        let router = services(server, config, calls.clone())?.add_service(health_service);
 
-        let connections = incoming::accept(listener, config.max_connections);
+        let cut = CutAtEnd(StopSignal::new());
+        let connections = incoming::accept(listener, config.max_connections, cut.0.clone());
         self.bound.send_replace(Some(address));
         info!(
             %address,
@@ -163,13 +168,29 @@ impl Grpc {
             "gRPC listens"
         );
         Ok(tokio::spawn(async move {
-            let care = tokio::spawn(take_care(handle.clone(), health, pins));
-            let served = router
-                .serve_with_incoming_shutdown(connections, handle.stop_signal().wait())
-                .await;
-            care.abort();
+            let stop = handle.stop_signal().clone();
+            let mut serving = pin!(router.serve_with_incoming_shutdown(connections, stop.wait()));
+            let served = tokio::select! {
+                served = &mut serving => served,
+                () = take_care(&handle, &health, &pins) => {
+                    calls.drain().await;
+                    tokio::time::sleep(LAST_WORDS).await;
+                    // Clients that only wait for news would keep their connections for ever.
+                    cut.0.give();
+                    serving.await
+                }
+            };
             served.map_err(FrontendError::from)
         }))
+    }
+}
+
+/// Ends all connections when the server is gone, however it went.
+struct CutAtEnd(StopSignal);
+
+impl Drop for CutAtEnd {
+    fn drop(&mut self) {
+        self.0.give();
     }
 }
 
@@ -277,18 +298,16 @@ fn services(mut server: Server, config: &GrpcConfig, calls: Calls) -> Result<Rou
         .add_service(InterceptedService::new(reflection().build_v1alpha()?, door)))
 }
 
-/// Keeps health true and pins short for as long as the server runs.
-async fn take_care(handle: Handle, health: HealthReporter, pins: Arc<Pins>) {
+/// Keeps health true and pins short until the server is to stop.
+async fn take_care(handle: &Handle, health: &HealthReporter, pins: &Pins) {
     let mut phase = handle.watch_phase();
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
-            changed = phase.changed() => {
-                if changed.is_err() {
-                    return;
-                }
+            // The handle keeps the sender.
+            Ok(()) = phase.changed() => {
                 let now = *phase.borrow_and_update();
-                report(&health, now).await;
+                report(health, now).await;
             }
             _ = sweep.tick() => pins.sweep(),
             () = handle.stop_signal().wait() => {

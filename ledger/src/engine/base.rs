@@ -2,8 +2,6 @@
 //! Promises that readers find every version either in the base or in the overlay, at every moment of a move.
 //! Refuses to move it in a commit of its own where a group of blocks needs it lower: both happen, or neither.
 
-use std::sync::atomic::Ordering;
-
 use bitcoin::BlockHash;
 
 use super::group::Group;
@@ -57,7 +55,7 @@ impl Group<'_> {
                 self.staged_changes += delta.len();
                 self.lowered.push(Lowered { height, id, delta });
             }
-            self.shared.overlay_floor.store(to, Ordering::Release);
+            self.shared.overlay_floor.lower(to);
             let point = BasePoint {
                 block: on_path(&best, to)?,
                 height: to,
@@ -84,9 +82,7 @@ impl Group<'_> {
             return;
         };
         // Told before they go; see world.rs.
-        self.shared
-            .overlay_floor
-            .store(highest.height, Ordering::Release);
+        self.shared.overlay_floor.raise(highest.height);
         for block in self.lowered.drain(..).rev() {
             self.shared.overlay.settle(block.id, &block.delta);
         }
@@ -138,7 +134,7 @@ pub(super) fn advance(
     )?;
     writer.commit()?;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
-    shared.overlay_floor.store(height, Ordering::Release);
+    shared.overlay_floor.raise(height);
     for (_, id, delta) in &folded {
         shared.overlay.settle(*id, delta);
     }

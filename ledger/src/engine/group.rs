@@ -13,6 +13,8 @@ use super::Engine;
 use super::base::Lowered;
 use super::orphans::Orphan;
 use super::stored::{read_stored, read_waiting};
+use super::tidy::Retirement;
+use crate::chain_status::ChainStatus;
 use crate::coin::Coin;
 use crate::decode::{DecodedBlock, decode_block};
 use crate::delta::Delta;
@@ -22,12 +24,17 @@ use crate::overlay::{Overlay, Seen};
 use crate::path::Path;
 use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
-use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
+use crate::rules::{
+    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+};
 use crate::shared::Shared;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer, failpoint};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Node, Progress};
 use crate::world::WorldState;
+
+/// Events kept in the outbox, at least.
+const RETAINED_EVENTS: u64 = 1_000_000;
 
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
@@ -137,19 +144,21 @@ impl<'g> Group<'g> {
             }
         };
         let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
-        let joined = match outcome {
-            Outcome::Accepted { hash, .. } => self.join(hash)?,
-            _ => Vec::new(),
-        };
+        let joined = self.join(block.hash)?;
         Ok(Submitted { outcome, joined })
     }
 
-    /// Lets in the orphans and the stored blocks that waited for `parent`, and those that waited for them.
+    /// Lets in the orphans that waited for `parent`, and those that waited for them. What makes them wait is that
+    /// the parent's header is unknown: once it is in the tree, even as an invalid one, they get their answer.
     fn join(&mut self, parent: BlockHash) -> Result<Vec<(BlockHash, Outcome)>, StoreError> {
         let mut joined = Vec::new();
         let mut parents = VecDeque::from([parent]);
         while let Some(parent) = parents.pop_front() {
-            for orphan in self.engine.orphans.waiting_for(&parent) {
+            let waiting = self.engine.orphans.waiting_for(&parent);
+            if waiting.is_empty() || self.shared.tree.read().find(&parent).is_none() {
+                continue;
+            }
+            for orphan in waiting {
                 self.remove_orphan(&orphan)?;
                 let block = match read_waiting(self.shared, orphan.hash, orphan.position) {
                     Ok(block) => block,
@@ -161,9 +170,7 @@ impl<'g> Group<'g> {
                     Err(error) => return Err(error),
                 };
                 let outcome = self.accept(&block, Source::Stored(orphan.position))?;
-                if matches!(outcome, Outcome::Accepted { .. }) {
-                    parents.push_back(orphan.hash);
-                }
+                parents.push_back(orphan.hash);
                 joined.push((orphan.hash, outcome));
             }
         }
@@ -194,8 +201,7 @@ impl<'g> Group<'g> {
         if let Some(id) = known {
             let node = self.node(id);
             if node.progress >= Progress::Stored || node.failed() {
-                let tree = self.shared.tree.read();
-                let status = self.shared.status(&tree, &self.best, id);
+                let status = ChainStatus::of(&node, id, &self.best.path);
                 return Ok(Outcome::Known {
                     hash,
                     height: node.height,
@@ -213,6 +219,9 @@ impl<'g> Group<'g> {
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
+            if let Err(reject) = check_orphan_witnesses(block, &shared.params) {
+                return rejected(None, reject);
+            }
             return self.keep_orphan(block, source);
         };
         let id = match known {
@@ -248,36 +257,37 @@ impl<'g> Group<'g> {
             return self.accepted(id);
         }
         self.complete(id);
-        if self.world(parent).is_some() {
-            if let Err(reject) = self.connect(id, block)? {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
-                return rejected(Some(height), reject);
-            }
+        if self.world(parent).is_some()
+            && let Err(reject) = self.connect(id, block)?
+        {
+            self.condemn(id, Failure::Rule, &reject.reason)?;
+            return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
         if self.node(heaviest).chainwork > self.best.chainwork
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
-            && self.node(id).failed()
         {
-            return rejected(Some(height), reject);
+            self.choose_best()?;
+            if self.node(id).failed() {
+                return rejected(Some(height), reject);
+            }
         }
         self.accepted(id)
     }
 
     fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
-        let tree = self.shared.tree.read();
-        let node = tree.node(id);
+        let node = self.node(id);
         Ok(Outcome::Accepted {
             hash: node.hash,
             height: node.height,
-            status: self.shared.status(&tree, &self.best, id),
+            status: ChainStatus::of(&node, id, &self.best.path),
             best: self.best.id == id,
         })
     }
 
     /// Marks the block as complete down to genesis: from now on it can become the best tip.
-    fn complete(&mut self, id: BlockId) {
+    pub(super) fn complete(&mut self, id: BlockId) {
         let sequence = self.engine.sequence;
         self.engine.sequence += 1;
         self.update(id, |node| node.sequence = sequence);
@@ -292,7 +302,10 @@ impl<'g> Group<'g> {
             if self.node(parent).chainwork > self.node(heaviest).chainwork {
                 heaviest = parent;
             }
-            for child in self.node(parent).children().to_vec() {
+            let mut children = self.node(parent).children().to_vec();
+            // Those stand in the order of their headers; what counts as first seen is the block.
+            children.sort_by_key(|child| self.node(*child).position);
+            for child in children {
                 let node = self.node(child);
                 if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
                     continue;
@@ -338,23 +351,35 @@ impl<'g> Group<'g> {
         Ok(Outcome::Orphan { hash, previous })
     }
 
-    /// Takes a header without its block.
-    pub(super) fn submit_header(&mut self, header: &Header) -> Result<(), Reject> {
-        if self.shared.tree.read().find(&header.block_hash()).is_some() {
-            return Ok(());
+    /// Takes a header without its block, and lets in blocks that waited for it.
+    pub(super) fn submit_header(
+        &mut self,
+        header: &Header,
+    ) -> Result<Result<(), Reject>, StoreError> {
+        let hash = header.block_hash();
+        let known = self.shared.tree.read().find(&hash);
+        if let Some(id) = known {
+            let invalid = || {
+                let debug = "the block was found invalid before";
+                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
+            };
+            return Ok(if self.node(id).failed() {
+                Err(invalid())
+            } else {
+                Ok(())
+            });
         }
-        check_proof_of_work(header, &self.shared.params)?;
         let parent = self.shared.tree.read().find(&header.prev_blockhash);
-        let missing = || {
-            let debug = format!("the parent {} is unknown", header.prev_blockhash);
-            Reject {
-                kind: RejectKind::MissingPrevious,
-                reason: "prev-blk-not-found".into(),
-                debug,
-            }
-        };
-        self.place_header(parent.ok_or_else(missing)?, header)
-            .map(drop)
+        let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
+            let debug = || format!("the parent {} is unknown", header.prev_blockhash);
+            let missing =
+                || Reject::new(RejectKind::MissingPrevious, "prev-blk-not-found", debug());
+            self.place_header(parent.ok_or_else(missing)?, header)
+        });
+        if placed.is_ok() {
+            self.join(hash)?;
+        }
+        Ok(placed.map(drop))
     }
 
     /// Enters a header below `parent` if the rules for headers let it.
@@ -380,7 +405,7 @@ impl<'g> Group<'g> {
         block: &DecodedBlock,
     ) -> Result<Result<(), Reject>, StoreError> {
         let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
-        let path = self.parent_path(id);
+        let path = self.path_to(parent);
         let connected = {
             let tree = self.shared.tree.read();
             let coins = ParentCoins {
@@ -416,46 +441,44 @@ impl<'g> Group<'g> {
             .meter
             .changes
             .fetch_add(delta.len() as u64, Ordering::Relaxed);
-        self.enter(id, path, delta)?;
+        self.update(id, |node| node.progress = Progress::Connected);
+        self.give_world(id, path, delta)?;
         Ok(Ok(()))
     }
 
-    /// Gives a retired block its world back, if journal and overlay still have what it did: nothing is checked or
-    /// entered a second time. False if they have not.
-    pub(super) fn revive(&mut self, id: BlockId) -> Result<bool, StoreError> {
-        if !self.engine.retired.contains(&id) {
+    /// The path to a block that has a world or lies on the best chain.
+    fn path_to(&self, id: BlockId) -> Path {
+        match self.world(id) {
+            Some(world) => world.path.clone(),
+            None => self.best.path.truncated(self.node(id).height),
+        }
+    }
+
+    /// Gives a world to a block of a retired branch whose versions are still there because somebody holds a world that
+    /// needs them; says whether they are.
+    pub(super) fn take_back(&mut self, id: BlockId) -> Result<bool, StoreError> {
+        let node = self.node(id);
+        if self.writer().delta(node.height, id)?.is_none() {
             return Ok(false);
         }
-        let path = self.parent_path(id).extended(id);
-        self.enter(id, path, Delta::default())?;
+        let path = self.path_to(node.parent.unwrap_or(BlockId::GENESIS));
+        // They were entered by an earlier group: a rollback of this one leaves them alone.
+        self.give_world(id, path.extended(id), Delta::default())?;
         Ok(true)
     }
 
-    /// The path that a block goes on from; without a world of its own the parent lies on the best chain.
-    fn parent_path(&self, id: BlockId) -> Path {
-        let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
-        match self.world(parent) {
-            Some(world) => world.path.clone(),
-            None => self.best.path.truncated(self.node(parent).height),
-        }
-    }
-
-    /// Gives a block whose versions are in the overlay its world, and says so.
-    fn enter(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
-        let (hash, chainwork, previous) = {
-            let mut tree = self.shared.tree.write();
-            tree.update(id, |node| node.progress = Progress::Connected);
-            let node = tree.node(id);
-            (node.hash, node.chainwork, node.header.prev_blockhash)
-        };
-        let world = WorldState::new(id, hash, chainwork, path);
+    /// Stages the world at a block that holds, says so, and makes it the best one if it has the most work.
+    fn give_world(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
+        let node = self.node(id);
+        let world = WorldState::new(id, node.hash, node.chainwork, path);
         self.stage(world.clone(), delta);
         let kind = if self.extends_a_tip(id) {
             EventKind::TipExtended
         } else {
             EventKind::TipAdded
         };
-        self.event(&Event::step(kind, previous, hash, self.now()))?;
+        let event = Event::step(kind, node.header.prev_blockhash, node.hash, self.now());
+        self.event(&event)?;
         if world.chainwork > self.best.chainwork {
             self.make_best(world)?;
         }
@@ -463,6 +486,10 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
+        let fork = world.path.fork_height(&self.best.path);
+        if fork < world.height().min(self.best.height()) {
+            self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
+        }
         self.staged_changes += delta.len();
         self.staged_at.insert(world.id, self.staged.len());
         self.staged.push(Staged { world, delta });
@@ -552,7 +579,8 @@ impl<'g> Group<'g> {
     /// world is not the one with the most work: the next group, or the next start, sees to that first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.engine.unfinished = true;
-        self.commit_part()?;
+        // Nothing is retired before the end of the group: a branch on its way to the top may fork off anywhere.
+        self.commit_part(None)?;
         failpoint::reach("part-committed");
         self.writer = Some(self.shared.store.write()?);
         Ok(())
@@ -560,34 +588,29 @@ impl<'g> Group<'g> {
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.restore_window()?;
-        self.commit_part()?;
+        self.shared.grow_up(self.best.height());
+        self.commit_part(Some(self.plan_retirement()))?;
         self.engine.unfinished = false;
         failpoint::reach("published");
         Ok(())
     }
 
-    fn commit_part(&mut self) -> Result<(), StoreError> {
+    fn commit_part(&mut self, retirement: Option<Retirement>) -> Result<(), StoreError> {
         let Some(mut writer) = self.writer.take() else {
             return Ok(());
         };
-        self.shared.grow_up(self.best.height());
-        let published = self.write_rows(&mut writer).and_then(|()| {
-            let retirement = self.plan_retirement();
-            self.write_retirement(&mut writer, &retirement)?;
-            self.shared.meter.commit.time(|| writer.commit())?;
-            Ok(retirement)
+        let meter = &self.shared.meter;
+        let committed = self.write_rows(&mut writer).and_then(|()| {
+            if let Some(retirement) = &retirement {
+                self.write_retirement(&mut writer, retirement)?;
+            }
+            meter.commit.time(|| writer.commit())
         });
-        match published {
-            Ok(retirement) => {
-                self.publish();
-                self.retire(retirement);
-                Ok(())
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
+        match committed {
+            Ok(()) => self.publish(retirement),
+            Err(_) => self.roll_back(),
         }
+        committed
     }
 
     fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {
@@ -596,17 +619,30 @@ impl<'g> Group<'g> {
             writer.put_header(&tree.node(id).row(id))?;
         }
         writer.put_best(self.best.id)?;
-        writer.put_meta_u64("sequence", self.engine.sequence)
+        writer.put_meta_u64("sequence", self.engine.sequence)?;
+        // Now and then, so that a commit is not slower for it.
+        let next = writer.next_event_seq()?;
+        if next > self.engine.oldest_event + RETAINED_EVENTS + RETAINED_EVENTS / 16 {
+            writer.trim_outbox(next - RETAINED_EVENTS)?;
+            self.engine.oldest_event = next - RETAINED_EVENTS;
+        }
+        Ok(())
     }
 
-    fn publish(&mut self) {
-        self.shared.tree.write().publish();
-        let mut worlds = self.shared.worlds.write();
+    /// Shows readers what was committed, all of it at one moment.
+    fn publish(&mut self, retirement: Option<Retirement>) {
+        let shared = self.shared;
+        let (mut tree, mut worlds) = (shared.tree.write(), shared.worlds.write());
+        tree.publish();
         for staged in self.staged.drain(..) {
             worlds.live.insert(staged.world.id, staged.world);
         }
-        worlds.best = self.best.clone();
-        drop(worlds);
+        let old = std::mem::replace(&mut worlds.best, self.best.clone());
+        self.engine.leave_behind(&old, &worlds);
+        if let Some(retirement) = retirement {
+            self.engine.retire(retirement, &tree, &mut worlds);
+        }
+        drop((tree, worlds));
         self.staged_at.clear();
         self.staged_changes = 0;
         self.lowered.clear();

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
@@ -17,7 +17,7 @@ use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
+use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -65,10 +65,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
             live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
         } else if fork < node.height {
-            retired.push(id);
+            retired.push((id, path));
         }
     }
-    retired.sort_by_key(|id| loaded.tree.node(*id).height);
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
     let shared = Arc::new(Shared {
@@ -85,7 +84,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         }),
         meter: Meter::default(),
         overlay: loaded.overlay,
-        overlay_floor: AtomicU32::new(loaded.base.height),
+        overlay_floor: OverlayFloor::new(loaded.base.height),
     });
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -95,13 +94,13 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             writer.put_meta_u64("horizon", u64::from(horizon))?;
             writer.commit()?;
         }
-        let mut worlds = shared.worlds.write();
+        let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
                 worlds
                     .live
                     .entry(id)
-                    .or_insert_with(|| shared.world_on(&best.path, id));
+                    .or_insert_with(|| WorldState::on(&tree, &best.path, id));
             }
         }
     }
@@ -109,15 +108,16 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
+    let oldest_event = shared.store.read()?.oldest_event_seq()?.unwrap_or(0);
     let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
         sequence: loaded.sequence,
         earliest_fork,
-        activating: None,
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
+        oldest_event,
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
         unfinished: false,

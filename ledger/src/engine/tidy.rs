@@ -3,7 +3,6 @@
 //! whole or says that it is gone.
 //! Refuses to fail a block: what cannot be tidied now is tidied after a later one.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +13,9 @@ use super::base::{MAX_BLOCKS_A_MOVE, advance, base_limit};
 use super::group::Group;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;
+use crate::shared::Worlds;
 use crate::store::{StoreError, Writer, failpoint};
+use crate::tree::BlockTree;
 use crate::world::{COINBASE_MATURITY, WorldState};
 
 /// The worlds that a new best world leaves behind the horizon.
@@ -25,26 +26,20 @@ pub(super) struct Retirement {
     tips: Vec<(BlockHash, BlockHash)>,
     /// The lowest fork of a branch that stays.
     earliest_fork: u32,
-    /// Worlds of the old best chain that lay behind its window, where the new one does not hold them: they are a
-    /// branch like any other now.
-    uncovered: Vec<Arc<WorldState>>,
 }
 
 impl<'g> Group<'g> {
     /// Finds the branches that fork off behind the horizon, if there can be any.
     pub(super) fn plan_retirement(&self) -> Retirement {
         let floor = self.shared.window_floor(self.best.height());
-        let uncovered = self.uncovered();
         let new_forks = self
             .staged_worlds()
-            .chain(&uncovered)
             .filter(|world| !self.best.path.holds(world.height(), world.id))
             .map(|world| world.path.fork_height(&self.best.path));
         let earliest_fork = new_forks.fold(self.engine.earliest_fork, u32::min);
         if floor <= earliest_fork {
             return Retirement {
                 earliest_fork,
-                uncovered,
                 ..Retirement::default()
             };
         }
@@ -54,19 +49,12 @@ impl<'g> Group<'g> {
             earliest_fork: u32::MAX,
             ..Retirement::default()
         };
-        let ids: HashSet<BlockId> = uncovered.iter().map(|world| world.id).collect();
-        let old_chain = |child: &BlockId| ids.contains(child);
-        let candidates = registry.live.values().chain(self.staged_worlds());
-        for world in candidates.chain(&uncovered) {
+        for world in registry.live.values().chain(self.staged_worlds()) {
             if self.best.path.holds(world.height(), world.id) {
                 continue;
             }
             let fork = world.path.fork_height(&self.best.path);
-            let on_its_way = self
-                .engine
-                .activating
-                .is_some_and(|target| tree.is_ancestor(world.id, target));
-            if fork >= floor || on_its_way {
+            if fork >= floor {
                 plan.earliest_fork = plan.earliest_fork.min(fork);
                 continue;
             }
@@ -74,31 +62,14 @@ impl<'g> Group<'g> {
                 .node(world.id)
                 .children()
                 .iter()
-                .any(|child| old_chain(child) || self.world(*child).is_some());
+                .any(|child| self.world(*child).is_some());
             if let (true, Some(fork)) = (tip, self.best.path.at(fork)) {
                 plan.tips.push((world.hash, tree.node(fork).hash));
             }
             plan.worlds.push(world.clone());
         }
-        plan.worlds.sort_by_key(|world| world.height());
-        plan.uncovered = uncovered;
+        plan.worlds.sort_by_key(|world| (world.height(), world.id));
         plan
-    }
-
-    /// The worlds that the old best chain has behind its window and the new one has not.
-    fn uncovered(&self) -> Vec<Arc<WorldState>> {
-        let old = self.shared.best();
-        let fork = old.path.fork_height(&self.best.path);
-        let ids: Vec<BlockId> = {
-            let registry = self.shared.worlds.read();
-            (fork + 1..=old.height())
-                .map_while(|height| old.path.at(height))
-                .take_while(|id| !registry.live.contains_key(id))
-                .collect()
-        };
-        ids.into_iter()
-            .map(|id| self.shared.world_on(&old.path, id))
-            .collect()
     }
 
     pub(super) fn write_retirement(
@@ -112,38 +83,50 @@ impl<'g> Group<'g> {
         }
         Ok(())
     }
-
-    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
-    pub(super) fn retire(&mut self, plan: Retirement) {
-        self.engine.earliest_fork = plan.earliest_fork;
-        let mut gone = plan.worlds;
-        self.engine
-            .retired
-            .extend(gone.iter().map(|world| world.id));
-        let mut registry = self.shared.worlds.write();
-        for world in plan.uncovered {
-            registry.live.insert(world.id, world);
-        }
-        for world in &gone {
-            registry.live.remove(&world.id);
-        }
-        let path = &self.best.path;
-        let floor = self.shared.window_floor(path.height());
-        let below = (0..floor).rev().map_while(|height| path.at(height));
-        gone.extend(below.map_while(|id| registry.live.remove(&id)));
-        let inside: Vec<BlockId> = (floor..path.height())
-            .map_while(|height| path.at(height))
-            .take_while(|id| !registry.live.contains_key(id))
-            .collect();
-        for id in inside {
-            registry.live.insert(id, self.shared.world_on(path, id));
-        }
-        drop(registry);
-        self.engine.hold(gone);
-    }
 }
 
 impl Engine {
+    /// Notes the blocks of the old best chain that have versions but no world, where the new one leaves it behind the
+    /// horizon: nobody else would ever think of them.
+    pub(super) fn leave_behind(&mut self, old: &WorldState, worlds: &Worlds) {
+        let fork = old.path.fork_height(&worlds.best.path);
+        let left = (fork + 1..=old.height())
+            .map_while(|height| old.path.at(height))
+            .take_while(|id| !worlds.live.contains_key(id));
+        self.retired.extend(left.map(|id| (id, old.path.clone())));
+    }
+
+    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
+    pub(super) fn retire(&mut self, plan: Retirement, tree: &BlockTree, worlds: &mut Worlds) {
+        self.earliest_fork = plan.earliest_fork;
+        let mut gone = plan.worlds;
+        for world in &gone {
+            worlds.live.remove(&world.id);
+            self.retired.push((world.id, world.path.clone()));
+        }
+        let best = worlds.best.path.clone();
+        let floor = self.shared.window_floor(best.height());
+        let below = (0..floor).rev().map_while(|height| best.at(height));
+        gone.extend(below.map_while(|id| worlds.live.remove(&id)));
+        let inside: Vec<BlockId> = (floor..best.height())
+            .map_while(|height| best.at(height))
+            .take_while(|id| !worlds.live.contains_key(id))
+            .collect();
+        for id in inside {
+            worlds.live.insert(id, WorldState::on(tree, &best, id));
+        }
+        self.retired.retain(|(id, path)| {
+            let fork = path.fork_height(&best).min(tree.node(*id).height);
+            let on_best = fork == tree.node(*id).height;
+            if fork >= floor && !on_best && !worlds.live.contains_key(id) {
+                self.earliest_fork = self.earliest_fork.min(fork);
+                worlds.live.insert(*id, WorldState::on(tree, path, *id));
+            }
+            !on_best && !worlds.live.contains_key(id)
+        });
+        self.hold(gone);
+    }
+
     /// Remembers those worlds that somebody still holds.
     fn hold(&mut self, gone: Vec<Arc<WorldState>>) {
         // Out of the registry no new handle can come, so a count of one is final.
@@ -170,12 +153,12 @@ impl Engine {
         let best = shared.best();
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
-        self.purge_retired()?;
         shared.meter.held.store(self.held.len(), Ordering::Relaxed);
         shared
             .meter
             .orphans
             .store(self.orphans.len(), Ordering::Relaxed);
+        self.purge_retired()?;
         let held = self
             .held
             .iter()
@@ -217,28 +200,24 @@ impl Engine {
             return Ok(());
         }
         let shared = self.shared.clone();
-        let tree = shared.tree.read();
-        // A block may have come back to life since it was retired; if behind the window of the best chain, without a
-        // world of its own.
-        let registry = shared.worlds.read();
-        let alive = |id: &BlockId| {
-            let on_best = registry.best.path.holds(tree.node(*id).height, *id);
-            on_best || registry.live.contains_key(id)
-        };
-        self.retired.retain(|id| !alive(id));
-        drop(registry);
-        let needed = |id: BlockId| {
-            let height = tree.node(id).height;
-            self.held.iter().any(|world| world.path.holds(height, id))
-        };
-        let (kept, dropped): (Vec<BlockId>, Vec<BlockId>) =
-            self.retired.iter().partition(|id| needed(**id));
-        let rows: Vec<(u32, BlockId)> = dropped
-            .iter()
-            .map(|id| (tree.node(*id).height, *id))
-            .collect();
-        drop(tree);
+        let mut rows: Vec<(u32, BlockId)> = Vec::new();
+        let mut kept = Vec::new();
+        {
+            let (tree, worlds) = (shared.tree.read(), shared.worlds.read());
+            for (id, path) in &self.retired {
+                let height = tree.node(*id).height;
+                // A commit that failed half-way may have left a block here that came back to life.
+                if worlds.live.contains_key(id) || worlds.best.path.holds(height, *id) {
+                    continue;
+                }
+                match self.held.iter().any(|world| world.path.holds(height, *id)) {
+                    true => kept.push((*id, path.clone())),
+                    false => rows.push((height, *id)),
+                }
+            }
+        }
         if rows.is_empty() {
+            self.retired = kept;
             return Ok(());
         }
         let mut writer = shared.store.write()?;

@@ -36,8 +36,8 @@ const FRAME_HEAD: usize = 8;
 /// How many block files are kept open for reading.
 const MAX_OPEN_FILES: usize = 32;
 
-/// Where a block's bytes are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Where a block's bytes are. Files are only appended to: positions are ordered as the blocks arrived.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlockPosition {
     /// The block file's number.
     pub file: u32,

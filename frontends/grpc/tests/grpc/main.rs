@@ -4,6 +4,7 @@ mod chain;
 mod lab;
 mod ledger;
 mod refusals;
+mod sixty_forks;
 mod support;
 mod transport;
 mod worlds;

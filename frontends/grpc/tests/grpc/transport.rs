@@ -296,3 +296,48 @@ async fn a_stopped_node_finishes_its_calls_and_serves_no_more() {
         .await;
     assert_eq!(late.expect_err("gone").code(), Code::Unavailable);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping() {
+    let directory = TempDir::new().expect("a directory");
+    let shape = Shape::default();
+    for _ in 0..2 {
+        let grpc = Grpc::new(shape.grpc.clone());
+        let address = grpc.bound_address();
+        // The second round also shows that the first one let go of the directory.
+        let node = Node::builder(node_config(&shape, &directory))
+            .frontend(grpc)
+            .start()
+            .await
+            .expect("the node starts");
+        let uri = format!("http://{}", address.get().expect("bound"));
+        let channel = Channel::from_shared(uri).expect("a URI").connect_lazy();
+        let mut health = HealthClient::new(channel);
+        let watch = health.watch(HealthCheckRequest::default()).await;
+        let watch = watch.expect("told").into_inner();
+        tokio::time::timeout(Duration::from_secs(5), node.stop())
+            .await
+            .expect("in time");
+        drop(watch);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_wait_for_one_to_end() {
+    let mut shape = Shape::default();
+    shape.grpc.max_connections = 1;
+    let node = TestNode::start(shape).await;
+    let ask = |channel: &Channel| {
+        let mut worlds = WorldServiceClient::new(channel.clone());
+        async move { worlds.get_world(v1::GetWorldRequest::default()).await }
+    };
+    let uri = format!("http://{}", node.address.get().expect("bound"));
+    let first = Channel::from_shared(uri).expect("a URI").connect_lazy();
+    ask(&first).await.expect("served");
+    let second = node.channel.clone();
+    let waiting = tokio::spawn(async move { ask(&second).await.map(drop) });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished());
+    drop(first);
+    waiting.await.expect("ran").expect("served in turn");
+}

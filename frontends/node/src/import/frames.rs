@@ -197,7 +197,7 @@ impl<'a> Scan<'a> {
             self.offset = self.stop;
             return Ok(None);
         };
-        if length > MAX_FRAME_BYTES || length < MIN_FRAME_BYTES {
+        if !(MIN_FRAME_BYTES..=MAX_FRAME_BYTES).contains(&length) {
             self.flaws.push(if length > MAX_FRAME_BYTES {
                 Flaw::Oversized { offset, length }
             } else {

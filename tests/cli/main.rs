@@ -1,0 +1,10 @@
+//! The `everett` binary, as scripts use it: real processes on real block files.
+
+mod broken_files;
+mod everett;
+mod import;
+mod lab;
+mod reading;
+mod running;
+mod usage;
+mod vectors;
