@@ -236,11 +236,9 @@ impl Loaded {
             tree.node(best).chainwork,
             best_path.clone(),
         );
-        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
-        // As they came: which of two children of one parent was seen first decides between them.
-        rows.sort_by_key(|row| (row.position.file, row.position.offset));
         let mut orphans = Orphans::default();
-        for row in rows {
+        for row in reader.orphans()? {
+            let row = row?;
             orphans.insert(Orphan {
                 hash: row.hash,
                 previous: row.previous,
