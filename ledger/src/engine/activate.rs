@@ -93,6 +93,7 @@ impl Group<'_> {
                     });
                 }
             }
+            tree.find_best_header();
             family
         };
         for member in family {
