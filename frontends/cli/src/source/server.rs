@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Network, Params, ScriptHash};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// The server's network, by its genesis block.
-    fn network(&self) -> Result<Network, Failure> {
+    fn own_network(&self) -> Result<Network, Failure> {
         let request = v1::GetBlockHeaderRequest {
             world: Some(world_ref(At::Height(0))),
         };
@@ -172,8 +172,24 @@ impl Server {
 }
 
 impl Source for Server {
+    fn network(&self) -> Result<Network, Failure> {
+        self.own_network()
+    }
+
+    fn coin(&self, at: At, outpoint: &OutPoint) -> Result<Option<CoinView>, Failure> {
+        let request = v1::GetTransactionOutputRequest {
+            world: Some(world_ref(at)),
+            outpoint: Some(v1::OutPoint {
+                txid: outpoint.txid.to_string(),
+                vout: outpoint.vout,
+            }),
+        };
+        let answer = self.call(self.ledger_client().get_transaction_output(request))?;
+        Ok(answer.output.map(CoinView::from))
+    }
+
     fn worlds(&self) -> Result<WorldsView, Failure> {
-        self.network()?;
+        self.own_network()?;
         let mut worlds = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -192,7 +208,7 @@ impl Source for Server {
     }
 
     fn balances(&self, at: At, scripts: &[ScriptArg]) -> Result<BalancesView, Failure> {
-        let network = self.network()?;
+        let network = self.own_network()?;
         let hashes: Vec<ScriptHash> = scripts
             .iter()
             .map(|script| script.hash(network))
@@ -230,7 +246,7 @@ impl Source for Server {
     }
 
     fn coins(&self, at: At, arg: &ScriptArg, limit: usize) -> Result<CoinsView, Failure> {
-        let hash = arg.hash(self.network()?)?;
+        let hash = arg.hash(self.own_network()?)?;
         let mut world = world_ref(at);
         let mut outputs: Vec<CoinView> = Vec::new();
         let mut page_token = String::new();
@@ -261,7 +277,7 @@ impl Source for Server {
     }
 
     fn diff(&self, a: At, b: At) -> Result<DiffView, Failure> {
-        self.network()?;
+        self.own_network()?;
         let request = v1::CompareWorldsRequest {
             a: Some(world_ref(a)),
             b: Some(world_ref(b)),
@@ -292,7 +308,7 @@ impl Source for Server {
     }
 
     fn conflicts(&self, a: At, b: At) -> Result<ConflictsView, Failure> {
-        self.network()?;
+        self.own_network()?;
         let (mut a, mut b) = (world_ref(a), world_ref(b));
         let mut conflicts = Vec::new();
         let mut page_token = String::new();
@@ -320,7 +336,7 @@ impl Source for Server {
     }
 
     fn utxo_info(&self, at: At) -> Result<UtxoInfoView, Failure> {
-        self.network()?;
+        self.own_network()?;
         let request = v1::GetUtxoSetInfoRequest {
             world: Some(world_ref(at)),
         };
@@ -336,7 +352,7 @@ impl Source for Server {
     }
 
     fn block(&self, at: At) -> Result<BlockView, Failure> {
-        self.network()?;
+        self.own_network()?;
         let request = v1::GetBlockRequest {
             world: Some(world_ref(at)),
         };
@@ -357,7 +373,7 @@ impl Source for Server {
         txid: &Txid,
         in_block: Option<&BlockHash>,
     ) -> Result<TransactionView, Failure> {
-        let network = self.network()?;
+        let network = self.own_network()?;
         let request = v1::GetTransactionRequest {
             world: Some(world_ref(at)),
             txid: txid.to_string(),
