@@ -28,7 +28,9 @@ pub(crate) fn is_assumed_valid(
         return false;
     };
     let best = tree.best_header();
-    if !tree.is_ancestor(id, assumed) || !tree.is_ancestor(id, best) {
+    let height = tree.node(id).height;
+    let below = |tip| tree.node(tip).height >= height && tree.ancestor(tip, height) == id;
+    if !below(assumed) || !below(best) {
         return false;
     }
     let best = tree.node(best);

@@ -1,5 +1,9 @@
 //! Owns what a block's place in the tree is called: the five words of Bitcoin Core's `getchaintips`.
 
+use crate::id::BlockId;
+use crate::path::Path;
+use crate::tree::{Node, Progress};
+
 /// How far a block was validated and whether the best chain holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChainStatus {
@@ -16,6 +20,22 @@ pub enum ChainStatus {
 }
 
 impl ChainStatus {
+    /// What a block of the tree is, seen from the best chain.
+    pub(crate) fn of(node: &Node, id: BlockId, best: &Path) -> ChainStatus {
+        if best.holds(node.height, id) {
+            ChainStatus::Active
+        } else if node.failed() {
+            ChainStatus::Invalid
+        } else if node.progress == Progress::Connected {
+            ChainStatus::ValidFork
+        } else if node.sequence == 0 {
+            // Its data or that of an ancestor is missing.
+            ChainStatus::HeadersOnly
+        } else {
+            ChainStatus::ValidHeaders
+        }
+    }
+
     /// The word of `getchaintips`.
     pub fn as_str(self) -> &'static str {
         match self {

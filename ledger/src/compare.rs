@@ -2,6 +2,7 @@
 //! Promises to look only at the blocks since the fork.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid};
 
@@ -224,8 +225,10 @@ impl Ledger {
                 .iter()
                 .filter(|tx| !tx.is_coinbase())
             {
+                // Once for all inputs: a block may hold a transaction with thousands of inputs and of outputs.
+                let recipients: Arc<[_]> = recipients(&transaction.tx).into();
                 for input in &transaction.tx.input {
-                    let recipients = recipients(&transaction.tx);
+                    let recipients = Arc::clone(&recipients);
                     let spend = Spend {
                         txid: transaction.txid,
                         block: *hash,
@@ -271,7 +274,7 @@ impl Ledger {
 struct Spend {
     txid: Txid,
     block: BlockHash,
-    recipients: Vec<(Vec<u8>, Amount)>,
+    recipients: Arc<[(Vec<u8>, Amount)]>,
 }
 
 /// Who gets what, in an order of its own, so that two transactions can be compared.

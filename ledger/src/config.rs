@@ -16,6 +16,9 @@ pub const DEFAULT_CHECKPOINT_INTERVAL: u32 = 16;
 /// Worlds that may be held after they were retired.
 pub const DEFAULT_HELD_WORLDS: usize = 64;
 
+/// Coin changes that one commit may carry: some hundred megabytes.
+pub const DEFAULT_STAGED_CHANGES: usize = 1_000_000;
+
 /// How a ledger is opened. [`LedgerConfig::new`] gives the defaults; every field may be set after.
 #[derive(Clone)]
 pub struct LedgerConfig {
@@ -33,6 +36,9 @@ pub struct LedgerConfig {
     pub checkpoint_interval: u32,
     /// Worlds that may be held after they were retired; beyond it the oldest is taken away.
     pub held_worlds: usize,
+    /// Coin changes that one commit may carry. A deep reorganisation with more of them is committed in parts: memory
+    /// stays bounded, and what interrupts it is taken up by the next block or the next start.
+    pub staged_changes: usize,
     /// Upper bound of the database in bytes: address space, not disk space.
     pub map_size: usize,
     /// Size in bytes at which a new block file is begun.
@@ -64,6 +70,7 @@ impl LedgerConfig {
             horizon: None,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
             held_worlds: DEFAULT_HELD_WORLDS,
+            staged_changes: DEFAULT_STAGED_CHANGES,
             map_size,
             block_file_size: DEFAULT_BLOCK_FILE_SIZE,
             clock: Clock::system(),

@@ -6,13 +6,15 @@
 //!   bytes -> decode -> check_block -> place in the tree -> check_in_context -> connect against the parent's world
 //!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/group.rs
 //!   most work wins, first seen on a tie; branches from behind the horizon                     engine/activate.rs
-//!   retirement, held worlds, checkpoints                                                      engine/tidy.rs
+//!   retirement, held worlds, checkpoints                                   engine/tidy.rs, engine/base.rs
 //! ```
 
 mod activate;
+mod base;
 mod group;
 mod open;
 mod orphans;
+mod stored;
 mod tidy;
 
 use std::collections::VecDeque;
@@ -23,6 +25,7 @@ use bitcoin::block::Header;
 
 use crate::error::BlockError;
 use crate::id::BlockId;
+use crate::path::Path;
 use crate::rules::Reject;
 use crate::shared::Shared;
 use crate::store::StoreError;
@@ -32,7 +35,6 @@ use crate::world::WorldState;
 use group::Group;
 pub(crate) use open::open;
 use orphans::Orphans;
-use tidy::{base_limit, rewind};
 
 /// The writer's own state.
 pub(crate) struct Engine {
@@ -42,25 +44,37 @@ pub(crate) struct Engine {
     sequence: u64,
     /// No live branch forks off the best chain below this height; a lower bound.
     earliest_fork: u32,
-    /// The end of a branch from behind the horizon that is being validated.
-    activating: Option<BlockId>,
     /// Worlds that left the live ones while somebody held them, oldest first.
     held: VecDeque<Arc<WorldState>>,
     /// Most worlds that may be held so.
     held_quota: usize,
-    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, parents first.
-    retired: Vec<BlockId>,
+    /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
+    /// goes through it.
+    retired: Vec<(BlockId, Path)>,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
+    /// Coin changes after which a long reorganisation commits a part.
+    staged_changes: usize,
+    /// Whether such a part is all that was committed: the best world may not be the one with the most work.
+    unfinished: bool,
 }
 
 impl Engine {
+    fn begin<'g>(&'g mut self, shared: &'g Shared) -> Result<Group<'g>, StoreError> {
+        let unfinished = self.unfinished;
+        let mut group = Group::begin(self, shared)?;
+        if unfinished {
+            group.choose_best()?;
+        }
+        Ok(group)
+    }
+
     pub(crate) fn submit(
         &mut self,
         blocks: &[impl AsRef<[u8]>],
     ) -> Result<Vec<Submitted>, StoreError> {
         let shared = self.shared.clone();
-        let mut group = Group::begin(self, &shared)?;
+        let mut group = self.begin(&shared)?;
         let mut answers = Vec::with_capacity(blocks.len());
         for block in blocks {
             answers.push(group.submit(block.as_ref())?);
@@ -75,15 +89,16 @@ impl Engine {
         headers: &[Header],
     ) -> Result<Result<(), (usize, Reject)>, StoreError> {
         let shared = self.shared.clone();
-        let mut group = Group::begin(self, &shared)?;
+        let mut group = self.begin(&shared)?;
         let mut verdict = Ok(());
         for (index, header) in headers.iter().enumerate() {
-            if let Err(reject) = group.submit_header(header) {
+            if let Err(reject) = group.submit_header(header)? {
                 verdict = Err((index, reject));
                 break;
             }
         }
         group.commit()?;
+        self.tidy();
         Ok(verdict)
     }
 
@@ -93,12 +108,7 @@ impl Engine {
             return Err(BlockError::Genesis);
         }
         let shared = self.shared.clone();
-        // Before anything changes: a lower base than needed is always right, a higher one never.
-        let height = shared.tree.read().node(id).height;
-        if shared.best().path.holds(height, id) {
-            rewind(&shared, base_limit(shared.window_floor(height - 1)))?;
-        }
-        let mut group = Group::begin(self, &shared)?;
+        let mut group = self.begin(&shared)?;
         group.invalidate(id)?;
         group.commit()?;
         self.tidy();
@@ -108,7 +118,7 @@ impl Engine {
     pub(crate) fn reconsider(&mut self, hash: &BlockHash) -> Result<(), BlockError> {
         let id = self.find(hash)?;
         let shared = self.shared.clone();
-        let mut group = Group::begin(self, &shared)?;
+        let mut group = self.begin(&shared)?;
         group.reconsider(id)?;
         group.commit()?;
         self.tidy();
@@ -127,3 +137,6 @@ impl Engine {
             .ok_or(BlockError::Unknown { hash: *hash })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,7 +183,12 @@ impl Ledger {
             .ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
     }
 
-    /// Takes blocks in order, with one commit for all of them: none is accepted before it.
+    /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only a reorganisation of more
+    /// than [`LedgerConfig::staged_changes`] coin changes is committed in parts.
+    ///
+    /// # Errors
+    ///
+    /// Only what the disk does. After an error nothing is changed, except that such parts stay.
     pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
         self.engine.lock().submit(blocks)
     }
@@ -227,7 +232,7 @@ impl Ledger {
         let id = tree
             .find_committed(hash)
             .ok_or(WorldError::Unknown { hash: *hash })?;
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let worlds = self.shared.worlds.read();
         if node.failed() {
             return Err(WorldError::Invalidated {
@@ -246,7 +251,7 @@ impl Ledger {
                 horizon: self.shared.horizon,
             }),
             None => {
-                let status = self.shared.status(&tree, &worlds.best, id);
+                let status = ChainStatus::of(node, id, &worlds.best.path);
                 Err(WorldError::NotValidated {
                     hash: *hash,
                     status,
@@ -318,7 +323,7 @@ impl Ledger {
     }
 
     fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
-        let node = tree.node(id);
+        let node = tree.committed_node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
         let fork = if best.path.holds(node.height, id) {
@@ -334,7 +339,7 @@ impl Ledger {
             header: node.header,
             height: node.height,
             chainwork: node.chainwork,
-            status: self.shared.status(tree, best, id),
+            status: ChainStatus::of(node, id, &best.path),
             live: !node.failed() && worlds.live.contains_key(&id),
             fork_hash: tree.node(fork).hash,
             fork_height: tree.node(fork).height,
@@ -359,7 +364,7 @@ impl Ledger {
             let id = tree
                 .find_committed(hash)
                 .ok_or(BlockError::Unknown { hash: *hash })?;
-            tree.node(id)
+            tree.committed_node(id)
                 .position
                 .ok_or(BlockError::HeaderOnly { hash: *hash })?
         };
@@ -391,7 +396,7 @@ impl Ledger {
         }
     }
 
-    /// The blocks that wait for their parents. Waits for the writer.
+    /// The blocks that wait for their parents. Waits for a block that is being validated.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
             .lock()
@@ -408,7 +413,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Figures about this ledger.
+    /// Figures about this ledger. Waits for nobody.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         let meter = &self.shared.meter;
         let overlay = &self.shared.overlay;
@@ -429,18 +434,25 @@ impl Ledger {
 
 /// Why a block is invalid: its own reason, or that of the ancestor that failed.
 fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
-    let node = tree.node(id);
+    let node = tree.committed_node(id);
     match node.failure? {
         Failure::Rule | Failure::ByHand => Some(node.reason.clone()),
         Failure::Ancestor => {
             let mut ancestor = node;
             while ancestor.failure == Some(Failure::Ancestor) {
-                ancestor = tree.node(ancestor.parent?);
+                ancestor = tree.committed_node(ancestor.parent?);
             }
-            Some(format!(
-                "its ancestor {} is invalid: {}",
-                ancestor.hash, ancestor.reason
-            ))
+            Some(match ancestor.failed() {
+                true => format!(
+                    "its ancestor {} is invalid: {}",
+                    ancestor.hash, ancestor.reason
+                ),
+                // As in Bitcoin Core, that clears the ancestor and what lies between it and that block, no branches.
+                false => format!(
+                    "its ancestor {} was invalid until another descendant of it was reconsidered",
+                    ancestor.hash
+                ),
+            })
         }
     }
 }

@@ -45,7 +45,9 @@ pub use chain_status::ChainStatus;
 pub use clock::Clock;
 pub use coin::{Coin, ScriptPubKey};
 pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
-pub use config::{DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, LedgerConfig};
+pub use config::{
+    DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
+};
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};

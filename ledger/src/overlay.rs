@@ -12,6 +12,7 @@
 mod coins;
 mod scripts;
 mod shards;
+mod slab;
 
 pub(crate) use coins::{CoinOverlay, Seen};
 pub(crate) use scripts::ScriptOverlay;
@@ -37,27 +38,8 @@ impl Overlay {
     /// Enters the versions of one block, whose path is `path` and which is the last on it.
     /// No world sees them before a path with this block is handed out.
     pub(crate) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {
-        let height = path.height();
-        for (outpoint, coin) in &delta.spent {
-            self.coins.spend(*outpoint, block, height);
-            self.scripts.spend(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                path,
-            );
-        }
-        for (outpoint, coin) in &delta.created {
-            self.coins.create(*outpoint, coin, block);
-            self.scripts.create(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                path,
-            );
-        }
+        self.coins.apply(block, path.height(), delta);
+        self.scripts.apply(block, path, delta);
     }
 
     /// Takes out the versions of a block that no world will see again.

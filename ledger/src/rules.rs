@@ -18,7 +18,7 @@ pub mod chain;
 pub mod connect;
 pub mod difficulty;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod header;
 pub mod merkle;
 pub mod reject;
@@ -26,7 +26,7 @@ pub mod script_check;
 pub mod signet;
 pub mod transaction;
 
-pub use block::{check_block, check_block_in_context};
+pub use block::{check_block, check_block_in_context, check_orphan_witnesses};
 pub use chain::{Chain, HeaderFacts, median_time_past};
 pub use connect::{CoinSource, ConnectError, Connected, connect};
 pub use difficulty::required_bits;

@@ -3,21 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::RwLock;
 
-use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
 use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::params::Params;
-use crate::path::Path;
 use crate::rules::script_check::ScriptCheck;
 use crate::store::Store;
-use crate::tree::{BlockTree, Progress};
+use crate::tree::BlockTree;
 use crate::world::WorldState;
 
 /// Without a horizon of its own, a ledger keeps every branch until its best chain is higher than this: a chain's first
@@ -41,8 +39,42 @@ pub(crate) struct Shared {
     pub(crate) worlds: RwLock<Worlds>,
     pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
-    /// The overlay is complete for paths above this height; see `world.rs` for who may trust it when.
-    pub(crate) overlay_floor: AtomicU32,
+    /// Where the overlay is complete; see `world.rs` for who may trust it when.
+    pub(crate) overlay_floor: OverlayFloor,
+}
+
+/// The height above which the overlay is complete, and how often it was lowered.
+///
+/// A reader that finds the same number of lowerings before and after it read knows that the height only rose between.
+pub(crate) struct OverlayFloor(AtomicU64);
+
+impl OverlayFloor {
+    pub(crate) fn new(height: u32) -> OverlayFloor {
+        OverlayFloor(AtomicU64::new(u64::from(height)))
+    }
+
+    /// The height, and how often it was lowered.
+    pub(crate) fn load(&self) -> (u32, u32) {
+        let both = self.0.load(Ordering::Acquire);
+        (both as u32, (both >> 32) as u32)
+    }
+
+    /// For the one writer, after the commit that raised the base and before versions are taken out.
+    pub(crate) fn raise(&self, height: u32) {
+        let (_, lowerings) = self.load();
+        self.store(height, lowerings);
+    }
+
+    /// For the one writer, after versions were entered and before the commit that lowers the base.
+    pub(crate) fn lower(&self, height: u32) {
+        let (_, lowerings) = self.load();
+        self.store(height, lowerings.wrapping_add(1));
+    }
+
+    fn store(&self, height: u32, lowerings: u32) {
+        let both = u64::from(lowerings) << 32 | u64::from(height);
+        self.0.store(both, Ordering::Release);
+    }
 }
 
 /// The worlds that can be asked for.
@@ -72,30 +104,6 @@ impl Shared {
         if young && (best_height > YOUNG_CHAIN || self.overlay.coins.len() > YOUNG_OVERLAY) {
             self.young.store(false, Ordering::Relaxed);
         }
-    }
-
-    /// What `getchaintips` would say of a block.
-    pub(crate) fn status(&self, tree: &BlockTree, best: &WorldState, id: BlockId) -> ChainStatus {
-        let node = tree.node(id);
-        if best.path.holds(node.height, id) {
-            ChainStatus::Active
-        } else if node.failed() {
-            ChainStatus::Invalid
-        } else if node.progress == Progress::Connected {
-            ChainStatus::ValidFork
-        } else if node.sequence == 0 {
-            // Its data or that of an ancestor is missing.
-            ChainStatus::HeadersOnly
-        } else {
-            ChainStatus::ValidHeaders
-        }
-    }
-
-    /// The world at one block of a path.
-    pub(crate) fn world_on(&self, path: &Path, id: BlockId) -> Arc<WorldState> {
-        let tree = self.tree.read();
-        let node = tree.node(id);
-        WorldState::new(id, node.hash, node.chainwork, path.truncated(node.height))
     }
 
     pub(crate) fn hash(&self, id: BlockId) -> BlockHash {

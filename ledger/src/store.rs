@@ -232,6 +232,11 @@ impl Store {
         self.access
     }
 
+    /// The damage of a block that was read, as an error that names its file.
+    pub(crate) fn damaged_block(&self, position: BlockPosition, detail: String) -> StoreError {
+        self.blocks.damaged(position, &detail)
+    }
+
     fn must_be_writer(&self) -> Result<(), StoreError> {
         match self.access {
             Access::Writer => Ok(()),

@@ -350,9 +350,18 @@ impl BlockTree {
         self.best_header = best.unwrap_or(BlockId::GENESIS);
     }
 
-    /// The node with this id, which must have come from this tree.
+    /// The node with this id, which must have come from this tree, as the writer has it: what is committed and what
+    /// is about to be.
     pub(crate) fn node(&self, id: BlockId) -> &Node {
         self.nodes.get(id)
+    }
+
+    /// A committed node as readers see it: as it was at the last publication.
+    pub(crate) fn committed_node(&self, id: BlockId) -> &Node {
+        match self.before.get(&id) {
+            Some(node) => node,
+            None => self.nodes.get(id),
+        }
     }
 
     /// For the writer: also what is not published yet.
@@ -379,6 +388,17 @@ impl BlockTree {
     /// Every id, for the writer.
     pub(crate) fn all_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
         (0..self.nodes.length as u32).map(BlockId)
+    }
+
+    /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
+    /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
+    pub(crate) fn best_candidate(&self) -> BlockId {
+        let complete = self.all_ids().filter(|id| {
+            let node = self.node(*id);
+            node.sequence != 0 && !node.failed()
+        });
+        let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
+        complete.max_by_key(rank).unwrap_or(BlockId::GENESIS)
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {
@@ -418,11 +438,6 @@ impl BlockTree {
             };
         }
         a
-    }
-
-    pub(crate) fn is_ancestor(&self, ancestor: BlockId, of: BlockId) -> bool {
-        let height = self.node(ancestor).height;
-        height <= self.node(of).height && self.ancestor(of, height) == ancestor
     }
 
     /// Every descendant of `id`, itself not, parents before children.

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::thread::available_parallelism;
 
 use bitcoin::Wtxid;
-use bitcoin::hashes::Hash;
 use everett_script::{Flags, PreparedTransaction, SpentOutput};
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -126,11 +125,8 @@ impl ScriptCheck for ScriptVerifier {
         }
         let mut passed = self.passed.lock();
         for index in unknown {
-            let wtxid = block.transactions[index].wtxid;
-            // A signet solution is no transaction of a block and has no id of its own to be remembered by.
-            if wtxid != Wtxid::all_zeros() {
-                passed.insert((wtxid, block.flags));
-            }
+            // Also a signet solution: through the transaction it spends, its id names the block and the challenge.
+            passed.insert((block.transactions[index].wtxid, block.flags));
         }
         Ok(())
     }

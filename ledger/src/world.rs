@@ -11,7 +11,8 @@
 //! A read that needs the base opens its transaction first and then asks the overlay only for what lies above that
 //! transaction's base. A checkpoint commits the new base before it takes versions out of the overlay, a rewind enters
 //! versions before it commits the lower base, so together the two are complete unless versions above the
-//! transaction's base are already gone; `Shared::overlay_floor` tells, and the read is made again.
+//! transaction's base are already gone; `Shared::overlay_floor` tells, and the read is made again. Where it was lowered
+//! during the read it tells nothing of what was above it before, and the read is made again too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::path::Path;
 use crate::setinfo::{SetInfo, SetInfoBuilder};
 use crate::shared::Shared;
 use crate::store::{BasePoint, Reader};
+use crate::tree::BlockTree;
 
 /// Blocks that must follow a coinbase before its outputs count as mature.
 pub const COINBASE_MATURITY: u32 = 100;
@@ -60,6 +62,12 @@ impl WorldState {
             path,
             expired: AtomicBool::new(false),
         })
+    }
+
+    /// The world at one block of a path.
+    pub(crate) fn on(tree: &BlockTree, path: &Path, id: BlockId) -> Arc<WorldState> {
+        let node = tree.node(id);
+        WorldState::new(id, node.hash, node.chainwork, path.truncated(node.height))
     }
 
     pub(crate) fn height(&self) -> u32 {
@@ -308,13 +316,15 @@ impl World {
         read: impl Fn(&Reader<'_>, BasePoint) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         for _ in 0..MAX_ATTEMPTS {
+            let (_, lowerings) = self.shared.overlay_floor.load();
             let reader = self.shared.store.read()?;
             let base = reader.base()?;
             if !self.state.path.holds(base.height, base.block) {
                 return Err(ReadError::Expired { hash: self.hash() });
             }
             let answer = read(&reader, base);
-            if self.shared.overlay_floor.load(Ordering::Acquire) <= base.height {
+            let (floor, lowerings_after) = self.shared.overlay_floor.load();
+            if floor <= base.height && lowerings_after == lowerings {
                 return self.unless_expired(answer?);
             }
         }

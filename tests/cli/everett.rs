@@ -83,6 +83,21 @@ pub(crate) fn import(directory: &Path, files: &[&Path]) -> Answer {
     )
 }
 
+/// Starts a command, sends it a signal by its name after a while, and waits for its end.
+pub(crate) fn interrupted(arguments: &[&str], signal: &str, after: Duration) -> Answer {
+    let child = command(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(after);
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &id]).status();
+    assert!(sent.unwrap().success());
+    child.wait_with_output().unwrap().into()
+}
+
 /// A process that serves.
 pub(crate) struct Serving {
     child: Child,

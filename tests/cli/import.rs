@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
+use everett_lab::assemble::Template;
+use everett_ledger::{Network, Params};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::everett::{everett_reading, import, on};
+use crate::everett::{everett_reading, import, interrupted, on};
 use crate::vectors;
 
 /// The frames of a regtest file.
@@ -174,6 +177,67 @@ fn worlds_beyond_the_horizon_are_retired() {
             assert_eq!(answer.error()["reason"], "WORLD_RETIRED");
         }
     }
+}
+
+/// Frames of a chain of empty blocks.
+fn long_chain(count: u32) -> Vec<u8> {
+    let params = Params::new(Network::Regtest);
+    let (mut parent, mut time) = (params.genesis_hash(), params.genesis.header.time);
+    let mut bytes = Vec::new();
+    for height in 1..=count {
+        time += 1;
+        let template = Template {
+            height,
+            parent,
+            time,
+            bits: params.genesis.header.bits,
+            version: 0x2000_0000,
+            reward: params.subsidy(height),
+            witness_active: true,
+            payout: bitcoin::ScriptBuf::from_bytes(vec![0x51]),
+        };
+        let block = template.block(vec![]).unwrap();
+        parent = block.block_hash();
+        let block = bitcoin::consensus::serialize(&block);
+        bytes.extend(params.magic);
+        bytes.extend((block.len() as u32).to_le_bytes());
+        bytes.extend(block);
+    }
+    bytes
+}
+
+#[test]
+fn an_interrupted_import_keeps_what_it_has_and_goes_on_when_run_again() {
+    const BLOCKS: u32 = 30_000;
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("long.dat");
+    std::fs::write(&file, long_chain(BLOCKS)).unwrap();
+    let data = directory.path().join("data");
+    let (path, datadir) = (file.to_str().unwrap(), data.to_str().unwrap());
+    let arguments = [
+        "import",
+        "--network",
+        "regtest",
+        "--datadir",
+        datadir,
+        "--json",
+        path,
+    ];
+    let answer = interrupted(&arguments, "INT", Duration::from_millis(400));
+    let first = answer.json();
+    if first["interrupted"] == json!(false) {
+        eprintln!("the import was done before it could be interrupted");
+        return;
+    }
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(answer.error()["reason"], "INTERRUPTED");
+    let second = import(&data, &[&file]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    let second = second.json();
+    assert_eq!(
+        (&second["known"], &second["best_height"]),
+        (&first["accepted"], &json!(BLOCKS))
+    );
 }
 
 #[test]

@@ -86,3 +86,11 @@ fn a_lab_on_mainnet_is_wrong_usage() {
     assert_eq!(answer.code, Some(2));
     assert!(answer.stderr.contains("mainnet"), "{answer:?}");
 }
+
+#[test]
+fn listening_beyond_this_machine_without_a_token_is_wrong_usage() {
+    let directory = tempdir().unwrap();
+    let answer = on(directory.path(), &["run", "--grpc", "0.0.0.0:0"]);
+    assert_eq!(answer.code, Some(2));
+    assert!(answer.stderr.contains("--grpc-token"), "{answer:?}");
+}

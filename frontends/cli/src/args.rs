@@ -97,7 +97,7 @@ pub(crate) struct ConnectArgs {
         hide_env_values = true
     )]
     pub(crate) token: Option<String>,
-    /// Trust this certificate authority (PEM) for https://
+    /// For https://: the certificate (PEM) of the authority to trust, or the server's own
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 }

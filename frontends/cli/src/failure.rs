@@ -5,6 +5,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use everett_grpc::GrpcError;
 use everett_ledger::{
     BlockError, CompareError, OpenError, ReadError, StoreError, TransactionError, WorldError,
 };
@@ -192,6 +193,12 @@ impl From<NodeError> for Failure {
         match error {
             NodeError::Open(error) => error.into(),
             NodeError::LabOnMainnet | NodeError::NoReaders => Failure::usage(error),
+            NodeError::Frontend { source, .. } => match source.downcast_ref::<GrpcError>() {
+                Some(GrpcError::OpenBeyondLoopback { .. }) => {
+                    Failure::usage(format!("{source} (--grpc-token, --grpc-allow-open)"))
+                }
+                _ => Failure::named("NODE_FAILED", source),
+            },
             other => Failure::named("NODE_FAILED", other),
         }
     }

@@ -2,7 +2,7 @@
 //! Everett's own.
 //! Promises that every good block in them reaches the ledger, in whatever order they lie and
 //! whatever lies between them, and that what is not good is reported with its file and offset.
-//! Refuses to hold more than one group of blocks in memory: the index costs about 130 bytes a block.
+//! Refuses to hold more than one group of blocks in memory: the index takes about 200 bytes a block.
 //!
 //! ```text
 //! files ──scan──> frames (hash, parent, file, offset) ──plan──> order ──read by offset──> groups ──> Ledger::submit_blocks
@@ -15,12 +15,15 @@
 
 mod frames;
 mod plan;
+mod progress;
 mod report;
 mod run;
 mod source;
+mod submission;
 
+pub use progress::{Phase, Progress};
 pub use report::{FileSummary, Problem, ProblemKind, Summary};
-pub use run::{Import, ImportError, Phase, Progress};
+pub use run::{Import, ImportError};
 
 /// The longest block that a frame may hold, in bytes: none can weigh more than 4,000,000 units, and
 /// no byte weighs less than one.

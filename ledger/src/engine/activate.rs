@@ -1,10 +1,8 @@
 //! Owns the choice of the best world, and the way to it where it has no world yet.
 //! Promises that a branch that fails on the way is condemned and the next best one is tried.
 
-use std::cmp::Reverse;
-
+use super::base::base_limit;
 use super::group::Group;
-use super::tidy::base_limit;
 use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::rules::reject::Reject;
@@ -31,11 +29,7 @@ impl Group<'_> {
             fork_height,
             "validating a branch from behind the horizon"
         );
-        // Until it is through, a commit on the way must not retire the branch.
-        self.engine.activating = Some(target);
-        let outcome = self.connect_all(missing);
-        self.engine.activating = None;
-        if let Err(reject) = outcome? {
+        if let Err(reject) = self.connect_all(missing)? {
             return Ok(Err(reject));
         }
         if self.world(target).is_none() {
@@ -52,6 +46,9 @@ impl Group<'_> {
     /// Connects blocks from the last of the list to the first.
     fn connect_all(&mut self, mut blocks: Vec<BlockId>) -> Result<Result<(), Reject>, StoreError> {
         while let Some(id) = blocks.pop() {
+            if self.take_back(id)? {
+                continue;
+            }
             let block = self.read_block(id)?;
             if let Err(reject) = self.connect(id, &block)? {
                 self.condemn(id, Failure::Rule, &reject.reason)?;
@@ -98,10 +95,15 @@ impl Group<'_> {
         };
         for member in family {
             let node = self.node(member);
-            let live_parent = node
-                .parent
-                .is_some_and(|parent| self.world(parent).is_some());
-            if node.progress == Progress::Stored && !node.failed() && live_parent {
+            let Some(parent) = node.parent else { continue };
+            if node.progress != Progress::Stored || node.failed() {
+                continue;
+            }
+            // It may have been invalid when the last of its ancestors' blocks came.
+            if node.sequence == 0 && self.node(parent).sequence != 0 {
+                self.complete(member);
+            }
+            if self.world(parent).is_some() {
                 let block = self.read_block(member)?;
                 if let Err(reject) = self.connect(member, &block)? {
                     self.condemn(member, Failure::Rule, &reject.reason)?;
@@ -112,18 +114,9 @@ impl Group<'_> {
     }
 
     /// Makes the block with the most work the best world, the first seen among equals.
-    fn choose_best(&mut self) -> Result<(), StoreError> {
+    pub(super) fn choose_best(&mut self) -> Result<(), StoreError> {
         loop {
-            let candidate = {
-                let tree = self.shared.tree.read();
-                let complete = tree.all_ids().filter(|id| {
-                    let node = tree.node(*id);
-                    node.sequence != 0 && !node.failed()
-                });
-                complete
-                    .max_by_key(|id| (tree.node(*id).chainwork, Reverse(tree.node(*id).sequence)))
-            };
-            let candidate = candidate.unwrap_or(BlockId::GENESIS);
+            let candidate = self.shared.tree.read().best_candidate();
             if candidate == self.best.id {
                 return Ok(());
             }

@@ -10,8 +10,12 @@ use bitcoin::block::Header;
 use bitcoin::{BlockHash, OutPoint};
 
 use super::Engine;
+use super::base::Lowered;
 use super::orphans::Orphan;
+use super::stored::{read_stored, read_waiting};
+use super::tidy::Retirement;
 use crate::assumed::is_assumed_valid;
+use crate::chain_status::ChainStatus;
 use crate::coin::Coin;
 use crate::decode::{DecodedBlock, decode_block};
 use crate::delta::Delta;
@@ -22,15 +26,14 @@ use crate::path::Path;
 use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::script_check::{ScriptCheck, ScriptsAssumedValid};
-use crate::rules::{check_block, check_block_in_context, check_header, check_proof_of_work};
+use crate::rules::{
+    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+};
 use crate::shared::Shared;
-use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
+use crate::store::{BlockPosition, OrphanRow, StoreError, Writer, failpoint};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Node, Progress};
 use crate::world::WorldState;
-
-/// Bytes of deltas after which a long activation commits what it has: memory stays bounded on deep reorganisations.
-const MAX_STAGED_CHANGES: usize = 1_000_000;
 
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
@@ -58,7 +61,9 @@ pub(super) struct Group<'g> {
     writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
     staged_at: HashMap<BlockId, usize>,
-    staged_changes: usize,
+    pub(super) staged_changes: usize,
+    /// Blocks that the base gives back with the next commit, highest first.
+    pub(super) lowered: Vec<Lowered>,
     orphan_changes: Vec<OrphanChange>,
     pub(super) best: Arc<WorldState>,
     sequence_before: u64,
@@ -79,6 +84,7 @@ impl<'g> Group<'g> {
             staged: Vec::new(),
             staged_at: HashMap::new(),
             staged_changes: 0,
+            lowered: Vec::new(),
             orphan_changes: Vec::new(),
             best,
             sequence_before,
@@ -89,6 +95,15 @@ impl<'g> Group<'g> {
         self.writer
             .as_mut()
             .expect("a group holds its transaction but for the moment of a flush")
+    }
+
+    /// Both at once, for the moves of the base.
+    pub(super) fn writer_and_lowered(&mut self) -> (&mut Writer<'g>, &[Lowered]) {
+        let writer = self
+            .writer
+            .as_mut()
+            .expect("a group holds its transaction but for the moment of a flush");
+        (writer, &self.lowered)
     }
 
     fn now(&self) -> u64 {
@@ -128,28 +143,33 @@ impl<'g> Group<'g> {
             }
         };
         let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
-        let joined = match outcome {
-            Outcome::Accepted { hash, .. } => self.join(hash)?,
-            _ => Vec::new(),
-        };
+        let joined = self.join(block.hash)?;
         Ok(Submitted { outcome, joined })
     }
 
-    /// Lets in the orphans and the stored blocks that waited for `parent`, and those that waited for them.
+    /// Lets in the orphans that waited for `parent`, and those that waited for them. What makes them wait is that
+    /// the parent's header is unknown: once it is in the tree, even as an invalid one, they get their answer.
     fn join(&mut self, parent: BlockHash) -> Result<Vec<(BlockHash, Outcome)>, StoreError> {
         let mut joined = Vec::new();
         let mut parents = VecDeque::from([parent]);
         while let Some(parent) = parents.pop_front() {
-            for orphan in self.engine.orphans.waiting_for(&parent) {
+            let waiting = self.engine.orphans.waiting_for(&parent);
+            if waiting.is_empty() || self.shared.tree.read().find(&parent).is_none() {
+                continue;
+            }
+            for orphan in waiting {
                 self.remove_orphan(&orphan)?;
-                let bytes = self.shared.store.read_block(orphan.position)?;
-                let outcome = match decode_block(&bytes) {
-                    Ok((block, _)) => self.accept(&block, Source::Stored(orphan.position))?,
-                    Err(error) => return Err(undecodable(orphan.hash, &error)),
+                let block = match read_waiting(self.shared, orphan.hash, orphan.position) {
+                    Ok(block) => block,
+                    // Nothing is built on it yet: it can come again.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        tracing::warn!(%error, hash = %orphan.hash, "an orphan is dropped");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 };
-                if matches!(outcome, Outcome::Accepted { .. }) {
-                    parents.push_back(orphan.hash);
-                }
+                let outcome = self.accept(&block, Source::Stored(orphan.position))?;
+                parents.push_back(orphan.hash);
                 joined.push((orphan.hash, outcome));
             }
         }
@@ -180,8 +200,7 @@ impl<'g> Group<'g> {
         if let Some(id) = known {
             let node = self.node(id);
             if node.progress >= Progress::Stored || node.failed() {
-                let tree = self.shared.tree.read();
-                let status = self.shared.status(&tree, &self.best, id);
+                let status = ChainStatus::of(&node, id, &self.best.path);
                 return Ok(Outcome::Known {
                     hash,
                     height: node.height,
@@ -199,6 +218,9 @@ impl<'g> Group<'g> {
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
+            if let Err(reject) = check_orphan_witnesses(block, &shared.params) {
+                return rejected(None, reject);
+            }
             return self.keep_orphan(block, source);
         };
         let id = match known {
@@ -244,26 +266,27 @@ impl<'g> Group<'g> {
         if self.node(heaviest).chainwork > self.best.chainwork
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
-            && self.node(id).failed()
         {
-            return rejected(Some(height), reject);
+            self.choose_best()?;
+            if self.node(id).failed() {
+                return rejected(Some(height), reject);
+            }
         }
         self.accepted(id)
     }
 
     fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
-        let tree = self.shared.tree.read();
-        let node = tree.node(id);
+        let node = self.node(id);
         Ok(Outcome::Accepted {
             hash: node.hash,
             height: node.height,
-            status: self.shared.status(&tree, &self.best, id),
+            status: ChainStatus::of(&node, id, &self.best.path),
             best: self.best.id == id,
         })
     }
 
     /// Marks the block as complete down to genesis: from now on it can become the best tip.
-    fn complete(&mut self, id: BlockId) {
+    pub(super) fn complete(&mut self, id: BlockId) {
         let sequence = self.engine.sequence;
         self.engine.sequence += 1;
         self.update(id, |node| node.sequence = sequence);
@@ -278,7 +301,10 @@ impl<'g> Group<'g> {
             if self.node(parent).chainwork > self.node(heaviest).chainwork {
                 heaviest = parent;
             }
-            for child in self.node(parent).children().to_vec() {
+            let mut children = self.node(parent).children().to_vec();
+            // Those stand in the order of their headers; what counts as first seen is the block.
+            children.sort_by_key(|child| self.node(*child).position);
+            for child in children {
                 let node = self.node(child);
                 if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
                     continue;
@@ -324,23 +350,35 @@ impl<'g> Group<'g> {
         Ok(Outcome::Orphan { hash, previous })
     }
 
-    /// Takes a header without its block.
-    pub(super) fn submit_header(&mut self, header: &Header) -> Result<(), Reject> {
-        if self.shared.tree.read().find(&header.block_hash()).is_some() {
-            return Ok(());
+    /// Takes a header without its block, and lets in blocks that waited for it.
+    pub(super) fn submit_header(
+        &mut self,
+        header: &Header,
+    ) -> Result<Result<(), Reject>, StoreError> {
+        let hash = header.block_hash();
+        let known = self.shared.tree.read().find(&hash);
+        if let Some(id) = known {
+            let invalid = || {
+                let debug = "the block was found invalid before";
+                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
+            };
+            return Ok(if self.node(id).failed() {
+                Err(invalid())
+            } else {
+                Ok(())
+            });
         }
-        check_proof_of_work(header, &self.shared.params)?;
         let parent = self.shared.tree.read().find(&header.prev_blockhash);
-        let missing = || {
-            let debug = format!("the parent {} is unknown", header.prev_blockhash);
-            Reject {
-                kind: RejectKind::MissingPrevious,
-                reason: "prev-blk-not-found".into(),
-                debug,
-            }
-        };
-        self.place_header(parent.ok_or_else(missing)?, header)
-            .map(drop)
+        let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
+            let debug = || format!("the parent {} is unknown", header.prev_blockhash);
+            let missing =
+                || Reject::new(RejectKind::MissingPrevious, "prev-blk-not-found", debug());
+            self.place_header(parent.ok_or_else(missing)?, header)
+        });
+        if placed.is_ok() {
+            self.join(hash)?;
+        }
+        Ok(placed.map(drop))
     }
 
     /// Enters a header below `parent` if the rules for headers let it.
@@ -366,10 +404,7 @@ impl<'g> Group<'g> {
         block: &DecodedBlock,
     ) -> Result<Result<(), Reject>, StoreError> {
         let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
-        let path = match self.world(parent) {
-            Some(world) => world.path.clone(),
-            None => self.best.path.truncated(self.node(parent).height),
-        };
+        let path = self.path_to(parent);
         let connected = {
             let tree = self.shared.tree.read();
             let coins = ParentCoins {
@@ -411,34 +446,63 @@ impl<'g> Group<'g> {
             .meter
             .changes
             .fetch_add(delta.len() as u64, Ordering::Relaxed);
-        let (hash, chainwork) = {
-            let mut tree = self.shared.tree.write();
-            tree.update(id, |node| node.progress = Progress::Connected);
-            (tree.node(id).hash, tree.node(id).chainwork)
-        };
-        let world = WorldState::new(id, hash, chainwork, path);
+        self.update(id, |node| node.progress = Progress::Connected);
+        self.give_world(id, path, delta)?;
+        Ok(Ok(()))
+    }
+
+    /// The path to a block that has a world or lies on the best chain.
+    fn path_to(&self, id: BlockId) -> Path {
+        match self.world(id) {
+            Some(world) => world.path.clone(),
+            None => self.best.path.truncated(self.node(id).height),
+        }
+    }
+
+    /// Gives a world to a block of a retired branch whose versions are still there because somebody holds a world that
+    /// needs them; says whether they are.
+    pub(super) fn take_back(&mut self, id: BlockId) -> Result<bool, StoreError> {
+        let node = self.node(id);
+        if self.writer().delta(node.height, id)?.is_none() {
+            return Ok(false);
+        }
+        let path = self.path_to(node.parent.unwrap_or(BlockId::GENESIS));
+        // They were entered by an earlier group: a rollback of this one leaves them alone.
+        self.give_world(id, path.extended(id), Delta::default())?;
+        Ok(true)
+    }
+
+    /// Stages the world at a block that holds, says so, and makes it the best one if it has the most work.
+    fn give_world(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
+        let node = self.node(id);
+        let world = WorldState::new(id, node.hash, node.chainwork, path);
         self.stage(world.clone(), delta);
-        let kind = if self.extends_a_tip(parent, id) {
+        let kind = if self.extends_a_tip(id) {
             EventKind::TipExtended
         } else {
             EventKind::TipAdded
         };
-        let event = Event::step(kind, block.header.prev_blockhash, hash, self.now());
+        let event = Event::step(kind, node.header.prev_blockhash, node.hash, self.now());
         self.event(&event)?;
         if world.chainwork > self.best.chainwork {
             self.make_best(world)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
+        let fork = world.path.fork_height(&self.best.path);
+        if fork < world.height().min(self.best.height()) {
+            self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
+        }
         self.staged_changes += delta.len();
         self.staged_at.insert(world.id, self.staged.len());
         self.staged.push(Staged { world, delta });
     }
 
-    fn extends_a_tip(&self, parent: BlockId, child: BlockId) -> bool {
+    fn extends_a_tip(&self, child: BlockId) -> bool {
         let tree = self.shared.tree.read();
+        let parent = tree.node(child).parent.unwrap_or(BlockId::GENESIS);
         let siblings = tree.node(parent).children();
         !siblings
             .iter()
@@ -508,17 +572,7 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
-        let node = self.node(id);
-        let position = node.position.ok_or_else(|| {
-            StoreError::corrupt(
-                "headers",
-                format!("block {} counts as stored but has no position", node.hash),
-            )
-        })?;
-        let bytes = self.shared.store.read_block(position)?;
-        decode_block(&bytes)
-            .map(|(block, _)| block)
-            .map_err(|error| undecodable(node.hash, &error))
+        read_stored(self.shared, id)
     }
 
     pub(super) fn staged_worlds(&self) -> impl Iterator<Item = &Arc<WorldState>> {
@@ -526,53 +580,45 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.staged_changes > MAX_STAGED_CHANGES
+        self.staged_changes > self.engine.staged_changes
     }
 
-    /// Commits what there is and goes on with a new transaction.
+    /// Commits what there is and goes on with a new transaction. If the rest does not come to its commit, the best
+    /// world is not the one with the most work: the next group, or the next start, sees to that first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        self.commit_part()?;
-        self.writer = Some(self.shared.store.write()?);
-        Ok(())
-    }
-
-    /// Commits and ends without a transaction, so that another kind of one can run; [`Group::resume`] goes on.
-    pub(super) fn pause(&mut self) -> Result<(), StoreError> {
-        self.commit_part()
-    }
-
-    pub(super) fn resume(&mut self) -> Result<(), StoreError> {
+        self.engine.unfinished = true;
+        // Nothing is retired before the end of the group: a branch on its way to the top may fork off anywhere.
+        self.commit_part(None)?;
+        failpoint::reach("part-committed");
         self.writer = Some(self.shared.store.write()?);
         Ok(())
     }
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.restore_window()?;
-        self.commit_part()
+        self.shared.grow_up(self.best.height());
+        self.commit_part(Some(self.plan_retirement()))?;
+        self.engine.unfinished = false;
+        failpoint::reach("published");
+        Ok(())
     }
 
-    fn commit_part(&mut self) -> Result<(), StoreError> {
+    fn commit_part(&mut self, retirement: Option<Retirement>) -> Result<(), StoreError> {
         let Some(mut writer) = self.writer.take() else {
             return Ok(());
         };
-        self.shared.grow_up(self.best.height());
-        let published = self.write_rows(&mut writer).and_then(|()| {
-            let retirement = self.plan_retirement();
-            self.write_retirement(&mut writer, &retirement)?;
-            self.shared.meter.commit.time(|| writer.commit())?;
-            Ok(retirement)
+        let meter = &self.shared.meter;
+        let committed = self.write_rows(&mut writer).and_then(|()| {
+            if let Some(retirement) = &retirement {
+                self.write_retirement(&mut writer, retirement)?;
+            }
+            meter.commit.time(|| writer.commit())
         });
-        match published {
-            Ok(retirement) => {
-                self.publish();
-                self.retire(retirement);
-                Ok(())
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
+        match committed {
+            Ok(()) => self.publish(retirement),
+            Err(_) => self.roll_back(),
         }
+        committed
     }
 
     fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {
@@ -584,16 +630,23 @@ impl<'g> Group<'g> {
         writer.put_meta_u64("sequence", self.engine.sequence)
     }
 
-    fn publish(&mut self) {
-        self.shared.tree.write().publish();
-        let mut worlds = self.shared.worlds.write();
+    /// Shows readers what was committed, all of it at one moment.
+    fn publish(&mut self, retirement: Option<Retirement>) {
+        let shared = self.shared;
+        let (mut tree, mut worlds) = (shared.tree.write(), shared.worlds.write());
+        tree.publish();
         for staged in self.staged.drain(..) {
             worlds.live.insert(staged.world.id, staged.world);
         }
-        worlds.best = self.best.clone();
-        drop(worlds);
+        let old = std::mem::replace(&mut worlds.best, self.best.clone());
+        self.engine.leave_behind(&old, &worlds);
+        if let Some(retirement) = retirement {
+            self.engine.retire(retirement, &tree, &mut worlds);
+        }
+        drop((tree, worlds));
         self.staged_at.clear();
         self.staged_changes = 0;
+        self.lowered.clear();
         self.orphan_changes.clear();
         self.sequence_before = self.engine.sequence;
     }
@@ -603,6 +656,8 @@ impl<'g> Group<'g> {
             self.shared.overlay.forget(staged.world.id, &staged.delta);
         }
         self.staged_at.clear();
+        self.staged_changes = 0;
+        self.raise_base_again();
         self.shared.tree.write().rollback();
         for change in self.orphan_changes.drain(..).rev() {
             match change {
@@ -621,13 +676,6 @@ impl Drop for Group<'_> {
         self.writer = None;
         self.roll_back();
     }
-}
-
-pub(super) fn undecodable(hash: BlockHash, error: &impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt(
-        "block files",
-        format!("the stored block {hash} does not decode: {error}"),
-    )
 }
 
 /// The coins of the world that a block is connected to.

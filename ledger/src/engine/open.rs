@@ -3,20 +3,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
 use super::Engine;
+use super::base::base_limit;
+use super::group::Group;
 use super::orphans::{Orphan, Orphans};
-use super::tidy::{base_limit, rewind};
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
 use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::path::Path;
-use crate::shared::{Shared, Worlds, YOUNG_CHAIN};
+use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -64,10 +65,9 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
             live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
         } else if fork < node.height {
-            retired.push(id);
+            retired.push((id, path));
         }
     }
-    retired.sort_by_key(|id| loaded.tree.node(*id).height);
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
     let shared = Arc::new(Shared {
@@ -85,7 +85,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         }),
         meter: Meter::default(),
         overlay: loaded.overlay,
-        overlay_floor: AtomicU32::new(loaded.base.height),
+        overlay_floor: OverlayFloor::new(loaded.base.height),
     });
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -95,15 +95,13 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             writer.put_meta_u64("horizon", u64::from(horizon))?;
             writer.commit()?;
         }
-        // A larger horizon than last time brings blocks back inside it.
-        rewind(&shared, base_limit(floor))?;
-        let mut worlds = shared.worlds.write();
+        let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
                 worlds
                     .live
                     .entry(id)
-                    .or_insert_with(|| shared.world_on(&best.path, id));
+                    .or_insert_with(|| WorldState::on(&tree, &best.path, id));
             }
         }
     }
@@ -111,18 +109,49 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
-    let engine = Engine {
+    let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
         sequence: loaded.sequence,
         earliest_fork,
-        activating: None,
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
         checkpoint_interval: config.checkpoint_interval,
+        staged_changes: config.staged_changes,
+        unfinished: false,
     };
+    if config.access == Access::Writer {
+        engine.take_up(loaded.base)?;
+    }
     Ok((shared, engine))
+}
+
+impl Engine {
+    /// Does what the last process left undone.
+    fn take_up(&mut self, base: BasePoint) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let best = shared.best();
+        // A larger horizon than last time brings blocks back inside it.
+        if base.height > base_limit(shared.window_floor(best.height())) {
+            Group::begin(self, &shared)?.commit()?;
+        }
+        let tree = shared.tree.read();
+        let better = |id: BlockId| {
+            let node = tree.node(id);
+            node.sequence != 0 && !node.failed() && node.chainwork > best.chainwork
+        };
+        self.unfinished = tree.node(best.id).failed() || tree.ids().any(better);
+        drop(tree);
+        if self.unfinished {
+            let finished = self.begin(&shared).and_then(Group::commit);
+            if let Err(error) = finished {
+                tracing::warn!(%error, "a reorganisation is not finished; the next block tries again");
+            }
+        }
+        self.tidy();
+        Ok(())
+    }
 }
 
 /// Writes a ledger that knows the genesis block.
@@ -206,9 +235,11 @@ impl Loaded {
             tree.node(best).chainwork,
             best_path.clone(),
         );
+        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
+        // As they came: which of two children of one parent was seen first decides between them.
+        rows.sort_by_key(|row| (row.position.file, row.position.offset));
         let mut orphans = Orphans::default();
-        for row in reader.orphans()? {
-            let row = row?;
+        for row in rows {
             orphans.insert(Orphan {
                 hash: row.hash,
                 previous: row.previous,

@@ -1,4 +1,4 @@
-//! Owns what happens to worlds that nobody needs: retirement, held worlds, and the moves of the base.
+//! Owns what happens to worlds that nobody needs: retirement, held worlds, and when the base moves up.
 //! Promises that the base stays far enough below every world that can be asked, and that a held world is either
 //! whole or says that it is gone.
 //! Refuses to fail a block: what cannot be tidied now is tidied after a later one.
@@ -9,23 +9,14 @@ use std::sync::atomic::Ordering;
 use bitcoin::BlockHash;
 
 use super::Engine;
-use super::group::{Group, undecodable};
-use crate::decode::decode_block;
-use crate::delta::Delta;
+use super::base::{MAX_BLOCKS_A_MOVE, advance, base_limit};
+use super::group::Group;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;
-use crate::rules::connect::created_coins;
-use crate::shared::Shared;
-use crate::store::{BasePoint, StoreError, Writer};
+use crate::shared::Worlds;
+use crate::store::{StoreError, Writer, failpoint};
+use crate::tree::BlockTree;
 use crate::world::{COINBASE_MATURITY, WorldState};
-
-/// Most blocks folded into the base or given back by it in one transaction.
-const MAX_BLOCKS_A_MOVE: u32 = 256;
-
-/// How high the base may be below a world at `height`: what is immature there must lie above the base, in the overlay.
-pub(super) fn base_limit(height: u32) -> u32 {
-    height.saturating_sub(COINBASE_MATURITY)
-}
 
 /// The worlds that a new best world leaves behind the horizon.
 #[derive(Default)]
@@ -63,11 +54,7 @@ impl<'g> Group<'g> {
                 continue;
             }
             let fork = world.path.fork_height(&self.best.path);
-            let on_its_way = self
-                .engine
-                .activating
-                .is_some_and(|target| tree.is_ancestor(world.id, target));
-            if fork >= floor || on_its_way {
+            if fork >= floor {
                 plan.earliest_fork = plan.earliest_fork.min(fork);
                 continue;
             }
@@ -81,7 +68,7 @@ impl<'g> Group<'g> {
             }
             plan.worlds.push(world.clone());
         }
-        plan.worlds.sort_by_key(|world| world.height());
+        plan.worlds.sort_by_key(|world| (world.height(), world.id));
         plan
     }
 
@@ -96,51 +83,50 @@ impl<'g> Group<'g> {
         }
         Ok(())
     }
-
-    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
-    pub(super) fn retire(&mut self, plan: Retirement) {
-        self.engine.earliest_fork = plan.earliest_fork;
-        let mut gone = plan.worlds;
-        self.engine
-            .retired
-            .extend(gone.iter().map(|world| world.id));
-        let mut registry = self.shared.worlds.write();
-        for world in &gone {
-            registry.live.remove(&world.id);
-        }
-        let path = &self.best.path;
-        let floor = self.shared.window_floor(path.height());
-        let below = (0..floor).rev().map_while(|height| path.at(height));
-        gone.extend(below.map_while(|id| registry.live.remove(&id)));
-        let inside: Vec<BlockId> = (floor..path.height())
-            .map_while(|height| path.at(height))
-            .take_while(|id| !registry.live.contains_key(id))
-            .collect();
-        for id in inside {
-            registry.live.insert(id, self.shared.world_on(path, id));
-        }
-        drop(registry);
-        self.engine.hold(gone);
-    }
-
-    /// Lowers the base when the best world moved down so far that the horizon's end would lie below it.
-    pub(super) fn restore_window(&mut self) -> Result<(), StoreError> {
-        let floor = self.shared.window_floor(self.best.height());
-        self.lower_base(base_limit(floor))
-    }
-
-    /// Moves the base down to `height` if it is above; commits what the group has first.
-    pub(super) fn lower_base(&mut self, height: u32) -> Result<(), StoreError> {
-        if self.shared.store.read()?.base()?.height <= height {
-            return Ok(());
-        }
-        self.pause()?;
-        rewind(self.shared, height)?;
-        self.resume()
-    }
 }
 
 impl Engine {
+    /// Notes the blocks of the old best chain that have versions but no world, where the new one leaves it behind the
+    /// horizon: nobody else would ever think of them.
+    pub(super) fn leave_behind(&mut self, old: &WorldState, worlds: &Worlds) {
+        let fork = old.path.fork_height(&worlds.best.path);
+        let left = (fork + 1..=old.height())
+            .map_while(|height| old.path.at(height))
+            .take_while(|id| !worlds.live.contains_key(id));
+        self.retired.extend(left.map(|id| (id, old.path.clone())));
+    }
+
+    /// Lets go of what fell behind the horizon and takes back what an invalidation brought inside it again.
+    pub(super) fn retire(&mut self, plan: Retirement, tree: &BlockTree, worlds: &mut Worlds) {
+        self.earliest_fork = plan.earliest_fork;
+        let mut gone = plan.worlds;
+        for world in &gone {
+            worlds.live.remove(&world.id);
+            self.retired.push((world.id, world.path.clone()));
+        }
+        let best = worlds.best.path.clone();
+        let floor = self.shared.window_floor(best.height());
+        let below = (0..floor).rev().map_while(|height| best.at(height));
+        gone.extend(below.map_while(|id| worlds.live.remove(&id)));
+        let inside: Vec<BlockId> = (floor..best.height())
+            .map_while(|height| best.at(height))
+            .take_while(|id| !worlds.live.contains_key(id))
+            .collect();
+        for id in inside {
+            worlds.live.insert(id, WorldState::on(tree, &best, id));
+        }
+        self.retired.retain(|(id, path)| {
+            let fork = path.fork_height(&best).min(tree.node(*id).height);
+            let on_best = fork == tree.node(*id).height;
+            if fork >= floor && !on_best && !worlds.live.contains_key(id) {
+                self.earliest_fork = self.earliest_fork.min(fork);
+                worlds.live.insert(*id, WorldState::on(tree, path, *id));
+            }
+            !on_best && !worlds.live.contains_key(id)
+        });
+        self.hold(gone);
+    }
+
     /// Remembers those worlds that somebody still holds.
     fn hold(&mut self, gone: Vec<Arc<WorldState>>) {
         // Out of the registry no new handle can come, so a count of one is final.
@@ -167,12 +153,12 @@ impl Engine {
         let best = shared.best();
         let floor = shared.window_floor(best.height());
         self.expire_held(&best, floor);
-        self.purge_retired()?;
         shared.meter.held.store(self.held.len(), Ordering::Relaxed);
         shared
             .meter
             .orphans
             .store(self.orphans.len(), Ordering::Relaxed);
+        self.purge_retired()?;
         let held = self
             .held
             .iter()
@@ -214,23 +200,24 @@ impl Engine {
             return Ok(());
         }
         let shared = self.shared.clone();
-        let tree = shared.tree.read();
-        let live = shared.worlds.read();
-        // A block may have come back to life since it was retired.
-        self.retired.retain(|id| !live.live.contains_key(id));
-        drop(live);
-        let needed = |id: BlockId| {
-            let height = tree.node(id).height;
-            self.held.iter().any(|world| world.path.holds(height, id))
-        };
-        let (kept, dropped): (Vec<BlockId>, Vec<BlockId>) =
-            self.retired.iter().partition(|id| needed(**id));
-        let rows: Vec<(u32, BlockId)> = dropped
-            .iter()
-            .map(|id| (tree.node(*id).height, *id))
-            .collect();
-        drop(tree);
+        let mut rows: Vec<(u32, BlockId)> = Vec::new();
+        let mut kept = Vec::new();
+        {
+            let (tree, worlds) = (shared.tree.read(), shared.worlds.read());
+            for (id, path) in &self.retired {
+                let height = tree.node(*id).height;
+                // A commit that failed half-way may have left a block here that came back to life.
+                if worlds.live.contains_key(id) || worlds.best.path.holds(height, *id) {
+                    continue;
+                }
+                match self.held.iter().any(|world| world.path.holds(height, *id)) {
+                    true => kept.push((*id, path.clone())),
+                    false => rows.push((height, *id)),
+                }
+            }
+        }
         if rows.is_empty() {
+            self.retired = kept;
             return Ok(());
         }
         let mut writer = shared.store.write()?;
@@ -242,135 +229,11 @@ impl Engine {
             }
         }
         writer.commit()?;
+        failpoint::reach("purged");
         self.retired = kept;
         for (id, delta) in &deltas {
             shared.overlay.forget(*id, delta);
         }
         Ok(())
     }
-}
-
-/// Folds the deltas of the best chain up to `height` into the base.
-fn advance(
-    shared: &Shared,
-    best: &WorldState,
-    from: BasePoint,
-    height: u32,
-) -> Result<(), StoreError> {
-    let mut writer = shared.store.write()?;
-    let mut folded = Vec::new();
-    for height in from.height + 1..=height {
-        let id = on_path(best, height)?;
-        let delta = writer
-            .delta(height, id)?
-            .ok_or_else(|| missing("journal", shared.hash(id)))?;
-        folded.push((height, id, delta));
-    }
-    let to = BasePoint {
-        block: on_path(best, height)?,
-        height,
-    };
-    writer.fold(to, folded.iter().map(|(_, _, delta)| delta))?;
-    for (height, id, delta) in &folded {
-        writer.put_undo(*id, &delta.spent)?;
-        writer.delete_delta(*height, *id)?;
-    }
-    let (old, new) = (shared.hash(from.block), shared.hash(to.block));
-    writer.append_event(
-        &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
-    )?;
-    writer.commit()?;
-    // From here on a reader with an older transaction notices and asks again; see world.rs.
-    shared.overlay_floor.store(height, Ordering::Release);
-    for (_, id, delta) in &folded {
-        shared.overlay.settle(*id, delta);
-    }
-    tracing::debug!(height, "checkpoint");
-    Ok(())
-}
-
-/// Takes blocks out of the base, back into journal and overlay, down to `height`.
-pub(super) fn rewind(shared: &Shared, height: u32) -> Result<(), StoreError> {
-    let best = shared.best();
-    loop {
-        let base = shared.store.read()?.base()?;
-        if base.height <= height {
-            return Ok(());
-        }
-        let to = height.max(base.height.saturating_sub(MAX_BLOCKS_A_MOVE));
-        let mut undone = Vec::new();
-        for height in (to + 1..=base.height).rev() {
-            let id = on_path(&best, height)?;
-            undone.push((height, id, restore_delta(shared, id, height)?));
-        }
-        // Versions first, the lower base after them: a reader never finds a gap between the two.
-        for (height, id, delta) in &undone {
-            shared.overlay.unsettle(*id, *height, delta);
-        }
-        shared.overlay_floor.store(to, Ordering::Release);
-        if let Err(error) = commit_rewind(shared, &best, to, &undone) {
-            shared.overlay_floor.store(base.height, Ordering::Release);
-            for (_, id, delta) in undone.iter().rev() {
-                shared.overlay.settle(*id, delta);
-            }
-            return Err(error);
-        }
-        tracing::info!(
-            from = base.height,
-            to,
-            "the base was lowered for a deep reorganisation"
-        );
-    }
-}
-
-fn commit_rewind(
-    shared: &Shared,
-    best: &WorldState,
-    height: u32,
-    undone: &[(u32, BlockId, Delta)],
-) -> Result<(), StoreError> {
-    let mut writer = shared.store.write()?;
-    let to = BasePoint {
-        block: on_path(best, height)?,
-        height,
-    };
-    writer.unfold(to, undone.iter().map(|(_, _, delta)| delta))?;
-    for (height, id, delta) in undone {
-        writer.put_delta(*height, *id, delta)?;
-        writer.delete_undo(*id)?;
-    }
-    writer.commit()
-}
-
-/// The whole delta of a block in the base: what it spent is kept, what it created is in its bytes.
-fn restore_delta(shared: &Shared, id: BlockId, height: u32) -> Result<Delta, StoreError> {
-    let (hash, position) = {
-        let tree = shared.tree.read();
-        (tree.node(id).hash, tree.node(id).position)
-    };
-    let spent = shared
-        .store
-        .read()?
-        .undo(id)?
-        .ok_or_else(|| missing("undo", hash))?;
-    let position = position.ok_or_else(|| missing("block files", hash))?;
-    let bytes = shared.store.read_block(position)?;
-    let (block, _) = decode_block(&bytes).map_err(|error| undecodable(hash, &error))?;
-    Ok(Delta {
-        spent,
-        created: created_coins(&block, height),
-    })
-}
-
-fn on_path(best: &WorldState, height: u32) -> Result<BlockId, StoreError> {
-    best.path.at(height).ok_or_else(|| {
-        StoreError::corrupt(
-            "meta",
-            format!("the base is above the best tip at height {height}"),
-        )
-    })
-}
-
-fn missing(table: &str, hash: BlockHash) -> StoreError {
-    StoreError::corrupt(table, format!("nothing is there for block {hash}"))
 }

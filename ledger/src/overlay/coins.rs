@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::shards::{Keyed, Shards};
 use crate::coin::{Coin, ScriptPubKey};
+use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::path::Path;
 
@@ -64,6 +65,10 @@ impl Keyed for Entry {
     fn key(&self) -> &OutPoint {
         &self.outpoint
     }
+
+    fn husk() -> Entry {
+        Entry::empty(OutPoint::null())
+    }
 }
 
 impl Entry {
@@ -122,17 +127,31 @@ impl CoinOverlay {
             .unwrap_or(Seen::Untouched)
     }
 
-    pub(super) fn create(&self, outpoint: OutPoint, coin: &Coin, block: BlockId) {
-        self.change(outpoint, |entry| {
-            entry.set_body(coin);
-            entry.versions.push(Version::new(block, coin.height, true));
-        });
-    }
-
-    pub(super) fn spend(&self, outpoint: OutPoint, block: BlockId, height: u32) {
-        self.change(outpoint, |entry| {
-            entry.versions.push(Version::new(block, height, false))
-        });
+    pub(super) fn apply(&self, block: BlockId, height: u32, delta: &Delta) {
+        let (spent, created) = (
+            Version::new(block, height, false),
+            Version::new(block, height, true),
+        );
+        let spent = delta
+            .spent
+            .iter()
+            .map(|(outpoint, _)| (*outpoint, None, spent));
+        let created = delta
+            .created
+            .iter()
+            .map(|(outpoint, coin)| (*outpoint, Some(coin), created));
+        let changes: Vec<(OutPoint, Option<&Coin>, Version)> = spent.chain(created).collect();
+        self.entries.change_all(
+            &changes,
+            |change| &change.0,
+            |change| Entry::empty(change.0),
+            |entry, (_, coin, version)| {
+                if let Some(coin) = coin {
+                    entry.set_body(coin);
+                }
+                entry.versions.push(*version);
+            },
+        );
     }
 
     pub(super) fn uncreate(&self, outpoint: OutPoint, coin: &Coin, block: BlockId) {

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::shards::{Keyed, Shards};
 use crate::coin::Coin;
+use crate::delta::Delta;
 use crate::id::{BlockId, ScriptHash};
 use crate::path::Path;
 
@@ -105,6 +106,10 @@ impl Keyed for Entry {
     fn key(&self) -> &ScriptHash {
         &self.script
     }
+
+    fn husk() -> Entry {
+        Entry::new(ScriptHash([0; 32]))
+    }
 }
 
 impl Entry {
@@ -178,48 +183,26 @@ impl ScriptOverlay {
             .unwrap_or_default()
     }
 
-    pub(super) fn create(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        block: BlockId,
-        path: &Path,
-    ) {
-        self.append(script, outpoint, coin, true, block, path);
-    }
-
-    pub(super) fn spend(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        block: BlockId,
-        path: &Path,
-    ) {
-        self.append(script, outpoint, coin, false, block, path);
-    }
-
-    fn append(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        created: bool,
-        block: BlockId,
-        path: &Path,
-    ) {
+    pub(super) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {
         let height = path.height();
-        self.entries.change(
-            &script,
-            || Entry::new(script),
-            |entry| {
-                let running = entry
-                    .running_at(path, height)
-                    .plus(Totals::of(coin, created));
+        let named = |created: bool| {
+            move |(outpoint, coin): &(OutPoint, Coin)| {
+                let script = ScriptHash::of(&coin.script_pubkey);
+                (script, *outpoint, Totals::of(coin, created), created)
+            }
+        };
+        let spent = delta.spent.iter().map(named(false));
+        let created = delta.created.iter().map(named(true));
+        let changes: Vec<(ScriptHash, OutPoint, Totals, bool)> = spent.chain(created).collect();
+        self.entries.change_all(
+            &changes,
+            |change| &change.0,
+            |change| Entry::new(change.0),
+            |entry, (_, outpoint, change, created)| {
+                let running = entry.running_at(path, height).plus(*change);
                 entry
                     .changes
-                    .push(Change::new(outpoint, block, height, created, running));
+                    .push(Change::new(*outpoint, block, height, *created, running));
             },
         );
     }

@@ -1,24 +1,31 @@
-//! Owns the table under both overlays: hash tables behind locks of their own.
+//! Owns the table under both overlays: entries in shards, each behind a lock of its own.
 //! Promises that a lock is held for one entry's change, so that readers hardly ever meet the writer.
 
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 use parking_lot::RwLock;
+
+use super::slab::Slab;
 
 /// Enough that eight readers and the writer rarely want the same one, few enough that empty ones cost nothing.
 const SHARDS: usize = 256;
 
+/// Changes made before a shard's lock is given up for a moment: a few microseconds' worth.
+const MAX_CHANGES_A_LOCK: usize = 64;
+
 /// A value that knows its own key.
 pub(super) trait Keyed {
     type Key: Hash + Eq;
+
     fn key(&self) -> &Self::Key;
+
+    /// What stands in a vacant place.
+    fn husk() -> Self;
 }
 
-pub(super) struct Shards<E: Keyed> {
-    shards: Box<[RwLock<HashTable<E>>]>,
+pub(super) struct Shards<E> {
+    shards: Box<[RwLock<Slab<E>>]>,
     /// Seeded at random: outpoints and scripts come from strangers.
     hasher: RandomState,
 }
@@ -31,17 +38,15 @@ impl<E: Keyed> Shards<E> {
         }
     }
 
-    fn shard(&self, hash: u64) -> &RwLock<HashTable<E>> {
-        // The table uses the top bits for tags and the low bits for buckets: take bits from between.
-        &self.shards[(hash >> 32) as usize % SHARDS]
+    /// The shard of a key, and the half of its hash that the shard itself works with.
+    fn place(&self, key: &E::Key) -> (&RwLock<Slab<E>>, u32) {
+        let hash = self.hasher.hash_one(key);
+        (&self.shards[shard_of(hash)], hash as u32)
     }
 
     pub(super) fn read<R>(&self, key: &E::Key, look: impl FnOnce(&E) -> R) -> Option<R> {
-        let hash = self.hasher.hash_one(key);
-        self.shard(hash)
-            .read()
-            .find(hash, |entry| entry.key() == key)
-            .map(look)
+        let (shard, hash) = self.place(key);
+        shard.read().find(hash, key).map(look)
     }
 
     /// Changes the entry of `key`, which `make` makes when there is none.
@@ -51,37 +56,41 @@ impl<E: Keyed> Shards<E> {
         make: impl FnOnce() -> E,
         change: impl FnOnce(&mut E),
     ) {
-        let hash = self.hasher.hash_one(key);
-        let mut table = self.shard(hash).write();
-        match table.entry(
-            hash,
-            |entry| entry.key() == key,
-            |entry| self.hasher.hash_one(entry.key()),
-        ) {
-            Slot::Occupied(mut slot) => change(slot.get_mut()),
-            Slot::Vacant(slot) => {
-                let mut entry = make();
-                change(&mut entry);
-                slot.insert(entry);
+        let (shard, hash) = self.place(key);
+        change(shard.write().find_or_make(hash, key, make));
+    }
+
+    /// Makes many changes, each to the entry of its key, in the order of `items` where keys are the same.
+    ///
+    /// They are made shard by shard: that takes a lock once for many, and lets the processor fetch the memory of
+    /// several entries at a time.
+    pub(super) fn change_all<T>(
+        &self,
+        items: &[T],
+        key: impl Fn(&T) -> &E::Key,
+        make: impl Fn(&T) -> E,
+        change: impl Fn(&mut E, &T),
+    ) {
+        let hashes: Vec<u64> = items
+            .iter()
+            .map(|item| self.hasher.hash_one(key(item)))
+            .collect();
+        for (shard, members) in by_shard(&hashes).iter().enumerate() {
+            for some in members.chunks(MAX_CHANGES_A_LOCK) {
+                let mut entries = self.shards[shard].write();
+                for at in some {
+                    let item = &items[*at as usize];
+                    let hash = hashes[*at as usize] as u32;
+                    change(entries.find_or_make(hash, key(item), || make(item)), item);
+                }
             }
         }
     }
 
     /// Changes the entry of `key` if there is one; `keep` says whether it stays.
     pub(super) fn prune(&self, key: &E::Key, keep: impl FnOnce(&mut E) -> bool) {
-        let hash = self.hasher.hash_one(key);
-        let mut table = self.shard(hash).write();
-        if let Ok(mut slot) = table.find_entry(hash, |entry| entry.key() == key)
-            && !keep(slot.get_mut())
-        {
-            slot.remove();
-            // A table that was once large gives its memory back.
-            if table.len() * 8 < table.capacity() && table.capacity() > 64 {
-                let hasher = &self.hasher;
-                let target = table.len() * 2;
-                table.shrink_to(target, |entry| hasher.hash_one(entry.key()));
-            }
-        }
+        let (shard, hash) = self.place(key);
+        shard.write().prune(hash, key, keep);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -90,9 +99,20 @@ impl<E: Keyed> Shards<E> {
 
     /// Bytes of the tables themselves.
     pub(super) fn table_bytes(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.read().allocation_size())
-            .sum()
+        self.shards.iter().map(|shard| shard.read().bytes()).sum()
     }
+}
+
+/// The half of the hash that the shard itself does not work with.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
+
+/// The positions of the hashes that belong to each shard, in order.
+fn by_shard(hashes: &[u64]) -> Vec<Vec<u32>> {
+    let mut shards = vec![Vec::new(); SHARDS];
+    for (at, hash) in hashes.iter().enumerate() {
+        shards[shard_of(*hash)].push(at as u32);
+    }
+    shards
 }

@@ -153,6 +153,40 @@ fn starts_with_height(block: &DecodedBlock, height: u32) -> bool {
     input.is_some_and(|input| input.script_sig.as_bytes().starts_with(expected.as_bytes()))
 }
 
+/// The height that the coinbase's script starts with (BIP34), if it starts with one.
+fn claimed_height(block: &DecodedBlock) -> Option<u32> {
+    let input = block.transactions.first()?.tx.input.first()?;
+    let (first, rest) = input.script_sig.as_bytes().split_first()?;
+    let height = match first {
+        0x51..=0x60 => u32::from(first - 0x50),
+        length @ 1..=4 => {
+            let pushed = rest.get(..usize::from(*length))?;
+            let add = |height: u32, byte: &u8| height << 8 | u32::from(*byte);
+            pushed.iter().rev().fold(0, add)
+        }
+        _ => return None,
+    };
+    Some(height).filter(|height| starts_with_height(block, *height))
+}
+
+/// Checks the witnesses of a block that passed [`check_block`] and whose parent is not known, as far as they can be
+/// judged: by the height that its coinbase claims.
+///
+/// Without it, anyone could put a copy with other witnesses, which has the same hash, into the place that is kept for
+/// the block. Reasons, all of kind `Mutated`: see [`check_block_in_context`].
+pub fn check_orphan_witnesses(block: &DecodedBlock, params: &Params) -> Result<(), Reject> {
+    if params.segwit_height <= 1 {
+        return check_witnesses(block, true);
+    }
+    // Where BIP34 holds before witnesses are committed to, a wrong claim makes the block invalid anyway.
+    match claimed_height(block) {
+        Some(height) if params.bip34_height <= params.segwit_height => {
+            check_witnesses(block, height >= params.segwit_height)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where the coinbase commits to the witnesses: the last output that looks like it (BIP141).
 pub fn witness_commitment_index(block: &DecodedBlock) -> Option<usize> {
     let outputs = &block.transactions.first()?.tx.output;

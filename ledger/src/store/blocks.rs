@@ -36,8 +36,8 @@ const FRAME_HEAD: usize = 8;
 /// How many block files are kept open for reading.
 const MAX_OPEN_FILES: usize = 32;
 
-/// Where a block's bytes are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Where a block's bytes are. Files are only appended to: positions are ordered as the blocks arrived.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlockPosition {
     /// The block file's number.
     pub file: u32,
@@ -258,10 +258,7 @@ impl BlockFiles {
     /// Reads a block and checks the frame around it.
     pub(super) fn read(&self, position: BlockPosition) -> Result<Vec<u8>, StoreError> {
         let path = self.path(position.file);
-        let damaged = |detail: &str| {
-            let offset = position.offset;
-            damaged_file(&path, format!("at offset {offset}: {detail}"))
-        };
+        let damaged = |detail: &str| self.damaged(position, detail);
         let Some(start) = u64::from(position.offset).checked_sub(FRAME_HEAD as u64) else {
             return Err(damaged("no frame can start before the file does"));
         };
@@ -293,6 +290,12 @@ impl BlockFiles {
         let mut block = vec![0; position.length as usize];
         read(&mut block, u64::from(position.offset))?;
         Ok(block)
+    }
+
+    pub(super) fn damaged(&self, position: BlockPosition, detail: &str) -> StoreError {
+        let offset = position.offset;
+        let path = self.path(position.file);
+        damaged_file(&path, format!("at offset {offset}: {detail}"))
     }
 
     fn open_for_reading(&self, number: u32) -> io::Result<Arc<File>> {

@@ -23,6 +23,10 @@ pub const POINTS: &[&str] = &[
     "fold-after-commit",
 ];
 
+/// The engine's boundaries: the base lowered for a reorganisation but not committed, a part of a long reorganisation
+/// committed, a group committed and published, retired branches dropped.
+pub const ENGINE_POINTS: &[&str] = &["base-lowered", "part-committed", "published", "purged"];
+
 const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
 const ON: u8 = 2;

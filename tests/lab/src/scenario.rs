@@ -76,14 +76,15 @@ mod amount;
 mod expect;
 mod file;
 mod play;
+mod played;
 mod purse;
+mod raw;
 mod story;
 
 pub use expect::Unmet;
 pub use file::ScenarioError;
-pub use play::{
-    PlayCause, PlayError, Played, PlayedBlock, PlayedParty, PlayedPayment, PlayedWorld,
-};
+pub use play::{PlayCause, PlayError};
+pub use played::{Played, PlayedBlock, PlayedParty, PlayedPayment, PlayedWorld};
 pub use story::{Scenario, Step};
 
 /// The scenario that the lab plays when it is given none: a payment confirmed on one branch and

@@ -1,5 +1,13 @@
-//! What the suites share: where the data lies, block files read frame by frame, Bitcoin Core's answers, and random
-//! histories with a naive model of what a ledger makes of them.
+//! What the suites share: where the data lies, block files read frame by frame, Bitcoin Core's answers; and naive
+//! ledgers, blocks to feed them with, and histories that are lived through side by side.
 
+pub mod answers;
+pub mod corrupt;
 pub mod data;
 pub mod durability;
+pub mod flaw;
+pub mod history;
+pub mod mint;
+pub mod naive;
+pub mod random;
+pub mod walk;

@@ -81,10 +81,16 @@ fn verdict(summary: &Summary) -> Result<ExitCode, Failure> {
     Err(Failure::named(
         "IMPORT_PROBLEMS",
         format!(
-            "{damage} problems in the files ({} blocks refused); the good blocks are kept",
-            summary.rejected + summary.undecodable
+            "{}, {} refused; the good blocks are kept",
+            counted(damage, "problem in the files", "problems in the files"),
+            counted(summary.rejected + summary.undecodable, "block", "blocks")
         ),
     ))
+}
+
+/// `1 block`, `2 blocks`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 impl View for Summary {
@@ -96,9 +102,9 @@ impl View for Summary {
             0.0
         };
         let mut text = format!(
-            "{} blocks in {} files: {} accepted, {} known before",
-            self.blocks,
-            self.files.len(),
+            "{} in {}: {} accepted, {} known before",
+            counted(self.blocks, "block", "blocks"),
+            counted(self.files.len() as u64, "file", "files"),
             self.accepted,
             self.known
         );
@@ -113,12 +119,12 @@ impl View for Summary {
             }
         }
         text.push_str(&format!(
-            "\n{} in {:.1} s ({rate:.1} MB/s)\nbest {} (height {}), {} tips\n",
+            "\n{} in {:.1} s ({rate:.1} MB/s)\nbest {} (height {}), {}\n",
             HumanBytes(self.submitted_bytes),
             self.seconds,
             self.best_hash,
             self.best_height,
-            self.tips
+            counted(self.tips as u64, "tip", "tips")
         ));
         text
     }

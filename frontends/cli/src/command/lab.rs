@@ -44,7 +44,8 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         played,
         scenario: script.name.clone(),
         network,
-        datadir: place.path().to_owned(),
+        // A temporary directory is gone when this process is.
+        datadir: place.lasting(args.exit),
         grpc: url,
     };
     if args.exit {
@@ -162,6 +163,14 @@ impl Place {
                         format!("no temporary directory: {error}; name one with --datadir"),
                     )
                 }),
+        }
+    }
+
+    /// The directory, if there will still be one for whoever reads of it.
+    fn lasting(&self, ends_now: bool) -> Option<PathBuf> {
+        match self {
+            Place::Temporary(_) if ends_now => None,
+            _ => Some(self.path().to_owned()),
         }
     }
 

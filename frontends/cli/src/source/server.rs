@@ -49,7 +49,7 @@ pub(crate) struct ServerAddress {
     /// `http://…` or `https://…`.
     pub(crate) url: String,
     pub(crate) token: Option<String>,
-    /// The certificate of the authority to trust, in PEM; the system's if there is none.
+    /// The certificate of the authority to trust, in PEM; `https://` needs one.
     pub(crate) tls_ca: Option<PathBuf>,
 }
 
@@ -141,6 +141,14 @@ impl Server {
         Ok(self.runtime.block_on(call)?.into_inner())
     }
 
+    /// Refuses to ask a server of another network than the one the user named, if he named one.
+    fn check_network(&self) -> Result<(), Failure> {
+        match self.expected {
+            Some(_) => self.own_network().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The server's network, by its genesis block.
     fn own_network(&self) -> Result<Network, Failure> {
         let request = v1::GetBlockHeaderRequest {
@@ -189,7 +197,7 @@ impl Source for Server {
     }
 
     fn worlds(&self) -> Result<WorldsView, Failure> {
-        self.own_network()?;
+        self.check_network()?;
         let mut worlds = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -277,7 +285,7 @@ impl Source for Server {
     }
 
     fn diff(&self, a: At, b: At) -> Result<DiffView, Failure> {
-        self.own_network()?;
+        self.check_network()?;
         let request = v1::CompareWorldsRequest {
             a: Some(world_ref(a)),
             b: Some(world_ref(b)),
@@ -308,7 +316,7 @@ impl Source for Server {
     }
 
     fn conflicts(&self, a: At, b: At) -> Result<ConflictsView, Failure> {
-        self.own_network()?;
+        self.check_network()?;
         let (mut a, mut b) = (world_ref(a), world_ref(b));
         let mut conflicts = Vec::new();
         let mut page_token = String::new();
@@ -336,7 +344,7 @@ impl Source for Server {
     }
 
     fn utxo_info(&self, at: At) -> Result<UtxoInfoView, Failure> {
-        self.own_network()?;
+        self.check_network()?;
         let request = v1::GetUtxoSetInfoRequest {
             world: Some(world_ref(at)),
         };
@@ -352,7 +360,7 @@ impl Source for Server {
     }
 
     fn block(&self, at: At) -> Result<BlockView, Failure> {
-        self.own_network()?;
+        self.check_network()?;
         let request = v1::GetBlockRequest {
             world: Some(world_ref(at)),
         };
@@ -410,12 +418,15 @@ fn endpoint(address: &ServerAddress) -> Result<Endpoint, Failure> {
     if !secure {
         return Ok(endpoint);
     }
-    let mut tls = ClientTlsConfig::new();
-    if let Some(path) = &address.tls_ca {
-        let pem = std::fs::read(path)
-            .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
-        tls = tls.ca_certificate(Certificate::from_pem(pem));
-    }
+    let Some(path) = &address.tls_ca else {
+        return Err(Failure::usage(
+            "https:// needs --tls-ca: the certificate (PEM) of the authority that vouches for the \
+             server, or the server's own",
+        ));
+    };
+    let pem = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
     endpoint
         .tls_config(tls)
         .map_err(|error| wrong(error.to_string()))

@@ -21,12 +21,18 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens the file; `-` is standard input, which is first copied to a temporary file.
+    /// Opens the file; `-` is standard input. That, and whatever else cannot be read by offset, is
+    /// first copied to a temporary file.
     pub(super) fn open(path: &Path) -> io::Result<Source> {
         let (file, key) = if path == Path::new("-") {
-            (spool()?, None)
+            (spool(&mut io::stdin().lock())?, None)
         } else {
-            (File::open(path)?, mask_of(path)?)
+            let mut file = File::open(path)?;
+            let kind = file.metadata()?.file_type();
+            if !kind.is_file() && !kind.is_dir() {
+                file = spool(&mut file)?;
+            }
+            (file, mask_of(path)?)
         };
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -150,8 +156,8 @@ pub(super) fn expand(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn spool() -> io::Result<File> {
+fn spool(from: &mut impl io::Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    io::copy(&mut io::stdin().lock(), &mut file)?;
+    io::copy(from, &mut file)?;
     Ok(file)
 }

@@ -1,5 +1,5 @@
 use bitcoin::hashes::Hash;
-use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxOut, Txid, absolute};
+use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxOut, Txid, Witness, absolute};
 
 use super::super::fixtures::{
     ListChain, block, coinbase, commit_to_witnesses, mined, reason, transaction,
@@ -383,4 +383,35 @@ fn every_fault_of_kind_mutated_leaves_the_header_alone() {
 fn a_mined_fixture_keeps_its_hash_right() {
     let block = mined(block(&chain(), vec![coinbase(20, 1)]));
     assert_eq!(block.hash, block.header.block_hash());
+}
+
+#[test]
+fn the_witnesses_of_an_orphan_are_judged_by_the_height_that_it_claims() {
+    let mut params = params();
+    params.segwit_height = 300;
+    let verdict = |height: u32, committed: bool, with_witness: bool| {
+        let mut transactions = vec![coinbase(height, 1), spend(0)];
+        if committed {
+            commit_to_witnesses(&mut transactions);
+        }
+        let witness = match with_witness {
+            true => Witness::from_slice(&[[7; 32]]),
+            false => Witness::new(),
+        };
+        transactions[0].input[0].witness = witness;
+        reason(check_orphan_witnesses(
+            &block(&chain(), transactions),
+            &params,
+        ))
+    };
+    for height in [1, 16, 17, 128, 299] {
+        assert_eq!(verdict(height, true, false), None);
+        assert_bad(verdict(height, true, true), "unexpected-witness");
+    }
+    for height in [300, 32_768, 8_388_608] {
+        assert_eq!(verdict(height, true, true), None);
+        assert_eq!(verdict(height, false, false), None);
+        assert_bad(verdict(height, true, false), "bad-witness-nonce-size");
+        assert_bad(verdict(height, false, true), "unexpected-witness");
+    }
 }

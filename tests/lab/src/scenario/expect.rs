@@ -96,7 +96,7 @@ impl Stage<'_> {
                 }
             };
             for (name, amount) in balances {
-                let party = &self.parties[name.as_str()];
+                let party = self.party(name);
                 let found = world.balance(&party.script_hash())?.confirmed;
                 if found != *amount {
                     unmet.push(format!(

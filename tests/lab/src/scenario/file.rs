@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use bitcoin::Amount;
 use everett_ledger::{ChainStatus, ConflictKind};
-use serde::Deserialize;
 use toml::Spanned;
 
-use super::amount::Money;
+use super::raw::{RawExpect, RawPayment, RawScenario, RawStep};
 use super::story::{
     Action, ChainStatusName, Expectations, ExpectedConflicts, Mining, Payment, PaymentKind, Place,
     Scenario, Step,
@@ -32,8 +31,6 @@ pub(super) const MAX_PAYMENTS: usize = 1_000;
 
 /// What a payment leaves to the miner when it does not say, in satoshis.
 const DEFAULT_FEE: Amount = Amount::from_sat(1_000);
-/// Seconds from block to block when the scenario does not say.
-const DEFAULT_SPACING: u32 = 600;
 
 /// What is wrong with a scenario file, and where.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,75 +42,6 @@ pub struct ScenarioError {
     pub step: Option<usize>,
     /// What is wrong, and what to do.
     pub message: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScenario {
-    title: Spanned<String>,
-    #[serde(default)]
-    about: String,
-    seed: Option<String>,
-    #[serde(default = "default_spacing")]
-    spacing: u32,
-    #[serde(default)]
-    parties: BTreeMap<String, Spanned<String>>,
-    #[serde(default)]
-    step: Vec<Spanned<RawStep>>,
-}
-
-fn default_spacing() -> u32 {
-    DEFAULT_SPACING
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStep {
-    #[serde(default)]
-    say: String,
-    mine: Option<u32>,
-    on: Option<String>,
-    by: Option<String>,
-    #[serde(rename = "as")]
-    label: Option<String>,
-    pay: Option<Vec<Spanned<RawPayment>>>,
-    invalidate: Option<String>,
-    reconsider: Option<String>,
-    expect: Option<RawExpect>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPayment {
-    from: Option<String>,
-    to: Option<String>,
-    amount: Option<Money>,
-    fee: Option<Money>,
-    #[serde(rename = "as")]
-    name: Option<String>,
-    instead_of: Option<String>,
-    again: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawExpect {
-    best: Option<String>,
-    tips: Option<usize>,
-    #[serde(default)]
-    status: BTreeMap<String, String>,
-    #[serde(default)]
-    balances: BTreeMap<String, BTreeMap<String, Money>>,
-    #[serde(default)]
-    conflicts: Vec<RawConflicts>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConflicts {
-    between: [String; 2],
-    coins: usize,
-    kind: Option<String>,
 }
 
 impl Scenario {
@@ -149,8 +77,9 @@ fn line_at(text: &str, offset: usize) -> usize {
 }
 
 /// What has been defined so far, while the steps are read in order.
-struct Reader<'a> {
-    text: &'a str,
+struct Reader {
+    /// Where each line starts; counting lines anew for every step would take too long.
+    line_starts: Vec<usize>,
     line: usize,
     step: Option<usize>,
     parties: HashSet<String>,
@@ -159,10 +88,13 @@ struct Reader<'a> {
     blocks: u32,
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Reader<'a> {
+impl Reader {
+    fn new(text: &str) -> Reader {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Reader {
-            text,
+            line_starts: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
             line: 1,
             step: None,
             parties: HashSet::new(),
@@ -181,7 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     fn go_to(&mut self, offset: usize) {
-        self.line = line_at(self.text, offset);
+        self.line = self.line_starts.partition_point(|start| *start <= offset);
     }
 
     fn scenario(mut self, raw: RawScenario) -> Result<Scenario, ScenarioError> {

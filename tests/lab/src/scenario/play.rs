@@ -6,13 +6,14 @@ use std::collections::{HashMap, HashSet};
 
 use bitcoin::consensus::encode::deserialize;
 use bitcoin::hashes::Hash;
-use bitcoin::{Address, Amount, Block, BlockHash, KnownHrp, ScriptBuf, Transaction, TxOut, Txid};
+use bitcoin::{Amount, Block, BlockHash, ScriptBuf, Transaction, TxOut};
 use everett_ledger::{
     BlockError, ChainStatus, CompareError, Ledger, Outcome, ReadError, StoreError, World,
     WorldError,
 };
 
 use super::expect::Unmet;
+use super::played::{Played, PlayedBlock, PlayedPayment};
 use super::purse::{self, Coins, PurseError};
 use super::story::{Action, Mining, Payment, PaymentKind, Place, Scenario, Step};
 use crate::assemble::{self, MineError};
@@ -96,82 +97,6 @@ pub enum PlayCause {
     Store(#[from] StoreError),
 }
 
-/// What a play left behind.
-#[derive(Clone, PartialEq, Debug)]
-#[non_exhaustive]
-pub struct Played {
-    /// The scenario's title.
-    pub title: String,
-    /// Every leaf of the ledger's tree at the end, in the ledger's order: the best one first.
-    pub worlds: Vec<PlayedWorld>,
-    /// Who took part, in the file's order.
-    pub parties: Vec<PlayedParty>,
-    /// The blocks that got a label, in the order of their making.
-    pub blocks: Vec<PlayedBlock>,
-    /// The payments that got a name, in the order of their making.
-    pub payments: Vec<PlayedPayment>,
-    /// How many blocks were made.
-    pub mined: u32,
-    /// The expectations that did not hold, in order; empty when all did.
-    pub unmet: Vec<Unmet>,
-}
-
-/// A leaf of the tree at the end of a play.
-#[derive(Clone, PartialEq, Debug)]
-#[non_exhaustive]
-pub struct PlayedWorld {
-    /// Its hash.
-    pub tip_hash: BlockHash,
-    /// Its height.
-    pub height: u32,
-    /// Its status, in the meaning of getchaintips.
-    pub status: ChainStatus,
-    /// Whether it is the best one.
-    pub best: bool,
-    /// The label of the tip, if the scenario gave it one.
-    pub label: Option<String>,
-    /// Where it leaves the best chain; itself if it is the best one.
-    pub fork_hash: BlockHash,
-    /// The height of that block.
-    pub fork_height: u32,
-    /// Each party's name and satoshis in it, in the file's order; empty where no world can be read
-    /// (an invalid or retired tip).
-    pub balances: Vec<(String, i64)>,
-}
-
-/// Someone who took part.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PlayedParty {
-    /// The name.
-    pub name: String,
-    /// The address, on the ledger's network.
-    pub address: Address,
-    /// The script that it stands for.
-    pub script_pubkey: ScriptBuf,
-}
-
-/// A block with a label.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PlayedBlock {
-    /// The label.
-    pub label: String,
-    /// Its hash.
-    pub hash: BlockHash,
-    /// Its height.
-    pub height: u32,
-}
-
-/// A payment with a name.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PlayedPayment {
-    /// The name.
-    pub name: String,
-    /// The transaction.
-    pub txid: Txid,
-    /// The block that confirmed it first.
-    pub block: BlockHash,
-}
-
 impl Scenario {
     /// Plays the scenario on `ledger`, from its first step to its last.
     ///
@@ -223,7 +148,7 @@ struct Made {
 /// All that a play remembers from step to step.
 pub(super) struct Stage<'a> {
     pub(super) ledger: &'a Ledger,
-    pub(super) parties: HashMap<&'a str, Party>,
+    parties: HashMap<&'a str, Party>,
     spacing: u32,
     /// Whom coinbases pay when nobody in particular mined them.
     nobody: Party,
@@ -233,10 +158,10 @@ pub(super) struct Stage<'a> {
     made: HashSet<BlockHash>,
     last: Option<BlockHash>,
     line: usize,
-    mined: u32,
-    named_blocks: Vec<PlayedBlock>,
-    named_payments: Vec<PlayedPayment>,
-    unmet: Vec<Unmet>,
+    pub(super) mined: u32,
+    pub(super) named_blocks: Vec<PlayedBlock>,
+    pub(super) named_payments: Vec<PlayedPayment>,
+    pub(super) unmet: Vec<Unmet>,
 }
 
 impl<'a> Stage<'a> {
@@ -250,8 +175,7 @@ impl<'a> Stage<'a> {
             ledger,
             parties,
             spacing: scenario.spacing,
-            // No party can have an empty name's key: names in TOML tables may be empty, but the
-            // seed differs.
+            // A seed of its own keeps this key apart from that of any name in the file.
             nobody: Party::new(
                 &format!("{}\0nobody", scenario.seed),
                 "",
@@ -472,7 +396,7 @@ impl<'a> Stage<'a> {
         party.script_pubkey().clone()
     }
 
-    fn party(&self, name: &str) -> &Party {
+    pub(super) fn party(&self, name: &str) -> &Party {
         // The reader has checked every name; nobody stands in for one that it let through.
         self.parties.get(name).unwrap_or(&self.nobody)
     }
@@ -513,55 +437,6 @@ impl<'a> Stage<'a> {
     pub(super) fn name_of(&self, hash: &BlockHash) -> String {
         let named = self.named_blocks.iter().find(|block| block.hash == *hash);
         named.map_or_else(|| hash.to_string(), |block| block.label.clone())
-    }
-
-    /// The play's result, read from the ledger as it stands now.
-    fn curtain(self, scenario: &Scenario) -> Result<Played, PlayCause> {
-        let hrp = KnownHrp::from(self.ledger.params().network.to_bitcoin());
-        let parties: Vec<&Party> = scenario
-            .parties
-            .iter()
-            .map(|(name, _)| self.party(name))
-            .collect();
-        let mut worlds = Vec::new();
-        for tip in self.ledger.tips() {
-            let label = self.named_blocks.iter().find(|b| b.hash == tip.hash);
-            let mut balances = Vec::new();
-            if tip.live
-                && let Ok(world) = self.ledger.world(&tip.hash)
-            {
-                for party in &parties {
-                    let confirmed = world.balance(&party.script_hash())?.confirmed;
-                    balances.push((party.name().to_owned(), confirmed.to_sat() as i64));
-                }
-            }
-            worlds.push(PlayedWorld {
-                tip_hash: tip.hash,
-                height: tip.height,
-                status: tip.status,
-                best: tip.best,
-                label: label.map(|block| block.label.clone()),
-                fork_hash: tip.fork_hash,
-                fork_height: tip.fork_height,
-                balances,
-            });
-        }
-        Ok(Played {
-            title: scenario.title.clone(),
-            worlds,
-            parties: parties
-                .into_iter()
-                .map(|party| PlayedParty {
-                    name: party.name().to_owned(),
-                    address: party.address(hrp),
-                    script_pubkey: party.script_pubkey().clone(),
-                })
-                .collect(),
-            blocks: self.named_blocks,
-            payments: self.named_payments,
-            mined: self.mined,
-            unmet: self.unmet,
-        })
     }
 }
 

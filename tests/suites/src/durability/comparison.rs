@@ -13,6 +13,9 @@ use super::model::{Model, TipFacts};
 /// Coins of a script that are asked for at once.
 const PAGE: usize = 37;
 
+/// Events that are shown from the first difference on.
+const SHOWN_EVENTS: usize = 8;
+
 /// What differs.
 pub type Difference = String;
 
@@ -96,10 +99,23 @@ fn compare_events(ledger: &Ledger, model: &Model) -> Result<(), Difference> {
     for run in found.chunk_by_mut(|a, b| retired(a) && retired(b)) {
         run.sort_by_key(|event| event.to);
     }
-    for (index, (found, wanted)) in found.iter().zip(model.events()).enumerate() {
-        same(&format!("event {index}"), found, wanted)?;
-    }
-    same("number of events", found.len(), model.events().len())
+    let pairs = found.iter().zip(model.events());
+    let first = pairs.take_while(|(found, wanted)| found == wanted).count();
+    let (found, wanted) = (&found[first..], &model.events()[first..]);
+    let story = |events: &[Event]| -> Vec<String> {
+        let line = |event: &Event| format!("{:?} {} -> {}", event.kind, event.from, event.to);
+        events.iter().take(SHOWN_EVENTS).map(line).collect()
+    };
+    holds(
+        || {
+            format!(
+                "event {first}: found {:#?}, wanted {:#?}",
+                story(found),
+                story(wanted)
+            )
+        },
+        found == wanted,
+    )
 }
 
 /// Every world that is to be there, and none that is not.
@@ -151,25 +167,6 @@ pub fn compare_world(world: &World, forest: &Forest, mined: &Mined) -> Result<()
             counted.map(|coin| coin.amount.to_sat()).sum()
         };
         let balance = world.balance(&hash).map_err(failed)?;
-        if balance.confirmed.to_sat() != sum(&|_| true) {
-            unsafe { std::env::set_var("DBG", "1") };
-            let _ = world.balance(&hash);
-            let c: std::collections::BTreeMap<_, _> = coins.iter().cloned().collect();
-            for (o, k) in mined
-                .coins
-                .iter()
-                .filter(|(_, k)| ScriptHash::of(&k.script_pubkey) == hash)
-            {
-                if !c.contains_key(o) {
-                    println!("script {number} missing {o} {k:?} coin {:?}", world.coin(o));
-                }
-            }
-            for (o, k) in &c {
-                if !mined.coins.contains_key(o) {
-                    println!("extra {o} {k:?}");
-                }
-            }
-        }
         same(&at("balance"), balance.confirmed.to_sat(), sum(&|_| true))?;
         same(&at("immature"), balance.immature.to_sat(), sum(&immature))?;
         same(&at("coins of a script"), balance.coins, coins.len() as u64)?;

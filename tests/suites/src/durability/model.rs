@@ -179,6 +179,7 @@ impl Model {
 
     /// Does an operation.
     pub fn apply(&mut self, forest: &Forest, operation: &Operation) {
+        let old_best = self.best;
         match operation {
             Operation::Submit(blocks) => {
                 for block in blocks {
@@ -197,6 +198,7 @@ impl Model {
             }
             Operation::Invalidate(_) | Operation::Reconsider(_) | Operation::Checkpoint => return,
         }
+        self.uncover(forest, old_best);
         self.retire(forest);
     }
 
@@ -410,6 +412,16 @@ impl Model {
         });
     }
 
+    /// What the old best chain had behind its window is a branch like any other once another chain is best.
+    fn uncover(&mut self, forest: &Forest, old_best: usize) {
+        let fork = forest.fork(old_best, self.best);
+        let mut block = old_best;
+        while block != fork {
+            self.live.insert(block);
+            block = forest.block(block).parent;
+        }
+    }
+
     /// Lets go of what fell behind the horizon, and takes the best chain's window back.
     fn retire(&mut self, forest: &Forest) {
         let (floor, best) = (self.floor(forest), self.best);
@@ -442,7 +454,7 @@ impl Model {
                 time: self.time,
             });
         }
-        gone.iter().for_each(|block| drop(self.live.remove(block)));
+        self.live.retain(|block| !gone.contains(block));
         self.fill_window(forest);
     }
 

@@ -18,7 +18,8 @@ pub(super) struct LabView {
     /// The scenario's file or name.
     pub(super) scenario: String,
     pub(super) network: Network,
-    pub(super) datadir: PathBuf,
+    /// Where its data is, as long as it is there.
+    pub(super) datadir: Option<PathBuf>,
     /// Where it is served, if it is.
     pub(super) grpc: Option<String>,
 }
@@ -109,9 +110,11 @@ impl View for LabView {
     fn text(&self) -> String {
         let mut text = format!("\n{}\n{}", self.worlds(), self.parties());
         if let Some(url) = &self.grpc {
-            text.push_str(&format!(
-                "\nServing until Ctrl-C: gRPC on {url}\n  everett worlds --connect {url}\n"
-            ));
+            text.push_str(&format!("\nServing until Ctrl-C: gRPC on {url}\n"));
+            if let Some(datadir) = &self.datadir {
+                text.push_str(&format!("Data in {}\n", datadir.display()));
+            }
+            text.push_str(&format!("\n  everett worlds --connect {url}\n"));
             if let (Some(party), Some(world)) =
                 (self.played.parties.first(), self.played.worlds.get(1))
             {

@@ -1,9 +1,10 @@
 use bitcoin::consensus::encode::{deserialize, serialize};
-use bitcoin::{Amount, Block, ScriptBuf};
+use bitcoin::{Amount, Block, BlockHash, ScriptBuf};
 use everett_lab::assemble::mine;
 use everett_ledger::{LedgerConfig, Network, Params};
 use tempfile::TempDir;
 
+use super::super::report::ProblemKind;
 use super::*;
 
 /// An empty regtest ledger.

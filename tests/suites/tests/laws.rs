@@ -1,0 +1,30 @@
+//! Laws over random histories: whatever happens, every world has the coins that a map of all coins has.
+//!
+//! `EVERETT_LAW_CASES` sets how many histories are lived through (default 24), `EVERETT_LAW_STEPS` how long the longest
+//! is (default 16). Proptest prints the shortest history that breaks a law; `PROPTEST_RNG_SEED` repeats a run.
+
+use everett_tests::history::histories;
+use everett_tests::walk::live_through;
+use proptest::test_runner::{Config, TestRunner};
+
+fn setting(name: &str, default: u32) -> u32 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().expect("a number"))
+}
+
+#[test]
+fn every_world_answers_as_a_map_of_all_its_coins_would_whatever_happens() {
+    let config = Config {
+        cases: setting("EVERETT_LAW_CASES", 24),
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let steps = setting("EVERETT_LAW_STEPS", 16);
+    TestRunner::new(config)
+        .run(&histories(steps as usize), |history| {
+            live_through(&history);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
