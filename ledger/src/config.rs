@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bitcoin::BlockHash;
+
 use crate::clock::Clock;
 use crate::params::{Network, Params};
 use crate::rules::ScriptCheck;
@@ -45,6 +47,11 @@ pub struct LedgerConfig {
     pub clock: Clock,
     /// What runs scripts: [`ScriptVerifier`] unless told otherwise.
     pub scripts: Arc<dyn ScriptCheck>,
+    /// A block that is known to be valid, so that its scripts and those of its ancestors need not be run: once its
+    /// header is known, for blocks of the best header chain that lie two weeks of work below its tip, when that has at
+    /// least the network's minimum of work (Bitcoin Core's `-assumevalid`). `None`: every script is run. The network's
+    /// own by default.
+    pub assume_valid: Option<BlockHash>,
 }
 
 impl LedgerConfig {
@@ -56,6 +63,7 @@ impl LedgerConfig {
             LARGE_MAP_SIZE
         };
         LedgerConfig {
+            assume_valid: params.default_assume_valid,
             params,
             directory: directory.into(),
             access: Access::Writer,

@@ -161,6 +161,11 @@ impl Ledger {
         self.shared.horizon
     }
 
+    /// The block that is assumed to be valid with its ancestors, if any; see [`LedgerConfig::assume_valid`].
+    pub fn assume_valid(&self) -> Option<BlockHash> {
+        self.shared.assume_valid
+    }
+
     /// What block times are held against.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock

@@ -12,6 +12,7 @@
 //!
 //! The words (world, overlay, base, journal, checkpoint, horizon) are explained in the book's chapter on architecture.
 
+mod assumed;
 mod chain_status;
 mod clock;
 pub mod coin;
@@ -57,5 +58,5 @@ pub use setinfo::SetInfo;
 pub use store::{Access, StoreError};
 pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
-pub use verifier::ScriptVerifier;
+pub use verifier::{MAX_SCRIPT_THREADS, ScriptVerifier, ThreadsError};
 pub use world::{Balance, COINBASE_MATURITY, World};

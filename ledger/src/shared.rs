@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) young: AtomicBool,
     pub(crate) clock: Clock,
     pub(crate) scripts: Arc<dyn ScriptCheck>,
+    /// The block below which scripts need not be run; see `assumed.rs`.
+    pub(crate) assume_valid: Option<BlockHash>,
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,

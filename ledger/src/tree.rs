@@ -169,6 +169,8 @@ pub(crate) struct BlockTree {
     committed: usize,
     /// Committed nodes as they were before the writer changed them since the last publication.
     before: HashMap<BlockId, Node>,
+    /// The header of most work that did not fail, the first seen among equals, published or not.
+    best_header: BlockId,
 }
 
 impl BlockTree {
@@ -180,6 +182,7 @@ impl BlockTree {
             leaves: BTreeSet::new(),
             committed: 0,
             before: HashMap::new(),
+            best_header: BlockId::GENESIS,
         };
         tree.push(genesis, None, first_seen);
         tree
@@ -224,6 +227,7 @@ impl BlockTree {
             node.tx_count = row.tx_count;
         }
         let mut tree = tree.ok_or_else(|| corrupt("the table is empty".into()))?;
+        tree.find_best_header();
         tree.publish();
         Ok(tree)
     }
@@ -275,6 +279,9 @@ impl BlockTree {
             tx_count: 0,
             children: Vec::new(),
         });
+        if chainwork > self.nodes.get(self.best_header).chainwork {
+            self.best_header = id;
+        }
         id
     }
 
@@ -309,6 +316,7 @@ impl BlockTree {
     }
 
     pub(crate) fn rollback(&mut self) {
+        let changed = self.nodes.length > self.committed || !self.before.is_empty();
         while self.nodes.length > self.committed {
             if let Some(node) = self.nodes.pop() {
                 self.by_hash.remove(&node.hash);
@@ -325,6 +333,21 @@ impl BlockTree {
         for (id, node) in std::mem::take(&mut self.before) {
             *self.nodes.get_mut(id) = node;
         }
+        if changed {
+            self.find_best_header();
+        }
+    }
+
+    /// The header of most work that did not fail, the first seen among equals, for the writer.
+    pub(crate) fn best_header(&self) -> BlockId {
+        self.best_header
+    }
+
+    /// Looks for the best header anew: for whoever marks blocks as failed, or no longer so.
+    pub(crate) fn find_best_header(&mut self) {
+        let sound = self.all_ids().filter(|id| !self.node(*id).failed());
+        let best = sound.max_by_key(|id| (self.node(*id).chainwork, Reverse(*id)));
+        self.best_header = best.unwrap_or(BlockId::GENESIS);
     }
 
     /// The node with this id, which must have come from this tree, as the writer has it: what is committed and what

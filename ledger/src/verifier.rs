@@ -3,17 +3,22 @@
 //! Refuses to know the chain: which rules hold is told by the flags.
 
 use std::collections::HashSet;
+use std::thread::available_parallelism;
 
 use bitcoin::Wtxid;
 use everett_script::{Flags, PreparedTransaction, SpentOutput};
 use parking_lot::Mutex;
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use thiserror::Error;
 
 use crate::coin::Coin;
 use crate::rules::{BlockScripts, ScriptCheck, ScriptFailure};
 
 /// Transactions remembered in each of two generations, about 50 bytes each.
 const MAX_REMEMBERED: usize = 500_000;
+/// Most threads that scripts are run on, however many are asked for.
+pub const MAX_SCRIPT_THREADS: usize = 256;
 
 /// Runs scripts with [`everett_script`], in parallel, and remembers what passed.
 ///
@@ -22,6 +27,18 @@ const MAX_REMEMBERED: usize = 500_000;
 #[derive(Default)]
 pub struct ScriptVerifier {
     passed: Mutex<Passed>,
+    /// Threads of its own; without, those that the process shares: one for each core.
+    threads: Option<ThreadPool>,
+}
+
+/// The threads that scripts were to run on cannot be started.
+#[derive(Debug, Error)]
+#[error("{threads} threads for scripts cannot be started: {source}; ask for fewer")]
+pub struct ThreadsError {
+    /// How many were asked for.
+    pub threads: usize,
+    /// What the system says.
+    source: ThreadPoolBuildError,
 }
 
 /// What passed, in two generations: when the younger one is full it becomes the older, which is forgotten.
@@ -45,9 +62,35 @@ impl Passed {
 }
 
 impl ScriptVerifier {
-    /// With nothing remembered.
+    /// With nothing remembered, on all cores.
     pub fn new() -> ScriptVerifier {
         ScriptVerifier::default()
+    }
+
+    /// With nothing remembered, on as many threads as Bitcoin Core's `-par=par`: so many, or all cores for 0, or all
+    /// but so many for a negative number; at least one, at most [`MAX_SCRIPT_THREADS`].
+    pub fn with_par(par: i32) -> Result<ScriptVerifier, ThreadsError> {
+        if par == 0 {
+            return Ok(ScriptVerifier::new());
+        }
+        let cores = available_parallelism().map_or(1, usize::from);
+        let threads = threads(par, cores);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("scripts-{index}"))
+            .build()
+            .map_err(|source| ThreadsError { threads, source })?;
+        Ok(ScriptVerifier {
+            passed: Mutex::default(),
+            threads: Some(pool),
+        })
+    }
+
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.threads {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
     }
 }
 
@@ -76,20 +119,7 @@ impl ScriptCheck for ScriptVerifier {
             };
             prepared.push((*index, transaction.map_err(failure)?));
         }
-        let failure = prepared
-            .par_iter()
-            .flat_map(|(index, transaction)| {
-                let inputs = (0..transaction.spent_outputs().len()).into_par_iter();
-                inputs.map(move |input| (*index, transaction, input))
-            })
-            .find_map_first(|(index, transaction, input)| {
-                let error = transaction.verify_input(input, block.flags).err()?;
-                Some(ScriptFailure {
-                    transaction: index,
-                    input,
-                    text: error.to_string(),
-                })
-            });
+        let failure = self.on_threads(|| first_failure(&prepared, block.flags));
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -102,6 +132,38 @@ impl ScriptCheck for ScriptVerifier {
     }
 }
 
+/// The failure that comes first in the block's order.
+fn first_failure(
+    prepared: &[(usize, PreparedTransaction<'_>)],
+    flags: Flags,
+) -> Option<ScriptFailure> {
+    prepared
+        .par_iter()
+        .flat_map(|(index, transaction)| {
+            let inputs = (0..transaction.spent_outputs().len()).into_par_iter();
+            inputs.map(move |input| (*index, transaction, input))
+        })
+        .find_map_first(|(index, transaction, input)| {
+            let error = transaction.verify_input(input, flags).err()?;
+            Some(ScriptFailure {
+                transaction: index,
+                input,
+                text: error.to_string(),
+            })
+        })
+}
+
+/// What `-par` comes to on so many cores.
+fn threads(par: i32, cores: usize) -> usize {
+    let given = par.unsigned_abs() as usize;
+    let threads = if par > 0 {
+        given
+    } else {
+        cores.saturating_sub(given)
+    };
+    threads.clamp(1, MAX_SCRIPT_THREADS)
+}
+
 fn outputs(coins: &[Coin]) -> Vec<SpentOutput<'_>> {
     coins
         .iter()
@@ -111,3 +173,6 @@ fn outputs(coins: &[Coin]) -> Vec<SpentOutput<'_>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

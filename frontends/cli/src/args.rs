@@ -1,14 +1,19 @@
 //! Owns what can be written on the command line, and its help.
 //! Promises that every command says with examples what it is for; refuses to look anything up.
 
+pub(crate) mod script;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use bitcoin::{BlockHash, Txid};
 use clap::{Args, Parser, Subcommand};
+use everett_script::Flags;
 
 use crate::at::At;
 use crate::script_arg::ScriptArg;
+use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
 #[derive(Parser)]
@@ -95,6 +100,37 @@ pub(crate) struct ConnectArgs {
     /// For https://: the certificate (PEM) of the authority to trust, or the server's own
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
+}
+
+/// What is validated, and on how many threads.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Validation")]
+pub(crate) struct ValidationArgs {
+    /// Run no scripts of this block and its ancestors, once two weeks of work lie on them; 0 runs
+    /// all [default: a block of the network's chain]
+    #[arg(long, value_name = "HASH|0")]
+    pub(crate) assumevalid: Option<AssumeValid>,
+    /// Threads for scripts; 0 takes all cores, -N leaves N cores free [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) par: Option<i32>,
+}
+
+/// The block that is assumed to be valid; none at all for `0`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct AssumeValid(pub(crate) Option<BlockHash>);
+
+impl FromStr for AssumeValid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<AssumeValid, String> {
+        if text == "0" {
+            return Ok(AssumeValid(None));
+        }
+        let hash = text.parse().map_err(|_| {
+            format!("`{text}` is no block hash; write its 64 characters, or 0 to run every script")
+        });
+        hash.map(|hash| AssumeValid(Some(hash)))
+    }
 }
 
 /// How gRPC is served.
@@ -199,8 +235,11 @@ Examples:
     #[command(after_help = "\
 Examples:
   everett tx --network regtest TXID
-  everett tx --network regtest TXID --in-block 6bf3b5b8…     where it has no unspent output")]
+  everett tx --network regtest TXID --in-block 6bf3b5b8…     where it has no unspent output
+  everett tx verify --network regtest TXID                   does it spend rightly?")]
     Tx(TxArgs),
+    /// Decode, verify and trace scripts; needs no ledger
+    Script(ScriptArgs),
 }
 
 #[derive(Args)]
@@ -213,6 +252,8 @@ pub(crate) struct RunArgs {
     /// How many blocks behind the best tip a branch may fork off and stay live
     #[arg(long, value_name = "BLOCKS")]
     pub(crate) horizon: Option<u32>,
+    #[command(flatten)]
+    pub(crate) validation: ValidationArgs,
 }
 
 #[derive(Args)]
@@ -230,6 +271,8 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "BLOCKS")]
     pub(crate) horizon: Option<u32>,
     #[command(flatten)]
+    pub(crate) validation: ValidationArgs,
+    #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
 }
 
@@ -241,6 +284,8 @@ pub(crate) struct ImportArgs {
     /// How many blocks behind the best tip a branch may fork off and stay live
     #[arg(long, value_name = "BLOCKS")]
     pub(crate) horizon: Option<u32>,
+    #[command(flatten)]
+    pub(crate) validation: ValidationArgs,
 }
 
 #[derive(Args)]
@@ -304,10 +349,60 @@ pub(crate) struct BlockArgs {
 }
 
 #[derive(Args)]
+#[command(subcommand_negates_reqs = true)]
 pub(crate) struct TxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<TxCommand>,
+    #[command(flatten)]
+    pub(crate) show: TxShowArgs,
+}
+
+/// What else can be done with a transaction than to show it.
+#[derive(Subcommand)]
+pub(crate) enum TxCommand {
+    /// Verify the scripts of a transaction of a world's chain
+    #[command(after_help = "\
+Examples:
+  everett tx verify --network regtest TXID
+  everett tx verify --network regtest TXID --input 0 --at 6bf3b5b8… --flags standard
+  everett tx verify --network regtest TXID --input 0 --trace       every step of it
+
+The rules are those of the block that holds the transaction, and its inputs are looked up in the
+world of that block's parent, which has to lie inside the horizon. Exits 1 if it does not verify.")]
+    Verify(TxVerifyArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct TxVerifyArgs {
     /// The transaction's id
     #[arg(value_name = "TXID")]
     pub(crate) txid: Txid,
+    /// Which input, counted from 0 [default: all of them]
+    #[arg(long, value_name = "N")]
+    pub(crate) input: Option<usize>,
+    /// The block that holds it, where that is known
+    #[arg(long, value_name = "HASH")]
+    pub(crate) in_block: Option<BlockHash>,
+    /// Which world: a block's hash, a height of the best chain, or `best` [default: the block that
+    /// holds it, or best]
+    #[arg(long, value_name = "HASH|HEIGHT|best")]
+    pub(crate) at: Option<At>,
+    /// Verification flags by Bitcoin Core's names, or consensus, standard, NONE [default: those of
+    /// the block that holds it]
+    #[arg(long, value_name = "P2SH,…", value_parser = script::flags)]
+    pub(crate) flags: Option<Flags>,
+    /// Show each step
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct TxShowArgs {
+    /// The transaction's id
+    #[arg(value_name = "TXID", required = true)]
+    pub(crate) txid: Option<Txid>,
     /// The block that holds it, where that is known
     #[arg(long, value_name = "HASH")]
     pub(crate) in_block: Option<BlockHash>,

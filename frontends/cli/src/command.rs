@@ -4,6 +4,8 @@
 mod import;
 mod lab;
 mod run;
+mod script;
+mod tx;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -13,7 +15,6 @@ use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
-use crate::at::At;
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
@@ -64,16 +65,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
                 show(&block, json)?;
             }
         }
-        Command::Tx(args) => {
-            let at = args.at.or(args.in_block.map(At::Hash)).unwrap_or(At::Best);
-            let source = settings.source(args.connect)?;
-            let transaction = source.transaction(at, &args.txid, args.in_block.as_ref())?;
-            if args.hex {
-                write(&(transaction.hex + "\n"))?;
-            } else {
-                show(&transaction, json)?;
-            }
-        }
+        Command::Tx(args) => return tx::tx(&settings, args),
+        Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)
 }

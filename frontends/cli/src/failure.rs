@@ -59,6 +59,14 @@ impl Failure {
         }
     }
 
+    /// The command was called wrongly, for a reason with a name of its own.
+    pub(crate) fn usage_for(reason: &str, message: impl fmt::Display) -> Failure {
+        Failure {
+            exit: Exit::Usage,
+            ..Failure::named(reason, message)
+        }
+    }
+
     /// Puts what was being done before the message.
     pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Failure {
         self.message = format!("{what}: {}", self.message);

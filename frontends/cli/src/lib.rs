@@ -18,6 +18,7 @@ mod output;
 mod script_arg;
 mod settings;
 mod source;
+mod spend;
 mod table;
 mod view;
 

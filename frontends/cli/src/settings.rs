@@ -6,12 +6,13 @@
 mod file;
 
 use bitcoin::hex::FromHex;
-use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params};
+use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use self::file::SettingsFile;
-use crate::args::{ChainArgs, CommonArgs, ConnectArgs, GrpcArgs};
+use crate::args::{AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, ValidationArgs};
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};
 
@@ -110,10 +111,19 @@ impl Settings {
         params: Params,
         directory: &Path,
         horizon: Option<u32>,
-    ) -> LedgerConfig {
+        validation: &ValidationArgs,
+    ) -> Result<LedgerConfig, Failure> {
         let mut config = LedgerConfig::new(params, directory);
         config.horizon = horizon.or(self.file.horizon);
-        config
+        let in_file = self.file.assumevalid.as_deref().map(AssumeValid::from_str);
+        let in_file = in_file.transpose().map_err(Failure::usage)?;
+        if let Some(AssumeValid(block)) = validation.assumevalid.or(in_file) {
+            config.assume_valid = block;
+        }
+        let par = validation.par.or(self.file.par).unwrap_or(0);
+        let verifier = ScriptVerifier::with_par(par);
+        config.scripts = Arc::new(verifier.map_err(|error| Failure::named("NO_THREADS", error))?);
+        Ok(config)
     }
 
     /// Where answers come from: the server that is named, or else the data directory.
@@ -139,9 +149,8 @@ impl Settings {
         }
         let params = self.params(Network::Mainnet)?;
         let directory = self.datadir(params.network)?;
-        let mut config = self.ledger_config(params, &directory, None);
+        let mut config = LedgerConfig::new(params, &directory);
         config.access = Access::Reader;
-        config.horizon = None;
         Ok(Box::new(Directory::new(Ledger::open(config)?)))
     }
 

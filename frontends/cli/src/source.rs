@@ -4,7 +4,8 @@
 mod directory;
 mod server;
 
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{BlockHash, OutPoint, Txid};
+use everett_ledger::Network;
 
 pub(crate) use directory::Directory;
 pub(crate) use server::{Server, ServerAddress};
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::script_arg::ScriptArg;
 use crate::view::balance::BalancesView;
 use crate::view::block::BlockView;
-use crate::view::coin::CoinsView;
+use crate::view::coin::{CoinView, CoinsView};
 use crate::view::conflict::ConflictsView;
 use crate::view::diff::DiffView;
 use crate::view::transaction::TransactionView;
@@ -23,6 +24,12 @@ use crate::view::world::WorldsView;
 
 /// Something that can be asked about worlds.
 pub(crate) trait Source {
+    /// Which network it is of.
+    fn network(&self) -> Result<Network, Failure>;
+
+    /// The unspent coin at an outpoint in the world at a block.
+    fn coin(&self, at: At, outpoint: &OutPoint) -> Result<Option<CoinView>, Failure>;
+
     /// Every leaf of the tree.
     fn worlds(&self) -> Result<WorldsView, Failure>;
 

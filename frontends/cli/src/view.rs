@@ -8,6 +8,8 @@ pub(crate) mod block;
 pub(crate) mod coin;
 pub(crate) mod conflict;
 pub(crate) mod diff;
+pub(crate) mod script;
 pub(crate) mod transaction;
 pub(crate) mod utxo_info;
+pub(crate) mod verdict;
 pub(crate) mod world;

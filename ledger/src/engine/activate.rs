@@ -90,6 +90,7 @@ impl Group<'_> {
                     });
                 }
             }
+            tree.find_best_header();
             family
         };
         for member in family {

@@ -14,6 +14,7 @@ use super::base::Lowered;
 use super::orphans::Orphan;
 use super::stored::{read_stored, read_waiting};
 use super::tidy::Retirement;
+use crate::assumed::is_assumed_valid;
 use crate::chain_status::ChainStatus;
 use crate::coin::Coin;
 use crate::decode::{DecodedBlock, decode_block};
@@ -24,6 +25,7 @@ use crate::overlay::{Overlay, Seen};
 use crate::path::Path;
 use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
+use crate::rules::script_check::{ScriptCheck, ScriptsAssumedValid};
 use crate::rules::{
     check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
 };
@@ -417,7 +419,13 @@ impl<'g> Group<'g> {
                     .expect("a group holds its transaction but for the moment of a flush"),
             };
             let chain = tree.chain(parent);
-            let (params, scripts) = (&self.shared.params, &*self.shared.scripts);
+            let params = &self.shared.params;
+            let scripts: &dyn ScriptCheck =
+                if is_assumed_valid(&tree, id, self.shared.assume_valid, params) {
+                    &ScriptsAssumedValid
+                } else {
+                    &*self.shared.scripts
+                };
             let work = || connect(block, &chain, &coins, params, scripts);
             self.shared.meter.connect.time(work)
         };
@@ -555,6 +563,9 @@ impl<'g> Group<'g> {
                 if !tree.node(descendant).failed() {
                     tree.update(descendant, |node| node.failure = Some(Failure::Ancestor));
                 }
+            }
+            if tree.node(tree.best_header()).failed() {
+                tree.find_best_header();
             }
             (tree.node(id).header.prev_blockhash, tree.node(id).hash)
         };

@@ -76,6 +76,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         young: AtomicBool::new(young),
         clock: config.clock,
         scripts: config.scripts,
+        assume_valid: config.assume_valid,
         store,
         tree: RwLock::new(loaded.tree),
         worlds: RwLock::new(Worlds {

@@ -26,7 +26,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) fn import(settings: &Settings, args: ImportArgs) -> Result<ExitCode, Failure> {
     let params = settings.params(Network::Mainnet)?;
     let directory = settings.datadir(params.network)?;
-    let ledger = Ledger::open(settings.ledger_config(params, &directory, args.horizon))?;
+    let config = settings.ledger_config(params, &directory, args.horizon, &args.validation)?;
+    let ledger = Ledger::open(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

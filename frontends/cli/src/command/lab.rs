@@ -36,7 +36,8 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let params = settings.params(Network::Regtest)?;
     let network = params.network;
     let place = Place::new(settings.named_datadir())?;
-    let mut config = NodeConfig::new(settings.ledger_config(params, place.path(), args.horizon));
+    let ledger = settings.ledger_config(params, place.path(), args.horizon, &args.validation)?;
+    let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;
     let view = |played: Played, url: Option<String>| LabView {

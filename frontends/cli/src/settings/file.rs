@@ -18,6 +18,8 @@ pub(super) struct SettingsFile {
     #[serde(default)]
     pub(super) testactivationheight: Vec<String>,
     pub(super) horizon: Option<u32>,
+    pub(super) assumevalid: Option<String>,
+    pub(super) par: Option<i32>,
     pub(super) connect: Option<String>,
     pub(super) token: Option<String>,
     pub(super) tls_ca: Option<PathBuf>,

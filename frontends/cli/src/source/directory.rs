@@ -32,7 +32,7 @@ impl Directory {
         Directory { ledger }
     }
 
-    fn network(&self) -> Network {
+    fn own_network(&self) -> Network {
         self.ledger.params().network
     }
 
@@ -72,6 +72,15 @@ impl Directory {
 }
 
 impl Source for Directory {
+    fn network(&self) -> Result<Network, Failure> {
+        Ok(self.own_network())
+    }
+
+    fn coin(&self, at: At, outpoint: &OutPoint) -> Result<Option<CoinView>, Failure> {
+        let coin = self.world(at)?.coin(outpoint)?;
+        Ok(coin.map(|coin| CoinView::new(outpoint, &coin)))
+    }
+
     fn worlds(&self) -> Result<WorldsView, Failure> {
         let worlds = self.ledger.tips().iter().map(WorldView::from).collect();
         Ok(WorldsView { worlds })
@@ -80,7 +89,7 @@ impl Source for Directory {
     fn balances(&self, at: At, scripts: &[ScriptArg]) -> Result<BalancesView, Failure> {
         let hashes: Vec<ScriptHash> = scripts
             .iter()
-            .map(|script| script.hash(self.network()))
+            .map(|script| script.hash(self.own_network()))
             .collect::<Result<_, _>>()?;
         let world = self.world(at)?;
         let balances = scripts
@@ -95,7 +104,7 @@ impl Source for Directory {
     }
 
     fn coins(&self, at: At, script: &ScriptArg, limit: usize) -> Result<CoinsView, Failure> {
-        let hash = script.hash(self.network())?;
+        let hash = script.hash(self.own_network())?;
         let world = self.world(at)?;
         let mut outputs: Vec<CoinView> = Vec::new();
         let mut after: Option<OutPoint> = None;
@@ -133,7 +142,7 @@ impl Source for Directory {
             },
             coin: CoinView::new(&change.outpoint, &change.coin),
         });
-        let network = self.network().to_bitcoin();
+        let network = self.own_network().to_bitcoin();
         let balances = diff.balances.iter().map(|change| BalanceChangeView {
             script_pubkey: change.script_pubkey.as_bytes().to_lower_hex_string(),
             address: Address::from_script(&change.script_pubkey, network)
@@ -233,7 +242,7 @@ impl Source for Directory {
         Ok(TransactionView::new(
             place,
             &found.transaction,
-            self.network(),
+            self.own_network(),
         ))
     }
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Network, Params, ScriptHash};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
@@ -144,13 +144,13 @@ impl Server {
     /// Refuses to ask a server of another network than the one the user named, if he named one.
     fn check_network(&self) -> Result<(), Failure> {
         match self.expected {
-            Some(_) => self.network().map(drop),
+            Some(_) => self.own_network().map(drop),
             None => Ok(()),
         }
     }
 
     /// The server's network, by its genesis block.
-    fn network(&self) -> Result<Network, Failure> {
+    fn own_network(&self) -> Result<Network, Failure> {
         let request = v1::GetBlockHeaderRequest {
             world: Some(world_ref(At::Height(0))),
         };
@@ -180,6 +180,22 @@ impl Server {
 }
 
 impl Source for Server {
+    fn network(&self) -> Result<Network, Failure> {
+        self.own_network()
+    }
+
+    fn coin(&self, at: At, outpoint: &OutPoint) -> Result<Option<CoinView>, Failure> {
+        let request = v1::GetTransactionOutputRequest {
+            world: Some(world_ref(at)),
+            outpoint: Some(v1::OutPoint {
+                txid: outpoint.txid.to_string(),
+                vout: outpoint.vout,
+            }),
+        };
+        let answer = self.call(self.ledger_client().get_transaction_output(request))?;
+        Ok(answer.output.map(CoinView::from))
+    }
+
     fn worlds(&self) -> Result<WorldsView, Failure> {
         self.check_network()?;
         let mut worlds = Vec::new();
@@ -200,7 +216,7 @@ impl Source for Server {
     }
 
     fn balances(&self, at: At, scripts: &[ScriptArg]) -> Result<BalancesView, Failure> {
-        let network = self.network()?;
+        let network = self.own_network()?;
         let hashes: Vec<ScriptHash> = scripts
             .iter()
             .map(|script| script.hash(network))
@@ -238,7 +254,7 @@ impl Source for Server {
     }
 
     fn coins(&self, at: At, arg: &ScriptArg, limit: usize) -> Result<CoinsView, Failure> {
-        let hash = arg.hash(self.network()?)?;
+        let hash = arg.hash(self.own_network()?)?;
         let mut world = world_ref(at);
         let mut outputs: Vec<CoinView> = Vec::new();
         let mut page_token = String::new();
@@ -365,7 +381,7 @@ impl Source for Server {
         txid: &Txid,
         in_block: Option<&BlockHash>,
     ) -> Result<TransactionView, Failure> {
-        let network = self.network()?;
+        let network = self.own_network()?;
         let request = v1::GetTransactionRequest {
             world: Some(world_ref(at)),
             txid: txid.to_string(),
