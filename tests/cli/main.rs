@@ -6,5 +6,6 @@ mod import;
 mod lab;
 mod reading;
 mod running;
+mod script;
 mod usage;
 mod vectors;
