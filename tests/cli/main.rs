@@ -1,5 +1,6 @@
 //! The `everett` binary, as scripts use it: real processes on real block files.
 
+mod assume_valid;
 mod broken_files;
 mod everett;
 mod import;
