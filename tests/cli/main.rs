@@ -1,10 +1,12 @@
 //! The `everett` binary, as scripts use it: real processes on real block files.
 
+mod assume_valid;
 mod broken_files;
 mod everett;
 mod import;
 mod lab;
 mod reading;
 mod running;
+mod script;
 mod usage;
 mod vectors;

@@ -1,6 +1,7 @@
 //! Owns the command line: arguments, settings, the commands and how their answers are shown.
 //! Promises one message on standard error for whatever fails, and exit codes 0 (fine), 1 (failed)
-//! and 2 (wrong usage); with `--json`, one JSON object on standard output, or one on standard error.
+//! and 2 (wrong usage); with `--json`, one JSON object on standard output, or one on standard error
+//! (a trace and `--jsonl` are streams of them).
 //! Refuses to know how a ledger is read: a command asks a [`source::Source`], which is a data
 //! directory or a server.
 //!

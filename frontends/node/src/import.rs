@@ -14,6 +14,7 @@
 //! frame whose length is wrong may have swallowed good ones.
 
 mod frames;
+mod headers;
 mod plan;
 mod progress;
 mod report;

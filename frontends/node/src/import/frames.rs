@@ -18,7 +18,7 @@ mod tests;
 /// Magic and length.
 const PREFIX_BYTES: usize = 8;
 /// A block's header.
-const HEADER_BYTES: usize = 80;
+pub(super) const HEADER_BYTES: usize = 80;
 
 /// A block that lies in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

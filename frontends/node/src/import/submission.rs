@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use bitcoin::BlockHash;
-use everett_ledger::{ChainStatus, Outcome, Submitted};
+use everett_ledger::{ChainStatus, Outcome, StoreError, Submitted};
 
 use super::frames::Frame;
+use super::headers;
 use super::plan::plan;
 use super::progress::{Phase, Progress};
 use super::report::{Problem, ProblemKind, Summary};
@@ -72,6 +73,10 @@ impl Submission<'_, '_> {
     pub(super) fn submit_all(&mut self, frames: &[Frame]) -> Result<(), ImportError> {
         let ledger = self.import.ledger.clone();
         let plan = plan(frames, |hash| ledger.block_info(hash).is_some());
+        if headers::are_wanted(&ledger, frames) {
+            let ready = plan.ready.iter().map(|index| &frames[*index as usize]);
+            headers::submit(&ledger, self.sources, ready)?.map_err(|error| self.failed(error))?;
+        }
         let mut group = Group::default();
         for index in plan.ready.into_iter().chain(plan.strays) {
             if self.import.stopped() {
@@ -115,6 +120,13 @@ impl Submission<'_, '_> {
         Ok(bytes)
     }
 
+    fn failed(&self, source: StoreError) -> ImportError {
+        ImportError::Store {
+            source,
+            summary: Box::new(self.summary.clone()),
+        }
+    }
+
     /// Hands a group over, in one commit.
     fn submit(&mut self, group: &mut Group) -> Result<(), ImportError> {
         let Group { frames, blocks, .. } = std::mem::take(group);
@@ -123,12 +135,7 @@ impl Submission<'_, '_> {
         }
         let submitted = match self.import.ledger.submit_blocks(&blocks) {
             Ok(submitted) => submitted,
-            Err(source) => {
-                return Err(ImportError::Store {
-                    source,
-                    summary: Box::new(self.summary.clone()),
-                });
-            }
+            Err(source) => return Err(self.failed(source)),
         };
         for (frame, submitted) in frames.iter().zip(submitted) {
             self.summary.submitted_bytes += u64::from(frame.length);

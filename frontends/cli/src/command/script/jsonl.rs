@@ -184,7 +184,7 @@ fn read(line: &Line) -> Result<Spend, LineError> {
             return Err(LineError::malformed(message));
         }
     };
-    let line: SpendLine<'_> = serde_json::from_slice(bytes).map_err(LineError::malformed)?;
+    let line: SpendLine<'_> = serde_json::from_slice(bytes).map_err(not_json)?;
     let flags = match &line.flags {
         Some(names) => flags(names).map_err(|message| LineError {
             reason: "UNKNOWN_FLAG",
@@ -195,6 +195,14 @@ fn read(line: &Line) -> Result<Spend, LineError> {
     let spent: Result<Vec<TxOut>, LineError> = line.spent_outputs.iter().map(output).collect();
     let tx = read_transaction(&line.tx)?;
     Ok(Spend::new(tx, spent?, line.input, flags)?)
+}
+
+/// The line's own number is known better here: the parser sees one line only.
+fn not_json(error: serde_json::Error) -> LineError {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = text.strip_suffix(&place).unwrap_or(&text);
+    LineError::malformed(format!("{what} (column {})", error.column()))
 }
 
 fn output(line: &SpentOutputLine<'_>) -> Result<TxOut, LineError> {
