@@ -329,11 +329,10 @@ impl Branch {
 /// The deltas of a world's blocks above the fork, lowest first.
 fn deltas_since(world: &World, fork_height: u32) -> Result<Vec<Delta>, CompareError> {
     Ok(world.with_base(|reader, _| {
-        let expired = || ReadError::Expired { hash: world.hash() };
         (fork_height + 1..=world.height())
             .map(|height| {
-                let block = world.state.path.at(height).ok_or_else(expired)?;
-                reader.delta(height, block)?.ok_or_else(expired)
+                let block = world.state.path.at(height).ok_or_else(|| world.gone())?;
+                reader.delta(height, block)?.ok_or_else(|| world.gone())
             })
             .collect()
     })?)

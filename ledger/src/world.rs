@@ -28,7 +28,7 @@ use crate::overlay::Seen;
 use crate::path::Path;
 use crate::setinfo::{SetInfo, SetInfoBuilder};
 use crate::shared::Shared;
-use crate::store::{BasePoint, Reader};
+use crate::store::{Access, BasePoint, Reader};
 use crate::tree::BlockTree;
 
 /// Blocks that must follow a coinbase before its outputs count as mature.
@@ -279,14 +279,8 @@ impl World {
     ) -> Result<HashMap<OutPoint, Option<Coin>>, ReadError> {
         let mut changes = HashMap::new();
         for height in base.height + 1..=self.height() {
-            let block = self
-                .state
-                .path
-                .at(height)
-                .ok_or(ReadError::Expired { hash: self.hash() })?;
-            let delta = reader
-                .delta(height, block)?
-                .ok_or(ReadError::Expired { hash: self.hash() })?;
+            let block = self.state.path.at(height).ok_or_else(|| self.gone())?;
+            let delta = reader.delta(height, block)?.ok_or_else(|| self.gone())?;
             changes.extend(
                 delta
                     .spent
@@ -301,6 +295,15 @@ impl World {
             );
         }
         Ok(changes)
+    }
+
+    /// The base went where this world cannot follow: by the writer's decision, or unknown to this process.
+    pub(crate) fn gone(&self) -> ReadError {
+        let hash = self.hash();
+        match self.shared.store.access() {
+            Access::Writer => ReadError::Expired { hash },
+            Access::Reader => ReadError::Outdated { hash },
+        }
     }
 
     fn unless_expired<R>(&self, answer: R) -> Result<R, ReadError> {
@@ -320,7 +323,7 @@ impl World {
             let reader = self.shared.store.read()?;
             let base = reader.base()?;
             if !self.state.path.holds(base.height, base.block) {
-                return Err(ReadError::Expired { hash: self.hash() });
+                return Err(self.gone());
             }
             let answer = read(&reader, base);
             let (floor, lowerings_after) = self.shared.overlay_floor.load();

@@ -40,7 +40,7 @@ const PAGE_KINDS: u16 = 0x6f;
 const DATA_ON_OVERFLOW: u16 = 0x01;
 const DATA_IS_TREE: u16 = 0x02;
 
-/// Files up to this length have all their trees walked when a writer starts: some 50 ms.
+/// Files up to this length have all their trees walked before they are mapped: some 50 ms.
 const WALK_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// LMDB's cursors go no deeper.
@@ -63,8 +63,8 @@ pub(super) enum DataFile {
 impl DataFile {
     /// Looks at the file.
     ///
-    /// Everywhere: that it starts with LMDB's meta pages and that every page in use lies inside it.
-    /// For a writer and a file of at most 64 MiB: that all pages in use are what they should be.
+    /// That it starts with LMDB's meta pages and that every page in use lies inside it; in a file of at most 64 MiB
+    /// also that all pages in use are what they should be.
     ///
     /// # Errors
     ///
@@ -75,17 +75,29 @@ impl DataFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DataFile::Absent),
             Err(error) => return Err(file_error(path, "opening it", error)),
         };
-        let mut attempts = match access {
-            Access::Writer => 1,
-            Access::Reader => READER_ATTEMPTS,
-        };
+        let mut attempts = READER_ATTEMPTS;
         loop {
             attempts -= 1;
-            match look(&file, access) {
+            let before = Meta::latest(&file).map(|meta| meta.transaction);
+            match look(&file) {
                 Ok(found) => return Ok(found),
                 Err(Bad::Disk(error)) => return Err(file_error(path, "reading it", error)),
-                Err(Bad::Damage(_)) if attempts > 0 => {}
-                Err(Bad::Damage(detail)) => return Err(damaged_file(path, detail)),
+                Err(Bad::Damage(detail)) => {
+                    let after = Meta::latest(&file).map(|meta| meta.transaction);
+                    let overtaken = match (before, after) {
+                        // LMDB leaves the pages of its last two transactions alone.
+                        (Ok(before), Ok(after)) => before != after,
+                        // A meta page may have been read while it was written.
+                        _ => attempts > 0,
+                    };
+                    if access == Access::Writer || !overtaken {
+                        return Err(damaged_file(path, detail));
+                    }
+                    if attempts == 0 {
+                        // It keeps a writer busy, and that one has looked at it.
+                        return Ok(DataFile::Whole);
+                    }
+                }
             }
         }
     }
@@ -101,7 +113,7 @@ fn damage<T>(detail: impl Into<String>) -> Result<T, Bad> {
     Err(Bad::Damage(detail.into()))
 }
 
-fn look(file: &File, access: Access) -> Result<DataFile, Bad> {
+fn look(file: &File) -> Result<DataFile, Bad> {
     if file.metadata().map_err(Bad::Disk)?.len() == 0 {
         return Ok(DataFile::Absent);
     }
@@ -118,7 +130,7 @@ fn look(file: &File, access: Access) -> Result<DataFile, Bad> {
         last: meta.last_page,
     };
     pages.missing_are_free(meta.free)?;
-    if access == Access::Writer && length <= WALK_LIMIT {
+    if length <= WALK_LIMIT {
         let mut left = pages.last + 1;
         pages.walk(meta.free, &mut left, &mut |_| Ok(()))?;
         pages.walk(meta.tables, &mut left, &mut |_| Ok(()))?;

@@ -16,18 +16,38 @@ const PAGE: usize = 37;
 /// Events that are shown from the first difference on.
 const SHOWN_EVENTS: usize = 8;
 
-/// What differs.
-pub type Difference = String;
+/// Why a ledger is not what the model says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// It says something else.
+    Wrong(String),
+    /// It says nothing: reading failed.
+    Unreadable(String),
+}
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Result<(), Difference> {
-    match found == wanted {
-        true => Ok(()),
-        false => Err(format!("{what}: found {found:?}, wanted {wanted:?}")),
+impl std::fmt::Debug for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Difference::Wrong(text) | Difference::Unreadable(text)) = self;
+        f.write_str(text)
     }
 }
 
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Result<(), Difference> {
+    let right = found == wanted;
+    holds(
+        || format!("{what}: found {found:?}, wanted {wanted:?}"),
+        right,
+    )
+}
+
 fn holds(what: impl FnOnce() -> String, condition: bool) -> Result<(), Difference> {
-    condition.then_some(()).ok_or_else(what)
+    condition
+        .then_some(())
+        .ok_or_else(|| Difference::Wrong(what()))
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Difference {
+    Difference::Unreadable(error.to_string())
 }
 
 /// Everything.
@@ -61,9 +81,7 @@ pub fn compare_blocks(ledger: &Ledger, forest: &Forest, model: &Model) -> Result
                     || format!("{info:?} is not as in {model:?}"),
                     model.agrees(forest, block, &info),
                 )?;
-                let bytes = ledger
-                    .block_bytes(&hash)
-                    .map_err(|error| error.to_string())?;
+                let bytes = ledger.block_bytes(&hash).map_err(unreadable)?;
                 holds(|| format!("bytes of {hash}"), bytes == mined.bytes)?;
             }
         }
@@ -90,9 +108,7 @@ fn compare_tips(ledger: &Ledger, forest: &Forest, model: &Model) -> Result<(), D
 }
 
 fn compare_events(ledger: &Ledger, model: &Model) -> Result<(), Difference> {
-    let events = ledger
-        .events(0, usize::MAX)
-        .map_err(|error| error.to_string())?;
+    let events = ledger.events(0, usize::MAX).map_err(unreadable)?;
     for (expected, (seq, _)) in events.iter().enumerate() {
         same("sequence of an event", *seq, expected as u64)?;
     }
@@ -155,7 +171,8 @@ pub fn compare_worlds(ledger: &Ledger, forest: &Forest, model: &Model) -> Result
 /// Coins, balances and set info of one world.
 pub fn compare_world(world: &World, forest: &Forest, mined: &Mined) -> Result<(), Difference> {
     let at = |what: &str| format!("{what} at {} (height {})", mined.hash, mined.height);
-    let failed = |error: everett_ledger::ReadError| format!("{}: {error}", at("a read"));
+    let failed =
+        |error: everett_ledger::ReadError| unreadable(format!("{}: {error}", at("a read")));
     same(&at("height"), world.height(), mined.height)?;
     let info = world.set_info().map_err(failed)?;
     same(&at("set info"), &info, mined.set_info())?;

@@ -194,7 +194,7 @@ impl Patient<'_> {
             self.done += 1;
             if let Err(with_it) = compare_tree(&ledger, &self.history.forest, &self.model) {
                 panic!(
-                    "{when}: neither what was answered for nor that and operation {} {in_flight:?}\n\n{as_answered}\n\n{with_it}",
+                    "{when}: neither what was answered for nor that and operation {} {in_flight:?}\n\n{as_answered:?}\n\n{with_it:?}",
                     end.done
                 );
             }

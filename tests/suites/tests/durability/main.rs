@@ -9,3 +9,4 @@ mod kills;
 mod neighbours;
 mod processes;
 mod reorganisations;
+mod small_disk;

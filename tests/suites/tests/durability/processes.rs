@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use everett_ledger::{Ledger, LedgerConfig, OpenError, StoreError};
-use everett_tests::durability::comparison::compare;
+use everett_ledger::{Access, Ledger, LedgerConfig, OpenError, StoreError};
+use everett_tests::durability::comparison::{compare, compare_world};
 use everett_tests::durability::history::{History, Shape};
 use tempfile::TempDir;
 
@@ -28,7 +28,8 @@ pub(crate) const ONE_BLOCK_FILE: u64 = 1 << 27;
 /// What a process is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    /// `work` does operations until it is killed or done, `fill` until the disk is full, `open` only opens.
+    /// `work` does operations until it is killed or done, `stroll` the same slowly, `fill` until the disk is full;
+    /// `open` only opens, `read` opens for reading and reads whatever it finds.
     pub(crate) role: &'static str,
     pub(crate) directory: PathBuf,
     pub(crate) seed: u64,
@@ -59,7 +60,7 @@ impl Job {
         let fields: Vec<&str> = text.split('\n').collect();
         let number = |index: usize| fields[index].parse::<u64>().unwrap();
         Job {
-            role: ["work", "open", "fill"]
+            role: ["work", "stroll", "fill", "open", "read"]
                 .into_iter()
                 .find(|role| *role == fields[0])
                 .unwrap(),
@@ -76,13 +77,17 @@ impl Job {
     }
 
     /// Opens the ledger as the job has it.
-    pub(crate) fn open(&self, history: &History) -> Ledger {
+    pub(crate) fn try_open(&self, history: &History) -> Result<Ledger, OpenError> {
+        let access = match self.role {
+            "read" => Access::Reader,
+            _ => Access::Writer,
+        };
         Ledger::open(LedgerConfig {
+            access,
             horizon: Some(self.horizon),
             staged_changes: self.staged_changes,
             ..history.config(&self.directory)
         })
-        .unwrap()
     }
 
     /// The command that does it.
@@ -129,6 +134,8 @@ impl Job {
             done: self.from,
             opened: false,
             full: None,
+            read: false,
+            refused: None,
         }
     }
 }
@@ -143,6 +150,8 @@ pub(crate) struct Worker {
     pub(crate) opened: bool,
     /// What it said when the disk was full.
     full: Option<String>,
+    read: bool,
+    refused: Option<String>,
 }
 
 /// How a process ended.
@@ -152,6 +161,10 @@ pub(crate) struct End {
     pub(crate) done: usize,
     pub(crate) opened: bool,
     pub(crate) full: Option<String>,
+    /// Whether everything was read.
+    pub(crate) read: bool,
+    /// Why the ledger was not opened.
+    pub(crate) refused: Option<String>,
 }
 
 impl Worker {
@@ -166,7 +179,11 @@ impl Worker {
         if let Some(full) = line.strip_prefix("full ") {
             self.full = Some(full.to_owned());
         }
+        if let Some(refused) = line.strip_prefix("refused ") {
+            self.refused = Some(refused.to_owned());
+        }
         self.opened |= line == "opened";
+        self.read |= line == "read";
         true
     }
 
@@ -206,6 +223,8 @@ impl Worker {
             done: self.done,
             opened: self.opened,
             full: self.full,
+            read: self.read,
+            refused: self.refused,
         }
     }
 }
@@ -226,18 +245,49 @@ fn a_process_of_its_own_plays_the_role_it_is_given() {
         history.block_file_size = ONE_BLOCK_FILE;
     }
     say("");
-    let ledger = job.open(&history);
-    say("opened");
-    if job.role == "open" {
-        return;
+    if job.role == "read" || job.role == "open" {
+        return match job.try_open(&history) {
+            Ok(ledger) => {
+                say("opened");
+                read_everything(&ledger, &history);
+                say("read");
+            }
+            Err(error) => say(&format!("refused {error}")),
+        };
     }
+    let ledger = job.try_open(&history).unwrap();
+    say("opened");
     for (index, operation) in history.operations.iter().enumerate().skip(job.from) {
         match history.perform(&ledger, operation) {
-            Ok(()) => say(&format!("done {}", index + 1)),
+            Ok(()) => {
+                say(&format!("done {}", index + 1));
+                if job.role == "stroll" {
+                    std::thread::sleep(Duration::from_millis(4));
+                }
+            }
             Err(error) if job.role == "fill" => {
                 return show_that_it_is_full(&history, &ledger, index, &error);
             }
             Err(error) => panic!("operation {index}: {error}"),
+        }
+    }
+}
+
+/// What is found does not matter, only that it is found or refused.
+fn read_everything(ledger: &Ledger, history: &History) {
+    let _ = (
+        ledger.tips(),
+        ledger.orphans(),
+        ledger.events(0, usize::MAX),
+    );
+    for block in 0..history.forest.count() {
+        let mined = history.forest.block(block);
+        let _ = (
+            ledger.block_info(&mined.hash),
+            ledger.block_bytes(&mined.hash),
+        );
+        if let Ok(world) = ledger.world(&mined.hash) {
+            let _ = compare_world(&world, &history.forest, mined);
         }
     }
 }

@@ -1,0 +1,60 @@
+//! A file system of a few megabytes that can be full or read-only.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A small file system in memory, if we may mount one.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    const SIZE: u64 = 48 << 20;
+
+    pub(crate) fn mount() -> Option<SmallDisk> {
+        let disk = tempfile::tempdir().unwrap();
+        let size = format!("size={}", SmallDisk::SIZE);
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(disk.path())
+            .output();
+        if mount.is_ok_and(|output| output.status.success()) {
+            Some(SmallDisk(disk))
+        } else {
+            println!("SKIPPED: no permission to mount a small file system");
+            None
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Leaves room for so many bytes.
+    pub(crate) fn fill_up_to(&self, room: u64) {
+        let ballast = self.path().join("ballast");
+        std::fs::write(ballast, vec![1; (SmallDisk::SIZE - room) as usize]).unwrap();
+    }
+
+    pub(crate) fn give_room(&self, more: u64) {
+        let ballast = std::fs::OpenOptions::new()
+            .write(true)
+            .open(self.path().join("ballast"))
+            .unwrap();
+        let length = ballast.metadata().unwrap().len();
+        ballast.set_len(length.saturating_sub(more)).unwrap();
+    }
+
+    /// From now on nobody writes.
+    pub(crate) fn make_read_only(&self) {
+        let remount = Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(self.path())
+            .status();
+        assert!(remount.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
