@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!   bytes -> decode -> check_block -> place in the tree -> check_in_context -> connect against the parent's world
-//!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/group.rs
+//!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/street.rs, group.rs
 //!   most work wins, first seen on a tie; branches from behind the horizon                     engine/activate.rs
-//!   retirement, held worlds, checkpoints                                   engine/tidy.rs, engine/base.rs
+//!   retirement, held worlds, checkpoints                                                      engine/tidy.rs, base.rs
 //! ```
 
 mod activate;
@@ -15,6 +15,7 @@ mod group;
 mod open;
 mod orphans;
 mod stored;
+mod street;
 mod tidy;
 
 use std::collections::VecDeque;
@@ -51,6 +52,8 @@ pub(crate) struct Engine {
     /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
     /// goes through it.
     retired: Vec<(BlockId, Path)>,
+    /// Events before this one are trimmed.
+    oldest_event: u64,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.

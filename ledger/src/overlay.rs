@@ -70,24 +70,11 @@ impl Overlay {
         // The inverse of `apply`: later entries of the delta are entered first, since each goes to the front.
         for (outpoint, coin) in delta.created.iter().rev() {
             self.coins.uncreate(*outpoint, coin, block);
-            self.scripts.uncreate(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                height,
-            );
         }
-        for (outpoint, coin) in delta.spent.iter().rev() {
+        for (outpoint, _) in delta.spent.iter().rev() {
             self.coins.unspend(*outpoint, block, height);
-            self.scripts.unspend(
-                ScriptHash::of(&coin.script_pubkey),
-                *outpoint,
-                coin,
-                block,
-                height,
-            );
         }
+        self.scripts.unsettle(block, height, delta);
     }
 }
 

@@ -130,11 +130,15 @@ impl Store {
             Access::Reader => None,
         };
         let found = DataFile::check(&data_path, config.access)?;
-        if found == DataFile::Absent {
+        if found != DataFile::Whole {
             match config.access {
                 Access::Reader => return Err(no_ledger(directory)),
                 Access::Writer => no_blocks_yet(directory)?,
             }
+        }
+        if found == DataFile::Unfinished {
+            File::create(&data_path)
+                .map_err(|error| file_error(&data_path, "emptying it", error))?;
         }
         let env = environment::open(&config)?;
         let tables = match (look(&config, &env)?, config.access) {

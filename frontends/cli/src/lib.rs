@@ -2,7 +2,7 @@
 //! Promises one message on standard error for whatever fails, and exit codes 0 (fine), 1 (failed)
 //! and 2 (wrong usage); with `--json`, one JSON object on standard output, or one on standard error
 //! (a trace and `--jsonl` are streams of them).
-//! Refuses to know how a ledger is read: a command asks a [`source::Source`], which is a data
+//! Refuses to know how a ledger is read: a command asks a `source::Source`, which is a data
 //! directory or a server.
 //!
 //! ```text

@@ -109,6 +109,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
+    let oldest_event = shared.store.read()?.oldest_event_seq()?.unwrap_or(0);
     let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
@@ -117,6 +118,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
+        oldest_event,
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
         unfinished: false,
@@ -235,11 +237,9 @@ impl Loaded {
             tree.node(best).chainwork,
             best_path.clone(),
         );
-        let mut rows = reader.orphans()?.collect::<Result<Vec<_>, _>>()?;
-        // As they came: which of two children of one parent was seen first decides between them.
-        rows.sort_by_key(|row| (row.position.file, row.position.offset));
         let mut orphans = Orphans::default();
-        for row in rows {
+        for row in reader.orphans()? {
+            let row = row?;
             orphans.insert(Orphan {
                 hash: row.hash,
                 previous: row.previous,

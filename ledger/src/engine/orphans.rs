@@ -1,7 +1,8 @@
 //! Owns the blocks whose parents are unknown: on disk, with their place by parent in memory.
-//! Promises a bound on their number and bytes, and to give back each when its parent comes.
+//! Promises a bound on their number and bytes, and to give back each when its parent comes, in the order in which they
+//! came: that is the order in which they lie in the block files, so neither a restart nor a failed commit changes it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use bitcoin::BlockHash;
 
@@ -19,13 +20,19 @@ pub(super) struct Orphan {
     pub(super) position: BlockPosition,
 }
 
+impl Orphan {
+    /// Rises from one to the next.
+    fn arrival(&self) -> (u32, u32) {
+        (self.position.file, self.position.offset)
+    }
+}
+
 /// Orphans by the parent they wait for.
 #[derive(Clone, Default)]
 pub(super) struct Orphans {
     by_hash: HashMap<BlockHash, Orphan>,
     by_previous: HashMap<BlockHash, Vec<BlockHash>>,
-    /// Arrival order; may name orphans that are gone.
-    arrived: VecDeque<BlockHash>,
+    arrived: BTreeMap<(u32, u32), BlockHash>,
     bytes: u64,
 }
 
@@ -39,7 +46,7 @@ impl Orphans {
             .entry(orphan.previous)
             .or_default()
             .push(orphan.hash);
-        self.arrived.push_back(orphan.hash);
+        self.arrived.insert(orphan.arrival(), orphan.hash);
         self.bytes += u64::from(orphan.position.length);
         self.by_hash.insert(orphan.hash, orphan);
     }
@@ -53,10 +60,7 @@ impl Orphans {
                 self.by_previous.remove(&orphan.previous);
             }
         }
-        if self.arrived.len() > 2 * self.by_hash.len() + 16 {
-            let by_hash = &self.by_hash;
-            self.arrived.retain(|hash| by_hash.contains_key(hash));
-        }
+        self.arrived.remove(&orphan.arrival());
         Some(orphan)
     }
 
@@ -65,12 +69,8 @@ impl Orphans {
         if self.by_hash.len() <= MAX_ORPHANS && self.bytes <= MAX_ORPHAN_BYTES {
             return None;
         }
-        while let Some(hash) = self.arrived.pop_front() {
-            if let Some(orphan) = self.remove(&hash) {
-                return Some(orphan);
-            }
-        }
-        None
+        let oldest = *self.arrived.first_key_value()?.1;
+        self.remove(&oldest)
     }
 
     /// Those that wait for `previous`, in order of arrival.
@@ -80,10 +80,12 @@ impl Orphans {
             .get(previous)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        hashes
+        let mut waiting: Vec<Orphan> = hashes
             .iter()
             .filter_map(|hash| self.by_hash.get(hash).copied())
-            .collect()
+            .collect();
+        waiting.sort_by_key(Orphan::arrival);
+        waiting
     }
 
     pub(super) fn len(&self) -> usize {

@@ -185,15 +185,7 @@ impl ScriptOverlay {
 
     pub(super) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {
         let height = path.height();
-        let named = |created: bool| {
-            move |(outpoint, coin): &(OutPoint, Coin)| {
-                let script = ScriptHash::of(&coin.script_pubkey);
-                (script, *outpoint, Totals::of(coin, created), created)
-            }
-        };
-        let spent = delta.spent.iter().map(named(false));
-        let created = delta.created.iter().map(named(true));
-        let changes: Vec<(ScriptHash, OutPoint, Totals, bool)> = spent.chain(created).collect();
+        let changes = named_changes(delta);
         self.entries.change_all(
             &changes,
             |change| &change.0,
@@ -207,48 +199,28 @@ impl ScriptOverlay {
         );
     }
 
-    pub(super) fn uncreate(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        block: BlockId,
-        height: u32,
-    ) {
-        self.prepend(script, outpoint, coin, true, block, height);
-    }
-
-    pub(super) fn unspend(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        block: BlockId,
-        height: u32,
-    ) {
-        self.prepend(script, outpoint, coin, false, block, height);
-    }
-
-    fn prepend(
-        &self,
-        script: ScriptHash,
-        outpoint: OutPoint,
-        coin: &Coin,
-        created: bool,
-        block: BlockId,
-        height: u32,
-    ) {
-        self.entries.change(
-            &script,
-            || Entry::new(script),
-            |entry| {
-                let running = entry.floor;
-                entry.floor = running.minus(Totals::of(coin, created));
-                entry
-                    .changes
-                    .insert(0, Change::new(outpoint, block, height, created, running));
-            },
-        );
+    /// Enters a block's changes in front of all others, a script's all at once: a busy one is moved once, not once a
+    /// change.
+    pub(super) fn unsettle(&self, block: BlockId, height: u32, delta: &Delta) {
+        let mut changes = named_changes(delta);
+        // Stable: a script's own changes keep their order.
+        changes.sort_by_key(|change| change.0);
+        for of_script in changes.chunk_by(|a, b| a.0 == b.0) {
+            let script = of_script[0].0;
+            let enter = |entry: &mut Entry| {
+                let all = of_script
+                    .iter()
+                    .fold(Totals::default(), |sum, change| sum.plus(change.2));
+                entry.floor = entry.floor.minus(all);
+                let mut running = entry.floor;
+                let new = of_script.iter().map(|(_, outpoint, change, created)| {
+                    running = running.plus(*change);
+                    Change::new(*outpoint, block, height, *created, running)
+                });
+                entry.changes.insert_many(0, new);
+            };
+            self.entries.change(&script, || Entry::new(script), enter);
+        }
     }
 
     pub(super) fn forget(&self, script: &ScriptHash, block: BlockId) {
@@ -286,4 +258,19 @@ impl ScriptOverlay {
     pub(crate) fn bytes(&self) -> usize {
         self.entries.table_bytes()
     }
+}
+
+/// A change of a script's totals by one of its coins, which it creates or spends.
+type NamedChange = (ScriptHash, OutPoint, Totals, bool);
+
+/// What a delta does to scripts, in its order.
+fn named_changes(delta: &Delta) -> Vec<NamedChange> {
+    let named = |created: bool| {
+        move |(outpoint, coin): &(OutPoint, Coin)| {
+            let script = ScriptHash::of(&coin.script_pubkey);
+            (script, *outpoint, Totals::of(coin, created), created)
+        }
+    };
+    let spent = delta.spent.iter().map(named(false));
+    spent.chain(delta.created.iter().map(named(true))).collect()
 }

@@ -54,6 +54,8 @@ const READER_ATTEMPTS: usize = 5;
 pub(super) enum DataFile {
     /// There is none, or an empty one that LMDB may make its own.
     Absent,
+    /// LMDB was interrupted, by a crash or a full disk, when it made its first pages: nothing was ever in it.
+    Unfinished,
     /// It can be mapped.
     Whole,
 }
@@ -103,6 +105,9 @@ fn look(file: &File, access: Access) -> Result<DataFile, Bad> {
     if file.metadata().map_err(Bad::Disk)?.len() == 0 {
         return Ok(DataFile::Absent);
     }
+    if Meta::is_unfinished(file)? {
+        return Ok(DataFile::Unfinished);
+    }
     let meta = Meta::latest(file)?;
     // After the meta page: the pages that it speaks of were written before it.
     let length = file.metadata().map_err(Bad::Disk)?.len();
@@ -140,6 +145,16 @@ impl Meta {
         } else {
             first
         })
+    }
+
+    /// Whether the file ends before its second meta page, and the first is that of a file just made.
+    fn is_unfinished(file: &File) -> Result<bool, Bad> {
+        let length = file.metadata().map_err(Bad::Disk)?.len();
+        let first = match Meta::read(file, 0) {
+            Err(Bad::Damage(_)) => return Ok(false),
+            read => read?,
+        };
+        Ok(length < 2 * first.page_size as u64 && first.transaction == 0)
     }
 
     fn read(file: &File, offset: u64) -> Result<Meta, Bad> {

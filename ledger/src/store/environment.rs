@@ -2,11 +2,13 @@
 //! Promises that the file was looked at before LMDB maps it, so that damage is an error and no signal.
 //! Refuses every flag that trades durability for speed (`MDB_NOSYNC`, `MDB_WRITEMAP`, …).
 
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
+use super::error::file_error;
 use super::tables::MAX_TABLES;
 use super::{Access, StoreConfig, StoreError};
 
@@ -15,6 +17,9 @@ const MAX_READERS: u32 = 2048;
 
 /// Map sizes are rounded up to this many bytes: a multiple of every page size in use.
 const MAP_GRAIN: usize = 64 * 1024;
+
+/// Bytes of LMDB's lock file: a cache line a reader, and its head.
+const LOCK_FILE_LENGTH: u64 = MAX_READERS as u64 * 64 + 4096;
 
 /// LMDB's file in a data directory.
 pub(super) fn data_path(directory: &Path) -> PathBuf {
@@ -26,6 +31,9 @@ pub(super) fn data_path(directory: &Path) -> PathBuf {
 /// A reader that may not write LMDB's lock file goes without: then nothing tells a writer that it
 /// reads, so that is meant for read-only disks and snapshots.
 pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> {
+    if config.access == Access::Writer {
+        reserve_lock_file(&config.directory)?;
+    }
     let opened = match config.access {
         Access::Writer => map(config, EnvFlags::empty()),
         Access::Reader => match map(config, EnvFlags::READ_ONLY) {
@@ -42,6 +50,29 @@ pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> 
             .map_err(|error| super::lmdb_error(config, error))?;
     }
     Ok(env)
+}
+
+/// LMDB maps its lock file and writes into it: where the disk has no room for a page of it, that is SIGBUS. So all of
+/// it gets its room before, if the file system can do that.
+fn reserve_lock_file(directory: &Path) -> Result<(), StoreError> {
+    let path = directory.join("lock.mdb");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| file_error(&path, "opening it", error))?;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(&file, FallocateFlags::empty(), 0, LOCK_FILE_LENGTH) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(error) => return Err(file_error(&path, "reserving its room", error.into())),
+        }
+    }
+    drop(file);
+    Ok(())
 }
 
 #[allow(unsafe_code)]

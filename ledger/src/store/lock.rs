@@ -4,12 +4,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use super::StoreError;
 use super::error::file_error;
 
 /// The file's name in the data directory.
 const LOCK_FILE: &str = "writer.lock";
+
+/// A lock that was given up may linger for a moment: a process that is just being started from this one holds a copy
+/// of the file until it runs its own program.
+const ATTEMPTS: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes the lock; it is held until the file is closed.
 pub(super) fn take(directory: &Path) -> Result<File, StoreError> {
@@ -20,9 +26,13 @@ pub(super) fn take(directory: &Path) -> Result<File, StoreError> {
         .truncate(false)
         .open(&path)
         .map_err(|error| file_error(&path, "opening it", error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
-        Err(TryLockError::Error(error)) => Err(file_error(&path, "locking it", error)),
+    for attempt in 1..=ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(file_error(&path, "locking it", error)),
+        }
     }
+    Err(StoreError::InUse { path })
 }

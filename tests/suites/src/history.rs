@@ -71,6 +71,8 @@ pub struct Growth {
     pub blocks: u8,
     /// Most payments in each.
     pub spends: u8,
+    /// Which of them has, beside the next one, another child with as many blocks on it, if one has.
+    pub prong: Option<u8>,
     /// Which of them has a flaw, if one has.
     pub flaw: Option<(u8, Flaw)>,
     /// In which order they come.
@@ -109,6 +111,8 @@ pub enum Pick {
     Invalid(u16),
     /// One that is retired or was never validated, if there is one; else any.
     Hidden(u16),
+    /// One whose block or that of an ancestor has not come, if there is one; else any.
+    Waiting(u16),
 }
 
 fn pick() -> impl Strategy<Value = Pick> {
@@ -118,6 +122,7 @@ fn pick() -> impl Strategy<Value = Pick> {
         1 => any::<u16>().prop_map(Pick::Any),
         1 => any::<u16>().prop_map(Pick::Invalid),
         2 => any::<u16>().prop_map(Pick::Hidden),
+        1 => any::<u16>().prop_map(Pick::Waiting),
     ]
 }
 
@@ -140,12 +145,13 @@ prop_compose! {
             1 => Just(Order::Reversed),
             1 => Just(Order::Shuffled),
         ],
-        headers_first in weighted(0.1, Just(())).prop_map(|some| some.is_some()),
-        held_back in weighted(0.1, any::<u8>()),
+        headers_first in weighted(0.2, Just(())).prop_map(|some| some.is_some()),
+        held_back in weighted(0.15, prop_oneof![Just(0), any::<u8>()]),
+        prong in weighted(0.2, any::<u8>()),
         grouped in any::<bool>(),
         seed in any::<u64>().no_shrink(),
     ) -> Growth {
-        Growth { on, blocks, spends, flaw, order, headers_first, held_back, grouped, seed }
+        Growth { on, blocks, spends, prong, flaw, order, headers_first, held_back, grouped, seed }
     }
 }
 
@@ -155,11 +161,12 @@ fn step() -> impl Strategy<Value = Step> {
         8 => growth(1..8).prop_map(Step::Grow),
         2 => growth(8..30).prop_map(Step::Grow),
         3 => (growth(1..60), 0u8..4).prop_map(|(growth, lead)| Step::Overtake { growth, lead }),
-        1 => (growth(60..150), 0u8..4).prop_map(|(growth, lead)| Step::Overtake { growth, lead }),
+        1 => (growth(60..190), 0u8..4).prop_map(|(growth, lead)| Step::Overtake { growth, lead }),
         1 => (any::<u16>(), option::of(mutation))
             .prop_map(|(pick, mutation)| Step::Resubmit { pick, mutation }),
         1 => Just(Step::Deliver),
         2 => pick().prop_map(Step::Invalidate),
+        1 => (1u16..200).prop_map(|below| Step::Invalidate(Pick::Best(below))),
         2 => prop_oneof![
             3 => any::<u16>().prop_map(Pick::Invalid),
             1 => pick(),

@@ -4,11 +4,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bitcoin::consensus::serialize;
+use bitcoin::hashes::Hash;
 use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, Witness};
-use everett_ledger::{COINBASE_MATURITY, ChainStatus, Coin, Params, ScriptPubKey};
+use everett_ledger::setinfo::SetInfoBuilder;
+use everett_ledger::{COINBASE_MATURITY, ChainStatus, Coin, Params, ScriptPubKey, SetInfo};
 
 use crate::flaw::{Flaw, Mutation, Stage};
 use crate::mint::Parent;
@@ -50,6 +52,8 @@ pub struct Entry {
     pub flaw: Option<Flaw>,
     /// The coins at it.
     pub coins: Arc<Coins>,
+    /// Counts and hashes of them, once somebody asked.
+    set_info: Arc<OnceLock<SetInfo>>,
     /// Coins of earlier blocks that it spent and coins that it leaves, each with its script.
     pub changes: Vec<(OutPoint, ScriptBuf)>,
     /// Its place in the order in which headers came in; `None` while it is not in the tree.
@@ -72,6 +76,19 @@ impl Entry {
     /// Its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         serialize(&self.block)
+    }
+
+    /// Counts and hashes of the coins at it.
+    pub fn set_info(&self) -> &SetInfo {
+        self.set_info.get_or_init(|| {
+            let mut sorted: Vec<(&OutPoint, &Coin)> = self.coins.iter().collect();
+            sorted.sort_unstable_by_key(|(at, _)| (at.txid.to_byte_array(), at.vout));
+            let mut info = SetInfoBuilder::new();
+            for (outpoint, coin) in sorted {
+                info.add(outpoint, coin);
+            }
+            info.finish()
+        })
     }
 }
 
@@ -135,6 +152,7 @@ impl NaiveLedger {
             block: params.genesis.clone(),
             flaw: None,
             coins: Arc::default(),
+            set_info: Arc::default(),
             changes: Vec::new(),
             arrival: Some(0),
             progress: Progress::Connected,
@@ -185,6 +203,7 @@ impl NaiveLedger {
             median_time_past: times[times.len() / 2],
             flaw,
             coins: Arc::new(coins),
+            set_info: Arc::default(),
             changes,
             arrival: None,
             progress: Progress::Header,
@@ -262,9 +281,12 @@ impl NaiveLedger {
 
     /// The last block that a block's chain shares with the best one.
     pub fn fork(&self, index: usize) -> usize {
-        let best: HashSet<usize> = self.ancestors(self.best).collect();
+        self.fork_from(&self.best_chain(), index)
+    }
+
+    fn fork_from(&self, chain: &[usize], index: usize) -> usize {
         self.ancestors(index)
-            .find(|at| best.contains(at))
+            .find(|at| chain.get(self.entries[*at].height as usize) == Some(at))
             .unwrap_or(GENESIS)
     }
 
@@ -398,6 +420,14 @@ impl NaiveLedger {
         joined
     }
 
+    /// What is wrong with a copy of the block that has other witnesses.
+    fn witness_fault(&self, index: usize) -> &'static str {
+        match is_committed(&self.entries[index].block) {
+            true => "bad-witness-nonce-size",
+            false => "unexpected-witness",
+        }
+    }
+
     fn accept(&mut self, index: usize, mutation: Option<Mutation>) -> Answer {
         if mutation == Some(Mutation::Cut) {
             return Answer::refused("Block decode failed");
@@ -421,6 +451,10 @@ impl NaiveLedger {
             };
         }
         if self.entries[parent].arrival.is_none() {
+            // A copy with other witnesses must not take the place of the block itself.
+            if mutation == Some(Mutation::Witness) {
+                return Answer::refused(self.witness_fault(index));
+            }
             if !self.orphans.iter().any(|(orphan, _)| *orphan == index) {
                 self.orphans.push((index, mutation));
             }
@@ -436,10 +470,7 @@ impl NaiveLedger {
             return Answer::refused(flaw.reason());
         }
         if mutation == Some(Mutation::Witness) {
-            return match is_committed(&self.entries[index].block) {
-                true => Answer::refused("bad-witness-nonce-size"),
-                false => Answer::refused("unexpected-witness"),
-            };
+            return Answer::refused(self.witness_fault(index));
         }
         self.entries[index].progress = Progress::Stored;
         if self.entries[parent].sequence == 0 {
@@ -632,13 +663,13 @@ impl NaiveLedger {
     fn retire(&mut self, handles: &HashSet<Life>) {
         let floor = self.floor();
         let chain = self.best_chain();
-        let best: HashSet<usize> = chain.iter().copied().collect();
         let mut gone: Vec<usize> = Vec::new();
         for index in self.placed() {
-            if best.contains(&index) || !self.entries[index].kept {
+            let fork = self.fork_from(&chain, index);
+            if fork == index || !self.entries[index].kept {
                 continue;
             }
-            if self.entries[self.fork(index)].height >= floor {
+            if self.entries[fork].height >= floor {
                 self.come_to_life(index);
             } else if self.entries[index].live {
                 gone.push(index);

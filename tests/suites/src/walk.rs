@@ -18,8 +18,8 @@ use crate::mint::{CLOCK, Mint, scripts};
 use crate::naive::{Access, Answer, GENESIS, Life, NaiveLedger, mutated};
 use crate::random::Random;
 
-/// Blocks that every history starts with: some coinbases must be mature.
-pub const TRUNK: u32 = 125;
+/// Blocks that every history starts with: some that spend must lie in the base, a hundred blocks behind the horizon.
+pub const TRUNK: u32 = 230;
 /// Most worlds compared after each step.
 const SAMPLE: usize = 4;
 
@@ -185,6 +185,9 @@ impl Walk {
             Pick::Any(number) => some(number, &|_| true),
             Pick::Live(number) => some(number, &|access| access == Access::World),
             Pick::Invalid(number) => some(number, &|access| access == Access::Invalid),
+            Pick::Waiting(number) => some(number, &|access| {
+                access == Access::NotValidated(ChainStatus::HeadersOnly)
+            }),
             Pick::Hidden(number) => some(number, &|access| {
                 matches!(access, Access::Retired | Access::NotValidated(_))
             }),
@@ -208,13 +211,18 @@ impl Walk {
 
     fn grow(&mut self, on: usize, blocks: usize, growth: &Growth) {
         self.mint.reseed(growth.seed);
-        let mut made = Vec::with_capacity(blocks);
+        let prong = growth.prong.map(|at| usize::from(at) % blocks.max(1));
+        let count = blocks + prong.map_or(0, |at| blocks - at);
+        let mut made = Vec::with_capacity(count);
         let mut parent = on;
-        for number in 0..blocks {
+        for number in 0..count {
             let flaw = growth
                 .flaw
-                .filter(|(at, _)| usize::from(*at) % blocks == number)
+                .filter(|(at, _)| usize::from(*at) % count == number)
                 .map(|(_, flaw)| flaw);
+            if let Some(at) = prong.filter(|_| number == blocks) {
+                parent = made[at];
+            }
             let spends = usize::from(growth.spends);
             let (block, flaw) = self.mint.block(&self.naive.parent(parent), spends, flaw);
             parent = self.naive.add(block, flaw);
@@ -324,7 +332,8 @@ impl Walk {
         self.settings = settings;
         self.open();
         self.naive.reopen(settings.horizon, settings.quota);
-        self.tidied = false;
+        self.naive.tidy(&HashSet::new());
+        self.tidied = true;
     }
 
     fn hold(&mut self, index: usize) {

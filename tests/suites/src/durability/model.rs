@@ -183,9 +183,8 @@ impl Model {
         match operation {
             Operation::Submit(blocks) => {
                 for block in blocks {
-                    if self.accept(forest, *block) {
-                        self.join(forest, *block);
-                    }
+                    self.accept(forest, *block);
+                    self.join(forest, *block);
                 }
             }
             Operation::Invalidate(block) if self.nodes.contains_key(block) => {
@@ -230,20 +229,19 @@ impl Model {
         self.nodes.entry(block).or_default()
     }
 
-    /// Whether it is new and good.
-    fn accept(&mut self, forest: &Forest, block: usize) -> bool {
+    fn accept(&mut self, forest: &Forest, block: usize) {
         let parent = forest.block(block).parent;
         if self.nodes.contains_key(&block) {
-            return false;
+            return;
         }
         if !self.nodes.contains_key(&parent) {
             if !self.orphans.contains(&block) {
                 self.orphans.push(block);
             }
-            return false;
+            return;
         }
         if self.failed(parent) {
-            return false;
+            return;
         }
         let sequence = self.nodes.len() + 1;
         self.node(block).sequence = sequence;
@@ -251,25 +249,28 @@ impl Model {
         if self.live.contains(&parent) {
             if !self.connect(forest, block) {
                 self.condemn(forest, block);
-                return false;
             }
         } else if forest.block(block).height > forest.block(self.best).height {
             self.activate(forest, block);
-            return !self.failed(block);
+            if self.failed(block) {
+                self.choose_best(forest);
+            }
         }
-        true
     }
 
+    /// Orphans get their answer once their parent is in the tree, whatever is thought of it.
     fn join(&mut self, forest: &Forest, parent: usize) {
         let mut parents = std::collections::VecDeque::from([parent]);
         while let Some(parent) = parents.pop_front() {
+            if !self.nodes.contains_key(&parent) {
+                continue;
+            }
             let waits = |block: &usize| forest.block(*block).parent == parent;
             let waiting: Vec<usize> = self.orphans.iter().copied().filter(waits).collect();
             for block in waiting {
                 self.orphans.retain(|orphan| *orphan != block);
-                if self.accept(forest, block) {
-                    parents.push_back(block);
-                }
+                self.accept(forest, block);
+                parents.push_back(block);
             }
         }
     }

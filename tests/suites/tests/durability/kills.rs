@@ -15,10 +15,7 @@ use everett_tests::durability::comparison::{compare_tree, compare_worlds};
 use everett_tests::durability::history::{History, Shape};
 use everett_tests::durability::model::Model;
 
-use super::processes::{End, Job, place};
-
-/// Kills of both tests together, unless `EVERETT_KILLS` asks for more.
-const KILLS: usize = 30;
+use super::processes::{End, Job, kills_wanted, opened, place};
 
 /// Opening must take no longer, whatever was killed.
 const OPENS_WITHIN: Duration = Duration::from_secs(2);
@@ -168,11 +165,12 @@ impl Patient<'_> {
         );
         let scripts = Arc::new(Counted::default());
         let start = Instant::now();
-        let ledger = Ledger::open(LedgerConfig {
+        let config = LedgerConfig {
             scripts: scripts.clone(),
             ..self.history.config(&self.job.directory)
-        })
-        .unwrap_or_else(|error| panic!("{when}: {error}"));
+        };
+        let ledger = opened(|| Ledger::open(config.clone()))
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
         let opened_in = start.elapsed();
         assert_eq!(
             scripts.0.load(Ordering::Relaxed),
@@ -232,11 +230,6 @@ impl Tally {
 fn points() -> impl Iterator<Item = &'static str> + Clone {
     let all = failpoint::POINTS.iter().chain(failpoint::ENGINE_POINTS);
     all.copied().filter(|point| *point != "part-committed")
-}
-
-fn kills_wanted() -> usize {
-    let wanted = std::env::var("EVERETT_KILLS").ok();
-    wanted.and_then(|kills| kills.parse().ok()).unwrap_or(KILLS)
 }
 
 fn patient<'h>(history: &'h History, seed: u64, directory: &Path) -> Patient<'h> {

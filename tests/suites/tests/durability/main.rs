@@ -8,3 +8,4 @@ mod full_disk;
 mod kills;
 mod neighbours;
 mod processes;
+mod reorganisations;

@@ -3,10 +3,15 @@
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
-use everett_ledger::{Ledger, LedgerConfig};
+use everett_ledger::{Ledger, LedgerConfig, OpenError, StoreError};
+use everett_tests::durability::comparison::compare;
 use everett_tests::durability::history::{History, Shape};
 use tempfile::TempDir;
+
+/// Kills of all tests together, unless `EVERETT_KILLS` asks for more.
+const KILLS: usize = 30;
 
 const ROLE: &str = "EVERETT_DURABILITY_TEST_ROLE";
 
@@ -17,10 +22,13 @@ const ARGUMENTS: [&str; 3] = [
     "--nocapture",
 ];
 
+/// Size of block files for the role `fill`, so that they grow as large as tables do.
+pub(crate) const ONE_BLOCK_FILE: u64 = 1 << 27;
+
 /// What a process is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    /// `work`, `open`.
+    /// `work` does operations until it is killed or done, `fill` until the disk is full, `open` only opens.
     pub(crate) role: &'static str,
     pub(crate) directory: PathBuf,
     pub(crate) seed: u64,
@@ -51,7 +59,7 @@ impl Job {
         let fields: Vec<&str> = text.split('\n').collect();
         let number = |index: usize| fields[index].parse::<u64>().unwrap();
         Job {
-            role: ["work", "open"]
+            role: ["work", "open", "fill"]
                 .into_iter()
                 .find(|role| *role == fields[0])
                 .unwrap(),
@@ -89,9 +97,27 @@ impl Job {
 
     /// Starts it; the failpoint may be empty.
     pub(crate) fn start(&self, failpoint: &str) -> Worker {
-        let mut child = self
-            .command()
-            .env(everett_ledger::store::failpoint::VARIABLE, failpoint)
+        let mut command = self.command();
+        command.env(everett_ledger::store::failpoint::VARIABLE, failpoint);
+        self.follow(command)
+    }
+
+    /// Starts it where no file may grow beyond so many kilobytes.
+    pub(crate) fn start_under_limit(&self, kilobytes: u64) -> Worker {
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("bash");
+        command
+            .arg("-c")
+            .arg(script)
+            .arg(std::env::current_exe().unwrap())
+            .args(ARGUMENTS)
+            .env(ROLE, self.write())
+            .env("RUST_BACKTRACE", "0");
+        self.follow(command)
+    }
+
+    fn follow(&self, mut command: Command) -> Worker {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -102,6 +128,7 @@ impl Job {
             lines,
             done: self.from,
             opened: false,
+            full: None,
         }
     }
 }
@@ -114,6 +141,8 @@ pub(crate) struct Worker {
     pub(crate) done: usize,
     /// Whether the ledger was opened.
     pub(crate) opened: bool,
+    /// What it said when the disk was full.
+    full: Option<String>,
 }
 
 /// How a process ended.
@@ -122,6 +151,7 @@ pub(crate) struct End {
     pub(crate) complaints: String,
     pub(crate) done: usize,
     pub(crate) opened: bool,
+    pub(crate) full: Option<String>,
 }
 
 impl Worker {
@@ -132,6 +162,9 @@ impl Worker {
         };
         if let Some(done) = line.strip_prefix("done ") {
             self.done = done.parse().unwrap();
+        }
+        if let Some(full) = line.strip_prefix("full ") {
+            self.full = Some(full.to_owned());
         }
         self.opened |= line == "opened";
         true
@@ -172,6 +205,7 @@ impl Worker {
             complaints: String::from_utf8_lossy(&output.stderr).into_owned(),
             done: self.done,
             opened: self.opened,
+            full: self.full,
         }
     }
 }
@@ -187,7 +221,10 @@ fn say(line: &str) {
 fn a_process_of_its_own_plays_the_role_it_is_given() {
     let Ok(job) = std::env::var(ROLE) else { return };
     let job = Job::read(&job);
-    let history = History::new(job.seed, job.shape);
+    let mut history = History::new(job.seed, job.shape);
+    if job.role == "fill" {
+        history.block_file_size = ONE_BLOCK_FILE;
+    }
     say("");
     let ledger = job.open(&history);
     say("opened");
@@ -195,9 +232,61 @@ fn a_process_of_its_own_plays_the_role_it_is_given() {
         return;
     }
     for (index, operation) in history.operations.iter().enumerate().skip(job.from) {
-        history.perform(&ledger, operation).unwrap();
-        say(&format!("done {}", index + 1));
+        match history.perform(&ledger, operation) {
+            Ok(()) => say(&format!("done {}", index + 1)),
+            Err(error) if job.role == "fill" => {
+                return show_that_it_is_full(&history, &ledger, index, &error);
+            }
+            Err(error) => panic!("operation {index}: {error}"),
+        }
     }
+}
+
+/// The operation at `index` failed: nothing may have changed by it, and trying again changes nothing either.
+fn show_that_it_is_full(history: &History, ledger: &Ledger, index: usize, error: &StoreError) {
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    say(&format!("full {error}"));
+    let mut model = history.model();
+    for operation in &history.operations[..index] {
+        model.apply(&history.forest, operation);
+    }
+    assert_eq!(compare(ledger, &history.forest, &model), Ok(()), "{index}");
+    let again = history.perform(ledger, &history.operations[index]);
+    match again {
+        Ok(()) => say(&format!("done {}", index + 1)),
+        Err(error) => {
+            assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+            assert_eq!(compare(ledger, &history.forest, &model), Ok(()), "{index}");
+        }
+    }
+}
+
+/// How long a lock may be held by a process that another thread is just starting.
+const LENT_LOCK: Duration = Duration::from_secs(5);
+
+/// Opens a ledger of this process. When another thread starts a process at this moment, that one has our lock too until
+/// it has become another program.
+pub(crate) fn opened(open: impl Fn() -> Result<Ledger, OpenError>) -> Result<Ledger, OpenError> {
+    let start = Instant::now();
+    loop {
+        match open() {
+            Err(OpenError::Store(StoreError::InUse { .. })) if start.elapsed() < LENT_LOCK => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// How many processes are to be killed.
+pub(crate) fn kills_wanted() -> usize {
+    let wanted = std::env::var("EVERETT_KILLS").ok();
+    wanted.and_then(|kills| kills.parse().ok()).unwrap_or(KILLS)
+}
+
+/// Histories of a test that kills nothing: one, or as many more as there are kills.
+pub(crate) fn rounds() -> u64 {
+    (kills_wanted() / KILLS).max(1) as u64
 }
 
 /// A directory for data: in memory where that can be had, since a killed process leaves the same there.
