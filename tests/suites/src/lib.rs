@@ -7,6 +7,7 @@ pub mod data;
 pub mod durability;
 pub mod flaw;
 pub mod history;
+pub mod latency;
 pub mod mint;
 pub mod naive;
 pub mod random;
