@@ -84,7 +84,8 @@ impl<E: Keyed> Slab<E> {
             *found = E::husk();
             place.remove();
             self.vacant.push(at);
-            if self.vacant.len() > 4 * CHUNK && self.vacant.len() > 3 * self.index.len() {
+            let sparse = self.vacant.len() > CHUNK && self.vacant.len() > 3 * self.index.len();
+            if sparse || self.index.is_empty() {
                 self.compact();
             }
         }

@@ -110,7 +110,8 @@ impl Naive {
                 };
                 let outpoint = OutPoint::new(txid, vout);
                 // Not twice on one chain.
-                if coins.insert(outpoint, coin.clone()).is_none() {
+                if let std::collections::btree_map::Entry::Vacant(place) = coins.entry(outpoint) {
+                    place.insert(coin.clone());
                     delta.created.push((outpoint, coin));
                 }
             }
