@@ -99,3 +99,6 @@ impl Orphans {
             .map(|orphan| (orphan.hash, orphan.previous))
     }
 }
+
+#[cfg(test)]
+mod tests;

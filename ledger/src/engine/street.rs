@@ -127,8 +127,11 @@ impl<'g> Group<'g> {
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
+            // Bitcoin Core looks at witnesses only where it knows the parent. What cannot be the block that its
+            // hash names must not take that block's place while it waits, though.
             if let Err(reject) = check_orphan_witnesses(block, &shared.params) {
-                return rejected(None, reject);
+                let debug = format!("and it is not kept until the parent comes: {reject}");
+                return rejected(None, Reject::parent_unknown(debug));
             }
             return self.keep_orphan(block, source);
         };
@@ -280,8 +283,7 @@ impl<'g> Group<'g> {
         let parent = self.shared.tree.read().find(&header.prev_blockhash);
         let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
             let debug = || format!("the parent {} is unknown", header.prev_blockhash);
-            let missing =
-                || Reject::new(RejectKind::MissingPrevious, "prev-blk-not-found", debug());
+            let missing = || Reject::parent_unknown(debug());
             self.place_header(parent.ok_or_else(missing)?, header)
         });
         if placed.is_ok() {

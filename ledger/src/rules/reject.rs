@@ -81,6 +81,11 @@ impl Reject {
         Reject::new(RejectKind::InvalidHeader, reason, debug)
     }
 
+    /// The header's parent is not in the tree.
+    pub fn parent_unknown(debug: impl Into<String>) -> Reject {
+        Reject::new(RejectKind::MissingPrevious, "prev-blk-not-found", debug)
+    }
+
     /// The block's body is not the one that the header commits to.
     pub fn mutated(reason: impl Into<Cow<'static, str>>, debug: impl Into<String>) -> Reject {
         Reject::new(RejectKind::Mutated, reason, debug)

@@ -32,6 +32,7 @@ pub(super) fn data_path(directory: &Path) -> PathBuf {
 /// reads, so that is meant for read-only disks and snapshots.
 pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> {
     if config.access == Access::Writer {
+        refuse_if_open_here(&config.directory)?;
         reserve_lock_file(&config.directory)?;
     }
     let opened = match config.access {
@@ -50,6 +51,20 @@ pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> 
             .map_err(|error| super::lmdb_error(config, error))?;
     }
     Ok(env)
+}
+
+/// LMDB's lock on its lock file belongs to the process and goes with the first descriptor of that file to be closed: with
+/// the environment open already, its readers would lose their protection.
+fn refuse_if_open_here(directory: &Path) -> Result<(), StoreError> {
+    let canonical = directory
+        .canonicalize()
+        .map_err(|error| file_error(directory, "looking at it", error))?;
+    match heed::env_closing_event(canonical) {
+        None => Ok(()),
+        Some(_) => Err(StoreError::InUse {
+            path: directory.to_path_buf(),
+        }),
+    }
 }
 
 /// LMDB maps its lock file and writes into it: where the disk has no room for a page of it, that is SIGBUS. So all of
