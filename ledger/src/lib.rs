@@ -34,6 +34,7 @@ pub mod rules;
 pub mod setinfo;
 mod sha256d;
 mod shared;
+mod spent;
 pub mod store;
 mod submission;
 mod transaction;
