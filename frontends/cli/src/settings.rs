@@ -174,9 +174,7 @@ impl Settings {
         // A socket on the command line weighs more than none in the file.
         let none_in_file = args.monitor.is_none() && file.no_monitor.unwrap_or(false);
         MonitorArgs {
-            monitor: args
-                .monitor
-                .or_else(|| file.monitor.clone().map(Some)),
+            monitor: args.monitor.or_else(|| file.monitor.clone().map(Some)),
             no_monitor: args.no_monitor || none_in_file,
             console_allow_write: args.console_allow_write
                 || file.console_allow_write.unwrap_or(false),

@@ -127,7 +127,10 @@ impl View for LabView {
                 ));
             }
             if let Some(socket) = &self.console {
-                text.push_str(&format!("  everett console --socket {}\n", socket.display()));
+                text.push_str(&format!(
+                    "  everett console --socket {}\n",
+                    socket.display()
+                ));
             }
         }
         text
