@@ -38,6 +38,8 @@ pub mod store;
 mod submission;
 mod transaction;
 mod tree;
+mod turns;
+mod urgency;
 mod verifier;
 mod world;
 

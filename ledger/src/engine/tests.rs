@@ -1,4 +1,5 @@
 mod horizon;
+mod urgency;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -247,7 +247,12 @@ impl Judge {
         answer: &Answer,
         fault: Option<&Fault>,
     ) -> bool {
-        if reject.kind == RejectKind::InvalidPrevious && self.excuses(hash, parent) {
+        let excused = match reject.kind {
+            RejectKind::InvalidPrevious => self.excuses(hash, parent),
+            RejectKind::MissingPrevious => self.core_only.contains(&parent),
+            _ => false,
+        };
+        if excused {
             self.core_only.insert(hash);
             return true;
         }
