@@ -167,11 +167,10 @@ impl Judge {
             _ => false,
         };
         let hash = header.block_hash();
-        let excused = own.as_ref().is_some_and(|reject| match reject.kind {
-            RejectKind::InvalidPrevious => self.excuses(hash, header.prev_blockhash),
-            RejectKind::MissingPrevious => self.core_only.contains(&header.prev_blockhash),
-            _ => false,
-        });
+        let parent = header.prev_blockhash;
+        let excused = own
+            .as_ref()
+            .is_some_and(|reject| self.excuses(reject.kind, hash, parent));
         if excused {
             self.core_only.insert(hash);
         }
@@ -247,12 +246,7 @@ impl Judge {
         answer: &Answer,
         fault: Option<&Fault>,
     ) -> bool {
-        let excused = match reject.kind {
-            RejectKind::InvalidPrevious => self.excuses(hash, parent),
-            RejectKind::MissingPrevious => self.core_only.contains(&parent),
-            _ => false,
-        };
-        if excused {
+        if self.excuses(reject.kind, hash, parent) {
             self.core_only.insert(hash);
             return true;
         }
@@ -302,8 +296,14 @@ impl Judge {
 
     /// Whether a block that Everett rejects for its parent is one that Core could not know to be so, now or when it
     /// came for the first time.
-    fn excuses(&self, hash: BlockHash, parent: BlockHash) -> bool {
-        self.open.contains(&parent) || self.core_only.contains(&hash)
+    fn excuses(&self, kind: RejectKind, hash: BlockHash, parent: BlockHash) -> bool {
+        match kind {
+            RejectKind::InvalidPrevious => {
+                self.open.contains(&parent) || self.core_only.contains(&hash)
+            }
+            RejectKind::MissingPrevious => self.core_only.contains(&parent),
+            _ => false,
+        }
     }
 
     fn count(&mut self, fault: &Fault) {
