@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
+use tokio_channels::sync::watch;
 
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
@@ -415,6 +416,15 @@ impl Ledger {
         let rows = reader.outbox(from)?.take(limit);
         rows.map(|row| row.and_then(|row| Ok((row.seq, Event::decode(&row.event)?))))
             .collect()
+    }
+
+    /// The sequence that the next event will get, kept up to date: changes after each commit that wrote an event, once
+    /// its worlds can be asked for. Several commits may show as one change. In a process that opened the ledger for
+    /// reading it stays at what it was then: nobody tells that process of commits.
+    ///
+    /// The channel needs no runtime: a thread without one reads it with `borrow` now and then.
+    pub fn event_seq(&self) -> watch::Receiver<u64> {
+        self.shared.next_event.subscribe()
     }
 
     /// Figures about this ledger. Waits for nobody.
