@@ -327,7 +327,7 @@ impl Ledger {
             .collect()
     }
 
-    fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
+    pub(crate) fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
         let node = tree.committed_node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
