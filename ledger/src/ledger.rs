@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;

@@ -35,6 +35,7 @@ pub mod setinfo;
 mod sha256d;
 mod shared;
 mod skeleton;
+mod spent;
 pub mod store;
 mod submission;
 mod transaction;

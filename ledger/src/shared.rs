@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::RwLock;
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::id::BlockId;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use super::Engine;
 use super::base::base_limit;
