@@ -174,11 +174,7 @@ impl Judge {
         if excused {
             self.core_only.insert(hash);
         }
-        let open = excused || own.is_none() && self.open.contains(&hash);
-        // A known header is no news to Everett, also when its block is invalid; Core says that it is.
-        let known = core == Some(BlockValidationResult::CachedInvalid)
-            && matches!(self.own.get(&hash), Some(Some(_)));
-        if same || open || known {
+        if same || excused || self.open.contains(&hash) {
             return Ok(None);
         }
         Ok(Some(Mismatch {
