@@ -1,4 +1,5 @@
 mod horizon;
+mod in_memory;
 
 use std::path::Path;
 use std::sync::Arc;
