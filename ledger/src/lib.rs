@@ -60,7 +60,7 @@ pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};
 pub use setinfo::SetInfo;
 pub use skeleton::{KeyBlock, Skeleton};
-pub use store::{Access, StoreError};
+pub use store::{Access, Place, StoreError};
 pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
 pub use verifier::{MAX_SCRIPT_THREADS, ScriptVerifier, ThreadsError};

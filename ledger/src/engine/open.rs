@@ -23,7 +23,7 @@ use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
 
-/// Opens the directory; a writer makes a new ledger in an empty one.
+/// Opens the data directory, or a new ledger in memory; a writer makes a new ledger in an empty directory.
 pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenError> {
     if config.checkpoint_interval == 0 {
         return Err(OpenError::Settings(
@@ -31,7 +31,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         ));
     }
     let store = Store::open(StoreConfig {
-        directory: config.directory.clone(),
+        place: config.place.clone(),
         network_magic: config.params.magic,
         network_name: config.params.network.to_string(),
         genesis_hash: config.params.genesis_hash(),

@@ -1,4 +1,5 @@
 mod horizon;
+mod in_memory;
 mod urgency;
 
 use std::path::Path;

@@ -11,9 +11,12 @@
 //! | `next-event` | u64; absent until there is an event |
 //! | `number/NAME` | u64 |
 
+use std::path::Path;
+
 use bitcoin::BlockHash;
 
 use super::codec::{Malformed, Source};
+use super::environment::data_path;
 use super::reader::{Reader, Transaction, Writer};
 use super::{Store, StoreConfig, StoreError};
 use crate::id::BlockId;
@@ -110,17 +113,18 @@ pub(super) enum Found {
 /// Checks the schema first: the other rows of a later one may have another shape.
 pub(super) fn check(
     config: &StoreConfig,
+    directory: &Path,
     get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
 ) -> Result<Found, StoreError> {
     let damaged =
-        |key: &[u8], why: Malformed| super::damaged_row(&config.directory, "meta", key, why);
+        |key: &[u8], why: Malformed| super::damaged_row(&data_path(directory), "meta", key, why);
     let Some(schema) = get(SCHEMA_KEY)? else {
         return Ok(Found::Nothing);
     };
     let schema = read_u32(&schema).map_err(|why| damaged(SCHEMA_KEY, why))?;
     if schema > SCHEMA {
         return Err(StoreError::NewerSchema {
-            path: config.directory.clone(),
+            path: directory.to_path_buf(),
             found: schema,
             known: SCHEMA,
         });
@@ -136,7 +140,7 @@ pub(super) fn check(
     let wanted = wanted(config);
     if found.magic != wanted.magic || found.genesis_hash != wanted.genesis_hash {
         return Err(StoreError::OtherNetwork {
-            path: config.directory.clone(),
+            path: directory.to_path_buf(),
             found: found.describe(),
             wanted: wanted.describe(),
         });

@@ -105,13 +105,7 @@ impl Writer<'_> {
     pub fn trim_outbox(&mut self, keep_from: u64) -> Result<usize, StoreError> {
         let store = self.store;
         let end = keep_from.to_be_bytes();
-        let range = (Bound::Unbounded, Bound::Excluded(end.as_slice()));
-        store
-            .tables
-            .outbox
-            .rows
-            .delete_range(self.raw_mut(), &range)
-            .map_err(|error| store.lmdb_error(error))
+        self.delete_before(&store.tables.outbox, &end)
     }
 
     /// Puts or moves a subscriber's cursor.
