@@ -55,6 +55,9 @@ pub struct LedgerConfig {
     /// least the network's minimum of work (Bitcoin Core's `-assumevalid`). `None`: every script is run. The network's
     /// own by default.
     pub assume_valid: Option<BlockHash>,
+    /// Whether there is an index from transactions to the blocks that hold them, on every branch. Blocks that were
+    /// stored without it are indexed by [`Ledger::build_tx_index`](crate::Ledger::build_tx_index).
+    pub tx_index: bool,
 }
 
 impl LedgerConfig {
@@ -83,6 +86,7 @@ impl LedgerConfig {
             params,
             place,
             access: Access::Writer,
+            tx_index: false,
             horizon: None,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
             held_worlds: DEFAULT_HELD_WORLDS,

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
+    /// With a transaction index: whether it has every stored block.
+    pub(crate) tx_index: Option<AtomicBool>,
     pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
     /// Where the overlay is complete; see `world.rs` for who may trust it when.

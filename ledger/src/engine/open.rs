@@ -71,7 +71,15 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     }
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
+    let tx_index = match config.tx_index {
+        true => {
+            let indexed = store.read()?.indexed_blocks()?;
+            Some(AtomicBool::new(indexed >= loaded.tree.stored_blocks()))
+        }
+        false => None,
+    };
     let shared = Arc::new(Shared {
+        tx_index,
         params: config.params,
         horizon,
         young: AtomicBool::new(young),
@@ -123,6 +131,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         oldest_event,
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
+        index_next: 0,
         unfinished: false,
     };
     if config.access == Access::Writer {

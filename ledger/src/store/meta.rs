@@ -22,7 +22,7 @@ use super::{Store, StoreConfig, StoreError};
 use crate::id::BlockId;
 
 /// The schema that this program writes and reads.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const NETWORK_KEY: &[u8] = b"network";
@@ -130,10 +130,11 @@ pub(super) fn check(
         });
     }
     if schema != SCHEMA {
-        return Err(damaged(
-            SCHEMA_KEY,
-            Malformed("there never was such a schema"),
-        ));
+        return Err(StoreError::OlderSchema {
+            path: directory.to_path_buf(),
+            found: schema,
+            known: SCHEMA,
+        });
     }
     let network = get(NETWORK_KEY)?.ok_or_else(|| damaged(NETWORK_KEY, ABSENT))?;
     let found = Network::read(&network).map_err(|why| damaged(NETWORK_KEY, why))?;
