@@ -80,6 +80,14 @@ pub enum ConflictKind {
     DoubleSpend,
 }
 
+impl ConflictKind {
+    pub(crate) const ALL: [ConflictKind; 3] = [
+        ConflictKind::SameRecipients,
+        ConflictKind::FeeBump,
+        ConflictKind::DoubleSpend,
+    ];
+}
+
 /// A coin that two branches spend in different transactions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conflict {

@@ -6,6 +6,7 @@
 //!   bytes -> decode -> check_block -> place in the tree -> check_in_context -> connect against the parent's world
 //!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/street.rs, group.rs
 //!   most work wins, first seen on a tie; branches from behind the horizon                     engine/activate.rs
+//!   what of the outbox is kept, and who has acknowledged what                                 engine/outbox.rs
 //!   retirement, held worlds, checkpoints                                                      engine/tidy.rs, base.rs
 //! ```
 
@@ -14,6 +15,7 @@ mod base;
 mod group;
 mod open;
 mod orphans;
+mod outbox;
 mod stored;
 mod street;
 mod tidy;
@@ -25,6 +27,7 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
 use crate::error::BlockError;
+use crate::events::Retention;
 use crate::id::BlockId;
 use crate::path::Path;
 use crate::rules::Reject;
@@ -52,8 +55,8 @@ pub(crate) struct Engine {
     /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
     /// goes through it.
     retired: Vec<(BlockId, Path)>,
-    /// Events before this one are trimmed.
-    oldest_event: u64,
+    /// What is kept of the outbox.
+    retention: Retention,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.

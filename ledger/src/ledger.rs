@@ -138,7 +138,7 @@ pub struct LedgerStats {
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
-    engine: Arc<Mutex<Engine>>,
+    pub(crate) engine: Arc<Mutex<Engine>>,
 }
 
 impl Ledger {

@@ -129,11 +129,11 @@ pub(super) fn advance(
         writer.delete_delta(*height, *id)?;
     }
     let (old, new) = (shared.hash(from.block), shared.hash(to.block));
-    writer.append_event(
-        &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
-    )?;
+    let event = Event::step(EventKind::Checkpointed, old, new, shared.clock.now());
+    writer.append_event_by(|row| event.encode(row))?;
     let next_event = writer.next_event_seq()?;
     writer.commit()?;
+    shared.worlds.write().next_event = next_event;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
     shared.overlay_floor.raise(height);
     for (_, id, delta) in &folded {

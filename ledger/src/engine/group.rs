@@ -10,6 +10,7 @@ use bitcoin::BlockHash;
 use super::Engine;
 use super::base::Lowered;
 use super::orphans::Orphan;
+use super::outbox::OutboxCommit;
 use super::stored::read_stored;
 use super::tidy::Retirement;
 use crate::decode::DecodedBlock;
@@ -20,9 +21,6 @@ use crate::shared::Shared;
 use crate::store::{StoreError, Writer, failpoint};
 use crate::tree::Node;
 use crate::world::WorldState;
-
-/// Events kept in the outbox, at least.
-const RETAINED_EVENTS: u64 = 1_000_000;
 
 /// A change of the waiting blocks that a rollback takes back.
 pub(super) enum OrphanChange {
@@ -110,7 +108,9 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), StoreError> {
-        self.writer().append_event(&event.encode()).map(drop)
+        self.writer()
+            .append_event_by(|row| event.encode(row))
+            .map(drop)
     }
 
     pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
@@ -164,14 +164,14 @@ impl<'g> Group<'g> {
             if let Some(retirement) = &retirement {
                 self.write_retirement(&mut writer, retirement)?;
             }
-            let next_event = writer.next_event_seq()?;
+            let outbox = self.engine.write_outbox(&mut writer)?;
             meter.commit.time(|| writer.commit())?;
-            Ok(next_event)
+            Ok(outbox)
         });
         match committed {
-            Ok(next_event) => {
-                self.publish(retirement);
-                self.shared.tell_next_event(next_event);
+            Ok(outbox) => {
+                self.publish(retirement, &outbox);
+                self.engine.outbox_committed(outbox);
                 Ok(())
             }
             Err(error) => {
@@ -188,17 +188,11 @@ impl<'g> Group<'g> {
         }
         writer.put_best(self.best.id)?;
         writer.put_meta_u64("sequence", self.engine.sequence)?;
-        // Now and then, so that a commit is not slower for it.
-        let next = writer.next_event_seq()?;
-        if next > self.engine.oldest_event + RETAINED_EVENTS + RETAINED_EVENTS / 16 {
-            writer.trim_outbox(next - RETAINED_EVENTS)?;
-            self.engine.oldest_event = next - RETAINED_EVENTS;
-        }
         Ok(())
     }
 
     /// Shows readers what was committed, all of it at one moment.
-    fn publish(&mut self, retirement: Option<Retirement>) {
+    fn publish(&mut self, retirement: Option<Retirement>, outbox: &OutboxCommit) {
         let shared = self.shared;
         let (mut tree, mut worlds) = (shared.tree.write(), shared.worlds.write());
         tree.publish();
@@ -206,6 +200,7 @@ impl<'g> Group<'g> {
             worlds.live.insert(staged.world.id, staged.world);
         }
         let old = std::mem::replace(&mut worlds.best, self.best.clone());
+        outbox.publish(&mut worlds);
         self.engine.leave_behind(&old, &worlds);
         if let Some(retirement) = retirement {
             self.engine.retire(retirement, &tree, &mut worlds);

@@ -427,9 +427,6 @@ impl<'g> Group<'g> {
             let tree = self.shared.tree.read();
             let hash_at = |path: &Path, height| path.at(height).map(|id| tree.node(id).hash);
             Event {
-                kind: EventKind::BestChanged,
-                from: old.hash,
-                to: world.hash,
                 fork: hash_at(&world.path, fork).unwrap_or(world.hash),
                 undone: (fork + 1..=old.height())
                     .rev()
@@ -438,7 +435,7 @@ impl<'g> Group<'g> {
                 applied: (fork + 1..=world.height())
                     .filter_map(|height| hash_at(&world.path, height))
                     .collect(),
-                time: self.now(),
+                ..Event::step(EventKind::BestChanged, old.hash, world.hash, self.now())
             }
         };
         self.event(&event)

@@ -79,7 +79,7 @@ impl<'g> Group<'g> {
     ) -> Result<(), StoreError> {
         for (tip, fork) in &plan.tips {
             let event = Event::step(EventKind::TipRetired, *fork, *tip, self.shared.clock.now());
-            writer.append_event(&event.encode())?;
+            writer.append_event_by(|row| event.encode(row))?;
         }
         Ok(())
     }

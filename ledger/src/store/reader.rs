@@ -9,6 +9,7 @@ use parking_lot::MutexGuard;
 
 use super::blocks::Pending;
 use super::codec::Malformed;
+use super::outbox::OutboxEnd;
 use super::tables::Table;
 use super::{Store, StoreError, failpoint};
 
@@ -142,6 +143,8 @@ pub struct Writer<'s> {
     pending: Pending<'s>,
     /// Whether the base moves with this commit: names the failpoints.
     pub(super) moves_base: bool,
+    /// Where the outbox ends, once this writer has appended to it or trimmed it.
+    pub(super) outbox_end: Option<OutboxEnd>,
     /// One writer at a time; also ties it to its thread, as LMDB's own lock does.
     _turn: MutexGuard<'s, ()>,
 }
@@ -170,6 +173,7 @@ impl<'s> Writer<'s> {
             },
             pending: store.blocks.pending(),
             moves_base: false,
+            outbox_end: None,
             _turn: turn,
         })
     }
@@ -209,6 +213,7 @@ impl<'s> Writer<'s> {
     /// [`StoreError::DiskFull`] and [`StoreError::MapFull`] a later attempt may do better.
     pub fn commit(mut self) -> Result<(), StoreError> {
         let store = self.store;
+        self.put_outbox_end()?;
         failpoint::reach("group-written");
         for (file, length) in self.pending.sync()? {
             self.put_block_file(file, length)?;
