@@ -139,10 +139,15 @@ impl Ledger {
     /// Writes acknowledged cursors that are not on disk yet, with a commit of its own; nothing if there are none. Waits
     /// for a block that is being validated. For a timer: blocks take them along anyway.
     pub fn save_cursors(&self) -> Result<(), StoreError> {
-        if !self.shared.subscribers.lock().moved() {
+        if !self.has_unsaved_cursors() {
             return Ok(());
         }
         self.engine.lock().save_cursors()
+    }
+
+    /// Whether [`Ledger::save_cursors`] has something to do.
+    pub fn has_unsaved_cursors(&self) -> bool {
+        self.shared.subscribers.lock().moved()
     }
 
     /// Forgets a subscriber: nothing is kept for it any more. False if there was none of this name.
@@ -165,18 +170,8 @@ impl Ledger {
             each.map(|(name, subscriber)| (name.clone(), subscriber.policy, subscriber.cursor))
                 .collect()
         };
-        let now = self.shared.clock.now();
-        let reader = self.shared.store.read()?;
         let status = |(name, policy, cursor): (String, Policy, Cursor)| {
-            let lag_events = present.next.saturating_sub(cursor.seq);
-            let first = match lag_events {
-                0 => None,
-                _ => reader.outbox(cursor.seq)?.next().transpose()?,
-            };
-            let lag_seconds = match first {
-                None => 0,
-                Some(row) => now.saturating_sub(Event::decode(&row.event)?.time),
-            };
+            let (lag_events, lag_seconds) = self.events_since(cursor.seq)?;
             let missed = match policy {
                 Policy::Lossless => present.oldest.saturating_sub(cursor.seq),
                 Policy::Conflating => 0,
@@ -191,6 +186,25 @@ impl Ledger {
             })
         };
         known.into_iter().map(status).collect()
+    }
+
+    /// How many events there were from sequence `seq` on, and how many seconds ago the first of them was that is still
+    /// kept; 0 if there is none.
+    pub fn events_since(&self, seq: u64) -> Result<(u64, u64), StoreError> {
+        let present = Present::of(self)?;
+        let events = present.next.saturating_sub(seq);
+        let first = match events {
+            0 => None,
+            _ => self.shared.store.read()?.outbox(seq)?.next().transpose()?,
+        };
+        let seconds = match first {
+            None => 0,
+            Some(row) => {
+                let then = Event::decode(&row.event)?.time;
+                self.shared.clock.now().saturating_sub(then)
+            }
+        };
+        Ok((events, seconds))
     }
 
     /// What the outbox holds.
