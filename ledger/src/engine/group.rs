@@ -41,6 +41,8 @@ pub(super) struct Group<'g> {
     pub(super) writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
     staged_at: HashMap<BlockId, usize>,
+    /// Blocks whose versions this group entered.
+    pub(super) entered: Vec<BlockId>,
     pub(super) staged_changes: usize,
     /// Blocks that the base gives back with the next commit, highest first.
     pub(super) lowered: Vec<Lowered>,
@@ -63,6 +65,7 @@ impl<'g> Group<'g> {
             writer,
             staged: Vec::new(),
             staged_at: HashMap::new(),
+            entered: Vec::new(),
             staged_changes: 0,
             lowered: Vec::new(),
             orphan_changes: Vec::new(),
@@ -121,6 +124,11 @@ impl<'g> Group<'g> {
         self.staged_changes += delta.len();
         self.staged_at.insert(world.id, self.staged.len());
         self.staged.push(Staged { world, delta });
+    }
+
+    /// What the last staged block did to the coins.
+    pub(super) fn last_delta(&self) -> Option<&Delta> {
+        self.staged.last().map(|staged| &staged.delta)
     }
 
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
@@ -208,6 +216,7 @@ impl<'g> Group<'g> {
         drop((tree, worlds));
         self.staged_at.clear();
         self.staged_changes = 0;
+        self.entered.clear();
         self.lowered.clear();
         self.orphan_changes.clear();
         self.sequence_before = self.engine.sequence;
@@ -219,6 +228,9 @@ impl<'g> Group<'g> {
         }
         self.staged_at.clear();
         self.staged_changes = 0;
+        for id in self.entered.drain(..) {
+            self.engine.rivals.leave(id);
+        }
         self.raise_base_again();
         self.shared.tree.write().rollback();
         for change in self.orphan_changes.drain(..).rev() {

@@ -12,6 +12,7 @@ use super::Engine;
 use super::base::base_limit;
 use super::group::Group;
 use super::orphans::{Orphan, Orphans};
+use super::rivals::Rivals;
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
 use crate::events::{Event, EventKind, Registry, Retention};
@@ -135,6 +136,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
+        rivals: loaded.rivals,
         retention: Retention {
             retained: config.retained_events,
             quota: config.event_quota,
@@ -236,6 +238,7 @@ fn create(store: &Store, config: &LedgerConfig) -> Result<(), StoreError> {
 struct Loaded {
     tree: BlockTree,
     overlay: Overlay,
+    rivals: Rivals,
     base: BasePoint,
     best: Arc<WorldState>,
     /// Paths of the base and of every block above it that was connected.
@@ -265,7 +268,7 @@ impl Loaded {
                 base.block
             )));
         }
-        let overlay = Overlay::new();
+        let (overlay, mut rivals) = (Overlay::new(), Rivals::default());
         let mut paths = HashMap::from([(base.block, path_from_genesis(&tree, base.block))]);
         // Keys are (height, block): parents come before their children.
         for row in reader.journal()? {
@@ -287,6 +290,7 @@ impl Loaded {
                 ));
             }
             overlay.apply(row.block, &path, &row.delta);
+            rivals.enter(row.block, row.height, None);
             paths.insert(row.block, path);
         }
         let best_path = paths
@@ -313,6 +317,7 @@ impl Loaded {
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
         let next_event = reader.next_event_seq()?;
         Ok(Loaded {
+            rivals,
             next_event,
             oldest_event: reader.oldest_event_seq()?.unwrap_or(next_event),
             subscribers: Registry::load(&reader)?,

@@ -7,6 +7,8 @@ use bitcoin::OutPoint;
 use everett_ledger::events::{Event, EventKind};
 use everett_ledger::{Coin, Ledger, ScriptHash, World, WorldError};
 
+use crate::conflicts::compare_conflicts;
+
 use super::forest::{Coins, Forest, Mined, SCRIPTS, script};
 use super::model::{Model, TipFacts};
 
@@ -53,7 +55,10 @@ fn unreadable(error: impl std::fmt::Display) -> Difference {
 /// Everything.
 pub fn compare(ledger: &Ledger, forest: &Forest, model: &Model) -> Result<(), Difference> {
     compare_tree(ledger, forest, model)?;
-    compare_worlds(ledger, forest, model)
+    compare_worlds(ledger, forest, model)?;
+    compare_conflicts(ledger)
+        .map(drop)
+        .map_err(Difference::Wrong)
 }
 
 /// Best block, tips, blocks with their bytes, orphans, events.
