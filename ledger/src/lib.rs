@@ -54,6 +54,10 @@ pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
 };
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
+pub use events::{
+    Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,
+    Subscription,
+};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
 pub use meter::Timings;

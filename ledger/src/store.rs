@@ -197,8 +197,19 @@ impl Store {
         if config.access == Access::Writer {
             let committed = store.read()?.block_files()?;
             store.blocks.recover(&committed)?;
+            store.raise_schema()?;
         }
         Ok(store)
+    }
+
+    /// Makes an older schema that can be read the present one: older programs must not write here any more.
+    fn raise_schema(&self) -> Result<(), StoreError> {
+        if self.read()?.schema()? == meta::SCHEMA {
+            return Ok(());
+        }
+        let mut writer = self.write()?;
+        writer.put_schema()?;
+        writer.commit()
     }
 
     /// The state as of the last commit.

@@ -18,7 +18,7 @@
 //! | `undo` | BlockId u32 | sealed: spent coins | `journal.rs` |
 //! | `orphans` | block hash 32 | sealed: previous block hash 32, position | `orphans.rs` |
 //! | `outbox` | event sequence u64 | sealed: the event | `outbox.rs` |
-//! | `cursors` | subscriber's name | sealed: sequence u64, block hash 32 | `outbox.rs` |
+//! | `cursors` | subscriber's name | sealed: version u8, policy u8, sequence u64, block hash 32 | `outbox.rs` |
 //! | `block_files` | file number u32 | its committed length u64 | `blocks.rs` |
 //! | `txs` | txid 32, BlockId u32 | see `txs.rs` | `txs.rs` |
 //! | `tx_blocks` | BlockId u32 | nothing; blocks that `txs` has the transactions of | `txs.rs` |

@@ -57,6 +57,7 @@ fn every_row_is_read_back_in_the_writer_and_after_reopening() {
         position,
     };
     let cursor = CursorRow {
+        policy: 1,
         seq: 5,
         block: orphan.hash,
     };
