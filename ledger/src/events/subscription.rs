@@ -213,8 +213,24 @@ impl Batch<'_> {
         if rows.is_empty() && cursor.seq < present.next {
             return Err(self.expired(present.next));
         }
+        let last = rows.last().map_or(cursor.seq, |row| row.seq + 1);
+        let mut events = Vec::with_capacity(rows.len());
         for row in rows {
-            let event = Event::decode(&row.event)?;
+            events.push((row.seq, Event::decode(&row.event)?));
+        }
+        // Before anything else it is taken to where the best tip was at its sequence: the next change starts there.
+        let change = |(_, event): &(u64, Event)| {
+            (event.kind == EventKind::BestChanged).then_some(event.from)
+        };
+        match events.iter().find_map(change) {
+            Some(best) => self.go_to(best)?,
+            None if last == present.next && !present.outdated => self.go_to(present.best.hash)?,
+            None => {}
+        }
+        for (seq, event) in events {
+            if self.is_full() {
+                return Ok(());
+            }
             if event.kind == EventKind::BestChanged {
                 self.go_to(event.from)?;
                 if self.is_full() {
@@ -222,11 +238,8 @@ impl Batch<'_> {
                 }
                 self.position.block = event.to;
             }
-            self.position.seq = row.seq + 1;
-            self.deliver(Some(row.seq), event);
-            if self.is_full() {
-                return Ok(());
-            }
+            self.position.seq = seq + 1;
+            self.deliver(Some(seq), event);
         }
         Ok(())
     }
