@@ -15,6 +15,7 @@ mod activate;
 mod base;
 mod conflicts;
 mod group;
+mod index;
 mod open;
 mod orphans;
 mod outbox;
@@ -67,6 +68,8 @@ pub(crate) struct Engine {
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.
     staged_changes: usize,
+    /// Blocks before this one are in the transaction index.
+    index_next: u32,
     /// Whether such a part is all that was committed: the best world may not be the one with the most work.
     unfinished: bool,
 }

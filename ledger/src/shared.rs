@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::{Mutex, RwLock};
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::events::Registry;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
+    /// With a transaction index: whether it has every stored block.
+    pub(crate) tx_index: Option<AtomicBool>,
     pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
     /// Where the overlay is complete; see `world.rs` for who may trust it when.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use super::Engine;
 use super::base::base_limit;
@@ -25,7 +25,7 @@ use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
 
-/// Opens the directory; a writer makes a new ledger in an empty one.
+/// Opens the data directory, or a new ledger in memory; a writer makes a new ledger in an empty directory.
 pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenError> {
     if config.checkpoint_interval == 0 {
         return Err(OpenError::Settings(
@@ -38,7 +38,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         ));
     }
     let store = Store::open(StoreConfig {
-        directory: config.directory.clone(),
+        place: config.place.clone(),
         network_magic: config.params.magic,
         network_name: config.params.network.to_string(),
         genesis_hash: config.params.genesis_hash(),
@@ -92,7 +92,15 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     );
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
+    let tx_index = match config.tx_index {
+        true => {
+            let indexed = store.read()?.indexed_blocks()?;
+            Some(AtomicBool::new(indexed >= loaded.tree.stored_blocks()))
+        }
+        false => None,
+    };
     let shared = Arc::new(Shared {
+        tx_index,
         params: config.params,
         horizon,
         young: AtomicBool::new(young),
@@ -144,6 +152,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         },
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
+        index_next: 0,
         unfinished: false,
     };
     if config.access == Access::Writer {

@@ -163,6 +163,7 @@ impl<'g> Group<'g> {
             node.progress = Progress::Stored;
             node.tx_count = block.transactions.len() as u32;
         });
+        self.index(id, block)?;
         if self.node(parent).sequence == 0 {
             // An ancestor's block is missing; this one is connected when that comes.
             return self.accepted(id);

@@ -11,12 +11,13 @@ use crate::id::BlockId;
 use crate::ledger::Ledger;
 use crate::store::{Access, MAX_SUBSCRIBER_NAME, StoreError};
 use crate::tree::Progress;
+use crate::urgency::Urgency;
 
 /// Most subscribers that may be registered.
 pub const MAX_SUBSCRIBERS: usize = 10_000;
 
-/// Events that are looked through for the block that the oldest one started from.
-const MAX_SEARCHED: usize = 10_000;
+/// Events that are looked through for the next change of the best tip.
+const MAX_SEARCHED: usize = 100_000;
 
 /// How far a subscriber is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +75,7 @@ impl Ledger {
             return Ok(Subscription::new(self, Some(name), policy, cursor));
         }
         // Nothing happens meanwhile that a new subscriber would miss or be told twice.
-        let mut engine = self.engine.lock();
+        let mut engine = self.engine.wait(|| Urgency::Best);
         let stored = self.registered(name, policy)?;
         let registered = self.shared.subscribers.lock().by_name.len();
         if stored.is_none() && registered >= MAX_SUBSCRIBERS {
@@ -142,7 +143,7 @@ impl Ledger {
         if !self.has_unsaved_cursors() {
             return Ok(());
         }
-        self.engine.lock().save_cursors()
+        self.engine.wait(|| Urgency::Best).save_cursors()
     }
 
     /// Whether [`Ledger::save_cursors`] has something to do.
@@ -157,7 +158,7 @@ impl Ledger {
     /// [`EventsError::ReadOnly`] and the disk's.
     pub fn unregister(&self, name: &str) -> Result<bool, EventsError> {
         self.must_keep_cursors()?;
-        Ok(self.engine.lock().unregister(name)?)
+        Ok(self.engine.wait(|| Urgency::Best).unregister(name)?)
     }
 
     /// Everyone with a name, and how far behind each is. In a process that opened the ledger for reading: as it was
@@ -270,7 +271,7 @@ impl Ledger {
             }),
             Start::Oldest => {
                 let seq = present.oldest;
-                let block = self.best_before(seq)?.unwrap_or(now.block);
+                let block = self.best_at(seq, &present)?.unwrap_or(now.block);
                 Ok(Cursor { seq, block })
             }
         }
@@ -289,16 +290,26 @@ impl Ledger {
         locator.iter().find(known).copied().ok_or(unknown)
     }
 
-    /// The best tip as it was when event `seq` came; `None` if no event soon after tells.
-    fn best_before(&self, seq: u64) -> Result<Option<BlockHash>, StoreError> {
+    /// The best tip as it was just before event `seq`: where the next change starts, or the present one if there is
+    /// none. `None` if that is too far to look.
+    pub(super) fn best_at(
+        &self,
+        seq: u64,
+        present: &Present,
+    ) -> Result<Option<BlockHash>, StoreError> {
         let reader = self.shared.store.read()?;
         for row in reader.outbox(seq)?.take(MAX_SEARCHED) {
-            let event = Event::decode(&row?.event)?;
-            if event.kind == EventKind::BestChanged {
-                return Ok(Some(event.from));
+            let row = row?;
+            if row.seq >= present.next {
+                break;
             }
+            if Event::kind_of(&row.event) != Some(EventKind::BestChanged) {
+                continue;
+            }
+            return Ok(Some(Event::decode(&row.event)?.from));
         }
-        Ok(None)
+        let at_the_end = present.next.saturating_sub(seq) < MAX_SEARCHED as u64;
+        Ok((at_the_end && !present.outdated).then_some(present.best.hash))
     }
 }
 

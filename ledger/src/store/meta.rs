@@ -12,19 +12,18 @@
 //! | `outbox-bytes` | u64: bytes of the rows of `outbox` with their keys; absent until an event came under schema 2 |
 //! | `number/NAME` | u64 |
 
+use std::path::Path;
+
 use bitcoin::BlockHash;
 
 use super::codec::{Malformed, Source};
+use super::environment::data_path;
 use super::reader::{Reader, Transaction, Writer};
 use super::{Store, StoreConfig, StoreError};
 use crate::id::BlockId;
 
 /// The schema that this program writes and reads.
 pub(super) const SCHEMA: u32 = 2;
-
-/// The oldest schema that this program reads; a writer makes it the present one. Schema 2 gave the rows of `outbox` and
-/// `cursors` a version, reads those of schema 1 as they are, and counts the bytes of the outbox.
-const OLDEST_SCHEMA: u32 = 1;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const NETWORK_KEY: &[u8] = b"network";
@@ -116,33 +115,35 @@ pub(super) enum Found {
 /// Checks the schema first: the other rows of a later one may have another shape.
 pub(super) fn check(
     config: &StoreConfig,
+    directory: &Path,
     get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
 ) -> Result<Found, StoreError> {
     let damaged =
-        |key: &[u8], why: Malformed| super::damaged_row(&config.directory, "meta", key, why);
+        |key: &[u8], why: Malformed| super::damaged_row(&data_path(directory), "meta", key, why);
     let Some(schema) = get(SCHEMA_KEY)? else {
         return Ok(Found::Nothing);
     };
     let schema = read_u32(&schema).map_err(|why| damaged(SCHEMA_KEY, why))?;
     if schema > SCHEMA {
         return Err(StoreError::NewerSchema {
-            path: config.directory.clone(),
+            path: directory.to_path_buf(),
             found: schema,
             known: SCHEMA,
         });
     }
-    if schema < OLDEST_SCHEMA {
-        return Err(damaged(
-            SCHEMA_KEY,
-            Malformed("there never was such a schema"),
-        ));
+    if schema != SCHEMA {
+        return Err(StoreError::OlderSchema {
+            path: directory.to_path_buf(),
+            found: schema,
+            known: SCHEMA,
+        });
     }
     let network = get(NETWORK_KEY)?.ok_or_else(|| damaged(NETWORK_KEY, ABSENT))?;
     let found = Network::read(&network).map_err(|why| damaged(NETWORK_KEY, why))?;
     let wanted = wanted(config);
     if found.magic != wanted.magic || found.genesis_hash != wanted.genesis_hash {
         return Err(StoreError::OtherNetwork {
-            path: config.directory.clone(),
+            path: directory.to_path_buf(),
             found: found.describe(),
             wanted: wanted.describe(),
         });

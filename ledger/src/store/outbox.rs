@@ -214,13 +214,7 @@ impl Writer<'_> {
         outbox_end.bytes = outbox_end.bytes.saturating_sub(trimmed);
         self.outbox_end = Some(outbox_end);
         let end = keep_from.to_be_bytes();
-        let range = (Bound::Unbounded, Bound::Excluded(end.as_slice()));
-        store
-            .tables
-            .outbox
-            .rows
-            .delete_range(self.raw_mut(), &range)
-            .map_err(|error| store.lmdb_error(error))
+        self.delete_before(&store.tables.outbox, &end)
     }
 
     /// Puts or moves a subscriber's cursor.
