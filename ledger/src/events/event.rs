@@ -134,13 +134,13 @@ impl Event {
             .ok_or_else(|| StoreError::corrupt("outbox", format!("a row of {} bytes", row.len())))
     }
 
+    /// What kind of event a row is of; `None` for a row that is none.
+    pub(crate) fn kind_of(row: &[u8]) -> Option<EventKind> {
+        Fields(row).kind()
+    }
+
     fn parse(fields: &mut Fields<'_>) -> Option<Event> {
-        let kind = match fields.byte()? {
-            ROW_VERSION => fields.byte()?,
-            kind if kind < 128 => kind,
-            _ => return None,
-        };
-        let kind = *EventKind::ALL.get(usize::from(kind))?;
+        let kind = fields.kind()?;
         let time = u64::from_le_bytes(fields.take()?);
         let (from, to, fork) = (fields.hash()?, fields.hash()?, fields.hash()?);
         let (undone, applied) = (fields.hashes()?, fields.hashes()?);
@@ -186,6 +186,15 @@ impl Fields<'_> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*head)
+    }
+
+    fn kind(&mut self) -> Option<EventKind> {
+        let kind = match self.byte()? {
+            ROW_VERSION => self.byte()?,
+            kind if kind < 128 => kind,
+            _ => return None,
+        };
+        EventKind::ALL.get(usize::from(kind)).copied()
     }
 
     fn byte(&mut self) -> Option<u8> {

@@ -16,8 +16,8 @@ use crate::urgency::Urgency;
 /// Most subscribers that may be registered.
 pub const MAX_SUBSCRIBERS: usize = 10_000;
 
-/// Events that are looked through for the block that the oldest one started from.
-const MAX_SEARCHED: usize = 10_000;
+/// Events that are looked through for the next change of the best tip.
+const MAX_SEARCHED: usize = 100_000;
 
 /// How far a subscriber is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -271,7 +271,7 @@ impl Ledger {
             }),
             Start::Oldest => {
                 let seq = present.oldest;
-                let block = self.best_before(seq)?.unwrap_or(now.block);
+                let block = self.best_at(seq, &present)?.unwrap_or(now.block);
                 Ok(Cursor { seq, block })
             }
         }
@@ -290,16 +290,26 @@ impl Ledger {
         locator.iter().find(known).copied().ok_or(unknown)
     }
 
-    /// The best tip as it was when event `seq` came; `None` if no event soon after tells.
-    fn best_before(&self, seq: u64) -> Result<Option<BlockHash>, StoreError> {
+    /// The best tip as it was just before event `seq`: where the next change starts, or the present one if there is
+    /// none. `None` if that is too far to look.
+    pub(super) fn best_at(
+        &self,
+        seq: u64,
+        present: &Present,
+    ) -> Result<Option<BlockHash>, StoreError> {
         let reader = self.shared.store.read()?;
         for row in reader.outbox(seq)?.take(MAX_SEARCHED) {
-            let event = Event::decode(&row?.event)?;
-            if event.kind == EventKind::BestChanged {
-                return Ok(Some(event.from));
+            let row = row?;
+            if row.seq >= present.next {
+                break;
             }
+            if Event::kind_of(&row.event) != Some(EventKind::BestChanged) {
+                continue;
+            }
+            return Ok(Some(Event::decode(&row.event)?.from));
         }
-        Ok(None)
+        let at_the_end = present.next.saturating_sub(seq) < MAX_SEARCHED as u64;
+        Ok((at_the_end && !present.outdated).then_some(present.best.hash))
     }
 }
 

@@ -46,6 +46,9 @@ pub struct Subscription {
     policy: Policy,
     /// Where the next batch starts.
     position: Cursor,
+    /// Whether the position's block is known to be what the best tip was at its sequence: not so where somebody named
+    /// both.
+    settled: bool,
 }
 
 /// The present, as readers see it: all of it from one moment.
@@ -56,7 +59,7 @@ pub(super) struct Present {
     /// The sequence of the oldest event that is kept.
     pub(super) oldest: u64,
     /// Whether another process has written since this one opened the directory.
-    outdated: bool,
+    pub(super) outdated: bool,
 }
 
 impl Present {
@@ -97,6 +100,7 @@ impl Subscription {
             name: name.map(Arc::from),
             policy,
             position,
+            settled: false,
         }
     }
 
@@ -118,6 +122,7 @@ impl Subscription {
     /// Goes back, or on, to a cursor: what follows it is delivered next.
     pub fn seek(&mut self, cursor: Cursor) {
         self.position = cursor;
+        self.settled = false;
     }
 
     /// What happened since the last batch: at most `limit` events (itself at most [`MAX_BATCH`]), none if there is
@@ -134,6 +139,7 @@ impl Subscription {
         let mut batch = Batch {
             ledger: &self.ledger,
             position: self.position,
+            settled: self.settled,
             limit: limit.clamp(1, MAX_BATCH),
             deliveries: Vec::new(),
         };
@@ -148,10 +154,11 @@ impl Subscription {
         }
         let Batch {
             position,
+            settled,
             deliveries,
             ..
         } = batch;
-        self.position = position;
+        (self.position, self.settled) = (position, settled);
         Ok(deliveries)
     }
 
@@ -170,6 +177,7 @@ impl Subscription {
 struct Batch<'l> {
     ledger: &'l Ledger,
     position: Cursor,
+    settled: bool,
     limit: usize,
     deliveries: Vec<Delivery>,
 }
@@ -213,8 +221,18 @@ impl Batch<'_> {
         if rows.is_empty() && cursor.seq < present.next {
             return Err(self.expired(present.next));
         }
+        // Before anything else it is taken to where the best tip was at its sequence.
+        if !self.settled
+            && let Some(best) = self.ledger.best_at(cursor.seq, present)?
+        {
+            self.go_to(best)?;
+            self.settled = self.position.block == best;
+        }
         for row in rows {
-            let event = Event::decode(&row.event)?;
+            if self.is_full() {
+                return Ok(());
+            }
+            let (seq, event) = (row.seq, Event::decode(&row.event)?);
             if event.kind == EventKind::BestChanged {
                 self.go_to(event.from)?;
                 if self.is_full() {
@@ -222,11 +240,8 @@ impl Batch<'_> {
                 }
                 self.position.block = event.to;
             }
-            self.position.seq = row.seq + 1;
-            self.deliver(Some(row.seq), event);
-            if self.is_full() {
-                return Ok(());
-            }
+            self.position.seq = seq + 1;
+            self.deliver(Some(seq), event);
         }
         Ok(())
     }

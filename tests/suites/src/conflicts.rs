@@ -33,7 +33,22 @@ fn plain(conflict: &Conflict) -> Plain {
     )
 }
 
-/// Holds the conflicts of a ledger's events, all of which must still be there, against those of each two live tips.
+/// The worlds that no other one is built on. Not all are tips: blocks that were never validated may follow.
+fn last_worlds(ledger: &Ledger) -> Vec<World> {
+    let highest = ledger.tips().iter().map(|tip| tip.height).max();
+    let blocks = (0..=highest.unwrap_or(0)).flat_map(|height| ledger.blocks_at_height(height));
+    let live: Vec<_> = blocks.filter(|block| block.live).collect();
+    let parents: BTreeSet<BlockHash> = live
+        .iter()
+        .map(|block| block.header.prev_blockhash)
+        .collect();
+    live.iter()
+        .filter(|block| !parents.contains(&block.hash))
+        .filter_map(|block| ledger.world(&block.hash).ok())
+        .collect()
+}
+
+/// Holds the conflicts of a ledger's events, all of which must still be there, against those of each two live worlds.
 /// Answers with how many conflicts there are.
 ///
 /// # Errors
@@ -65,10 +80,7 @@ fn compare_told<'e>(
             told.extend(event.conflicts.iter().map(plain));
         }
     }
-    let tips = ledger.tips().into_iter().filter(|tip| tip.live);
-    let worlds: Vec<World> = tips
-        .filter_map(|tip| ledger.world(&tip.hash).ok())
-        .collect();
+    let worlds = last_worlds(ledger);
     let mut wanted = BTreeSet::new();
     for (index, a) in worlds.iter().enumerate() {
         for b in &worlds[index + 1..] {
