@@ -413,6 +413,11 @@ impl Ledger {
             .collect()
     }
 
+    /// The data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.shared.store.directory()
+    }
+
     /// Figures about this ledger. Waits for nobody.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         let meter = &self.shared.meter;
