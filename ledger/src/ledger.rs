@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
 use parking_lot::Mutex;
+use tokio_channels::sync::watch;
 
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
@@ -164,6 +165,11 @@ impl Ledger {
     /// The block that is assumed to be valid with its ancestors, if any; see [`LedgerConfig::assume_valid`].
     pub fn assume_valid(&self) -> Option<BlockHash> {
         self.shared.assume_valid
+    }
+
+    /// The data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.shared.store.directory()
     }
 
     /// What block times are held against.
@@ -413,9 +419,13 @@ impl Ledger {
             .collect()
     }
 
-    /// The data directory.
-    pub fn directory(&self) -> &std::path::Path {
-        self.shared.store.directory()
+    /// The sequence that the next event will get, kept up to date: changes after each commit that wrote an event, once
+    /// its worlds can be asked for. Several commits may show as one change. In a process that opened the ledger for
+    /// reading it stays at what it was then: nobody tells that process of commits.
+    ///
+    /// The channel needs no runtime: a thread without one reads it with `borrow` now and then.
+    pub fn event_seq(&self) -> watch::Receiver<u64> {
+        self.shared.next_event.subscribe()
     }
 
     /// Figures about this ledger. Waits for nobody.

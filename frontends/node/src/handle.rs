@@ -62,6 +62,12 @@ impl Handle {
         &self.shared.ledger
     }
 
+    /// The sequence that the ledger's next event will get: changes after each commit that wrote one. A frontend that
+    /// waits for it to change and then asks for events up to it misses none.
+    pub fn event_seq(&self) -> watch::Receiver<u64> {
+        self.shared.ledger.event_seq()
+    }
+
     /// Whether history may be made by hand.
     pub fn lab(&self) -> bool {
         self.shared.lab
