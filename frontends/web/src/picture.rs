@@ -135,12 +135,7 @@ impl Picture {
             0 | 1 => WIDE_LANE,
             count => (LANES_WIDTH / (count - 1) as f32).clamp(NARROW_LANE, WIDE_LANE),
         };
-        let place = |block: usize| {
-            (
-                GUTTER + lanes.of(block) as f32 * step,
-                axis.y(block),
-            )
-        };
+        let place = |block: usize| (GUTTER + lanes.of(block) as f32 * step, axis.y(block));
         let kind = |block: usize| {
             let info = &skeleton.blocks[block].info;
             Kind::of(info.status, info.live)

@@ -15,7 +15,7 @@ use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
-use super::run::{GrpcServer, runtime, url};
+use super::run::{GrpcServer, WebServer, runtime, url};
 use crate::args::LabArgs;
 use crate::failure::Failure;
 use crate::output::{show, write};
@@ -40,25 +40,32 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;
-    let view = |played: Played, url: Option<String>| LabView {
+    let view = |played: Played, url: Option<String>, web: Option<String>| LabView {
         played,
         scenario: script.name.clone(),
         network,
         // A temporary directory is gone when this process is.
         datadir: place.lasting(args.exit),
         grpc: url,
+        web,
     };
     if args.exit {
         let ledger = Ledger::open(config.ledger)?;
         let played = script.play(&ledger, settings.json)?;
         let unmet = script.unmet(&played);
-        show(&view(played, None), settings.json)?;
+        show(&view(played, None, None), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
     let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
+    let web = WebServer::new(settings.web(args.web))?;
     runtime()?.block_on(async {
         let (address, scheme) = (grpc.address.clone(), grpc.scheme);
-        let node = Node::builder(config).frontend(grpc.server).start().await?;
+        let page = web.as_ref().map(|web| web.address.clone());
+        let mut node = Node::builder(config).frontend(grpc.server);
+        if let Some(web) = web {
+            node = node.frontend(web.server);
+        }
+        let node = node.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node
             .handle()
@@ -67,7 +74,9 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
             .map_err(NodeError::from)??;
         let unmet = script.unmet(&played);
         let url = url(scheme, &address);
-        show(&view(played, unmet.is_none().then_some(url)), settings.json)?;
+        let serves = unmet.is_none();
+        let page = page.and_then(|page| page.url()).filter(|_| serves);
+        show(&view(played, serves.then_some(url), page), settings.json)?;
         match unmet {
             Some(failure) => {
                 node.stop().await;

@@ -8,7 +8,7 @@ use everett_ledger::Skeleton;
 use super::{Gap, HeightMark};
 
 /// Half the height of a tip's row.
-const TIP_HALF: f32 = 14.0;
+const TIP_HALF: f32 = 13.0;
 /// Half the height of a fork point's row.
 const FORK_HALF: f32 = 8.0;
 /// Room that a single block gets at least, where single blocks are shown.
@@ -24,7 +24,6 @@ const EDGE: f32 = 22.0;
 
 /// A row: one key block.
 struct Row {
-    block: usize,
     height: u32,
     y: f32,
     tip: bool,
@@ -56,19 +55,9 @@ impl Axis {
                 Some(above) => above.y + room(above, height, tip),
             };
             row_of[block] = rows.len();
-            rows.push(Row {
-                block,
-                height,
-                y,
-                tip,
-            });
+            rows.push(Row { height, y, tip });
         }
         Axis { rows, row_of }
-    }
-
-    /// Key blocks from top to bottom.
-    pub(super) fn top_down(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        self.rows.iter().map(|row| row.block)
     }
 
     /// The row of a key block, counted from the top.

@@ -45,9 +45,8 @@ impl Lanes {
                         .collect();
                     let outside = near.iter().map(|taken| taken.lane + 1).max();
                     let outside = outside.unwrap_or(1).max(1);
-                    let free = || {
-                        (1..=outside).find(|lane| near.iter().all(|taken| taken.lane != *lane))
-                    };
+                    let free =
+                        || (1..=outside).find(|lane| near.iter().all(|taken| taken.lane != *lane));
                     match outside < MAX_LANES {
                         true => outside,
                         false => free().unwrap_or(outside),

@@ -22,6 +22,8 @@ pub(super) struct LabView {
     pub(super) datadir: Option<PathBuf>,
     /// Where it is served, if it is.
     pub(super) grpc: Option<String>,
+    /// Where its web page is, if it has one.
+    pub(super) web: Option<String>,
 }
 
 /// A world in JSON, its balances in the scenario's order.
@@ -91,7 +93,7 @@ impl Serialize for LabView {
             .iter()
             .map(|unmet| json!({ "step": unmet.step, "line": unmet.line, "what": unmet.what }))
             .collect();
-        let mut object = serializer.serialize_struct("Lab", 10)?;
+        let mut object = serializer.serialize_struct("Lab", 11)?;
         object.serialize_field("title", &played.title)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("network", &self.network.to_string())?;
@@ -102,6 +104,7 @@ impl Serialize for LabView {
         object.serialize_field("payments", &payments)?;
         object.serialize_field("unmet", &unmet)?;
         object.serialize_field("grpc", &self.grpc)?;
+        object.serialize_field("web", &self.web)?;
         object.end()
     }
 }
@@ -111,6 +114,9 @@ impl View for LabView {
         let mut text = format!("\n{}\n{}", self.worlds(), self.parties());
         if let Some(url) = &self.grpc {
             text.push_str(&format!("\nServing until Ctrl-C: gRPC on {url}\n"));
+            if let Some(web) = &self.web {
+                text.push_str(&format!("Look at it in a browser: {web}\n"));
+            }
             if let Some(datadir) = &self.datadir {
                 text.push_str(&format!("Data in {}\n", datadir.display()));
             }
