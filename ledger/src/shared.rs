@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::id::BlockId;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) overlay: Overlay,
     /// Where the overlay is complete; see `world.rs` for who may trust it when.
     pub(crate) overlay_floor: OverlayFloor,
+    /// The sequence that the next event gets, as of the last commit that readers can see the worlds of.
+    pub(crate) next_event: watch::Sender<u64>,
 }
 
 /// The height above which the overlay is complete, and how often it was lowered.
@@ -104,6 +107,13 @@ impl Shared {
         if young && (best_height > YOUNG_CHAIN || self.overlay.coins.len() > YOUNG_OVERLAY) {
             self.young.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Wakes those who follow the events, if there is a new one. After the commit and after its worlds are published, so
+    /// that who is woken finds both.
+    pub(crate) fn tell_next_event(&self, next: u64) {
+        self.next_event
+            .send_if_modified(|known| std::mem::replace(known, next) != next);
     }
 
     pub(crate) fn hash(&self, id: BlockId) -> BlockHash {

@@ -12,8 +12,9 @@ use crate::error::CallError;
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
-/// Writes that may wait for the ledger's one writer on a thread; more wait without one.
-const WRITERS: usize = 1;
+/// Writes that may wait for the ledger's one writer on a thread, where blocks of the best chain overtake others; more
+/// wait before that, in their order of arrival.
+const WRITERS: usize = 16;
 
 /// One frontend's hold on the node. Clones are the same hold.
 #[derive(Clone)]
@@ -60,6 +61,12 @@ impl Handle {
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// The sequence that the ledger's next event will get: changes after each commit that wrote one. A frontend that
+    /// waits for it to change and then asks for events up to it misses none.
+    pub fn event_seq(&self) -> watch::Receiver<u64> {
+        self.shared.ledger.event_seq()
     }
 
     /// Whether history may be made by hand.
@@ -111,7 +118,8 @@ impl Handle {
         self.run(&self.shared.readers, work).await
     }
 
-    /// Runs a write to the ledger on a thread of its own, after those that came before.
+    /// Runs a write to the ledger on a thread of its own. Of two that wait, either may be the first: await the one
+    /// that must come before.
     ///
     /// Dropping the future leaves a queued write undone; one that runs ends by itself.
     ///
@@ -152,7 +160,7 @@ impl Handle {
     /// Takes no more work, and waits until what runs has ended.
     pub(crate) async fn close(&self) {
         self.shared.readers.close();
-        // A write in flight holds the one place until it is durable.
+        // A write in flight holds its place until it is durable.
         let _ = self.shared.writers.acquire_many(WRITERS as u32).await;
         self.shared.writers.close();
     }

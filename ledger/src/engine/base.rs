@@ -132,12 +132,14 @@ pub(super) fn advance(
     writer.append_event(
         &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
     )?;
+    let next_event = writer.next_event_seq()?;
     writer.commit()?;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
     shared.overlay_floor.raise(height);
     for (_, id, delta) in &folded {
         shared.overlay.settle(*id, delta);
     }
+    shared.tell_next_event(next_event);
     tracing::debug!(height, "checkpoint");
     Ok(())
 }

@@ -164,13 +164,21 @@ impl<'g> Group<'g> {
             if let Some(retirement) = &retirement {
                 self.write_retirement(&mut writer, retirement)?;
             }
-            meter.commit.time(|| writer.commit())
+            let next_event = writer.next_event_seq()?;
+            meter.commit.time(|| writer.commit())?;
+            Ok(next_event)
         });
         match committed {
-            Ok(()) => self.publish(retirement),
-            Err(_) => self.roll_back(),
+            Ok(next_event) => {
+                self.publish(retirement);
+                self.shared.tell_next_event(next_event);
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
         }
-        committed
     }
 
     fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::Engine;
 use super::base::base_limit;
@@ -86,6 +87,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         meter: Meter::default(),
         overlay: loaded.overlay,
         overlay_floor: OverlayFloor::new(loaded.base.height),
+        next_event: watch::Sender::new(loaded.next_event),
     });
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -185,6 +187,7 @@ struct Loaded {
     orphans: Orphans,
     sequence: u64,
     horizon: Option<u32>,
+    next_event: u64,
 }
 
 impl Loaded {
@@ -250,7 +253,9 @@ impl Loaded {
             .meta_u64("horizon")?
             .map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
+        let next_event = reader.next_event_seq()?;
         Ok(Loaded {
+            next_event,
             overlay,
             base,
             best,
