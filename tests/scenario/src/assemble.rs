@@ -191,7 +191,7 @@ impl Template {
 /// ```no_run
 /// # fn f(ledger: &everett_ledger::Ledger, payout: bitcoin::ScriptBuf) -> Result<(), Box<dyn std::error::Error>> {
 /// let parent = ledger.best();
-/// let block = everett_lab::assemble::mine(ledger, &parent, vec![], &payout, None)?;
+/// let block = everett_scenario::assemble::mine(ledger, &parent, vec![], &payout, None)?;
 /// ledger.submit_block(&block)?;
 /// # Ok(()) }
 /// ```
