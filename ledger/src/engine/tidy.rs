@@ -170,7 +170,7 @@ impl Engine {
             shared
                 .meter
                 .checkpoint
-                .time(|| advance(&shared, &best, base, height))?;
+                .time(usize::MAX, || advance(&shared, &best, base, height))?;
             base = shared.store.read()?.base()?;
         }
         Ok(())

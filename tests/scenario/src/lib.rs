@@ -9,6 +9,7 @@
 
 pub mod assemble;
 pub mod party;
+pub mod purse;
 pub mod scenario;
 
 pub use assemble::{MineError, mine};
