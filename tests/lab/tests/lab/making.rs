@@ -45,7 +45,7 @@ fn a_lab_in_a_directory_makes_the_same_blocks_and_keeps_them() {
     assert_eq!(lab.best().hash(), hashes[3]);
     assert!(lab.world(hashes[1]).is_ok());
     // It goes on from there, with blocks of its own.
-    let grown = lab.grow(&lab.best(), 2).unwrap();
+    let grown = lab.grow(lab.best(), 2).unwrap();
     lab.expect(&grown).best();
 }
 

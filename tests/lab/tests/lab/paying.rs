@@ -11,9 +11,9 @@ fn people_with_every_kind_of_address_can_spend() {
     for kind in AddressKind::ALL {
         let party = lab.party_of(kind.as_str(), kind);
         lab.fund(&party).unwrap();
-        let before = lab.balance(&lab.best(), &carol).unwrap();
+        let before = lab.balance(lab.best(), &carol).unwrap();
         let payment = lab.pay(&party, &carol, Amount::ONE_BTC).unwrap();
-        let tip = lab.mine(&lab.best(), [payment.clone()]).unwrap();
+        let tip = lab.mine(lab.best(), [payment.clone()]).unwrap();
         // The change is spent too.
         let second = lab.pay(&party, &carol, Amount::ONE_BTC).unwrap();
         let tip = lab.mine(&tip, [second.clone()]).unwrap();
