@@ -483,13 +483,22 @@ impl Chain for ChainTo<'_> {
     }
 
     fn header(&self, height: u32) -> HeaderFacts {
-        let node = self.tree.node(self.tree.ancestor(self.tip, height));
-        HeaderFacts {
-            hash: node.hash,
-            version: node.header.version.to_consensus(),
-            time: node.header.time,
-            bits: node.header.bits.to_consensus(),
-        }
+        facts(self.tree.node(self.tree.ancestor(self.tip, height)))
+    }
+
+    fn headers_down(&self, height: u32) -> impl Iterator<Item = HeaderFacts> {
+        let from = self.tree.node(self.tree.ancestor(self.tip, height));
+        let parent = |node: &&Node| node.parent.map(|parent| self.tree.node(parent));
+        std::iter::successors(Some(from), parent).map(facts)
+    }
+}
+
+fn facts(node: &Node) -> HeaderFacts {
+    HeaderFacts {
+        hash: node.hash,
+        version: node.header.version.to_consensus(),
+        time: node.header.time,
+        bits: node.header.bits.to_consensus(),
     }
 }
 

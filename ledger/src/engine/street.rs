@@ -31,6 +31,10 @@ use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Progress};
 use crate::world::WorldState;
+
+/// Bytes of a transaction, about.
+const MEAN_TRANSACTION: usize = 400;
+
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
     /// From outside: they are to be written to a block file.
@@ -42,7 +46,9 @@ pub(super) enum Source<'a> {
 impl<'g> Group<'g> {
     /// Takes one block from bytes to its place, and lets in those that waited for it.
     pub(super) fn submit(&mut self, bytes: &[u8]) -> Result<Submitted, StoreError> {
-        let (block, length) = match self.shared.meter.decode.time(|| decode_block(bytes)) {
+        let things = bytes.len() / MEAN_TRANSACTION;
+        let decoded = (self.shared.meter.decode).time(things, || decode_block(bytes));
+        let (block, length) = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
                 return Ok(Submitted {
@@ -118,10 +124,9 @@ impl<'g> Group<'g> {
             }
         }
         let shared = self.shared;
-        let checked = shared
-            .meter
-            .check
-            .time(|| check_block(block, &shared.params, &*shared.scripts));
+        let checked = shared.meter.check.time(block.transactions.len(), || {
+            check_block(block, &shared.params, &*shared.scripts)
+        });
         if let Err(reject) = checked {
             return rejected(known.map(|id| self.node(id).height), reject);
         }
@@ -146,7 +151,7 @@ impl<'g> Group<'g> {
         let in_context = {
             let tree = self.shared.tree.read();
             let check = || check_block_in_context(block, &tree.chain(parent), &shared.params);
-            shared.meter.check.time(check)
+            shared.meter.check.time(block.transactions.len(), check)
         };
         if let Err(reject) = in_context {
             if reject.kind.condemns_header() {
@@ -336,7 +341,7 @@ impl<'g> Group<'g> {
                     &*self.shared.scripts
                 };
             let work = || connect(block, &chain, &coins, params, scripts);
-            self.shared.meter.connect.time(work)
+            (self.shared.meter.connect).time(block.transactions.len(), work)
         };
         let (delta, passing) = match connected {
             Ok(connected) => (connected.delta, connected.passing),
@@ -349,11 +354,11 @@ impl<'g> Group<'g> {
         shared
             .meter
             .journal
-            .time(|| writer.put_delta(path.height(), id, &delta))?;
+            .time(delta.len(), || writer.put_delta(path.height(), id, &delta))?;
         let others = shared
             .meter
             .overlay
-            .time(|| shared.overlay.apply(id, &path, &delta));
+            .time(delta.len(), || shared.overlay.apply(id, &path, &delta));
         shared
             .meter
             .changes
@@ -428,7 +433,9 @@ impl<'g> Group<'g> {
     /// Makes `world` the best one and says so.
     pub(super) fn make_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
         let shared = self.shared;
-        shared.meter.best_change.time(|| self.change_best(world))
+        let extends = world.path.holds(self.best.height(), self.best.id);
+        let things = if extends { 1 } else { usize::MAX };
+        (shared.meter.best_change).time(things, || self.change_best(world))
     }
 
     fn change_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {

@@ -11,5 +11,5 @@ pub mod history;
 pub mod latency;
 pub mod mint;
 pub mod naive;
-pub mod random;
+pub use everett_lab::random;
 pub mod walk;

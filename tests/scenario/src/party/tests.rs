@@ -43,11 +43,13 @@ fn keys_follow_from_seed_and_name_alone() {
 
 #[test]
 fn an_address_pays_its_script() {
-    for kind in [AddressKind::P2wpkh, AddressKind::P2tr] {
+    for kind in AddressKind::ALL {
         let party = Party::new("s", "n", kind);
         let address = party.address(KnownHrp::Regtest);
         assert_eq!(&address.script_pubkey(), party.script_pubkey());
-        assert!(address.to_string().starts_with("bcrt1"));
+        let segwit = matches!(kind, AddressKind::P2wpkh | AddressKind::P2tr);
+        assert_eq!(address.to_string().starts_with("bcrt1"), segwit);
+        assert_eq!(kind.as_str().parse(), Ok(kind));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns which coins a party of a scenario can spend in the next block of a branch.
+//! Owns which coins a party can spend in the next block of a branch.
 //! Promises the same choice everywhere: oldest first, then by outpoint; refuses coinbases that
 //! will not have matured.
 
@@ -15,20 +15,29 @@ const MATURITY: u32 = 100;
 const MAX_COINS: usize = 10_000;
 
 /// Coins with their outputs, ready to be signed for.
-pub(super) type Coins = Vec<(OutPoint, TxOut)>;
+pub type Coins = Vec<(OutPoint, TxOut)>;
 
 /// Why there is nothing to spend.
-#[derive(Debug)]
-pub(super) enum PurseError {
+#[derive(Debug, thiserror::Error)]
+pub enum PurseError {
     /// The mature coins do not reach.
-    Short { has: Amount },
+    #[error("only {has} can be spent on this branch; coinbases mature after {MATURITY} blocks")]
+    Short {
+        /// What they come to.
+        has: Amount,
+    },
     /// The world could not be read.
-    Read(ReadError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// The party's oldest coins that reach `amount`, in the block after `parent` that already
-/// contains `earlier`.
-pub(super) fn choose(
+/// contains `earlier`; what those leave it is taken last.
+///
+/// # Errors
+///
+/// [`PurseError::Short`] where they do not reach.
+pub fn choose(
     party: &Party,
     parent: &World,
     earlier: &[Transaction],
@@ -38,9 +47,7 @@ pub(super) fn choose(
         .iter()
         .flat_map(|transaction| transaction.input.iter().map(|input| input.previous_output))
         .collect();
-    let mut coins = parent
-        .coins_of(&party.script_hash(), None, MAX_COINS)
-        .map_err(PurseError::Read)?;
+    let mut coins = parent.coins_of(&party.script_hash(), None, MAX_COINS)?;
     let next = parent.height() + 1;
     coins.retain(|(_, coin)| !coin.coinbase || coin.height + MATURITY <= next);
     coins.sort_by_key(|(outpoint, coin)| (coin.height, *outpoint));

@@ -14,10 +14,10 @@ use everett_ledger::{
 
 use super::expect::Unmet;
 use super::played::{Played, PlayedBlock, PlayedPayment};
-use super::purse::{self, Coins, PurseError};
 use super::story::{Action, Mining, Payment, PaymentKind, Place, Scenario, Step};
 use crate::assemble::{self, MineError};
 use crate::party::{Party, SignError};
+use crate::purse::{self, Coins, PurseError};
 
 #[cfg(test)]
 mod tests;

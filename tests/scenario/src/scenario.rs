@@ -13,7 +13,7 @@
 //! seed = "anything"                         # the keys follow from it; the title if left out
 //! spacing = 600                             # seconds from block to block
 //!
-//! [parties]                                 # name = kind of address (p2wpkh or p2tr)
+//! [parties]                                 # name = kind of address (p2wpkh, p2tr, p2pkh, p2sh-p2wpkh)
 //! alice = "p2wpkh"
 //! bob = "p2tr"
 //!
@@ -77,7 +77,6 @@ mod expect;
 mod file;
 mod play;
 mod played;
-mod purse;
 mod raw;
 mod story;
 

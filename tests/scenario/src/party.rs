@@ -9,11 +9,12 @@ use std::sync::LazyLock;
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::key::{Keypair, TapTweak};
+use bitcoin::script::{Builder, PushBytesBuf};
 use bitcoin::secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 use bitcoin::sighash::{EcdsaSighashType, Prevouts, SighashCache, TapSighashType};
 use bitcoin::{
-    Address, Amount, CompressedPublicKey, KnownHrp, OutPoint, ScriptBuf, Sequence, Transaction,
-    TxIn, TxOut, Witness, ecdsa, taproot, transaction,
+    Address, Amount, CompressedPublicKey, KnownHrp, NetworkKind, OutPoint, Script, ScriptBuf,
+    Sequence, Transaction, TxIn, TxOut, Witness, ecdsa, taproot, transaction,
 };
 use everett_ledger::ScriptHash;
 
@@ -34,14 +35,28 @@ pub enum AddressKind {
     P2wpkh,
     /// A taproot output without scripts (BIP341, BIP86), spent with a Schnorr signature.
     P2tr,
+    /// A public key hash, spent with an ECDSA signature in the script of the input.
+    P2pkh,
+    /// A witness public key hash inside a script hash (BIP16, BIP141), spent with an ECDSA signature.
+    P2shP2wpkh,
 }
 
 impl AddressKind {
-    /// Its name in scenario files: `p2wpkh`, `p2tr`.
+    /// All of them.
+    pub const ALL: [AddressKind; 4] = [
+        AddressKind::P2wpkh,
+        AddressKind::P2tr,
+        AddressKind::P2pkh,
+        AddressKind::P2shP2wpkh,
+    ];
+
+    /// Its name in scenario files: `p2wpkh`, `p2tr`, `p2pkh`, `p2sh-p2wpkh`.
     pub fn as_str(self) -> &'static str {
         match self {
             AddressKind::P2wpkh => "p2wpkh",
             AddressKind::P2tr => "p2tr",
+            AddressKind::P2pkh => "p2pkh",
+            AddressKind::P2shP2wpkh => "p2sh-p2wpkh",
         }
     }
 }
@@ -54,18 +69,18 @@ impl fmt::Display for AddressKind {
 
 /// No address kind of that name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no kind of address; write p2wpkh or p2tr")]
+#[error("`{0}` is no kind of address; write p2wpkh, p2tr, p2pkh or p2sh-p2wpkh")]
 pub struct UnknownAddressKind(pub String);
 
 impl FromStr for AddressKind {
     type Err = UnknownAddressKind;
 
     fn from_str(text: &str) -> Result<AddressKind, UnknownAddressKind> {
-        match text {
-            "p2wpkh" => Ok(AddressKind::P2wpkh),
-            "p2tr" => Ok(AddressKind::P2tr),
-            other => Err(UnknownAddressKind(other.to_owned())),
-        }
+        let named = AddressKind::ALL.into_iter();
+        let mut found = named.filter(|kind| kind.as_str() == text);
+        found
+            .next()
+            .ok_or_else(|| UnknownAddressKind(text.to_owned()))
     }
 }
 
@@ -102,6 +117,8 @@ impl Party {
         let script_pubkey = match kind {
             AddressKind::P2wpkh => ScriptBuf::new_p2wpkh(&public_key.wpubkey_hash()),
             AddressKind::P2tr => ScriptBuf::new_p2tr(&SECP, keypair.x_only_public_key().0, None),
+            AddressKind::P2pkh => ScriptBuf::new_p2pkh(&public_key.pubkey_hash()),
+            AddressKind::P2shP2wpkh => ScriptBuf::new_p2wpkh(&public_key.wpubkey_hash()).to_p2sh(),
         };
         Party {
             name: name.to_owned(),
@@ -133,15 +150,22 @@ impl Party {
 
     /// The address that pays it, on the network of this prefix.
     pub fn address(&self, hrp: KnownHrp) -> Address {
+        let kind = match hrp {
+            KnownHrp::Mainnet => NetworkKind::Main,
+            _ => NetworkKind::Test,
+        };
         match self.kind {
-            AddressKind::P2wpkh => {
-                let key = CompressedPublicKey(PublicKey::from_keypair(&self.keypair));
-                Address::p2wpkh(&key, hrp)
-            }
+            AddressKind::P2wpkh => Address::p2wpkh(&self.public_key(), hrp),
             AddressKind::P2tr => {
                 Address::p2tr(&SECP, self.keypair.x_only_public_key().0, None, hrp)
             }
+            AddressKind::P2pkh => Address::p2pkh(self.public_key(), kind),
+            AddressKind::P2shP2wpkh => Address::p2shwpkh(&self.public_key(), kind),
         }
+    }
+
+    fn public_key(&self) -> CompressedPublicKey {
+        CompressedPublicKey(PublicKey::from_keypair(&self.keypair))
     }
 
     /// A signed transaction that spends these coins of the party, in this order, to these outputs.
@@ -179,15 +203,32 @@ impl Party {
             }
         }
         let spent: Vec<&TxOut> = coins.iter().map(|(_, output)| output).collect();
-        let mut witnesses = Vec::with_capacity(coins.len());
+        let mut unlocked = Vec::with_capacity(coins.len());
         let mut cache = SighashCache::new(&transaction);
         for (index, output) in spent.iter().enumerate() {
-            witnesses.push(match self.kind {
-                AddressKind::P2wpkh => self.ecdsa_witness(&mut cache, index, output.value)?,
-                AddressKind::P2tr => self.schnorr_witness(&mut cache, index, &spent)?,
+            unlocked.push(match self.kind {
+                AddressKind::P2wpkh => {
+                    let script = self.script_pubkey.as_script();
+                    let witness = self.ecdsa_witness(&mut cache, index, script, output.value)?;
+                    (ScriptBuf::new(), witness)
+                }
+                AddressKind::P2shP2wpkh => {
+                    let script = ScriptBuf::new_p2wpkh(&self.public_key().wpubkey_hash());
+                    let witness = self.ecdsa_witness(&mut cache, index, &script, output.value)?;
+                    let mut push = PushBytesBuf::new();
+                    push.extend_from_slice(script.as_bytes())
+                        .expect("22 bytes are within the limit of a push");
+                    (Builder::new().push_slice(push).into_script(), witness)
+                }
+                AddressKind::P2tr => {
+                    let witness = self.schnorr_witness(&mut cache, index, &spent)?;
+                    (ScriptBuf::new(), witness)
+                }
+                AddressKind::P2pkh => (self.ecdsa_script(&cache, index)?, Witness::new()),
             });
         }
-        for (input, witness) in transaction.input.iter_mut().zip(witnesses) {
+        for (input, (script, witness)) in transaction.input.iter_mut().zip(unlocked) {
+            input.script_sig = script;
             input.witness = witness;
         }
         Ok(transaction)
@@ -197,18 +238,39 @@ impl Party {
         &self,
         cache: &mut SighashCache<&Transaction>,
         index: usize,
+        script: &Script,
         amount: Amount,
     ) -> Result<Witness, SignError> {
         let digest = cache
-            .p2wpkh_signature_hash(index, &self.script_pubkey, amount, EcdsaSighashType::All)
+            .p2wpkh_signature_hash(index, script, amount, EcdsaSighashType::All)
             .map_err(|error| SignError::Digest(error.to_string()))?;
-        let message = Message::from_digest(digest.to_byte_array());
-        let signature =
-            ecdsa::Signature::sighash_all(SECP.sign_ecdsa(&message, &self.keypair.secret_key()));
+        let signature = self.sign_ecdsa(digest.to_byte_array());
         Ok(Witness::p2wpkh(
             &signature,
             &PublicKey::from_keypair(&self.keypair),
         ))
+    }
+
+    /// Signature and key, as an input of an output to a public key hash shows them.
+    fn ecdsa_script(
+        &self,
+        cache: &SighashCache<&Transaction>,
+        index: usize,
+    ) -> Result<ScriptBuf, SignError> {
+        let kind = EcdsaSighashType::All.to_u32();
+        let digest = cache
+            .legacy_signature_hash(index, &self.script_pubkey, kind)
+            .map_err(|error| SignError::Digest(error.to_string()))?;
+        let signature = self.sign_ecdsa(digest.to_byte_array());
+        Ok(Builder::new()
+            .push_slice(signature.serialize())
+            .push_slice(self.public_key().to_bytes())
+            .into_script())
+    }
+
+    fn sign_ecdsa(&self, digest: [u8; 32]) -> ecdsa::Signature {
+        let message = Message::from_digest(digest);
+        ecdsa::Signature::sighash_all(SECP.sign_ecdsa(&message, &self.keypair.secret_key()))
     }
 
     fn schnorr_witness(

@@ -118,6 +118,8 @@ pub struct Template {
     pub witness_active: bool,
     /// Whom the coinbase pays.
     pub payout: ScriptBuf,
+    /// A number in the coinbase that tells siblings with the same content apart; Bitcoin Core's miner needs none.
+    pub extra_nonce: Option<u64>,
 }
 
 impl Template {
@@ -155,9 +157,11 @@ impl Template {
     /// The coinbase as Bitcoin Core's miner makes it, still without its commitment.
     fn coinbase(&self) -> Transaction {
         let mut script = Builder::new().push_int(i64::from(self.height));
-        if self.height <= LAST_SHORT_HEIGHT {
-            script = script.push_opcode(OP_0);
-        }
+        script = match self.extra_nonce {
+            Some(number) => script.push_slice(number.to_le_bytes()),
+            None if self.height <= LAST_SHORT_HEIGHT => script.push_opcode(OP_0),
+            None => script,
+        };
         Transaction {
             version: transaction::Version::TWO,
             lock_time: LockTime::from_consensus(self.height.saturating_sub(1)),
@@ -191,7 +195,7 @@ impl Template {
 /// ```no_run
 /// # fn f(ledger: &everett_ledger::Ledger, payout: bitcoin::ScriptBuf) -> Result<(), Box<dyn std::error::Error>> {
 /// let parent = ledger.best();
-/// let block = everett_lab::assemble::mine(ledger, &parent, vec![], &payout, None)?;
+/// let block = everett_scenario::assemble::mine(ledger, &parent, vec![], &payout, None)?;
 /// ledger.submit_block(&block)?;
 /// # Ok(()) }
 /// ```
@@ -221,6 +225,7 @@ pub fn mine(
         reward,
         witness_active: next.witness_active,
         payout: payout.to_owned(),
+        extra_nonce: None,
     };
     Ok(serialize(&template.block(transactions)?))
 }

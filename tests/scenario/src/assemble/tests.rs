@@ -15,6 +15,7 @@ fn template(parent: &Block, height: u32, payout: &ScriptBuf) -> Template {
         reward: Amount::from_sat(50_0000_0000),
         witness_active: true,
         payout: payout.clone(),
+        extra_nonce: None,
     }
 }
 
