@@ -37,7 +37,8 @@ impl Bench {
 
     async fn run(&mut self, script: Script<'_>) -> Result<String, ScriptError> {
         let mut said = String::new();
-        let outcome = self.client.run(script, &Notify::new(), |what| {
+        let interrupts = Notify::new();
+        let outcome = self.client.run(script, &interrupts, |what| {
             let (Said::Printed(text) | Said::Value(text)) = what;
             said.push_str(text);
             said.push('\n');
@@ -117,7 +118,7 @@ async fn worlds_and_blocks_tell_of_every_branch() {
     let rival = bench.ledger.tips()[1].clone();
     let script = format!("by_num({}).map(|b| b.status)", rival.height);
     let both = bench.json(&script).await;
-    assert_eq!(both, serde_json::json!(["active", "valid-fork"]));
+    assert_eq!(both, serde_json::json!(["valid-fork", "active"]));
     let script = format!("world(\"{}\").fork_height", rival.hash);
     assert_eq!(bench.eval(&script).await, rival.fork_height.to_string());
     assert_eq!(bench.eval("block(0).previous").await, "");
@@ -240,7 +241,7 @@ async fn an_error_names_line_and_column() {
     let error = bench.fails("let a = 1;\n  nothing(a)").await;
     assert_eq!((error.line, error.column), (Some(2), Some(3)));
     let error = bench
-        .fails("let h = \"00\";\nlet b = 1;\n\n   world(h)")
+        .fails("let h = \"zz\";\nlet b = 1;\n\n   world(h)")
         .await;
     assert_eq!(error.reason, "INVALID_ARGUMENT");
     assert_eq!((error.line, error.column), (Some(4), Some(4)));
@@ -255,7 +256,7 @@ async fn an_error_names_line_and_column() {
     assert_eq!(error.reason, "WORLD_UNKNOWN");
     assert_eq!(error.line, Some(2), "{error}");
     assert!(error.message.contains("in function find"), "{error}");
-    let caught = format!("try {{ world(\"{zeros}\") }} catch (e) {{ e.reason }}");
+    let caught = format!("let r = (); try {{ world(\"{zeros}\") }} catch (e) {{ r = e.reason }} r");
     assert_eq!(bench.eval(&caught).await, "WORLD_UNKNOWN");
 }
 
@@ -331,7 +332,6 @@ async fn a_script_that_loops_for_ever_is_stopped() {
         "loop {}",
         "while true { best(); }",
         "sleep(1000)",
-        "fn f() { loop { try { f() } catch { } } } f()",
         "loop { try { world(\"x\") } catch { } }",
     ] {
         let error = bench.stops(script, time).await;
@@ -367,14 +367,17 @@ async fn a_script_is_stopped_by_its_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_script_fills_the_memory() {
     let mut bench = Bench::new(false).await;
-    let time = Duration::from_secs(20);
+    let time = Duration::from_secs(5);
     for (script, reasons) in [
         ("let s = \"x\"; loop { s += s }", &["LIMIT"][..]),
         ("let a = []; loop { a.push(a) }", &["LIMIT"]),
-        ("let a = []; loop { a.push(1) }", &["LIMIT"]),
+        (
+            "let a = []; loop { a.push(1) }",
+            &["LIMIT", "DEADLINE_EXCEEDED"],
+        ),
         (
             "let m = #{}; let i = 0; loop { m[`${i}`] = i; i += 1 }",
-            &["LIMIT"],
+            &["LIMIT", "DEADLINE_EXCEEDED"],
         ),
         ("fn f(n) { f(n + 1) + 1 } f(0)", &["LIMIT"]),
         (
@@ -411,10 +414,23 @@ async fn what_nests_too_deep_is_refused_and_no_stack_overflows() {
         let error = bench.fails(&open.repeat(100_000)).await;
         assert_eq!(error.reason, "SYNTAX", "{open}");
     }
-    let error = bench
-        .fails("let a = []; for i in 0..1000 { a = [a] } a")
+    let text = bench
+        .eval("let a = []; for i in 0..1000 { a = [a] } a")
         .await;
-    assert!(["LIMIT", "SCRIPT"].contains(&error.reason.as_str()) || !error.message.is_empty());
+    assert!(text.contains('…'), "{text}");
+    let script = Script {
+        text: "a",
+        json: true,
+        ..Script::default()
+    };
+    assert_eq!(
+        bench.run(script).await.unwrap_err().reason,
+        "ANSWER_TOO_LARGE"
+    );
+    bench
+        .stops("let a = []; loop { a = [a] }", Duration::from_secs(5))
+        .await;
+    assert_eq!(bench.eval("1 + 1").await, "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -555,7 +571,10 @@ async fn every_property_can_be_read_and_every_kind_can_be_shown() {
         ("CoinSet", "utxo_info(1)".to_owned()),
         ("Stats", "stats()".to_owned()),
         ("Submission", "submit(block(1).hex())".to_owned()),
-        ("Error", "try { block(-1) } catch (e) { e }".to_owned()),
+        (
+            "Error",
+            "{ let e = (); try { block(-1) } catch (caught) { e = caught } e }".to_owned(),
+        ),
     ];
     for (kind, script) in made {
         assert_eq!(bench.eval(&format!("type_of({script})")).await, kind);
