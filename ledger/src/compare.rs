@@ -80,6 +80,13 @@ pub enum ConflictKind {
     DoubleSpend,
 }
 
+impl ConflictKind {
+    /// What kind of difference it makes that one of two transactions is confirmed and not the other.
+    pub fn between(a: &Transaction, b: &Transaction) -> ConflictKind {
+        classify(&recipients(a), &recipients(b))
+    }
+}
+
 /// A coin that two branches spend in different transactions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conflict {

@@ -1,16 +1,21 @@
 //! Owns the moving part of the start page: the tree's picture with its words, and the node's state.
 
+use std::collections::HashMap;
+
 use askama::Template;
-use bitcoin::Work;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
+use bitcoin::{BlockHash, Work};
 use everett_ledger::{ChainStatus, Ledger, LedgerStats, Skeleton};
 use everett_node::Phase;
 
 use super::system;
 use crate::fault::Fault;
-use crate::picture::{Gap, HeightMark, MAX_TIPS, Mark, Picture, Run};
+use crate::picture::{Gap, HeightMark, Mark, Picture, Run};
 use crate::show;
+
+/// The longest reason that is written beside a tip.
+const MAX_REASON: usize = 36;
 
 /// One rendering of it.
 pub(crate) struct Scene {
@@ -20,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) html: String,
     /// For the page's title.
     pub(crate) height: u32,
+    /// How many coins each branch spends otherwise than the best chain, by tip.
+    pub(super) clashes: HashMap<BlockHash, u64>,
     /// Changes with the content.
     pub(crate) etag: String,
 }
@@ -27,14 +34,14 @@ pub(crate) struct Scene {
 impl Scene {
     pub(super) fn make(
         ledger: &Ledger,
+        skeleton: &Skeleton,
+        clashes: HashMap<BlockHash, u64>,
         number: u64,
         phase: Phase,
         speed: Option<f64>,
     ) -> Result<Scene, Fault> {
-        let now = ledger.clock().now();
-        let skeleton = ledger.skeleton(MAX_TIPS);
         let stats = ledger.stats()?;
-        let view = SceneView::new(ledger, &skeleton, &stats, phase, speed, now);
+        let view = SceneView::new(ledger, skeleton, &clashes, &stats, phase, speed);
         let html = view
             .render()
             .map_err(|error| Fault::Template(error.to_string()))?;
@@ -44,6 +51,7 @@ impl Scene {
             height: view.height,
             etag: format!("\"{}\"", hash.as_byte_array()[..12].to_lower_hex_string()),
             html,
+            clashes,
         })
     }
 }
@@ -99,10 +107,12 @@ struct TipRow {
     best: bool,
     /// `8 blocks since 410`.
     branch: String,
-    /// `+8`.
-    length: String,
     /// `2 behind`.
     behind: String,
+    /// How many coins it spends otherwise than the best chain, if any.
+    clash: Option<String>,
+    /// The word behind that.
+    clashes: &'static str,
     /// What is wrong with it, if anything.
     trouble: Option<String>,
     age: String,
@@ -120,11 +130,12 @@ impl SceneView {
     fn new(
         ledger: &Ledger,
         skeleton: &Skeleton,
+        clashes: &HashMap<BlockHash, u64>,
         stats: &LedgerStats,
         phase: Phase,
         speed: Option<f64>,
-        now: u64,
     ) -> SceneView {
+        let now = ledger.clock().now();
         let picture = Picture::draw(skeleton);
         let best_key = skeleton.blocks.iter().find(|key| key.best);
         let best = match best_key {
@@ -155,8 +166,9 @@ impl SceneView {
                 };
                 let trouble = match info.status {
                     ChainStatus::Invalid => Some(match &info.reject_reason {
-                        Some(reason) => format!("invalid: {reason}"),
-                        None => "invalid".to_owned(),
+                        // The rule's name, but no story; that is in the title.
+                        Some(reason) if reason.len() <= MAX_REASON => format!("invalid: {reason}"),
+                        _ => "invalid".to_owned(),
                     }),
                     ChainStatus::HeadersOnly => Some("headers only".to_owned()),
                     ChainStatus::ValidHeaders => Some("not validated".to_owned()),
@@ -182,7 +194,16 @@ impl SceneView {
                         show::thousands(u64::from(info.fork_height))
                     ));
                 }
-                if let Some(trouble) = &trouble {
+                let clash = clashes.get(&info.hash).copied().filter(|coins| *coins > 0);
+                if let Some(coins) = clash {
+                    title.push_str(&format!(
+                        "{} spent otherwise than on the best chain\n",
+                        show::count(coins, "coin", "coins")
+                    ));
+                }
+                if let Some(reason) = &info.reject_reason {
+                    title.push_str(&format!("Invalid: {reason}\n"));
+                } else if let Some(trouble) = &trouble {
                     title.push_str(&format!("{trouble}\n"));
                 }
                 title.push_str(&format!(
@@ -206,8 +227,13 @@ impl SceneView {
                         show::count(length, "block", "blocks"),
                         info.fork_height
                     ),
-                    length: format!("+{length}"),
                     behind,
+                    clash: clash.map(show::thousands),
+                    clashes: if clash == Some(1) {
+                        "conflict"
+                    } else {
+                        "conflicts"
+                    },
                     trouble,
                     age: show::age(now, time),
                     title,
