@@ -11,11 +11,14 @@ use everett_node::Phase;
 
 use super::system;
 use crate::fault::Fault;
-use crate::picture::{Gap, HeightMark, Mark, Picture, Run};
+use crate::picture::{Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::show;
 
 /// The longest reason that is written beside a tip.
 const MAX_REASON: usize = 36;
+
+/// From how many tips on there is a map.
+const MAP_FROM: usize = 8;
 
 /// One rendering of it.
 pub(crate) struct Scene {
@@ -73,6 +76,8 @@ struct SceneView {
     figures: Vec<Figure>,
     picture_height: f32,
     words: f32,
+    /// Only where there is too much to see at once.
+    map: Option<Map>,
     runs: Vec<Run>,
     beads: Vec<Run>,
     cuts: String,
@@ -286,6 +291,7 @@ impl SceneView {
             figures: figures(ledger, stats),
             picture_height: picture.height,
             words: picture.words,
+            map: (picture.tips.len() >= MAP_FROM).then_some(picture.map),
             runs: picture.runs,
             beads: picture.beads,
             cuts: picture.cuts,

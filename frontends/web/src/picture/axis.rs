@@ -11,12 +11,12 @@ use super::{Gap, HeightMark};
 const TIP_HALF: f32 = 13.0;
 /// Half the height of a fork point's row.
 const FORK_HALF: f32 = 8.0;
-/// Room that a single block gets at least, where single blocks are shown.
+/// Room that a single block gets, where there are few.
 const BEAD: f32 = 7.5;
 /// The most blocks between two rows that are shown one by one.
-const MAX_BEADS: u32 = 6;
-/// Room for a run that is shortened.
-const GAP: f32 = 46.0;
+const MAX_BEADS: u32 = 9;
+/// Room for a run that is shortened, and the most for one that is not.
+const GAP: f32 = 48.0;
 /// The part of that room in which the line is interrupted: from here to as far from the other end.
 const CUT: f32 = 13.0;
 /// Above the first row: room for the heads of the columns.
@@ -141,7 +141,7 @@ fn room(above: &Row, height: u32, tip: bool) -> f32 {
     let rows = half(above.tip) + half(tip);
     match above.height - height {
         long if long > MAX_BEADS => GAP.max(rows),
-        blocks => rows.max(blocks as f32 * BEAD),
+        blocks => rows.max((blocks as f32 * BEAD).min(GAP)),
     }
 }
 
