@@ -56,6 +56,9 @@ pub(crate) enum Fault {
     /// The answer took too long.
     #[error("The answer took longer than {} s.", .0.as_secs())]
     Late(Duration),
+    /// Not all blocks are read yet.
+    #[error("The blocks of all branches are still being read for the first time.")]
+    StillReading,
     /// Too many pages follow the ledger live.
     #[error("{limit} pages follow the ledger live already.")]
     TooManyLive { limit: usize },
@@ -102,9 +105,10 @@ impl Fault {
             Fault::Block(BlockError::Unknown { .. } | BlockError::HeaderOnly { .. }) => {
                 StatusCode::NOT_FOUND
             }
-            Fault::Call(CallError::ShuttingDown) | Fault::Late(_) | Fault::TooManyLive { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Fault::Call(CallError::ShuttingDown)
+            | Fault::Late(_)
+            | Fault::StillReading
+            | Fault::TooManyLive { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Fault::StrangeHost { .. } => StatusCode::MISDIRECTED_REQUEST,
             Fault::Login => StatusCode::UNAUTHORIZED,
             Fault::TooMany { .. } | Fault::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -149,7 +153,9 @@ impl Fault {
             Fault::Read(ReadError::Expired { .. } | ReadError::Outdated { .. }) => {
                 "Load the page again."
             }
-            Fault::Late(_) | Fault::TooManyLive { .. } => "Try again in a little while.",
+            Fault::Late(_) | Fault::StillReading | Fault::TooManyLive { .. } => {
+                "Try again in a little while."
+            }
             Fault::Call(CallError::ShuttingDown) => "Start the node again.",
             Fault::StrangeHost { .. } => {
                 "Open it by its IP address or as localhost. To serve it under another name, start the node with --user: \
@@ -170,7 +176,9 @@ impl Fault {
     fn wait(&self) -> Option<Duration> {
         match self {
             Fault::TooMany { wait, .. } | Fault::TooManyLogins { wait, .. } => Some(*wait),
-            Fault::Late(_) | Fault::TooManyLive { .. } => Some(Duration::from_secs(5)),
+            Fault::Late(_) | Fault::StillReading | Fault::TooManyLive { .. } => {
+                Some(Duration::from_secs(5))
+            }
             Fault::Call(CallError::ShuttingDown) => Some(Duration::from_secs(30)),
             _ => None,
         }

@@ -7,6 +7,7 @@ mod scene;
 mod speed;
 mod system;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,12 +16,17 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use everett_node::{Handle, StopSignal};
+use bitcoin::BlockHash;
+use everett_ledger::{Ledger, Skeleton};
+use everett_node::{Handle, Phase, StopSignal};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
 
 use crate::fault::Fault;
+use crate::picture::MAX_TIPS;
+use crate::reads::Patience;
+use crate::recent::Recent;
 use crate::site::Site;
 pub(crate) use scene::Scene;
 use speed::Speed;
@@ -31,6 +37,8 @@ const PAUSE: Duration = Duration::from_millis(150);
 const AGEING: Duration = Duration::from_secs(10);
 /// How often the speed of catching up is measured.
 const MEASURE: Duration = Duration::from_secs(2);
+/// How long a picture may wait for blocks to be read, for the sake of the conflicts in them.
+const READING: Duration = Duration::from_millis(250);
 /// How often a silent connection is told that the server is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// After how long a browser tries again when the connection was lost.
@@ -104,14 +112,51 @@ impl Site {
         }
         let speed = self.live.with_speed(|speed| speed.blocks_a_second());
         let phase = self.reads.handle().phase();
-        let scene = self
+        // Whoever searches with it now has it for longer than a picture may wait.
+        let recent = self.recent.clone().try_lock_owned().ok();
+        let before = kept.as_ref().map(|scene| scene.clashes.clone());
+        let (scene, whole) = self
             .reads
-            .read(move |ledger, _| Scene::make(ledger, number, phase, speed))
+            .read(move |ledger, _| {
+                let skeleton = ledger.skeleton(MAX_TIPS);
+                let (clashes, whole) = match recent {
+                    Some(mut recent) if phase == Phase::Ready => {
+                        clashes(ledger, &skeleton, &mut recent)?
+                    }
+                    Some(_) => (HashMap::new(), true),
+                    None => (before.unwrap_or_default(), false),
+                };
+                let scene = Scene::make(ledger, &skeleton, clashes, number, phase, speed)?;
+                Ok((scene, whole))
+            })
             .await?;
         let scene = Arc::new(scene);
         *kept = Some(scene.clone());
+        if !whole {
+            let live = self.live.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(READING).await;
+                live.changed();
+            });
+        }
         Ok(scene)
     }
+}
+
+/// How many coins each branch spends otherwise than the best chain, as far as there is time to find out, and whether
+/// there was enough.
+fn clashes(
+    ledger: &Ledger,
+    skeleton: &Skeleton,
+    recent: &mut Recent,
+) -> Result<(HashMap<BlockHash, u64>, bool), Fault> {
+    let rivals = skeleton.blocks.iter().filter(|key| key.tip && !key.best);
+    let readable = rivals.filter(|key| key.info.live);
+    let Some(lowest) = readable.map(|key| key.info.fork_height).min() else {
+        return Ok((HashMap::new(), true));
+    };
+    let whole = recent.catch_up(ledger, skeleton, lowest, &Patience::of(READING))?;
+    Ok((recent.clashes(ledger, skeleton), whole))
 }
 
 /// A page that follows; dropped with its connection.

@@ -1,10 +1,19 @@
 //! Owns which address leads to which page, and what every answer goes through.
 //! Promises that every failure becomes a page in the same words.
 
+mod block;
+mod conflicts;
 mod error;
+mod part;
+mod peers;
+mod script;
+mod search;
 mod start;
+mod transaction;
+mod world;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Router;
@@ -15,11 +24,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
+use everett_ledger::Ledger;
 
 use crate::fault::Fault;
 use crate::gate::{Gate, guard};
+use crate::reads::Patience;
+use crate::recent::Recent;
 use crate::site::Site;
 use crate::{assets, headers, live};
+
+/// How long a search waits for the one before it.
+const SEARCH_WAIT: Duration = Duration::from_secs(10);
 
 /// All pages, behind the gate.
 pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
@@ -28,6 +43,12 @@ pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
         .route("/", get(home))
         .route("/admin", get(home))
         .route("/admin/", get(start::start))
+        .route("/admin/block/{name}", get(block::block))
+        .route("/admin/tx/{txid}", get(transaction::transaction))
+        .route("/admin/script/{name}", get(script::script))
+        .route("/admin/search", get(search::search))
+        .route("/admin/conflicts", get(conflicts::conflicts))
+        .route("/admin/peers", get(peers::peers))
         .route("/admin/live", get(start::scene))
         .route("/admin/events", get(live::events))
         .route("/admin/assets/{version}/{name}", get(assets::asset))
@@ -37,6 +58,33 @@ pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
         .layer(from_fn_with_state(site, error::dress))
         .layer(from_fn(unchanged))
         .layer(from_fn(headers::secure))
+}
+
+/// What an address may say behind its question mark; each page takes what it knows and leaves the rest alone.
+#[derive(Default, serde::Deserialize)]
+pub(crate) struct Choice {
+    page: Option<String>,
+    block: Option<String>,
+    world: Option<String>,
+    after: Option<String>,
+    a: Option<String>,
+    b: Option<String>,
+    q: Option<String>,
+}
+
+impl Site {
+    /// Runs a read that searches the blocks of all branches. One search at a time: a second one finds what the first
+    /// one has read.
+    pub(crate) async fn search_blocks<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger, &mut Recent, &Patience) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let waiting = tokio::time::timeout(SEARCH_WAIT, self.recent.clone().lock_owned());
+        let mut recent = waiting.await.map_err(|_| Fault::StillReading)?;
+        self.reads
+            .read(move |ledger, patience| work(ledger, &mut recent, patience))
+            .await
+    }
 }
 
 /// A page in HTML that may be shown again while it has not changed.

@@ -14,11 +14,13 @@
 
 mod axis;
 mod lanes;
+mod map;
 
 use everett_ledger::{ChainStatus, Skeleton};
 
 use axis::Axis;
 use lanes::Lanes;
+pub(crate) use map::Map;
 
 /// Most tips in one picture; the others are counted.
 pub(crate) const MAX_TIPS: usize = 250;
@@ -124,6 +126,8 @@ pub(crate) struct Picture {
     pub(crate) forks: Vec<Mark>,
     pub(crate) heights: Vec<HeightMark>,
     pub(crate) gaps: Vec<Gap>,
+    /// The whole tree in a narrow strip.
+    pub(crate) map: Map,
 }
 
 impl Picture {
@@ -150,6 +154,7 @@ impl Picture {
             forks: Vec::new(),
             heights: axis.heights(),
             gaps: axis.gaps(),
+            map: Map::new(skeleton),
         };
         let mut beads: [String; 5] = Default::default();
         for (block, key) in skeleton.blocks.iter().enumerate() {

@@ -105,7 +105,11 @@ impl Web {
         let reads = Reads::new(handle.clone(), limits.reads, limits.answer);
         let live = Arc::new(Live::new(limits.live, handle.stop_signal().clone()));
         let following = tokio::spawn(live.clone().follow(handle.clone()));
-        let site = Arc::new(Site { reads, live });
+        let site = Arc::new(Site {
+            reads,
+            live,
+            recent: Arc::default(),
+        });
         let gate = Arc::new(Gate::new(config.login.clone(), &limits));
         let router = pages::router(site, gate);
         self.bound.send_replace(Some(address));

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use everett_ledger::Network;
+use tokio::sync::Mutex;
 
 use crate::assets;
 use crate::live::Live;
 use crate::reads::Reads;
+use crate::recent::Recent;
 
 /// What all pages share.
 pub(crate) struct Site {
     pub(crate) reads: Reads,
     pub(crate) live: Arc<Live>,
+    /// Held by one read at a time, which may be adding to it.
+    pub(crate) recent: Arc<Mutex<Recent>>,
 }
 
 /// Where in the navigation a page belongs.

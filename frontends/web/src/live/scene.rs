@@ -1,16 +1,24 @@
 //! Owns the moving part of the start page: the tree's picture with its words, and the node's state.
 
+use std::collections::HashMap;
+
 use askama::Template;
-use bitcoin::Work;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
+use bitcoin::{BlockHash, Work};
 use everett_ledger::{ChainStatus, Ledger, LedgerStats, Skeleton};
 use everett_node::Phase;
 
 use super::system;
 use crate::fault::Fault;
-use crate::picture::{Gap, HeightMark, MAX_TIPS, Mark, Picture, Run};
+use crate::picture::{Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::show;
+
+/// The longest reason that is written beside a tip.
+const MAX_REASON: usize = 36;
+
+/// From how many tips on there is a map.
+const MAP_FROM: usize = 8;
 
 /// One rendering of it.
 pub(crate) struct Scene {
@@ -20,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) html: String,
     /// For the page's title.
     pub(crate) height: u32,
+    /// How many coins each branch spends otherwise than the best chain, by tip.
+    pub(super) clashes: HashMap<BlockHash, u64>,
     /// Changes with the content.
     pub(crate) etag: String,
 }
@@ -27,14 +37,14 @@ pub(crate) struct Scene {
 impl Scene {
     pub(super) fn make(
         ledger: &Ledger,
+        skeleton: &Skeleton,
+        clashes: HashMap<BlockHash, u64>,
         number: u64,
         phase: Phase,
         speed: Option<f64>,
     ) -> Result<Scene, Fault> {
-        let now = ledger.clock().now();
-        let skeleton = ledger.skeleton(MAX_TIPS);
         let stats = ledger.stats()?;
-        let view = SceneView::new(ledger, &skeleton, &stats, phase, speed, now);
+        let view = SceneView::new(ledger, skeleton, &clashes, &stats, phase, speed);
         let html = view
             .render()
             .map_err(|error| Fault::Template(error.to_string()))?;
@@ -44,6 +54,7 @@ impl Scene {
             height: view.height,
             etag: format!("\"{}\"", hash.as_byte_array()[..12].to_lower_hex_string()),
             html,
+            clashes,
         })
     }
 }
@@ -65,6 +76,8 @@ struct SceneView {
     figures: Vec<Figure>,
     picture_height: f32,
     words: f32,
+    /// Only where there is too much to see at once.
+    map: Option<Map>,
     runs: Vec<Run>,
     beads: Vec<Run>,
     cuts: String,
@@ -99,10 +112,12 @@ struct TipRow {
     best: bool,
     /// `8 blocks since 410`.
     branch: String,
-    /// `+8`.
-    length: String,
     /// `2 behind`.
     behind: String,
+    /// How many coins it spends otherwise than the best chain, if any.
+    clash: Option<String>,
+    /// The word behind that.
+    clashes: &'static str,
     /// What is wrong with it, if anything.
     trouble: Option<String>,
     age: String,
@@ -120,11 +135,12 @@ impl SceneView {
     fn new(
         ledger: &Ledger,
         skeleton: &Skeleton,
+        clashes: &HashMap<BlockHash, u64>,
         stats: &LedgerStats,
         phase: Phase,
         speed: Option<f64>,
-        now: u64,
     ) -> SceneView {
+        let now = ledger.clock().now();
         let picture = Picture::draw(skeleton);
         let best_key = skeleton.blocks.iter().find(|key| key.best);
         let best = match best_key {
@@ -155,8 +171,9 @@ impl SceneView {
                 };
                 let trouble = match info.status {
                     ChainStatus::Invalid => Some(match &info.reject_reason {
-                        Some(reason) => format!("invalid: {reason}"),
-                        None => "invalid".to_owned(),
+                        // The rule's name, but no story; that is in the title.
+                        Some(reason) if reason.len() <= MAX_REASON => format!("invalid: {reason}"),
+                        _ => "invalid".to_owned(),
                     }),
                     ChainStatus::HeadersOnly => Some("headers only".to_owned()),
                     ChainStatus::ValidHeaders => Some("not validated".to_owned()),
@@ -182,7 +199,16 @@ impl SceneView {
                         show::thousands(u64::from(info.fork_height))
                     ));
                 }
-                if let Some(trouble) = &trouble {
+                let clash = clashes.get(&info.hash).copied().filter(|coins| *coins > 0);
+                if let Some(coins) = clash {
+                    title.push_str(&format!(
+                        "{} spent otherwise than on the best chain\n",
+                        show::count(coins, "coin", "coins")
+                    ));
+                }
+                if let Some(reason) = &info.reject_reason {
+                    title.push_str(&format!("Invalid: {reason}\n"));
+                } else if let Some(trouble) = &trouble {
                     title.push_str(&format!("{trouble}\n"));
                 }
                 title.push_str(&format!(
@@ -206,8 +232,13 @@ impl SceneView {
                         show::count(length, "block", "blocks"),
                         info.fork_height
                     ),
-                    length: format!("+{length}"),
                     behind,
+                    clash: clash.map(show::thousands),
+                    clashes: if clash == Some(1) {
+                        "conflict"
+                    } else {
+                        "conflicts"
+                    },
                     trouble,
                     age: show::age(now, time),
                     title,
@@ -260,6 +291,7 @@ impl SceneView {
             figures: figures(ledger, stats),
             picture_height: picture.height,
             words: picture.words,
+            map: (picture.tips.len() >= MAP_FROM).then_some(picture.map),
             runs: picture.runs,
             beads: picture.beads,
             cuts: picture.cuts,

@@ -11,16 +11,18 @@ use super::{Gap, HeightMark};
 const TIP_HALF: f32 = 13.0;
 /// Half the height of a fork point's row.
 const FORK_HALF: f32 = 8.0;
-/// Room that a single block gets at least, where single blocks are shown.
-const BEAD: f32 = 5.5;
+/// Room that a single block gets, where there are few.
+const BEAD: f32 = 7.5;
 /// The most blocks between two rows that are shown one by one.
-const MAX_BEADS: u32 = 8;
-/// Room for a run that is shortened.
-const GAP: f32 = 46.0;
+const MAX_BEADS: u32 = 9;
+/// Room for a run that is shortened, and the most for one that is not.
+const GAP: f32 = 48.0;
 /// The part of that room in which the line is interrupted: from here to as far from the other end.
 const CUT: f32 = 13.0;
-/// Above the first row and below the last.
-const EDGE: f32 = 22.0;
+/// Above the first row: room for the heads of the columns.
+const TOP: f32 = 48.0;
+/// Below the last row.
+const BOTTOM: f32 = 20.0;
 
 /// A row: one key block.
 struct Row {
@@ -51,7 +53,7 @@ impl Axis {
         for block in order {
             let (height, tip) = (blocks[block].info.height, blocks[block].tip);
             let y = match rows.last() {
-                None => EDGE,
+                None => TOP,
                 Some(above) => above.y + room(above, height, tip),
             };
             row_of[block] = rows.len();
@@ -70,7 +72,7 @@ impl Axis {
     }
 
     pub(super) fn length(&self) -> f32 {
-        self.rows.last().map_or(0.0, |row| row.y) + EDGE
+        self.rows.last().map_or(0.0, |row| row.y) + BOTTOM
     }
 
     /// Each height once, at its first row.
@@ -139,7 +141,7 @@ fn room(above: &Row, height: u32, tip: bool) -> f32 {
     let rows = half(above.tip) + half(tip);
     match above.height - height {
         long if long > MAX_BEADS => GAP.max(rows),
-        blocks => rows.max(blocks as f32 * BEAD),
+        blocks => rows.max((blocks as f32 * BEAD).min(GAP)),
     }
 }
 
