@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
-use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
@@ -22,6 +22,8 @@ use crate::shared::{Shared, Worlds};
 use crate::store::StoreError;
 use crate::submission::Submitted;
 use crate::tree::{BlockTree, Failure, Progress};
+use crate::turns::Turns;
+use crate::urgency::Urgency;
 use crate::world::World;
 
 /// A leaf of the block tree, or the best tip.
@@ -137,7 +139,7 @@ pub struct LedgerStats {
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
-    engine: Arc<Mutex<Engine>>,
+    pub(crate) engine: Arc<Turns<Engine>>,
 }
 
 impl Ledger {
@@ -147,7 +149,7 @@ impl Ledger {
         let (shared, engine) = engine::open(config)?;
         Ok(Ledger {
             shared,
-            engine: Arc::new(Mutex::new(engine)),
+            engine: Arc::new(Turns::new(engine)),
         })
     }
 
@@ -164,6 +166,11 @@ impl Ledger {
     /// The block that is assumed to be valid with its ancestors, if any; see [`LedgerConfig::assume_valid`].
     pub fn assume_valid(&self) -> Option<BlockHash> {
         self.shared.assume_valid
+    }
+
+    /// The data directory; none for a ledger in memory.
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        self.shared.store.place().directory()
     }
 
     /// What block times are held against.
@@ -186,11 +193,14 @@ impl Ledger {
     /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only a reorganisation of more
     /// than [`LedgerConfig::staged_changes`] coin changes is committed in parts.
     ///
+    /// Where several threads wait with blocks, those of the best chain go before those of other branches.
+    ///
     /// # Errors
     ///
     /// Only what the disk does. After an error nothing is changed, except that such parts stay.
     pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
-        self.engine.lock().submit(blocks)
+        let urgency = || Urgency::of(&self.shared, blocks);
+        self.engine.wait(urgency).submit(blocks)
     }
 
     /// Takes headers in order, each below one that is known; stops at the first that breaks a rule.
@@ -200,22 +210,22 @@ impl Ledger {
         &self,
         headers: &[Header],
     ) -> Result<Result<(), (usize, crate::Reject)>, StoreError> {
-        self.engine.lock().submit_headers(headers)
+        self.engine.wait(|| Urgency::Best).submit_headers(headers)
     }
 
     /// Takes a block back by hand, with all that is built on it; the best of what is left becomes the best world.
     pub fn invalidate_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
-        self.engine.lock().invalidate(hash)
+        self.engine.wait(|| Urgency::Best).invalidate(hash)
     }
 
     /// Forgets that a block, its ancestors and its descendants are invalid, and looks at them again.
     pub fn reconsider_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
-        self.engine.lock().reconsider(hash)
+        self.engine.wait(|| Urgency::Best).reconsider(hash)
     }
 
     /// Moves the base as far up as live and held worlds allow.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        self.engine.lock().checkpoint()
+        self.engine.wait(|| Urgency::Best).checkpoint()
     }
 
     /// The best world: valid, most work, first seen.
@@ -322,7 +332,7 @@ impl Ledger {
             .collect()
     }
 
-    fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
+    pub(crate) fn info(&self, tree: &BlockTree, worlds: &Worlds, id: BlockId) -> BlockInfo {
         let node = tree.committed_node(id);
         let best = &worlds.best;
         let fork = tree.fork_point(id, best.id);
@@ -399,7 +409,7 @@ impl Ledger {
     /// The blocks that wait for their parents. Waits for a block that is being validated.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
-            .lock()
+            .wait(|| Urgency::Best)
             .orphans()
             .map(|(hash, previous)| OrphanInfo { hash, previous })
             .collect()
@@ -411,6 +421,15 @@ impl Ledger {
         let rows = reader.outbox(from)?.take(limit);
         rows.map(|row| row.and_then(|row| Ok((row.seq, Event::decode(&row.event)?))))
             .collect()
+    }
+
+    /// The sequence that the next event will get, kept up to date: changes after each commit that wrote an event, once
+    /// its worlds can be asked for. Several commits may show as one change. In a process that opened the ledger for
+    /// reading it stays at what it was then: nobody tells that process of commits.
+    ///
+    /// The channel needs no runtime: a thread without one reads it with `borrow` now and then.
+    pub fn event_seq(&self) -> watch::Receiver<u64> {
+        self.shared.next_event.subscribe()
     }
 
     /// Figures about this ledger. Waits for nobody.

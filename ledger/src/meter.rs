@@ -11,7 +11,8 @@ pub struct Spent {
     pub count: u64,
     /// Time of all together, on the wall.
     pub time: Duration,
-    /// Processor time of the writer's own thread for all together; what other threads helped with is not in it.
+    /// Processor time of the writer's own thread for all together; what other threads helped with is not in it. Of
+    /// things that are done in a few microseconds it is their time on the wall.
     pub cpu: Duration,
 }
 
@@ -56,15 +57,29 @@ pub(crate) struct Gauge {
     cpu_nanos: AtomicU64,
 }
 
+/// From so many things on that are done together, the processor's clock is looked at: a look takes as long as a few of
+/// them.
+const MANY: usize = 64;
+
 impl Gauge {
-    /// Does it, and counts it with its time.
-    pub(crate) fn time<R>(&self, work: impl FnOnce() -> R) -> R {
-        let (start, cpu_start) = (Instant::now(), thread_cpu_nanos());
+    /// Does `things` together, and counts them as one, with its time.
+    pub(crate) fn time<R>(&self, things: usize, work: impl FnOnce() -> R) -> R {
+        let (start, cpu_start) = (Instant::now(), (things >= MANY).then(thread_cpu_nanos));
         let result = work();
-        let cpu = thread_cpu_nanos().saturating_sub(cpu_start);
-        self.cpu_nanos.fetch_add(cpu, Ordering::Relaxed);
-        self.nanos
-            .fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        let time = match cpu_start {
+            Some(cpu_start) => {
+                let cpu = thread_cpu_nanos().saturating_sub(cpu_start);
+                let time = start.elapsed().as_nanos() as u64;
+                self.cpu_nanos.fetch_add(cpu, Ordering::Relaxed);
+                time
+            }
+            None => {
+                let time = start.elapsed().as_nanos() as u64;
+                self.cpu_nanos.fetch_add(time, Ordering::Relaxed);
+                time
+            }
+        };
+        self.nanos.fetch_add(time, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
         result
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::events::Registry;
 use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
@@ -37,10 +39,16 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
+    /// With a transaction index: whether it has every stored block.
+    pub(crate) tx_index: Option<AtomicBool>,
     pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
     /// Where the overlay is complete; see `world.rs` for who may trust it when.
     pub(crate) overlay_floor: OverlayFloor,
+    /// Wakes those who wait for [`Worlds::next_event`] to change.
+    pub(crate) next_event: watch::Sender<u64>,
+    /// Those who follow events under a name.
+    pub(crate) subscribers: Mutex<Registry>,
 }
 
 /// The height above which the overlay is complete, and how often it was lowered.
@@ -82,6 +90,10 @@ pub(crate) struct Worlds {
     /// Every block inside the horizon that was connected, on any branch.
     pub(crate) live: HashMap<BlockId, Arc<WorldState>>,
     pub(crate) best: Arc<WorldState>,
+    /// The sequence that the next event gets: those before it led to these worlds.
+    pub(crate) next_event: u64,
+    /// The sequence of the oldest event that is kept.
+    pub(crate) oldest_event: u64,
 }
 
 impl Shared {
@@ -104,6 +116,13 @@ impl Shared {
         if young && (best_height > YOUNG_CHAIN || self.overlay.coins.len() > YOUNG_OVERLAY) {
             self.young.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Wakes those who follow the events, if there is a new one. After the commit and after its worlds are published, so
+    /// that who is woken finds both.
+    pub(crate) fn tell_next_event(&self, next: u64) {
+        self.next_event
+            .send_if_modified(|known| std::mem::replace(known, next) != next);
     }
 
     pub(crate) fn hash(&self, id: BlockId) -> BlockHash {

@@ -1,6 +1,9 @@
-//! Owns the search for a transaction without an index of them.
-//! Promises to find every transaction with an unspent output and those of the blocks above the base.
+//! Owns the search for a transaction in a world.
+//! Promises to find every transaction if there is an index, else those with an unspent output and those of the blocks
+//! above the base.
 //! Refuses to read the whole chain for one question.
+
+use std::sync::atomic::Ordering;
 
 use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
 
@@ -42,7 +45,20 @@ impl Ledger {
                     block: *block,
                 });
         }
-        if let Some(height) = height_of_a_coin(world, txid)?
+        if let Some(found) = self.indexed_transaction(world, txid)? {
+            return Ok(found);
+        }
+        if let Some(index) = &self.shared.tx_index
+            && index.load(Ordering::Acquire)
+        {
+            let places = self.transaction_places(txid)?.unwrap_or_default();
+            return Err(TransactionError::NotInWorld {
+                txid: *txid,
+                world: world.hash(),
+                elsewhere: places.iter().map(|place| place.block).collect(),
+            });
+        }
+        if let Some(height) = world.height_of_a_coin(txid)?
             && let Some(block) = world.block_hash_at(height)
             && let Some(found) = self.transaction_in(&block, txid)?
         {
@@ -93,18 +109,21 @@ impl Ledger {
     }
 }
 
-/// Height of an unspent output of the transaction: in the base by its prefix, above it by trying the first outputs.
-fn height_of_a_coin(world: &World, txid: &Txid) -> Result<Option<u32>, ReadError> {
-    const OUTPUTS_TRIED: u32 = 16;
-    for vout in 0..OUTPUTS_TRIED {
-        if let Some(coin) = world.coin(&OutPoint::new(*txid, vout))? {
-            return Ok(Some(coin.height));
+impl World {
+    /// Height of the block that made an unspent output of the transaction: in the base by its prefix, above it by
+    /// trying the first outputs. `None` does not mean that the transaction is not in this world.
+    pub fn height_of_a_coin(&self, txid: &Txid) -> Result<Option<u32>, ReadError> {
+        const OUTPUTS_TRIED: u32 = 16;
+        for vout in 0..OUTPUTS_TRIED {
+            if let Some(coin) = self.coin(&OutPoint::new(*txid, vout))? {
+                return Ok(Some(coin.height));
+            }
         }
+        self.with_base(
+            |reader, _| match reader.coins_of_transaction(txid)?.next() {
+                Some(row) => Ok(Some(row?.1.height)),
+                None => Ok(None),
+            },
+        )
     }
-    world.with_base(
-        |reader, _| match reader.coins_of_transaction(txid)?.next() {
-            Some(row) => Ok(Some(row?.1.height)),
-            None => Ok(None),
-        },
-    )
 }

@@ -385,6 +385,12 @@ impl BlockTree {
         (0..self.committed as u32).map(BlockId)
     }
 
+    /// How many blocks are stored, on all branches. Looks at every block.
+    pub(crate) fn stored_blocks(&self) -> u64 {
+        let stored = |id: &BlockId| self.committed_node(*id).position.is_some();
+        self.ids().filter(stored).count() as u64
+    }
+
     /// Every id, for the writer.
     pub(crate) fn all_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
         (0..self.nodes.length as u32).map(BlockId)
@@ -477,13 +483,22 @@ impl Chain for ChainTo<'_> {
     }
 
     fn header(&self, height: u32) -> HeaderFacts {
-        let node = self.tree.node(self.tree.ancestor(self.tip, height));
-        HeaderFacts {
-            hash: node.hash,
-            version: node.header.version.to_consensus(),
-            time: node.header.time,
-            bits: node.header.bits.to_consensus(),
-        }
+        facts(self.tree.node(self.tree.ancestor(self.tip, height)))
+    }
+
+    fn headers_down(&self, height: u32) -> impl Iterator<Item = HeaderFacts> {
+        let from = self.tree.node(self.tree.ancestor(self.tip, height));
+        let parent = |node: &&Node| node.parent.map(|parent| self.tree.node(parent));
+        std::iter::successors(Some(from), parent).map(facts)
+    }
+}
+
+fn facts(node: &Node) -> HeaderFacts {
+    HeaderFacts {
+        hash: node.hash,
+        version: node.header.version.to_consensus(),
+        time: node.header.time,
+        bits: node.header.bits.to_consensus(),
     }
 }
 

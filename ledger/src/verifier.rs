@@ -17,6 +17,8 @@ use crate::rules::{BlockScripts, ScriptCheck, ScriptFailure};
 
 /// Transactions remembered in each of two generations, about 50 bytes each.
 const MAX_REMEMBERED: usize = 500_000;
+/// Up to so many inputs are run where they are: waking other threads takes as long as a signature.
+const FEW_INPUTS: usize = 2;
 /// Most threads that scripts are run on, however many are asked for.
 pub const MAX_SCRIPT_THREADS: usize = 256;
 
@@ -119,6 +121,9 @@ impl ScriptCheck for ScriptVerifier {
             };
             prepared.push((*index, transaction.map_err(failure)?));
         }
+        if unknown.is_empty() {
+            return Ok(());
+        }
         let failure = self.on_threads(|| first_failure(&prepared, block.flags));
         if let Some(failure) = failure {
             return Err(failure);
@@ -137,20 +142,28 @@ fn first_failure(
     prepared: &[(usize, PreparedTransaction<'_>)],
     flags: Flags,
 ) -> Option<ScriptFailure> {
+    let failure = |index: usize, transaction: &PreparedTransaction<'_>, input: usize| {
+        let error = transaction.verify_input(input, flags).err()?;
+        Some(ScriptFailure {
+            transaction: index,
+            input,
+            text: error.to_string(),
+        })
+    };
+    let inputs = |transaction: &PreparedTransaction<'_>| transaction.spent_outputs().len();
+    let total: usize = prepared.iter().map(|(_, tx)| inputs(tx)).sum();
+    if total <= FEW_INPUTS {
+        return prepared.iter().find_map(|(index, transaction)| {
+            (0..inputs(transaction)).find_map(|input| failure(*index, transaction, input))
+        });
+    }
     prepared
         .par_iter()
         .flat_map(|(index, transaction)| {
-            let inputs = (0..transaction.spent_outputs().len()).into_par_iter();
+            let inputs = (0..inputs(transaction)).into_par_iter();
             inputs.map(move |input| (*index, transaction, input))
         })
-        .find_map_first(|(index, transaction, input)| {
-            let error = transaction.verify_input(input, flags).err()?;
-            Some(ScriptFailure {
-                transaction: index,
-                input,
-                text: error.to_string(),
-            })
-        })
+        .find_map_first(|(index, transaction, input)| failure(index, transaction, input))
 }
 
 /// What `-par` comes to on so many cores.

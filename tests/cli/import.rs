@@ -195,6 +195,7 @@ fn long_chain(count: u32) -> Vec<u8> {
             reward: params.subsidy(height),
             witness_active: true,
             payout: bitcoin::ScriptBuf::from_bytes(vec![0x51]),
+            extra_nonce: None,
         };
         let block = template.block(vec![]).unwrap();
         parent = block.block_hash();

@@ -4,12 +4,12 @@
 use bitcoin::block::Header;
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::{Block, BlockHash, ScriptBuf, Transaction};
-use everett_lab::assemble::{self, MineError};
-use everett_lab::scenario::{PlayedWorld, Scenario};
 use everett_ledger::{Outcome, World};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::lab_service_server::LabService;
+use everett_scenario::assemble::{self, MineError};
+use everett_scenario::scenario::{PlayedWorld, Scenario};
 use tonic::{Code, Request, Response, Status};
 
 use crate::calls::Calls;

@@ -31,6 +31,10 @@ use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
 use crate::tree::{Failure, Progress};
 use crate::world::WorldState;
+
+/// Bytes of a transaction, about.
+const MEAN_TRANSACTION: usize = 400;
+
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
     /// From outside: they are to be written to a block file.
@@ -42,7 +46,9 @@ pub(super) enum Source<'a> {
 impl<'g> Group<'g> {
     /// Takes one block from bytes to its place, and lets in those that waited for it.
     pub(super) fn submit(&mut self, bytes: &[u8]) -> Result<Submitted, StoreError> {
-        let (block, length) = match self.shared.meter.decode.time(|| decode_block(bytes)) {
+        let things = bytes.len() / MEAN_TRANSACTION;
+        let decoded = (self.shared.meter.decode).time(things, || decode_block(bytes));
+        let (block, length) = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
                 return Ok(Submitted {
@@ -118,10 +124,9 @@ impl<'g> Group<'g> {
             }
         }
         let shared = self.shared;
-        let checked = shared
-            .meter
-            .check
-            .time(|| check_block(block, &shared.params, &*shared.scripts));
+        let checked = shared.meter.check.time(block.transactions.len(), || {
+            check_block(block, &shared.params, &*shared.scripts)
+        });
         if let Err(reject) = checked {
             return rejected(known.map(|id| self.node(id).height), reject);
         }
@@ -146,7 +151,7 @@ impl<'g> Group<'g> {
         let in_context = {
             let tree = self.shared.tree.read();
             let check = || check_block_in_context(block, &tree.chain(parent), &shared.params);
-            shared.meter.check.time(check)
+            shared.meter.check.time(block.transactions.len(), check)
         };
         if let Err(reject) = in_context {
             if reject.kind.condemns_header() {
@@ -163,6 +168,7 @@ impl<'g> Group<'g> {
             node.progress = Progress::Stored;
             node.tx_count = block.transactions.len() as u32;
         });
+        self.index(id, block)?;
         if self.node(parent).sequence == 0 {
             // An ancestor's block is missing; this one is connected when that comes.
             return self.accepted(id);
@@ -335,10 +341,10 @@ impl<'g> Group<'g> {
                     &*self.shared.scripts
                 };
             let work = || connect(block, &chain, &coins, params, scripts);
-            self.shared.meter.connect.time(work)
+            (self.shared.meter.connect).time(block.transactions.len(), work)
         };
-        let delta = match connected {
-            Ok(connected) => connected.delta,
+        let (delta, passing) = match connected {
+            Ok(connected) => (connected.delta, connected.passing),
             Err(ConnectError::Reject(reject)) => return Ok(Err(reject)),
             Err(ConnectError::Source(error)) => return Err(error),
         };
@@ -348,17 +354,21 @@ impl<'g> Group<'g> {
         shared
             .meter
             .journal
-            .time(|| writer.put_delta(path.height(), id, &delta))?;
-        shared
+            .time(delta.len(), || writer.put_delta(path.height(), id, &delta))?;
+        let others = shared
             .meter
             .overlay
-            .time(|| shared.overlay.apply(id, &path, &delta));
+            .time(delta.len(), || shared.overlay.apply(id, &path, &delta));
         shared
             .meter
             .changes
             .fetch_add(delta.len() as u64, Ordering::Relaxed);
+        self.entered.push(id);
+        self.engine.rivals.enter(id, path.height(), Some(passing));
         self.update(id, |node| node.progress = Progress::Connected);
-        self.give_world(id, path, delta)?;
+        let world = self.give_world(id, path, delta)?;
+        self.tell_conflicts(&world, block, others)?;
+        self.make_best_if_heaviest(world)?;
         Ok(Ok(()))
     }
 
@@ -379,12 +389,18 @@ impl<'g> Group<'g> {
         }
         let path = self.path_to(node.parent.unwrap_or(BlockId::GENESIS));
         // They were entered by an earlier group: a rollback of this one leaves them alone.
-        self.give_world(id, path.extended(id), Delta::default())?;
+        let world = self.give_world(id, path.extended(id), Delta::default())?;
+        self.make_best_if_heaviest(world)?;
         Ok(true)
     }
 
-    /// Stages the world at a block that holds, says so, and makes it the best one if it has the most work.
-    fn give_world(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
+    /// Stages the world at a block that holds, and says so.
+    fn give_world(
+        &mut self,
+        id: BlockId,
+        path: Path,
+        delta: Delta,
+    ) -> Result<Arc<WorldState>, StoreError> {
         let node = self.node(id);
         let world = WorldState::new(id, node.hash, node.chainwork, path);
         self.stage(world.clone(), delta);
@@ -395,10 +411,14 @@ impl<'g> Group<'g> {
         };
         let event = Event::step(kind, node.header.prev_blockhash, node.hash, self.now());
         self.event(&event)?;
-        if world.chainwork > self.best.chainwork {
-            self.make_best(world)?;
+        Ok(world)
+    }
+
+    fn make_best_if_heaviest(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
+        match world.chainwork > self.best.chainwork {
+            true => self.make_best(world),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn extends_a_tip(&self, child: BlockId) -> bool {
@@ -413,7 +433,9 @@ impl<'g> Group<'g> {
     /// Makes `world` the best one and says so.
     pub(super) fn make_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
         let shared = self.shared;
-        shared.meter.best_change.time(|| self.change_best(world))
+        let extends = world.path.holds(self.best.height(), self.best.id);
+        let things = if extends { 1 } else { usize::MAX };
+        (shared.meter.best_change).time(things, || self.change_best(world))
     }
 
     fn change_best(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
@@ -427,9 +449,6 @@ impl<'g> Group<'g> {
             let tree = self.shared.tree.read();
             let hash_at = |path: &Path, height| path.at(height).map(|id| tree.node(id).hash);
             Event {
-                kind: EventKind::BestChanged,
-                from: old.hash,
-                to: world.hash,
                 fork: hash_at(&world.path, fork).unwrap_or(world.hash),
                 undone: (fork + 1..=old.height())
                     .rev()
@@ -438,7 +457,7 @@ impl<'g> Group<'g> {
                 applied: (fork + 1..=world.height())
                     .filter_map(|height| hash_at(&world.path, height))
                     .collect(),
-                time: self.now(),
+                ..Event::step(EventKind::BestChanged, old.hash, world.hash, self.now())
             }
         };
         self.event(&event)

@@ -14,6 +14,9 @@ const SHARDS: usize = 256;
 /// Changes made before a shard's lock is given up for a moment: a few microseconds' worth.
 const MAX_CHANGES_A_LOCK: usize = 64;
 
+/// Up to so many changes sorting them by shard takes longer than it saves.
+const FEW_CHANGES: usize = 16;
+
 /// A value that knows its own key.
 pub(super) trait Keyed {
     type Key: Hash + Eq;
@@ -69,8 +72,14 @@ impl<E: Keyed> Shards<E> {
         items: &[T],
         key: impl Fn(&T) -> &E::Key,
         make: impl Fn(&T) -> E,
-        change: impl Fn(&mut E, &T),
+        mut change: impl FnMut(&mut E, &T),
     ) {
+        if items.len() <= FEW_CHANGES {
+            for item in items {
+                self.change(key(item), || make(item), |entry| change(entry, item));
+            }
+            return;
+        }
         let hashes: Vec<u64> = items
             .iter()
             .map(|item| self.hasher.hash_one(key(item)))

@@ -4,7 +4,7 @@
 use bitcoin::BlockHash;
 
 /// How many blocks the median time past looks at (BIP113).
-const MEDIAN_TIME_SPAN: u32 = 11;
+const MEDIAN_TIME_SPAN: usize = 11;
 
 /// What rules need to know about a header of the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,16 +26,22 @@ pub trait Chain {
 
     /// The header at `height`, which is at most [`Chain::height`].
     fn header(&self, height: u32) -> HeaderFacts;
+
+    /// The headers from `height` down to genesis.
+    fn headers_down(&self, height: u32) -> impl Iterator<Item = HeaderFacts> {
+        (0..=height).rev().map(|height| self.header(height))
+    }
 }
 
 /// The median of the times of the block at `height` and the ten before it (fewer near genesis), in seconds.
 pub fn median_time_past(chain: &impl Chain, height: u32) -> u32 {
-    let mut times = [0; MEDIAN_TIME_SPAN as usize];
-    let count = (height + 1).min(MEDIAN_TIME_SPAN);
-    for back in 0..count {
-        times[back as usize] = chain.header(height - back).time;
+    let mut times = [0; MEDIAN_TIME_SPAN];
+    let mut count = 0;
+    for (time, header) in times.iter_mut().zip(chain.headers_down(height)) {
+        *time = header.time;
+        count += 1;
     }
-    let times = &mut times[..count as usize];
+    let times = &mut times[..count];
     times.sort_unstable();
-    times[times.len() / 2]
+    times[count / 2]
 }

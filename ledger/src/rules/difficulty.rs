@@ -71,13 +71,16 @@ pub fn required_bits(chain: &impl Chain, time: u32, params: &Params) -> u32 {
 
 /// The bits of the last block that did not use the testnets' minimum-difficulty rule, within the period.
 fn last_regular_bits(chain: &impl Chain, params: &Params) -> u32 {
-    let mut height = chain.height();
-    loop {
-        let bits = chain.header(height).bits;
+    let mut bits = params.pow_limit_bits;
+    for (header, height) in chain
+        .headers_down(chain.height())
+        .zip((0..=chain.height()).rev())
+    {
+        bits = header.bits;
         let period_start = height.is_multiple_of(params.difficulty_interval());
         if period_start || bits != params.pow_limit_bits {
-            return bits;
+            break;
         }
-        height -= 1;
     }
+    bits
 }

@@ -452,10 +452,8 @@ impl NaiveLedger {
         }
         if self.entries[parent].arrival.is_none() {
             // A copy with other witnesses must not take the place of the block itself.
-            if mutation == Some(Mutation::Witness) {
-                return Answer::refused(self.witness_fault(index));
-            }
-            if !self.orphans.iter().any(|(orphan, _)| *orphan == index) {
+            let kept = mutation != Some(Mutation::Witness);
+            if kept && !self.orphans.iter().any(|(orphan, _)| *orphan == index) {
                 self.orphans.push((index, mutation));
             }
             return Answer::refused("prev-blk-not-found");

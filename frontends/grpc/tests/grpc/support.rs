@@ -124,7 +124,7 @@ impl TestNode {
     /// Plays the lab's own scenario of a payment and its double-spend.
     pub(crate) async fn play(&self) -> Story {
         let request = v1::PlayScenarioRequest {
-            scenario: everett_lab::scenario::DOUBLE_SPEND.to_owned(),
+            scenario: everett_scenario::scenario::DOUBLE_SPEND.to_owned(),
         };
         let played = self
             .make()

@@ -1,7 +1,7 @@
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::{Amount, Block, BlockHash, ScriptBuf};
-use everett_lab::assemble::mine;
 use everett_ledger::{LedgerConfig, Network, Params};
+use everett_scenario::assemble::mine;
 use tempfile::TempDir;
 
 use super::super::report::ProblemKind;
