@@ -11,7 +11,7 @@ use serde_json::Value;
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The binary with these arguments, without the environment's settings.
-fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
+pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_everett"));
     command
         .args(arguments)

@@ -2,6 +2,7 @@
 
 mod assume_valid;
 mod broken_files;
+mod console;
 mod everett;
 mod import;
 mod lab;
