@@ -29,7 +29,7 @@ use crate::rules::{
 };
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
-use crate::tree::{Failure, Progress};
+use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress};
 use crate::world::WorldState;
 /// Where a block's bytes come from.
 pub(super) enum Source<'a> {
@@ -150,7 +150,7 @@ impl<'g> Group<'g> {
         };
         if let Err(reject) = in_context {
             if reject.kind.condemns_header() {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
+                self.condemn(id, Failure::Rule, &reject)?;
             }
             return rejected(Some(height), reject);
         }
@@ -172,7 +172,7 @@ impl<'g> Group<'g> {
         if self.world(parent).is_some()
             && let Err(reject) = self.connect(id, block)?
         {
-            self.condemn(id, Failure::Rule, &reject.reason)?;
+            self.condemn(id, Failure::Rule, &reject)?;
             return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
@@ -226,7 +226,7 @@ impl<'g> Group<'g> {
                 if self.world(parent).is_some() {
                     let block = self.read_block(child)?;
                     if let Err(reject) = self.connect(child, &block)? {
-                        self.condemn(child, Failure::Rule, &reject.reason)?;
+                        self.condemn(child, Failure::Rule, &reject)?;
                         continue;
                     }
                 }
@@ -461,13 +461,16 @@ impl<'g> Group<'g> {
         &mut self,
         id: BlockId,
         failure: Failure,
-        reason: &str,
+        reject: &Reject,
     ) -> Result<(), StoreError> {
+        let debug = shortened(&reject.debug);
+        let reason = &*reject.reason;
         let (parent, hash) = {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
                 node.failure = Some(failure);
                 node.reason = reason.to_owned();
+                node.debug = debug.to_owned();
             });
             for descendant in tree.descendants(id) {
                 if !tree.node(descendant).failed() {
@@ -502,4 +505,11 @@ impl CoinSource for ParentCoins<'_, '_> {
             Seen::Untouched => self.writer.coin(outpoint),
         }
     }
+}
+
+/// The beginning of a text, up to [`MAX_DEBUG_BYTES`].
+fn shortened(text: &str) -> &str {
+    let fits = (0..=MAX_DEBUG_BYTES.min(text.len())).rev();
+    let end = fits.into_iter().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
