@@ -48,13 +48,29 @@ fn show_one(settings: &Settings, args: TxShowArgs) -> Result<ExitCode, Failure> 
         .ok_or_else(|| Failure::usage("name a transaction by its id"))?;
     let found = find(args.at, args.in_block);
     let source = settings.source(args.connect)?;
-    let transaction = source.transaction(found, &txid, args.in_block.as_ref())?;
+    let transaction = look_up(source.as_ref(), found, &txid, args.in_block.as_ref())?;
     if args.hex {
         write(&(transaction.hex + "\n"))?;
     } else {
         show(&transaction, settings.json)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for a transaction, and says which options help where it is not found.
+fn look_up(
+    source: &dyn Source,
+    at: At,
+    txid: &Txid,
+    in_block: Option<&BlockHash>,
+) -> Result<TransactionView, Failure> {
+    let found = source.transaction(at, txid, in_block);
+    found.map_err(|failure| {
+        failure.advise(
+            ErrorReason::IndexDisabled,
+            "--in-block HASH names it, and --at HASH|HEIGHT a world whose last blocks hold it",
+        )
+    })
 }
 
 /// The world to look in.
@@ -72,10 +88,10 @@ fn verify(settings: &Settings, args: TxVerifyArgs) -> Result<ExitCode, Failure> 
             let stored = source.block(At::Hash(block))?;
             match stored.status == ChainStatus::Invalid.as_str() {
                 true => in_refused_block(source.network()?, &stored, block, &args.txid)?,
-                false => source.transaction(at, &args.txid, Some(&block))?,
+                false => look_up(source, at, &args.txid, Some(&block))?,
             }
         }
-        _ => source.transaction(at, &args.txid, args.in_block.as_ref())?,
+        _ => look_up(source, at, &args.txid, args.in_block.as_ref())?,
     };
     let block: BlockHash = answered(view.block_hash.parse(), "block hash")?;
     let tx: Transaction = answered(read_transaction(&view.hex), "transaction")?;
