@@ -81,6 +81,12 @@ pub enum ConflictKind {
 }
 
 impl ConflictKind {
+    pub(crate) const ALL: [ConflictKind; 3] = [
+        ConflictKind::SameRecipients,
+        ConflictKind::FeeBump,
+        ConflictKind::DoubleSpend,
+    ];
+
     /// What kind of difference it makes that one of two transactions is confirmed and not the other.
     pub fn between(a: &Transaction, b: &Transaction) -> ConflictKind {
         classify(&recipients(a), &recipients(b))
@@ -285,7 +291,7 @@ struct Spend {
 }
 
 /// Who gets what, in an order of its own, so that two transactions can be compared.
-fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
+pub(crate) fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
     let mut paid: Vec<(Vec<u8>, Amount)> = transaction
         .output
         .iter()
@@ -295,7 +301,8 @@ fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
     paid
 }
 
-fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
+/// What kind of difference two spends of one coin make, by who gets what in each.
+pub(crate) fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
     if a == b {
         ConflictKind::SameRecipients
     } else if a

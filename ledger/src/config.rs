@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bitcoin::BlockHash;
 
 use crate::clock::Clock;
+use crate::events::{DEFAULT_EVENT_QUOTA, DEFAULT_EVENT_QUOTA_BYTES, DEFAULT_RETAINED_EVENTS};
 use crate::params::{Network, Params};
 use crate::rules::ScriptCheck;
-use crate::store::{Access, DEFAULT_BLOCK_FILE_SIZE, LARGE_MAP_SIZE, SMALL_MAP_SIZE};
+use crate::store::{Access, DEFAULT_BLOCK_FILE_SIZE, LARGE_MAP_SIZE, Place, SMALL_MAP_SIZE};
 use crate::verifier::ScriptVerifier;
 
 /// Blocks by which the base may lag before a checkpoint moves it: one commit for so many blocks.
@@ -19,14 +20,17 @@ pub const DEFAULT_HELD_WORLDS: usize = 64;
 /// Coin changes that one commit may carry: some hundred megabytes.
 pub const DEFAULT_STAGED_CHANGES: usize = 1_000_000;
 
+/// Size at which memory for more blocks is begun: what is moved about as it grows stays small.
+const MEMORY_BLOCK_FILE_SIZE: u64 = 1024 * 1024;
+
 /// How a ledger is opened. [`LedgerConfig::new`] gives the defaults; every field may be set after.
 #[derive(Clone)]
 pub struct LedgerConfig {
     /// The network.
     pub params: Params,
-    /// The data directory; one network each.
-    pub directory: PathBuf,
-    /// Writer, or reader beside one.
+    /// The data directory, one network each, or none.
+    pub place: Place,
+    /// Writer, or reader beside one; in memory only a writer.
     pub access: Access,
     /// How many blocks behind the best tip a branch may fork off and stay live. `None`: what the directory was last
     /// given, or else the network's default, which holds once the best chain is higher than 10,000 blocks; until then
@@ -39,6 +43,13 @@ pub struct LedgerConfig {
     /// Coin changes that one commit may carry. A deep reorganisation with more of them is committed in parts: memory
     /// stays bounded, and what interrupts it is taken up by the next block or the next start.
     pub staged_changes: usize,
+    /// Events that stay in the outbox whether a subscriber needs them or not.
+    pub retained_events: u64,
+    /// Most events that stay in the outbox for the slowest lossless subscriber; at least 1. It is then told that events
+    /// are gone, and the node goes on. What is kept may exceed this by a thirty-second part.
+    pub event_quota: u64,
+    /// Most bytes of events that stay in the outbox, whoever needs them; at least 1.
+    pub event_quota_bytes: u64,
     /// Upper bound of the database in bytes: address space, not disk space.
     pub map_size: usize,
     /// Size in bytes at which a new block file is begun.
@@ -52,11 +63,27 @@ pub struct LedgerConfig {
     /// least the network's minimum of work (Bitcoin Core's `-assumevalid`). `None`: every script is run. The network's
     /// own by default.
     pub assume_valid: Option<BlockHash>,
+    /// Whether there is an index from transactions to the blocks that hold them, on every branch. Blocks that were
+    /// stored without it are indexed by [`Ledger::build_tx_index`](crate::Ledger::build_tx_index).
+    pub tx_index: bool,
 }
 
 impl LedgerConfig {
     /// A writer with default settings.
     pub fn new(params: Params, directory: impl Into<PathBuf>) -> LedgerConfig {
+        LedgerConfig::at(params, Place::Directory(directory.into()))
+    }
+
+    /// A ledger of its own in memory, with default settings: it opens in microseconds, touches no file and is gone when
+    /// its last handle is. Rules, worlds, events and answers are those of a ledger on disk.
+    pub fn in_memory(params: Params) -> LedgerConfig {
+        LedgerConfig {
+            block_file_size: MEMORY_BLOCK_FILE_SIZE,
+            ..LedgerConfig::at(params, Place::Memory)
+        }
+    }
+
+    fn at(params: Params, place: Place) -> LedgerConfig {
         let map_size = if params.network == Network::Regtest {
             SMALL_MAP_SIZE
         } else {
@@ -65,12 +92,16 @@ impl LedgerConfig {
         LedgerConfig {
             assume_valid: params.default_assume_valid,
             params,
-            directory: directory.into(),
+            place,
             access: Access::Writer,
+            tx_index: false,
             horizon: None,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
             held_worlds: DEFAULT_HELD_WORLDS,
             staged_changes: DEFAULT_STAGED_CHANGES,
+            retained_events: DEFAULT_RETAINED_EVENTS,
+            event_quota: DEFAULT_EVENT_QUOTA,
+            event_quota_bytes: DEFAULT_EVENT_QUOTA_BYTES,
             map_size,
             block_file_size: DEFAULT_BLOCK_FILE_SIZE,
             clock: Clock::system(),

@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
-use parking_lot::Mutex;
-use tokio_channels::sync::watch;
+use tokio::sync::watch;
 
 use crate::chain_status::ChainStatus;
 use crate::clock::Clock;
@@ -23,6 +22,8 @@ use crate::shared::{Shared, Worlds};
 use crate::store::StoreError;
 use crate::submission::Submitted;
 use crate::tree::{BlockTree, Failure, Progress};
+use crate::turns::Turns;
+use crate::urgency::Urgency;
 use crate::world::World;
 
 /// A leaf of the block tree, or the best tip.
@@ -138,7 +139,7 @@ pub struct LedgerStats {
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
-    engine: Arc<Mutex<Engine>>,
+    pub(crate) engine: Arc<Turns<Engine>>,
 }
 
 impl Ledger {
@@ -148,7 +149,7 @@ impl Ledger {
         let (shared, engine) = engine::open(config)?;
         Ok(Ledger {
             shared,
-            engine: Arc::new(Mutex::new(engine)),
+            engine: Arc::new(Turns::new(engine)),
         })
     }
 
@@ -167,9 +168,9 @@ impl Ledger {
         self.shared.assume_valid
     }
 
-    /// The data directory.
-    pub fn directory(&self) -> &std::path::Path {
-        self.shared.store.directory()
+    /// Where its data is.
+    pub fn place(&self) -> &crate::store::Place {
+        self.shared.store.place()
     }
 
     /// What block times are held against.
@@ -192,11 +193,14 @@ impl Ledger {
     /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only a reorganisation of more
     /// than [`LedgerConfig::staged_changes`] coin changes is committed in parts.
     ///
+    /// Where several threads wait with blocks, those of the best chain go before those of other branches.
+    ///
     /// # Errors
     ///
     /// Only what the disk does. After an error nothing is changed, except that such parts stay.
     pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
-        self.engine.lock().submit(blocks)
+        let urgency = || Urgency::of(&self.shared, blocks);
+        self.engine.wait(urgency).submit(blocks)
     }
 
     /// Takes headers in order, each below one that is known; stops at the first that breaks a rule.
@@ -206,22 +210,22 @@ impl Ledger {
         &self,
         headers: &[Header],
     ) -> Result<Result<(), (usize, crate::Reject)>, StoreError> {
-        self.engine.lock().submit_headers(headers)
+        self.engine.wait(|| Urgency::Best).submit_headers(headers)
     }
 
     /// Takes a block back by hand, with all that is built on it; the best of what is left becomes the best world.
     pub fn invalidate_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
-        self.engine.lock().invalidate(hash)
+        self.engine.wait(|| Urgency::Best).invalidate(hash)
     }
 
     /// Forgets that a block, its ancestors and its descendants are invalid, and looks at them again.
     pub fn reconsider_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
-        self.engine.lock().reconsider(hash)
+        self.engine.wait(|| Urgency::Best).reconsider(hash)
     }
 
     /// Moves the base as far up as live and held worlds allow.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        self.engine.lock().checkpoint()
+        self.engine.wait(|| Urgency::Best).checkpoint()
     }
 
     /// The best world: valid, most work, first seen.
@@ -405,7 +409,7 @@ impl Ledger {
     /// The blocks that wait for their parents. Waits for a block that is being validated.
     pub fn orphans(&self) -> Vec<OrphanInfo> {
         self.engine
-            .lock()
+            .wait(|| Urgency::Best)
             .orphans()
             .map(|(hash, previous)| OrphanInfo { hash, previous })
             .collect()

@@ -35,10 +35,14 @@ pub mod setinfo;
 mod sha256d;
 mod shared;
 mod skeleton;
+mod spent;
 pub mod store;
 mod submission;
 mod transaction;
 mod tree;
+mod turns;
+mod tx_index;
+mod urgency;
 mod verifier;
 mod world;
 
@@ -50,6 +54,10 @@ pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
 };
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
+pub use events::{
+    Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,
+    Subscription,
+};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
 pub use meter::Timings;
@@ -57,8 +65,9 @@ pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};
 pub use setinfo::SetInfo;
 pub use skeleton::{KeyBlock, Skeleton};
-pub use store::{Access, StoreError};
+pub use store::{Access, Place, StoreError};
 pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
+pub use tx_index::{TransactionPlace, TxIndexProgress};
 pub use verifier::{MAX_SCRIPT_THREADS, ScriptVerifier, ThreadsError};
 pub use world::{Balance, COINBASE_MATURITY, World};

@@ -1,4 +1,4 @@
-//! Owns all that the ledger keeps on disk: LMDB tables and block files, in one data directory.
+//! Owns all that the ledger keeps: tables and block files, in one data directory or in memory.
 //! Promises that what a commit returned for is there after any crash, and nothing of what did not.
 //! Refuses other networks, later schemas, second writers and damaged files, each with what to do.
 //!
@@ -9,6 +9,9 @@
 //! DIRECTORY/blocks/*.dat    the blocks, in `bootstrap.dat` framing
 //! ```
 //!
+//! In memory there are the same tables and files (`memory.rs`, `folder.rs`), and all that is written here of commits
+//! holds, except that they are gone with the [`Store`].
+//!
 //! The way of a group of blocks: [`Store::append_block`] each, then one [`Writer`] with header rows,
 //! deltas and events, then [`Writer::commit`], which syncs the block files and then LMDB. A
 //! checkpoint is another writer that folds deltas into the base.
@@ -17,25 +20,29 @@ mod base;
 mod blocks;
 mod codec;
 mod data_file;
+mod database;
 mod environment;
 mod error;
 pub mod failpoint;
 #[cfg(test)]
 mod fixtures;
+mod folder;
 mod header;
 mod journal;
+mod lmdb;
 mod lock;
+mod memory;
 mod meta;
 mod orphans;
 mod outbox;
 mod reader;
 mod tables;
+mod txs;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bitcoin::BlockHash;
-use heed::{Env, MdbError, WithoutTls};
 use parking_lot::Mutex;
 
 pub use base::ScriptSummary;
@@ -47,13 +54,16 @@ pub use meta::BasePoint;
 pub use orphans::OrphanRow;
 pub use outbox::{CursorRow, EventRow, MAX_SUBSCRIBER_NAME};
 pub use reader::{ReadTransaction, Reader, Transaction, WriteTransaction, Writer};
+pub use txs::TxRow;
 
 use blocks::BlockFiles;
 use codec::Malformed;
-use data_file::DataFile;
-use error::{create_directory, damaged_file, file_error, is_full, sync_directory};
-use meta::Found;
-use tables::{Missing, Tables};
+use database::Database;
+use error::create_directory;
+use folder::Folder;
+use lmdb::Lmdb;
+use memory::Memory;
+use tables::{TABLES, Tables};
 
 /// Map size for networks whose ledger may grow large: 1 TiB, of which only what is used takes space.
 pub const LARGE_MAP_SIZE: usize = 1 << 40;
@@ -73,11 +83,46 @@ pub enum Access {
     Reader,
 }
 
+/// Where a store keeps its tables and block files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In this data directory.
+    Directory(PathBuf),
+    /// In memory, each store its own, gone with it: for tests and labs. There can be no readers beside it.
+    Memory,
+}
+
+impl Place {
+    /// The data directory, if there is one.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Place::Directory(directory) => Some(directory),
+            Place::Memory => None,
+        }
+    }
+
+    /// What messages call it.
+    fn path(&self) -> &Path {
+        match self {
+            Place::Directory(directory) => directory,
+            Place::Memory => Path::new("(in memory)"),
+        }
+    }
+
+    /// What messages call its tables.
+    fn tables_path(&self) -> PathBuf {
+        match self {
+            Place::Directory(directory) => environment::data_path(directory),
+            Place::Memory => self.path().to_path_buf(),
+        }
+    }
+}
+
 /// Where a store is and what it is to be.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The data directory.
-    pub directory: PathBuf,
+    /// The data directory, or none.
+    pub place: Place,
     /// The network's magic, as it starts each frame of a block file.
     pub network_magic: [u8; 4],
     /// The network's name, for messages.
@@ -92,15 +137,14 @@ pub struct StoreConfig {
     pub block_file_size: u64,
 }
 
-/// A data directory, open.
+/// A data directory, open, or what stands for one in memory.
 ///
 /// Shared by all threads. A directory can be open once in a process.
 pub struct Store {
-    directory: PathBuf,
+    place: Place,
     access: Access,
-    map_size: usize,
-    tables: Tables<'static>,
-    env: Env<WithoutTls>,
+    tables: &'static Tables,
+    database: Database,
     blocks: BlockFiles,
     /// Held by the writer while it lives.
     turn: Mutex<()>,
@@ -119,63 +163,53 @@ impl Store {
     /// Every variant of [`StoreError`] except those about blocks. Files are changed only once the
     /// directory has proved to be this network's and whole.
     pub fn open(config: StoreConfig) -> Result<Store, StoreError> {
-        let directory = config.directory.as_path();
-        let data_path = environment::data_path(directory);
-        let blocks_directory = blocks_path(directory);
-        let lock = match config.access {
-            Access::Writer => {
-                create_directory(directory)?;
-                Some(lock::take(directory)?)
+        let (database, folder, lock) = match &config.place {
+            Place::Directory(directory) => {
+                let lock = match config.access {
+                    Access::Writer => {
+                        create_directory(directory)?;
+                        Some(lock::take(directory)?)
+                    }
+                    Access::Reader => None,
+                };
+                let lmdb = Lmdb::open(&config, directory)?;
+                (Database::Lmdb(lmdb), Folder::below(directory), lock)
             }
-            Access::Reader => None,
-        };
-        let found = DataFile::check(&data_path, config.access)?;
-        if found != DataFile::Whole {
-            match config.access {
-                Access::Reader => return Err(no_ledger(directory)),
-                Access::Writer => no_blocks_yet(directory)?,
+            Place::Memory if config.access == Access::Reader => {
+                let path = config.place.path().to_path_buf();
+                return Err(StoreError::NoLedger { path });
             }
-        }
-        if found == DataFile::Unfinished {
-            File::create(&data_path)
-                .map_err(|error| file_error(&data_path, "emptying it", error))?;
-        }
-        let env = environment::open(&config)?;
-        let tables = match (look(&config, &env)?, config.access) {
-            (Found::Nothing, Access::Reader) => return Err(no_ledger(directory)),
-            (Found::Nothing, Access::Writer) => {
-                no_blocks_yet(directory)?;
-                create(&config, &env)?
+            Place::Memory => {
+                let memory = Memory::with_meta(&meta::first_rows(&config));
+                (Database::Memory(memory), Folder::in_memory(), None)
             }
-            (Found::Ledger, _) => open_tables(&config, &env)?,
         };
         let mut store = Store {
-            directory: directory.to_path_buf(),
+            place: config.place,
             access: config.access,
-            map_size: config.map_size,
-            tables,
-            env,
-            blocks: BlockFiles::new(
-                blocks_directory.clone(),
-                config.network_magic,
-                config.block_file_size,
-                &[],
-            ),
+            tables: &TABLES,
+            database,
+            blocks: BlockFiles::new(folder, config.network_magic, config.block_file_size),
             turn: Mutex::new(()),
             script_prefix: base::PREFIX_LENGTH,
             _lock: lock,
         };
         if config.access == Access::Writer {
             let committed = store.read()?.block_files()?;
-            store.blocks = BlockFiles::new(
-                blocks_directory,
-                config.network_magic,
-                config.block_file_size,
-                &committed,
-            );
             store.blocks.recover(&committed)?;
+            store.raise_schema()?;
         }
         Ok(store)
+    }
+
+    /// Makes an older schema that can be read the present one: older programs must not write here any more.
+    fn raise_schema(&self) -> Result<(), StoreError> {
+        if self.read()?.schema()? == meta::SCHEMA {
+            return Ok(());
+        }
+        let mut writer = self.write()?;
+        writer.put_schema()?;
+        writer.commit()
     }
 
     /// The state as of the last commit.
@@ -226,9 +260,23 @@ impl Store {
         self.blocks.read(position)
     }
 
-    /// The data directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// Reads `length` bytes of a block from byte `offset` of it on. From any thread; waits for no writer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] as for [`Store::read_block`], and if the part does not lie inside the block.
+    pub fn read_part(
+        &self,
+        position: BlockPosition,
+        offset: u32,
+        length: u32,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.blocks.read_part(position, offset, length)
+    }
+
+    /// Where it keeps its tables and block files.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Whether this store writes.
@@ -245,116 +293,26 @@ impl Store {
         match self.access {
             Access::Writer => Ok(()),
             Access::Reader => Err(StoreError::ReadOnly {
-                path: self.directory.clone(),
+                path: self.place.path().to_path_buf(),
             }),
         }
     }
 
     fn misuse(&self, detail: String) -> StoreError {
-        let path = self.directory.clone();
+        let path = self.place.path().to_path_buf();
         StoreError::Misuse { path, detail }
     }
 
-    fn lmdb_error(&self, error: heed::Error) -> StoreError {
-        explain(&self.directory, self.map_size, error)
-    }
-
     fn damaged_row(&self, table: &str, key: &[u8], why: Malformed) -> StoreError {
-        damaged_row(&self.directory, table, key, why)
+        damaged_row(&self.place.tables_path(), table, key, why)
     }
 }
 
-fn blocks_path(directory: &Path) -> PathBuf {
-    directory.join("blocks")
-}
-
-/// Block files are older than what is about to be made: taking them over would cut them off.
-fn no_blocks_yet(directory: &Path) -> Result<(), StoreError> {
-    if BlockFiles::any_bytes(&blocks_path(directory)) {
-        let path = environment::data_path(directory);
-        return Err(damaged_file(
-            &path,
-            "there are block files, but no ledger of them",
-        ));
-    }
-    Ok(())
-}
-
-fn no_ledger(directory: &Path) -> StoreError {
-    StoreError::NoLedger {
-        path: directory.to_path_buf(),
-    }
-}
-
-/// Reads the `meta` table before anything else is relied on.
-fn look(config: &StoreConfig, env: &Env<WithoutTls>) -> Result<Found, StoreError> {
-    let failed = |error| lmdb_error(config, error);
-    let Some(rows) = tables::open_meta(env).map_err(failed)? else {
-        return Ok(Found::Nothing);
-    };
-    let transaction = env.read_txn().map_err(failed)?;
-    meta::check(config, |key| {
-        let value = rows.get(&transaction, key).map_err(failed)?;
-        Ok(value.map(<[u8]>::to_vec))
-    })
-}
-
-fn create(config: &StoreConfig, env: &Env<WithoutTls>) -> Result<Tables<'static>, StoreError> {
-    let tables = tables::create(env, |tables, transaction| {
-        for (key, value) in meta::first_rows(config) {
-            tables.meta.rows.put(transaction, key, &value)?;
-        }
-        Ok(())
-    });
-    // The files' names must be as durable as what is in them.
-    sync_directory(&config.directory)?;
-    tables.map_err(|error| lmdb_error(config, error))
-}
-
-fn open_tables(config: &StoreConfig, env: &Env<WithoutTls>) -> Result<Tables<'static>, StoreError> {
-    tables::open(env).map_err(|missing| match missing {
-        Missing::Lmdb(error) => lmdb_error(config, error),
-        Missing::Table(name) => damaged_file(
-            &environment::data_path(&config.directory),
-            format!("table {name} is missing"),
-        ),
-    })
-}
-
-fn lmdb_error(config: &StoreConfig, error: heed::Error) -> StoreError {
-    explain(&config.directory, config.map_size, error)
-}
-
-fn damaged_row(directory: &Path, table: &str, key: &[u8], why: Malformed) -> StoreError {
+fn damaged_row(file: &Path, table: &str, key: &[u8], why: Malformed) -> StoreError {
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let file = environment::data_path(directory);
     StoreError::Corrupt {
         place: format!("table {table} of {}", file.display()),
         detail: format!("row {key}: {}", why.0),
-    }
-}
-
-/// What an error of LMDB means to the operator.
-fn explain(directory: &Path, map_size: usize, error: heed::Error) -> StoreError {
-    let path = environment::data_path(directory);
-    match error {
-        heed::Error::EnvAlreadyOpened => StoreError::InUse {
-            path: directory.to_path_buf(),
-        },
-        heed::Error::Mdb(MdbError::MapFull) => StoreError::MapFull { path, map_size },
-        heed::Error::Mdb(
-            error @ (MdbError::Corrupted
-            | MdbError::PageNotFound
-            | MdbError::Invalid
-            | MdbError::VersionMismatch),
-        ) => damaged_file(&path, error.to_string()),
-        // LMDB answers a write that the disk cut short with EIO.
-        heed::Error::Io(error) if is_full(&error) || data_file::cannot_grow(&path, &error) => {
-            let length = std::fs::metadata(&path).map_or(0, |data| data.len());
-            StoreError::DiskFull { path, length }
-        }
-        heed::Error::Io(error) => file_error(&path, "LMDB", error),
-        source => StoreError::Lmdb { path, source },
     }
 }
 

@@ -105,6 +105,47 @@ impl<'a> InputChecker<'a> {
     fn sequence(&self) -> u32 {
         self.prepared.transaction().input[self.input].sequence.0
     }
+
+    /// What an ECDSA signature with this hash type commits to; `script_code` and `version` as in
+    /// [`Checker::check_ecdsa`].
+    #[inline]
+    pub fn ecdsa_hash(
+        &mut self,
+        hash_type: u32,
+        script_code: &[u8],
+        version: ScriptVersion,
+    ) -> [u8; 32] {
+        let (prepared, input) = (self.prepared, self.input);
+        let tx = prepared.transaction();
+        if version == ScriptVersion::WitnessV0 {
+            let amount = prepared.spent_outputs()[input].amount;
+            self.midstates.hash(script_code, hash_type, || {
+                let hashes = prepared.segwit_hashes();
+                segwit::midstate(tx, hashes, input, script_code, amount, hash_type)
+            })
+        } else if legacy::signs_missing_output(tx, input, hash_type) {
+            legacy::SINGLE_BUG
+        } else {
+            self.midstates.hash(script_code, hash_type, || {
+                let template = || prepared.legacy_template();
+                legacy::midstate(tx, input, script_code, hash_type, template)
+            })
+        }
+    }
+
+    /// What a Schnorr signature with this hash type commits to, 0 standing for none; `None` if the type has no
+    /// meaning here.
+    #[inline]
+    pub fn schnorr_hash(&mut self, hash_type: u8, context: &TaprootContext) -> Option<[u8; 32]> {
+        taproot::hash(
+            self.prepared,
+            self.input,
+            hash_type,
+            context.annex_hash.as_ref(),
+            context.tapscript.as_ref(),
+            &mut self.output_hash,
+        )
+    }
 }
 
 impl Checker for InputChecker<'_> {
@@ -122,22 +163,7 @@ impl Checker for InputChecker<'_> {
         if !has_key_length(key) {
             return false;
         }
-        let (prepared, input, hash_type) = (self.prepared, self.input, u32::from(*hash_type));
-        let tx = prepared.transaction();
-        let hash = if version == ScriptVersion::WitnessV0 {
-            let amount = prepared.spent_outputs()[input].amount;
-            self.midstates.hash(script_code, hash_type, || {
-                let hashes = prepared.segwit_hashes();
-                segwit::midstate(tx, hashes, input, script_code, amount, hash_type)
-            })
-        } else if legacy::signs_missing_output(tx, input, hash_type) {
-            legacy::SINGLE_BUG
-        } else {
-            self.midstates.hash(script_code, hash_type, || {
-                let template = || prepared.legacy_template();
-                legacy::midstate(tx, input, script_code, hash_type, template)
-            })
-        };
+        let hash = self.ecdsa_hash(u32::from(*hash_type), script_code, version);
         verify_ecdsa(der, key, hash)
     }
 
@@ -154,15 +180,9 @@ impl Checker for InputChecker<'_> {
             65 => (&signature[..64], signature[64]),
             _ => return Err(ScriptError::SchnorrSigSize),
         };
-        let hash = taproot::hash(
-            self.prepared,
-            self.input,
-            hash_type,
-            context.annex_hash.as_ref(),
-            context.tapscript.as_ref(),
-            &mut self.output_hash,
-        )
-        .ok_or(ScriptError::SchnorrSigHashType)?;
+        let hash = self
+            .schnorr_hash(hash_type, context)
+            .ok_or(ScriptError::SchnorrSigHashType)?;
         if !verify_schnorr(signature, key, hash) {
             return Err(ScriptError::SchnorrSig);
         }

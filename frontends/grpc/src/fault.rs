@@ -224,6 +224,9 @@ impl From<TransactionError> for Fault {
             )
             .with("txid", txid)
             .with("index", "txs"),
+            TransactionError::NotInWorld { txid, .. } => {
+                Fault::new(Code::NotFound, ErrorReason::TxUnknown, message).with("txid", txid)
+            }
             TransactionError::Read(error) => error.into(),
             TransactionError::Block(error) => error.into(),
         }

@@ -4,16 +4,19 @@
 
 use std::sync::Arc;
 
-use everett_ledger::Ledger;
+use everett_ledger::{Ledger, StoreError};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::NodeConfig;
 use crate::error::CallError;
+use crate::health::{FrontendHealth, Health};
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
-/// Writes that may wait for the ledger's one writer on a thread; more wait without one.
-const WRITERS: usize = 1;
+/// Writes that may wait for the ledger's one writer on a thread, where blocks of the best chain overtake others; more
+/// wait before that, in their order of arrival.
+const WRITERS: usize = 16;
 
 /// One frontend's hold on the node. Clones are the same hold.
 #[derive(Clone)]
@@ -21,6 +24,8 @@ pub struct Handle {
     shared: Arc<Shared>,
     /// Given when this frontend is to stop.
     stop: StopSignal,
+    /// How this frontend fares.
+    health: Arc<Health>,
 }
 
 /// What the handles of all frontends share.
@@ -32,6 +37,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// Given when the whole node is asked to stop.
     shutdown: StopSignal,
+    /// How all frontends fare, in the order in which they started.
+    frontends: Mutex<Vec<Arc<Health>>>,
 }
 
 impl Handle {
@@ -44,17 +51,38 @@ impl Handle {
                 writers: Arc::new(Semaphore::new(WRITERS)),
                 phase: watch::Sender::new(Phase::Ready),
                 shutdown: StopSignal::new(),
+                frontends: Mutex::default(),
             }),
             stop: StopSignal::new(),
+            health: Arc::new(Health::new("node")),
         }
     }
 
-    /// A handle on the same node with a stop signal of its own.
-    pub(crate) fn for_frontend(&self) -> Handle {
+    /// A handle on the same node with a stop signal and a health of its own.
+    pub(crate) fn for_frontend(&self, name: &str) -> Handle {
+        let health = Arc::new(Health::new(name));
+        self.shared.frontends.lock().push(health.clone());
         Handle {
             shared: self.shared.clone(),
             stop: StopSignal::new(),
+            health,
         }
+    }
+
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// How each frontend fares, in the order in which they started. Reads the time of an event for each that follows
+    /// events; no more than some microseconds.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn frontends(&self) -> Result<Vec<FrontendHealth>, StoreError> {
+        let frontends = self.shared.frontends.lock().clone();
+        let look = |health: &Arc<Health>| health.look(&self.shared.ledger);
+        frontends.iter().map(look).collect()
     }
 
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].
@@ -117,7 +145,8 @@ impl Handle {
         self.run(&self.shared.readers, work).await
     }
 
-    /// Runs a write to the ledger on a thread of its own, after those that came before.
+    /// Runs a write to the ledger on a thread of its own. Of two that wait, either may be the first: await the one
+    /// that must come before.
     ///
     /// Dropping the future leaves a queued write undone; one that runs ends by itself.
     ///
@@ -158,7 +187,7 @@ impl Handle {
     /// Takes no more work, and waits until what runs has ended.
     pub(crate) async fn close(&self) {
         self.shared.readers.close();
-        // A write in flight holds the one place until it is durable.
+        // A write in flight holds its place until it is durable.
         let _ = self.shared.writers.acquire_many(WRITERS as u32).await;
         self.shared.writers.close();
     }

@@ -203,6 +203,10 @@ impl From<TransactionError> for Fault {
                 txid: txid.to_string(),
                 searched: format!("block {block}"),
             },
+            TransactionError::NotInWorld { txid, world, .. } => Fault::NoTransaction {
+                txid: txid.to_string(),
+                searched: format!("those of world {world}"),
+            },
             TransactionError::NotIndexed { txid, searched, .. } => Fault::NoTransaction {
                 txid: txid.to_string(),
                 searched: format!("the last {searched} of the best chain"),

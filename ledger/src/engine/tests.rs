@@ -1,4 +1,6 @@
 mod horizon;
+mod in_memory;
+mod urgency;
 
 use std::path::Path;
 use std::sync::Arc;

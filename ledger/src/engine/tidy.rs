@@ -79,7 +79,7 @@ impl<'g> Group<'g> {
     ) -> Result<(), StoreError> {
         for (tip, fork) in &plan.tips {
             let event = Event::step(EventKind::TipRetired, *fork, *tip, self.shared.clock.now());
-            writer.append_event(&event.encode())?;
+            writer.append_event_by(|row| event.encode(row))?;
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Engine {
             shared
                 .meter
                 .checkpoint
-                .time(|| advance(&shared, &best, base, height))?;
+                .time(|| advance(&shared, &best, base, height, &mut self.rivals))?;
             base = shared.store.read()?.base()?;
         }
         Ok(())
@@ -233,6 +233,7 @@ impl Engine {
         self.retired = kept;
         for (id, delta) in &deltas {
             shared.overlay.forget(*id, delta);
+            self.rivals.leave(*id);
         }
         Ok(())
     }

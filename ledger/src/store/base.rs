@@ -17,7 +17,6 @@ use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Txid};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use heed::{MdbError, PutFlags};
 use smallvec::SmallVec;
 
 use super::codec::{
@@ -109,10 +108,7 @@ impl<T: Transaction> Reader<'_, T> {
 
     /// How many coins the base has.
     pub fn coin_count(&self) -> Result<u64, StoreError> {
-        let coins = &self.store.tables.coins.rows;
-        coins
-            .len(self.raw())
-            .map_err(|error| self.store.lmdb_error(error))
+        self.count(&self.store.tables.coins)
     }
 
     /// The coins of one transaction, by output number.
@@ -339,10 +335,7 @@ impl Writer<'_> {
     fn change_coins(&mut self, changes: &[(OutPoint, Change<'_>)]) -> Result<(), StoreError> {
         let store = self.store;
         let coins = &store.tables.coins;
-        let put_new = match self.coin_count()? {
-            0 => PutFlags::APPEND,
-            _ => PutFlags::NO_OVERWRITE,
-        };
+        let first = self.coin_count()? == 0;
         let mut row = Vec::new();
         for (outpoint, change) in changes {
             let key = outpoint_bytes(outpoint);
@@ -355,15 +348,12 @@ impl Writer<'_> {
                 (removed, Some(coin)) => {
                     row.clear();
                     put_coin(&mut row, coin);
-                    let flags = removed.map_or(put_new, |_| PutFlags::empty());
-                    let put = coins.rows.put_with_flags(self.raw_mut(), flags, &key, &row);
-                    put.map_err(|error| match error {
-                        heed::Error::Mdb(MdbError::KeyExist) => {
-                            let why = Malformed("the coin is there already");
-                            store.damaged_row(coins.name, &key, why)
-                        }
-                        error => store.lmdb_error(error),
-                    })?;
+                    if removed.is_some() {
+                        self.put(coins, &key, &row)?;
+                    } else if !self.put_new(coins, &key, &row, first)? {
+                        let why = Malformed("the coin is there already");
+                        return Err(store.damaged_row(coins.name, &key, why));
+                    }
                 }
             }
         }

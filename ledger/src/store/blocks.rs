@@ -11,16 +11,15 @@
 //! blk00001.dat  [frame][frame]|[frame][fra…      committed up to |, the rest is pending
 //! ```
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::codec::{Malformed, Source};
-use super::error::{create_directory, damaged_file, file_error, sync_directory};
+use super::error::{damaged_file, file_error};
+use super::folder::{BlockFile, Folder};
 use super::reader::{Reader, Transaction, Writer};
 use super::{StoreError, failpoint};
 
@@ -76,9 +75,9 @@ struct Tail {
     committed: End,
     next: End,
     /// The file of `next`, open for writing; `None` until the first append to it.
-    file: Option<Arc<File>>,
+    file: Option<Arc<BlockFile>>,
     /// Files written since the last commit, with their lengths; the last one is `next`.
-    touched: Vec<(End, Arc<File>)>,
+    touched: Vec<(End, Arc<BlockFile>)>,
     /// Whether a file was created since the last commit, so that the directory must be synced.
     created: bool,
     /// The frame that is being put together: kept for its allocation.
@@ -87,12 +86,12 @@ struct Tail {
 
 /// The block files of a store.
 pub(super) struct BlockFiles {
-    directory: PathBuf,
+    folder: Folder,
     magic: [u8; 4],
     roll_over: u64,
     tail: Mutex<Tail>,
     /// Files open for reading, the most recently used last.
-    open: Mutex<Vec<(u32, Arc<File>)>>,
+    open: Mutex<Vec<(u32, Arc<BlockFile>)>>,
 }
 
 /// The blocks appended since the last commit; dropped, it cuts them off.
@@ -102,17 +101,11 @@ pub(super) struct Pending<'s> {
 }
 
 impl BlockFiles {
-    /// The files as `committed` (number and length, in order) describes them, without a look at the disk.
-    pub(super) fn new(
-        directory: PathBuf,
-        magic: [u8; 4],
-        roll_over: u64,
-        committed: &[(u32, u64)],
-    ) -> BlockFiles {
-        let (file, length) = committed.last().copied().unwrap_or((0, 0));
-        let end = End { file, length };
+    /// No files yet; a writer that finds some goes on with [`BlockFiles::recover`].
+    pub(super) fn new(folder: Folder, magic: [u8; 4], roll_over: u64) -> BlockFiles {
+        let end = End { file: 0, length: 0 };
         BlockFiles {
-            directory,
+            folder,
             magic,
             roll_over: roll_over.clamp(1, MAX_BLOCK_FILE_SIZE),
             tail: Mutex::new(Tail {
@@ -127,18 +120,14 @@ impl BlockFiles {
         }
     }
 
-    /// Compares the files with what was committed, for a writer that starts: what lies beyond it is
-    /// cut off; what is missing from it is an error.
-    pub(super) fn recover(&self, committed: &[(u32, u64)]) -> Result<(), StoreError> {
-        create_directory(&self.directory)?;
+    /// Takes the files as `committed` (number and length, in order) describes them, for a writer that starts: what lies
+    /// beyond it is cut off; what is missing from it is an error.
+    pub(super) fn recover(&mut self, committed: &[(u32, u64)]) -> Result<(), StoreError> {
+        self.folder.create()?;
         for (file, wanted) in committed {
             let path = self.path(*file);
-            let found = match std::fs::metadata(&path) {
-                Ok(data) => data.len(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(damaged_file(&path, "the file is missing"));
-                }
-                Err(error) => return Err(file_error(&path, "looking at it", error)),
+            let Some(found) = self.folder.length(*file)? else {
+                return Err(damaged_file(&path, "the file is missing"));
             };
             if found < *wanted {
                 let detail = format!("it has {found} bytes where {wanted} were committed");
@@ -146,53 +135,27 @@ impl BlockFiles {
             }
             if found > *wanted {
                 tracing::info!(file = %path.display(), from = found, to = wanted, "cutting off a torn tail");
-                self.truncate(*file, *wanted)?;
+                self.folder.truncate(*file, *wanted)?;
             }
         }
         let first_unknown = committed.last().map_or(0, |(file, _)| file + 1);
-        self.remove_from(first_unknown)
+        self.folder.remove_from(first_unknown)?;
+        if let Some((file, length)) = committed.last().copied() {
+            let end = End { file, length };
+            let tail = self.tail.get_mut();
+            (tail.committed, tail.next) = (end, end);
+        }
+        Ok(())
     }
 
-    /// Whether the directory has a block file with anything in it.
-    pub(super) fn any_bytes(directory: &Path) -> bool {
-        let Ok(entries) = std::fs::read_dir(directory) else {
-            return false;
-        };
-        entries.flatten().any(|entry| {
-            file_number(&entry.path()).is_some()
-                && entry.metadata().is_ok_and(|data| data.len() > 0)
-        })
+    /// Every file, by name.
+    #[cfg(test)]
+    pub(super) fn contents(&self) -> std::collections::BTreeMap<String, Vec<u8>> {
+        self.folder.contents()
     }
 
     fn path(&self, file: u32) -> PathBuf {
-        self.directory.join(format!("blk{file:05}.dat"))
-    }
-
-    fn truncate(&self, file: u32, length: u64) -> Result<(), StoreError> {
-        let path = self.path(file);
-        OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.set_len(length))
-            .map_err(|error| file_error(&path, "cutting off its tail", error))
-    }
-
-    /// Removes the files numbered `first` and above, highest first so that no gap is ever left.
-    fn remove_from(&self, first: u32) -> Result<(), StoreError> {
-        let entries = std::fs::read_dir(&self.directory)
-            .map_err(|error| file_error(&self.directory, "listing it", error))?;
-        let mut numbers: Vec<u32> = entries
-            .flatten()
-            .filter_map(|entry| file_number(&entry.path()))
-            .filter(|number| *number >= first)
-            .collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        for number in numbers {
-            let path = self.path(number);
-            tracing::info!(file = %path.display(), "removing a block file that was never committed");
-            std::fs::remove_file(&path).map_err(|error| file_error(&path, "removing it", error))?;
-        }
-        Ok(())
+        self.folder.path(file)
     }
 
     /// Writes a frame behind the last one.
@@ -214,19 +177,11 @@ impl BlockFiles {
             };
             tail.file = None;
         }
-        let path = self.path(tail.next.file);
         let file = match &tail.file {
             Some(file) => Arc::clone(file),
             None => {
-                let file = OpenOptions::new()
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(false)
-                    .open(&path)
-                    .map_err(|error| file_error(&path, "opening it", error))?;
+                let file = self.folder.open_to_write(tail.next.file)?;
                 tail.created |= tail.next.length == 0;
-                let file = Arc::new(file);
                 tail.file = Some(Arc::clone(&file));
                 file
             }
@@ -237,6 +192,7 @@ impl BlockFiles {
         tail.frame.extend_from_slice(block);
         let start = tail.next.length;
         if let Err(error) = file.write_all_at(&tail.frame, start) {
+            let path = self.path(tail.next.file);
             let error = file_error(&path, "appending a block", error);
             // What was written of the frame is no block; if it stays, the next append overwrites it.
             let _ = file.set_len(start);
@@ -257,8 +213,17 @@ impl BlockFiles {
 
     /// Reads a block and checks the frame around it.
     pub(super) fn read(&self, position: BlockPosition) -> Result<Vec<u8>, StoreError> {
-        let path = self.path(position.file);
+        self.read_part(position, 0, position.length)
+    }
+
+    pub(super) fn read_part(
+        &self,
+        position: BlockPosition,
+        offset: u32,
+        length: u32,
+    ) -> Result<Vec<u8>, StoreError> {
         let damaged = |detail: &str| self.damaged(position, detail);
+        let path = || self.path(position.file);
         let Some(start) = u64::from(position.offset).checked_sub(FRAME_HEAD as u64) else {
             return Err(damaged("no frame can start before the file does"));
         };
@@ -270,13 +235,13 @@ impl BlockFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(damaged("the file is missing"));
             }
-            Err(error) => return Err(file_error(&path, "opening it", error)),
+            Err(error) => return Err(file_error(&path(), "opening it", error)),
         };
         let read = |bytes: &mut [u8], offset: u64| {
             let read = file.read_exact_at(bytes, offset);
             read.map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => damaged("the file ends inside the block"),
-                _ => file_error(&path, "reading a block", error),
+                _ => file_error(&path(), "reading a block", error),
             })
         };
         let mut head = [0; FRAME_HEAD];
@@ -287,9 +252,12 @@ impl BlockFiles {
         if head[4..] != position.length.to_le_bytes() {
             return Err(damaged("the frame has another length than the block"));
         }
-        let mut block = vec![0; position.length as usize];
-        read(&mut block, u64::from(position.offset))?;
-        Ok(block)
+        if u64::from(offset) + u64::from(length) > u64::from(position.length) {
+            return Err(damaged("the part that is wanted ends behind the block"));
+        }
+        let mut part = vec![0; length as usize];
+        read(&mut part, u64::from(position.offset) + u64::from(offset))?;
+        Ok(part)
     }
 
     pub(super) fn damaged(&self, position: BlockPosition, detail: &str) -> StoreError {
@@ -298,7 +266,7 @@ impl BlockFiles {
         damaged_file(&path, format!("at offset {offset}: {detail}"))
     }
 
-    fn open_for_reading(&self, number: u32) -> io::Result<Arc<File>> {
+    fn open_for_reading(&self, number: u32) -> io::Result<Arc<BlockFile>> {
         let mut open = self.open.lock();
         if let Some(index) = open.iter().position(|(file, _)| *file == number) {
             let entry = open.remove(index);
@@ -306,7 +274,7 @@ impl BlockFiles {
             open.push(entry);
             return Ok(file);
         }
-        let file = Arc::new(File::open(self.path(number))?);
+        let file = self.folder.open_to_read(number)?;
         if open.len() >= MAX_OPEN_FILES {
             open.remove(0);
         }
@@ -335,10 +303,11 @@ impl BlockFiles {
         self.open.lock().retain(|(number, _)| *number <= file);
         // If the disk refuses this too, the bytes are overwritten by the next append or cut off at the next start.
         let cut = match length {
-            0 => self.remove_from(file),
-            _ => self
-                .remove_from(file + 1)
-                .and_then(|()| self.truncate(file, length)),
+            0 => self.folder.remove_from(file),
+            _ => {
+                let removed = self.folder.remove_from(file + 1);
+                removed.and_then(|()| self.folder.truncate(file, length))
+            }
         };
         if let Err(error) = cut {
             tracing::warn!(%error, "could not cut off blocks that were not committed");
@@ -346,28 +315,16 @@ impl BlockFiles {
     }
 }
 
-/// The number in `blkNNNNN.dat`; `None` for other files.
-fn file_number(path: &Path) -> Option<u32> {
-    let digits = path
-        .file_name()?
-        .to_str()?
-        .strip_prefix("blk")?
-        .strip_suffix(".dat")?;
-    let plain = digits.len() >= 5 && digits.bytes().all(|digit| digit.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
-}
-
 impl Pending<'_> {
     /// Brings what was appended to the disk; returns the number and new length of each file it is in.
     pub(super) fn sync(&self) -> Result<Vec<(u32, u64)>, StoreError> {
         let tail = self.files.tail.lock();
         for (end, file) in &tail.touched {
-            let path = self.files.path(end.file);
             file.sync_data()
-                .map_err(|error| file_error(&path, "syncing it", error))?;
+                .map_err(|error| file_error(&self.files.path(end.file), "syncing it", error))?;
         }
         if tail.created {
-            sync_directory(&self.files.directory)?;
+            self.files.folder.sync()?;
         }
         let ends = tail.touched.iter();
         Ok(ends.map(|(end, _)| (end.file, end.length)).collect())

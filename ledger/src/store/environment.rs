@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
 use super::error::file_error;
-use super::tables::MAX_TABLES;
+use super::lmdb::Errors;
 use super::{Access, StoreConfig, StoreError};
+
+/// How many tables LMDB must make room for; some are left for later schemas.
+const MAX_TABLES: u32 = 32;
 
 /// How many read transactions there may be at once, of all threads and processes.
 const MAX_READERS: u32 = 2048;
@@ -30,25 +33,30 @@ pub(super) fn data_path(directory: &Path) -> PathBuf {
 ///
 /// A reader that may not write LMDB's lock file goes without: then nothing tells a writer that it
 /// reads, so that is meant for read-only disks and snapshots.
-pub(super) fn open(config: &StoreConfig) -> Result<Env<WithoutTls>, StoreError> {
+pub(super) fn open(
+    config: &StoreConfig,
+    directory: &Path,
+    errors: &Errors,
+) -> Result<Env<WithoutTls>, StoreError> {
     if config.access == Access::Writer {
-        refuse_if_open_here(&config.directory)?;
-        reserve_lock_file(&config.directory)?;
+        refuse_if_open_here(directory)?;
+        reserve_lock_file(directory)?;
     }
+    let map = |flags| map(config, directory, flags);
     let opened = match config.access {
-        Access::Writer => map(config, EnvFlags::empty()),
-        Access::Reader => match map(config, EnvFlags::READ_ONLY) {
+        Access::Writer => map(EnvFlags::empty()),
+        Access::Reader => match map(EnvFlags::READ_ONLY) {
             Err(heed::Error::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                map(config, EnvFlags::READ_ONLY | EnvFlags::NO_LOCK)
+                map(EnvFlags::READ_ONLY | EnvFlags::NO_LOCK)
             }
             opened => opened,
         },
     };
-    let env = opened.map_err(|error| super::lmdb_error(config, error))?;
+    let env = opened.map_err(|error| errors.explain(error))?;
     // Slots of readers that were killed would keep old pages alive.
     if config.access == Access::Writer {
         env.clear_stale_readers()
-            .map_err(|error| super::lmdb_error(config, error))?;
+            .map_err(|error| errors.explain(error))?;
     }
     Ok(env)
 }
@@ -91,7 +99,7 @@ fn reserve_lock_file(directory: &Path) -> Result<(), StoreError> {
 }
 
 #[allow(unsafe_code)]
-fn map(config: &StoreConfig, flags: EnvFlags) -> heed::Result<Env<WithoutTls>> {
+fn map(config: &StoreConfig, directory: &Path, flags: EnvFlags) -> heed::Result<Env<WithoutTls>> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.max_readers(MAX_READERS).max_dbs(MAX_TABLES);
     if config.access == Access::Writer {
@@ -103,6 +111,6 @@ fn map(config: &StoreConfig, flags: EnvFlags) -> heed::Result<Env<WithoutTls>> {
     // where the lock file cannot be written, with READ_ONLY. No flag weakens syncing.
     unsafe {
         options.flags(flags);
-        options.open(&config.directory)
+        options.open(directory)
     }
 }

@@ -9,14 +9,14 @@ use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Access, Store, StoreConfig};
+use super::{Access, Place, Store, StoreConfig};
 use crate::coin::{Coin, ScriptPubKey};
 
 pub(super) const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
 
 pub(super) fn config(directory: &Path) -> StoreConfig {
     StoreConfig {
-        directory: directory.to_path_buf(),
+        place: Place::Directory(directory.to_path_buf()),
         network_magic: MAGIC,
         network_name: "regtest".to_owned(),
         genesis_hash: BlockHash::from_byte_array([7; 32]),

@@ -4,44 +4,50 @@
 
 use std::ops::{Bound, Deref};
 
-use heed::{RoTxn, RwTxn, WithoutTls};
 use parking_lot::MutexGuard;
 
 use super::blocks::Pending;
 use super::codec::Malformed;
+use super::database::{Reading, View, Writing};
+use super::outbox::OutboxEnd;
 use super::tables::Table;
 use super::{Store, StoreError, failpoint};
 
 mod private {
-    /// Gives the store, and nobody else, LMDB's own transaction.
-    pub trait Raw {
+    use super::View;
+
+    /// Gives the store, and nobody else, a look at the tables.
+    pub trait Tables {
         #[doc(hidden)]
-        fn raw(&self) -> &heed::RoTxn<'_>;
+        #[allow(private_interfaces)]
+        fn view(&self) -> View<'_>;
     }
 
-    impl Raw for super::ReadTransaction<'_> {
-        fn raw(&self) -> &heed::RoTxn<'_> {
-            &self.0
+    #[allow(private_interfaces)]
+    impl Tables for super::ReadTransaction<'_> {
+        fn view(&self) -> View<'_> {
+            self.0.view()
         }
     }
 
-    impl Raw for super::WriteTransaction<'_> {
-        fn raw(&self) -> &heed::RoTxn<'_> {
-            &self.0
+    #[allow(private_interfaces)]
+    impl Tables for super::WriteTransaction<'_> {
+        fn view(&self) -> View<'_> {
+            self.0.view()
         }
     }
 }
 
 /// A transaction that can be read from: a reader's or a writer's. Sealed.
-pub trait Transaction: private::Raw {}
+pub trait Transaction: private::Tables {}
 
-impl<T: private::Raw> Transaction for T {}
+impl<T: private::Tables> Transaction for T {}
 
 /// What a [`Reader`] of its own holds.
-pub struct ReadTransaction<'s>(RoTxn<'s, WithoutTls>);
+pub struct ReadTransaction<'s>(Reading<'s>);
 
 /// What a [`Writer`] holds.
-pub struct WriteTransaction<'s>(RwTxn<'s>);
+pub struct WriteTransaction<'s>(Writing<'s>);
 
 /// One consistent state of the store.
 ///
@@ -56,43 +62,37 @@ pub struct Reader<'s, T = ReadTransaction<'s>> {
 
 impl<'s> Reader<'s> {
     pub(super) fn begin(store: &'s Store) -> Result<Reader<'s>, StoreError> {
-        let transaction = store
-            .env
-            .read_txn()
-            .map_err(|error| store.lmdb_error(error))?;
         Ok(Reader {
-            transaction: ReadTransaction(transaction),
+            transaction: ReadTransaction(store.database.read()?),
             store,
         })
     }
 }
 
 impl<T: Transaction> Reader<'_, T> {
-    pub(super) fn raw(&self) -> &RoTxn<'_> {
-        self.transaction.raw()
-    }
-
     /// The value at `key`, turned into an item by `read`.
     pub(super) fn get<'r, I>(
         &'r self,
-        table: &Table<'_>,
+        table: &Table,
         key: &[u8],
         read: impl FnOnce(&'r [u8]) -> Result<I, Malformed>,
     ) -> Result<Option<I>, StoreError> {
-        let value = table
-            .rows
-            .get(self.raw(), key)
-            .map_err(|error| self.store.lmdb_error(error))?;
+        let value = self.transaction.view().get(table, key)?;
         value
             .map(|value| read(value).map_err(|why| self.store.damaged_row(table.name, key, why)))
             .transpose()
+    }
+
+    /// How many rows a table has.
+    pub(super) fn count(&self, table: &Table) -> Result<u64, StoreError> {
+        self.transaction.view().count(table)
     }
 
     /// The rows from `from` on whose keys start with `prefix`, in key order, each turned into an
     /// item by `read`. Ends after the first error.
     pub(super) fn rows<'r, I, F>(
         &'r self,
-        table: &'r Table<'_>,
+        table: &'r Table,
         from: Bound<&[u8]>,
         prefix: &[u8],
         read: F,
@@ -103,13 +103,9 @@ impl<T: Transaction> Reader<'_, T> {
     {
         let store = self.store;
         let prefix = prefix.to_vec();
-        let rows = table
-            .rows
-            .range(self.raw(), &(from, Bound::Unbounded))
-            .map_err(|error| store.lmdb_error(error))?;
+        let rows = self.transaction.view().rows(table, from)?;
         let mut failed = false;
         let items = rows
-            .map(move |row| row.map_err(|error| store.lmdb_error(error)))
             .take_while(move |row| !matches!(row, Ok((key, _)) if !key.starts_with(&prefix)))
             .map(move |row| {
                 let (key, value) = row?;
@@ -122,7 +118,7 @@ impl<T: Transaction> Reader<'_, T> {
     /// All rows of a table.
     pub(super) fn all_rows<'r, I, F>(
         &'r self,
-        table: &'r Table<'_>,
+        table: &'r Table,
         read: F,
     ) -> Result<impl Iterator<Item = Result<I, StoreError>> + use<'r, I, F, T>, StoreError>
     where
@@ -142,6 +138,8 @@ pub struct Writer<'s> {
     pending: Pending<'s>,
     /// Whether the base moves with this commit: names the failpoints.
     pub(super) moves_base: bool,
+    /// Where the outbox ends, once this writer has appended to it or trimmed it.
+    pub(super) outbox_end: Option<OutboxEnd>,
     /// One writer at a time; also ties it to its thread, as LMDB's own lock does.
     _turn: MutexGuard<'s, ()>,
 }
@@ -159,45 +157,50 @@ impl<'s> Writer<'s> {
         store: &'s Store,
         turn: MutexGuard<'s, ()>,
     ) -> Result<Writer<'s>, StoreError> {
-        let transaction = store
-            .env
-            .write_txn()
-            .map_err(|error| store.lmdb_error(error))?;
         Ok(Writer {
             reader: Reader {
-                transaction: WriteTransaction(transaction),
+                transaction: WriteTransaction(store.database.write()?),
                 store,
             },
             pending: store.blocks.pending(),
             moves_base: false,
+            outbox_end: None,
             _turn: turn,
         })
     }
 
-    pub(super) fn raw_mut(&mut self) -> &mut RwTxn<'s> {
+    fn tables(&mut self) -> &mut Writing<'s> {
         &mut self.reader.transaction.0
     }
 
     pub(super) fn put(
         &mut self,
-        table: &Table<'_>,
+        table: &Table,
         key: &[u8],
         value: &[u8],
     ) -> Result<(), StoreError> {
-        let store = self.store;
-        table
-            .rows
-            .put(self.raw_mut(), key, value)
-            .map_err(|error| store.lmdb_error(error))
+        self.tables().put(table, key, value)
+    }
+
+    /// Puts a row that must be new, and says whether it was; `last`: behind all that are there.
+    pub(super) fn put_new(
+        &mut self,
+        table: &Table,
+        key: &[u8],
+        value: &[u8],
+        last: bool,
+    ) -> Result<bool, StoreError> {
+        self.tables().put_new(table, key, value, last)
     }
 
     /// Whether there was such a row.
-    pub(super) fn delete(&mut self, table: &Table<'_>, key: &[u8]) -> Result<bool, StoreError> {
-        let store = self.store;
-        table
-            .rows
-            .delete(self.raw_mut(), key)
-            .map_err(|error| store.lmdb_error(error))
+    pub(super) fn delete(&mut self, table: &Table, key: &[u8]) -> Result<bool, StoreError> {
+        self.tables().delete(table, key)
+    }
+
+    /// Deletes all rows before `end`; says how many there were.
+    pub(super) fn delete_before(&mut self, table: &Table, end: &[u8]) -> Result<usize, StoreError> {
+        self.tables().delete_before(table, end)
     }
 
     /// Makes all of it durable: first the appended blocks, then the tables, with the block files'
@@ -208,7 +211,7 @@ impl<'s> Writer<'s> {
     /// Nothing is changed and the appended blocks are cut off again; with
     /// [`StoreError::DiskFull`] and [`StoreError::MapFull`] a later attempt may do better.
     pub fn commit(mut self) -> Result<(), StoreError> {
-        let store = self.store;
+        self.put_outbox_end()?;
         failpoint::reach("group-written");
         for (file, length) in self.pending.sync()? {
             self.put_block_file(file, length)?;
@@ -225,11 +228,7 @@ impl<'s> Writer<'s> {
             _turn,
             ..
         } = self;
-        reader
-            .transaction
-            .0
-            .commit()
-            .map_err(|error| store.lmdb_error(error))?;
+        reader.transaction.0.commit()?;
         pending.committed();
         failpoint::reach(after);
         Ok(())

@@ -12,6 +12,7 @@ use everett_ledger::{
 };
 
 use crate::answers::{Depth, compare_pair, compare_world};
+use crate::conflicts::compare_conflicts;
 use crate::flaw::Mutation;
 use crate::history::{Growth, History, Order, Pick, Settings, Step};
 use crate::mint::{CLOCK, Mint, scripts};
@@ -48,7 +49,8 @@ struct Held {
 
 /// A history on its way.
 pub struct Walk {
-    directory: tempfile::TempDir,
+    /// Where the ledger's files are; none of one in memory, which cannot be opened again.
+    directory: Option<tempfile::TempDir>,
     settings: Settings,
     ledger: Option<Ledger>,
     naive: NaiveLedger,
@@ -73,13 +75,14 @@ pub fn scratch() -> tempfile::TempDir {
         .expect("a directory can be made")
 }
 
-/// Lives through a history.
+/// Lives through a history with a ledger in a directory, or with one in memory, which is never opened again.
 ///
 /// # Panics
 ///
 /// Where the ledger differs from the naive one.
-pub fn live_through(history: &History) {
-    let mut walk = Walk::begin(history.settings);
+pub fn live_through(history: &History, in_memory: bool) {
+    let directory = (!in_memory).then(scratch);
+    let mut walk = Walk::begin(history.settings, directory);
     for step in &history.steps {
         walk.take(step);
         walk.compare(Depth::Sample);
@@ -88,11 +91,11 @@ pub fn live_through(history: &History) {
 }
 
 impl Walk {
-    /// Opens a ledger in a new directory and gives it the trunk.
-    pub fn begin(settings: Settings) -> Walk {
+    /// Opens a ledger in a new directory, or in memory, and gives it the trunk.
+    pub fn begin(settings: Settings, directory: Option<tempfile::TempDir>) -> Walk {
         let (naive, mint) = trunk().clone();
         let mut walk = Walk {
-            directory: scratch(),
+            directory,
             settings,
             ledger: None,
             naive,
@@ -117,7 +120,11 @@ impl Walk {
     }
 
     fn open(&mut self) {
-        let mut config = LedgerConfig::new(Params::new(Network::Regtest), self.directory.path());
+        let params = Params::new(Network::Regtest);
+        let mut config = match &self.directory {
+            Some(directory) => LedgerConfig::new(params, directory.path()),
+            None => LedgerConfig::in_memory(params),
+        };
         config.horizon = Some(self.settings.horizon);
         config.checkpoint_interval = self.settings.interval;
         config.held_worlds = self.settings.quota;
@@ -155,7 +162,8 @@ impl Walk {
                 self.naive.tidy(&self.handles());
                 self.tidied = true;
             }
-            Step::Restart(settings) => self.restart(*settings),
+            Step::Restart(settings) if self.directory.is_some() => self.restart(*settings),
+            Step::Restart(_) => {}
             Step::Hold(pick) => self.hold(self.resolve(*pick)),
             Step::Release(pick) => {
                 if !self.held.is_empty() {
@@ -350,6 +358,7 @@ impl Walk {
         self.compare_held(depth);
         self.compare_figures();
         self.read_events();
+        compare_conflicts(self.ledger()).unwrap_or_else(|difference| panic!("{difference}"));
     }
 
     fn compare_tree(&self) {

@@ -12,8 +12,7 @@ fn setting(name: &str, default: u32) -> u32 {
     value.map_or(default, |value| value.parse().expect("a number"))
 }
 
-#[test]
-fn every_world_answers_as_a_map_of_all_its_coins_would_whatever_happens() {
+fn live_through_histories(in_memory: bool) {
     let config = Config {
         cases: setting("EVERETT_LAW_CASES", 24),
         max_shrink_iters: 2_000,
@@ -23,8 +22,18 @@ fn every_world_answers_as_a_map_of_all_its_coins_would_whatever_happens() {
     let steps = setting("EVERETT_LAW_STEPS", 16);
     TestRunner::new(config)
         .run(&histories(steps as usize), |history| {
-            live_through(&history);
+            live_through(&history, in_memory);
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn every_world_answers_as_a_map_of_all_its_coins_would_whatever_happens() {
+    live_through_histories(false);
+}
+
+#[test]
+fn a_ledger_in_memory_keeps_the_same_laws() {
+    live_through_histories(true);
 }

@@ -113,7 +113,7 @@ fn move_to(store: &Store, deltas: &[Delta], from: usize, to: usize) {
 
 fn raw_rows(store: &Store) -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let reader = store.read().unwrap();
-    let dump = |table: &Table<'_>| {
+    let dump = |table: &Table| {
         let name = table.name;
         let copy = |key: &[u8], value: &[u8]| Ok((name, key.to_vec(), value.to_vec()));
         reader

@@ -1,3 +1,6 @@
+use std::fs::OpenOptions;
+use std::path::Path;
+
 use super::super::Store;
 use super::super::fixtures::{MAGIC, config, open};
 use super::*;

@@ -44,9 +44,12 @@ fn timed<T>(what: &str, times: u64, run: impl FnOnce() -> T) -> T {
 }
 
 fn sizes(store: &Store, coins: u64) {
-    let reader = store.read().unwrap();
-    let print = |table: &Table<'_>| {
-        let stat = table.rows.stat(reader.raw()).unwrap();
+    let Database::Lmdb(lmdb) = &store.database else {
+        panic!("the figures are LMDB's");
+    };
+    let transaction = lmdb.read().unwrap();
+    let print = |table: &Table| {
+        let stat = lmdb.rows(table).stat(&transaction).unwrap();
         let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
         let bytes = (pages * 4096) as f64 / coins as f64;
         println!(
@@ -58,7 +61,7 @@ fn sizes(store: &Store, coins: u64) {
     [&tables.coins, &tables.scripts, &tables.script_coins]
         .into_iter()
         .for_each(print);
-    let length = std::fs::metadata(store.directory().join("data.mdb"))
+    let length = std::fs::metadata(store.place().directory().unwrap().join("data.mdb"))
         .unwrap()
         .len();
     println!(

@@ -186,18 +186,13 @@ pub(super) struct Contents {
 
 impl Contents {
     pub(super) fn of(store: &Store) -> Contents {
-        let mut contents = Contents::rows_of(store);
-        for entry in std::fs::read_dir(store.directory().join("blocks")).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            contents
-                .files
-                .insert(name, std::fs::read(entry.path()).unwrap());
+        Contents {
+            files: store.blocks.contents(),
+            ..Contents::rows_of(store)
         }
-        contents
     }
 
-    /// Only what LMDB holds: what a reader can be sure of while a writer appends.
+    /// Only what the tables hold: what a reader can be sure of while a writer appends.
     pub(super) fn rows_of(store: &Store) -> Contents {
         let reader = store.read().unwrap();
         let t = &store.tables;
@@ -269,4 +264,40 @@ fn the_history_makes_checkpoints_rewinds_and_several_block_files() {
     let count = |name| last.rows.keys().filter(|(table, _)| *table == name).count();
     assert!(count("coins") > 500 && count("journal") > 1 && count("undo") > 10);
     assert!(count("scripts") == 50 && count("script_coins") > 500 && count("outbox") > 20);
+}
+
+#[test]
+fn a_store_in_memory_has_the_same_rows_and_files_as_one_on_disk_after_every_step() {
+    let references = SMALL_BLOCKS.references(24);
+    let store = Store::open(StoreConfig {
+        place: Place::Memory,
+        block_file_size: SMALL_BLOCKS.block_file_size,
+        ..config(Path::new(""))
+    })
+    .unwrap();
+    Contents::of(&store).assert_eq(&references[0], "opened");
+    for (step, wanted) in references.iter().enumerate().skip(1) {
+        // A group that is given up leaves nothing.
+        store.append_block(&vec![7; 3000]).unwrap();
+        let mut writer = store.write().unwrap();
+        writer.put_meta_u64("steps", 77).unwrap();
+        writer.trim_outbox(u64::MAX).unwrap();
+        drop(writer);
+        let before = store.read().unwrap();
+        SMALL_BLOCKS.step(&store).unwrap();
+        // What was read before goes on as it was.
+        let steps = before.meta_u64("steps").unwrap().unwrap_or(0);
+        assert_eq!(steps, step as u64 - 1);
+        Contents::of(&store).assert_eq(wanted, &format!("step {step}"));
+    }
+}
+
+#[test]
+fn there_is_no_reader_beside_a_store_in_memory() {
+    let reader = Store::open(StoreConfig {
+        place: Place::Memory,
+        access: Access::Reader,
+        ..config(Path::new(""))
+    });
+    assert!(matches!(reader.err(), Some(StoreError::NoLedger { .. })));
 }

@@ -167,19 +167,14 @@ impl Judge {
             _ => false,
         };
         let hash = header.block_hash();
-        let excused = own.as_ref().is_some_and(|reject| match reject.kind {
-            RejectKind::InvalidPrevious => self.excuses(hash, header.prev_blockhash),
-            RejectKind::MissingPrevious => self.core_only.contains(&header.prev_blockhash),
-            _ => false,
-        });
+        let parent = header.prev_blockhash;
+        let excused = own
+            .as_ref()
+            .is_some_and(|reject| self.excuses(reject.kind, hash, parent));
         if excused {
             self.core_only.insert(hash);
         }
-        let open = excused || own.is_none() && self.open.contains(&hash);
-        // A known header is no news to Everett, also when its block is invalid; Core says that it is.
-        let known = core == Some(BlockValidationResult::CachedInvalid)
-            && matches!(self.own.get(&hash), Some(Some(_)));
-        if same || open || known {
+        if same || excused || self.open.contains(&hash) {
             return Ok(None);
         }
         Ok(Some(Mismatch {
@@ -247,7 +242,7 @@ impl Judge {
         answer: &Answer,
         fault: Option<&Fault>,
     ) -> bool {
-        if reject.kind == RejectKind::InvalidPrevious && self.excuses(hash, parent) {
+        if self.excuses(reject.kind, hash, parent) {
             self.core_only.insert(hash);
             return true;
         }
@@ -297,8 +292,14 @@ impl Judge {
 
     /// Whether a block that Everett rejects for its parent is one that Core could not know to be so, now or when it
     /// came for the first time.
-    fn excuses(&self, hash: BlockHash, parent: BlockHash) -> bool {
-        self.open.contains(&parent) || self.core_only.contains(&hash)
+    fn excuses(&self, kind: RejectKind, hash: BlockHash, parent: BlockHash) -> bool {
+        match kind {
+            RejectKind::InvalidPrevious => {
+                self.open.contains(&parent) || self.core_only.contains(&hash)
+            }
+            RejectKind::MissingPrevious => self.core_only.contains(&parent),
+            _ => false,
+        }
     }
 
     fn count(&mut self, fault: &Fault) {

@@ -5,19 +5,18 @@
 //!
 //! Columns: `engine`, whole inputs (transaction hashes and script included); `library`, what any node must
 //! have libsecp256k1 do for it (parse key and signature, verify, for tapscripts check the tweak);
-//! `verify only`, the library's verification of keys and signatures already parsed.
+//! `verify only`, the library's verification of keys and signatures already parsed. Real blocks: inputs a second on
+//! one core and on two, the ratio of both, that of the library alone, and the share of the time on one core that is
+//! not the library's.
 
 use std::hint::black_box;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bitcoin::absolute::LockTime;
-use bitcoin::consensus::{Decodable, deserialize};
 use bitcoin::hashes::{Hash, hash160, sha256};
 use bitcoin::script::ScriptBuf;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, Block, OutPoint, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
+use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 use everett_script::assembly::push_data;
 use everett_script::sighash::{legacy, segwit, taproot};
 use everett_script::witness::{LEAF_VERSION_TAPSCRIPT, branch_hash, leaf_hash, tweak_hash};
@@ -26,30 +25,15 @@ use secp256k1::{
     All, Keypair, Message, PublicKey, Scalar, Secp256k1, XOnlyPublicKey, ecdsa, schnorr,
 };
 
+use raw::Raw;
+
+mod blocks;
+mod raw;
+
 /// Transactions in a turn, with [`INPUTS`] inputs each.
 const TRANSACTIONS: usize = 8;
 const INPUTS: usize = 2;
 const TURNS: usize = 400;
-/// Turns of a whole real block.
-const BLOCK_TURNS: usize = 8;
-
-/// One signature as the library needs it.
-enum Raw {
-    Ecdsa {
-        key: Vec<u8>,
-        signature: Vec<u8>,
-        hash: [u8; 32],
-    },
-    Schnorr {
-        key: [u8; 32],
-        signature: Vec<u8>,
-        hash: [u8; 32],
-    },
-    Tweak {
-        internal_key: [u8; 32],
-        tweak: [u8; 32],
-    },
-}
 
 enum Parsed {
     Ecdsa(PublicKey, ecdsa::Signature, Message),
@@ -85,75 +69,7 @@ fn main() {
     ] {
         measure(name, kind);
     }
-    println!(
-        "\n{:<16}{:>14}{:>14}{:>14}",
-        "real blocks", "inputs", "one core/s", "two cores/s"
-    );
-    for (name, flags) in [
-        ("testnet3-928848", Flags::CONSENSUS),
-        (
-            "mainnet-300025",
-            Flags::P2SH | Flags::WITNESS | Flags::TAPROOT,
-        ),
-    ] {
-        if measure_block(name, flags).is_none() {
-            println!("{name:<16}  not there; set EVERETT_VECTORS to the test data");
-        }
-    }
-}
-
-/// Verifies a real block as a node would: inputs spread over the cores, transactions prepared once.
-fn measure_block(name: &str, flags: Flags) -> Option<()> {
-    let root = std::env::var_os("EVERETT_VECTORS").map(PathBuf::from);
-    let root =
-        root.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"));
-    let path = root.join("vectors/blocks").join(name);
-    let block: Block = deserialize(&std::fs::read(path.with_extension("block")).ok()?).ok()?;
-    let spent = std::fs::read(path.with_extension("spent-outputs")).ok()?;
-    let mut spent = spent.as_slice();
-    let mut spends = Vec::new();
-    for tx in &block.txdata[1..] {
-        let outputs = tx.input.iter().map(|_| TxOut::consensus_decode(&mut spent));
-        spends.push((tx, outputs.collect::<Result<Vec<_>, _>>().ok()?));
-    }
-    let inputs: usize = spends.iter().map(|(tx, _)| tx.input.len()).sum();
-    let rate = |cores| {
-        let times = (0..BLOCK_TURNS).map(|_| time(|| verify_block(&spends, flags, cores)));
-        inputs as f64 / times.min().map_or(f64::INFINITY, |best| best.as_secs_f64())
-    };
-    println!("{name:<16}{inputs:>14}{:>14.0}{:>14.0}", rate(1), rate(2));
-    Some(())
-}
-
-fn verify_block(spends: &[(&Transaction, Vec<TxOut>)], flags: Flags, cores: usize) {
-    let spent: Vec<Vec<SpentOutput<'_>>> = spends
-        .iter()
-        .map(|(_, spent)| spent.iter().map(SpentOutput::from).collect())
-        .collect();
-    let prepared: Vec<PreparedTransaction<'_>> = spends
-        .iter()
-        .zip(&spent)
-        .map(|((tx, _), spent)| {
-            PreparedTransaction::new(tx, spent).expect("one output for each input")
-        })
-        .collect();
-    let inputs: Vec<(&PreparedTransaction<'_>, usize)> = prepared
-        .iter()
-        .flat_map(|prepared| {
-            (0..prepared.spent_outputs().len()).map(move |input| (prepared, input))
-        })
-        .collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some((prepared, input)) = inputs.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    prepared.verify_input(*input, flags).expect("a valid block");
-                }
-            });
-        }
-    });
+    blocks::measure();
 }
 
 fn measure(name: &str, kind: Kind) {
@@ -173,7 +89,7 @@ fn measure(name: &str, kind: Kind) {
             spends
                 .iter()
                 .flat_map(|spend| &spend.raw)
-                .for_each(|raw| verify_raw(&secp, raw))
+                .for_each(|raw| assert!(raw.verify(&secp), "signed above"))
         }));
         only.push(time(|| {
             parsed.iter().for_each(|one| verify_parsed(&secp, one))
@@ -194,7 +110,7 @@ fn measure(name: &str, kind: Kind) {
     );
 }
 
-fn time(work: impl FnOnce()) -> Duration {
+pub(crate) fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
@@ -204,40 +120,6 @@ fn verify_engine(spend: &Spend) {
     let spent: Vec<SpentOutput<'_>> = spend.spent.iter().map(SpentOutput::from).collect();
     let prepared = PreparedTransaction::new(&spend.tx, &spent).expect("one output for each input");
     black_box(prepared.verify(Flags::CONSENSUS)).expect("signed above");
-}
-
-fn verify_raw(secp: &Secp256k1<All>, raw: &Raw) {
-    match raw {
-        Raw::Ecdsa {
-            key,
-            signature,
-            hash,
-        } => {
-            let key = PublicKey::from_slice(key).expect("a key");
-            let mut signature = ecdsa::Signature::from_der_lax(signature).expect("a signature");
-            signature.normalize_s();
-            let verdict = secp.verify_ecdsa(&Message::from_digest(*hash), &signature, &key);
-            black_box(verdict).expect("signed above");
-        }
-        Raw::Schnorr {
-            key,
-            signature,
-            hash,
-        } => {
-            let key = XOnlyPublicKey::from_slice(key).expect("a key");
-            let signature = schnorr::Signature::from_slice(signature).expect("a signature");
-            let verdict = secp.verify_schnorr(&signature, &Message::from_digest(*hash), &key);
-            black_box(verdict).expect("signed above");
-        }
-        Raw::Tweak {
-            internal_key,
-            tweak,
-        } => {
-            let key = XOnlyPublicKey::from_slice(internal_key).expect("a key");
-            let tweak = Scalar::from_be_bytes(*tweak).expect("below the order");
-            black_box(key.add_tweak(secp, &tweak)).expect("made above");
-        }
-    }
 }
 
 fn parse(raw: &Raw) -> Option<Parsed> {
