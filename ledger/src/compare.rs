@@ -80,6 +80,14 @@ pub enum ConflictKind {
     DoubleSpend,
 }
 
+impl ConflictKind {
+    pub(crate) const ALL: [ConflictKind; 3] = [
+        ConflictKind::SameRecipients,
+        ConflictKind::FeeBump,
+        ConflictKind::DoubleSpend,
+    ];
+}
+
 /// A coin that two branches spend in different transactions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conflict {
@@ -278,7 +286,7 @@ struct Spend {
 }
 
 /// Who gets what, in an order of its own, so that two transactions can be compared.
-fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
+pub(crate) fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
     let mut paid: Vec<(Vec<u8>, Amount)> = transaction
         .output
         .iter()
@@ -288,7 +296,8 @@ fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
     paid
 }
 
-fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
+/// What kind of difference two spends of one coin make, by who gets what in each.
+pub(crate) fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
     if a == b {
         ConflictKind::SameRecipients
     } else if a

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bitcoin::BlockHash;
 
 use crate::clock::Clock;
+use crate::events::{DEFAULT_EVENT_QUOTA, DEFAULT_EVENT_QUOTA_BYTES, DEFAULT_RETAINED_EVENTS};
 use crate::params::{Network, Params};
 use crate::rules::ScriptCheck;
 use crate::store::{Access, DEFAULT_BLOCK_FILE_SIZE, LARGE_MAP_SIZE, Place, SMALL_MAP_SIZE};
@@ -42,6 +43,13 @@ pub struct LedgerConfig {
     /// Coin changes that one commit may carry. A deep reorganisation with more of them is committed in parts: memory
     /// stays bounded, and what interrupts it is taken up by the next block or the next start.
     pub staged_changes: usize,
+    /// Events that stay in the outbox whether a subscriber needs them or not.
+    pub retained_events: u64,
+    /// Most events that stay in the outbox for the slowest lossless subscriber; at least 1. It is then told that events
+    /// are gone, and the node goes on. What is kept may exceed this by a thirty-second part.
+    pub event_quota: u64,
+    /// Most bytes of events that stay in the outbox, whoever needs them; at least 1.
+    pub event_quota_bytes: u64,
     /// Upper bound of the database in bytes: address space, not disk space.
     pub map_size: usize,
     /// Size in bytes at which a new block file is begun.
@@ -55,6 +63,9 @@ pub struct LedgerConfig {
     /// least the network's minimum of work (Bitcoin Core's `-assumevalid`). `None`: every script is run. The network's
     /// own by default.
     pub assume_valid: Option<BlockHash>,
+    /// Whether there is an index from transactions to the blocks that hold them, on every branch. Blocks that were
+    /// stored without it are indexed by [`Ledger::build_tx_index`](crate::Ledger::build_tx_index).
+    pub tx_index: bool,
 }
 
 impl LedgerConfig {
@@ -83,10 +94,14 @@ impl LedgerConfig {
             params,
             place,
             access: Access::Writer,
+            tx_index: false,
             horizon: None,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
             held_worlds: DEFAULT_HELD_WORLDS,
             staged_changes: DEFAULT_STAGED_CHANGES,
+            retained_events: DEFAULT_RETAINED_EVENTS,
+            event_quota: DEFAULT_EVENT_QUOTA,
+            event_quota_bytes: DEFAULT_EVENT_QUOTA_BYTES,
             map_size,
             block_file_size: DEFAULT_BLOCK_FILE_SIZE,
             clock: Clock::system(),

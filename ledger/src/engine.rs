@@ -6,14 +6,20 @@
 //!   bytes -> decode -> check_block -> place in the tree -> check_in_context -> connect against the parent's world
 //!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/street.rs, group.rs
 //!   most work wins, first seen on a tie; branches from behind the horizon                     engine/activate.rs
+//!   coins that two branches spend in different transactions                                   engine/conflicts.rs, rivals.rs
+//!   what of the outbox is kept, and who has acknowledged what                                 engine/outbox.rs
 //!   retirement, held worlds, checkpoints                                                      engine/tidy.rs, base.rs
 //! ```
 
 mod activate;
 mod base;
+mod conflicts;
 mod group;
+mod index;
 mod open;
 mod orphans;
+mod outbox;
+mod rivals;
 mod stored;
 mod street;
 mod tidy;
@@ -25,6 +31,7 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
 use crate::error::BlockError;
+use crate::events::Retention;
 use crate::id::BlockId;
 use crate::path::Path;
 use crate::rules::Reject;
@@ -36,6 +43,7 @@ use crate::world::WorldState;
 use group::Group;
 pub(crate) use open::open;
 use orphans::Orphans;
+use rivals::Rivals;
 
 /// The writer's own state.
 pub(crate) struct Engine {
@@ -52,12 +60,16 @@ pub(crate) struct Engine {
     /// Blocks of retired branches whose versions and journal rows still wait to be dropped, each with a path that
     /// goes through it.
     retired: Vec<(BlockId, Path)>,
-    /// Events before this one are trimmed.
-    oldest_event: u64,
+    /// What each block with versions in the overlay made and spent itself.
+    rivals: Rivals,
+    /// What is kept of the outbox.
+    retention: Retention,
     /// Blocks that the base may lag behind before it is moved.
     checkpoint_interval: u32,
     /// Coin changes after which a long reorganisation commits a part.
     staged_changes: usize,
+    /// Blocks before this one are in the transaction index.
+    index_next: u32,
     /// Whether such a part is all that was committed: the best world may not be the one with the most work.
     unfinished: bool,
 }

@@ -166,6 +166,16 @@ pub enum TransactionError {
         /// Where it was looked for.
         block: BlockHash,
     },
+    /// The transaction index is complete and has it in no block of the world's chain.
+    #[error("transaction {txid} is not confirmed at {world}{}", elsewhere_text(.elsewhere))]
+    NotInWorld {
+        /// What was asked for.
+        txid: Txid,
+        /// The world it was looked for in.
+        world: BlockHash,
+        /// Blocks of other branches that hold it.
+        elsewhere: Vec<BlockHash>,
+    },
     /// Without an index only transactions with an unspent output and those of recent blocks can be found.
     #[error(
         "transaction {txid} has no unspent output at {world} and is not in its last {searched} blocks; \
@@ -185,6 +195,18 @@ pub enum TransactionError {
     /// A block of its chain.
     #[error(transparent)]
     Block(#[from] BlockError),
+}
+
+/// Names the other blocks, as far as a message has room for them.
+fn elsewhere_text(blocks: &[BlockHash]) -> String {
+    match blocks {
+        [] => ", nor in any block here".to_owned(),
+        [block] => format!("; block {block} of another branch holds it"),
+        [block, others @ ..] => {
+            let others = others.len();
+            format!("; block {block} of another branch holds it, and {others} more")
+        }
+    }
 }
 
 impl From<StoreError> for TransactionError {

@@ -139,7 +139,7 @@ pub struct LedgerStats {
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
-    engine: Arc<Turns<Engine>>,
+    pub(crate) engine: Arc<Turns<Engine>>,
 }
 
 impl Ledger {

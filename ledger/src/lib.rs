@@ -41,6 +41,7 @@ mod submission;
 mod transaction;
 mod tree;
 mod turns;
+mod tx_index;
 mod urgency;
 mod verifier;
 mod world;
@@ -53,6 +54,10 @@ pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
 };
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
+pub use events::{
+    Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,
+    Subscription,
+};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
 pub use meter::Timings;
@@ -63,5 +68,6 @@ pub use skeleton::{KeyBlock, Skeleton};
 pub use store::{Access, Place, StoreError};
 pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
+pub use tx_index::{TransactionPlace, TxIndexProgress};
 pub use verifier::{MAX_SCRIPT_THREADS, ScriptVerifier, ThreadsError};
 pub use world::{Balance, COINBASE_MATURITY, World};

@@ -14,7 +14,7 @@ mod scripts;
 mod shards;
 mod slab;
 
-pub(crate) use coins::{CoinOverlay, Seen};
+pub(crate) use coins::{CoinOverlay, OtherSpend, Seen};
 pub(crate) use scripts::ScriptOverlay;
 
 use crate::delta::Delta;
@@ -36,10 +36,12 @@ impl Overlay {
     }
 
     /// Enters the versions of one block, whose path is `path` and which is the last on it.
-    /// No world sees them before a path with this block is handed out.
-    pub(crate) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {
-        self.coins.apply(block, path.height(), delta);
+    /// No world sees them before a path with this block is handed out. Answers with the spends of the same coins by
+    /// other blocks: of other branches, or of this one where a coin was made twice.
+    pub(crate) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) -> Vec<OtherSpend> {
+        let others = self.coins.apply(block, path.height(), delta);
         self.scripts.apply(block, path, delta);
+        others
     }
 
     /// Takes out the versions of a block that no world will see again.

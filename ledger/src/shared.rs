@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::events::Registry;
 use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
@@ -38,12 +39,16 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
+    /// With a transaction index: whether it has every stored block.
+    pub(crate) tx_index: Option<AtomicBool>,
     pub(crate) meter: Meter,
     pub(crate) overlay: Overlay,
     /// Where the overlay is complete; see `world.rs` for who may trust it when.
     pub(crate) overlay_floor: OverlayFloor,
-    /// The sequence that the next event gets, as of the last commit that readers can see the worlds of.
+    /// Wakes those who wait for [`Worlds::next_event`] to change.
     pub(crate) next_event: watch::Sender<u64>,
+    /// Those who follow events under a name.
+    pub(crate) subscribers: Mutex<Registry>,
 }
 
 /// The height above which the overlay is complete, and how often it was lowered.
@@ -85,6 +90,10 @@ pub(crate) struct Worlds {
     /// Every block inside the horizon that was connected, on any branch.
     pub(crate) live: HashMap<BlockId, Arc<WorldState>>,
     pub(crate) best: Arc<WorldState>,
+    /// The sequence that the next event gets: those before it led to these worlds.
+    pub(crate) next_event: u64,
+    /// The sequence of the oldest event that is kept.
+    pub(crate) oldest_event: u64,
 }
 
 impl Shared {

@@ -37,6 +37,7 @@ mod orphans;
 mod outbox;
 mod reader;
 mod tables;
+mod txs;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ pub use meta::BasePoint;
 pub use orphans::OrphanRow;
 pub use outbox::{CursorRow, EventRow, MAX_SUBSCRIBER_NAME};
 pub use reader::{ReadTransaction, Reader, Transaction, WriteTransaction, Writer};
+pub use txs::TxRow;
 
 use blocks::BlockFiles;
 use codec::Malformed;
@@ -195,8 +197,19 @@ impl Store {
         if config.access == Access::Writer {
             let committed = store.read()?.block_files()?;
             store.blocks.recover(&committed)?;
+            store.raise_schema()?;
         }
         Ok(store)
+    }
+
+    /// Makes an older schema that can be read the present one: older programs must not write here any more.
+    fn raise_schema(&self) -> Result<(), StoreError> {
+        if self.read()?.schema()? == meta::SCHEMA {
+            return Ok(());
+        }
+        let mut writer = self.write()?;
+        writer.put_schema()?;
+        writer.commit()
     }
 
     /// The state as of the last commit.
@@ -245,6 +258,20 @@ impl Store {
     /// [`StoreError::Corrupt`] if the frame at `position` is not there or has another length.
     pub fn read_block(&self, position: BlockPosition) -> Result<Vec<u8>, StoreError> {
         self.blocks.read(position)
+    }
+
+    /// Reads `length` bytes of a block from byte `offset` of it on. From any thread; waits for no writer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] as for [`Store::read_block`], and if the part does not lie inside the block.
+    pub fn read_part(
+        &self,
+        position: BlockPosition,
+        offset: u32,
+        length: u32,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.blocks.read_part(position, offset, length)
     }
 
     /// Where it keeps its tables and block files.

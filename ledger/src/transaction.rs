@@ -1,6 +1,9 @@
-//! Owns the search for a transaction without an index of them.
-//! Promises to find every transaction with an unspent output and those of the blocks above the base.
+//! Owns the search for a transaction in a world.
+//! Promises to find every transaction if there is an index, else those with an unspent output and those of the blocks
+//! above the base.
 //! Refuses to read the whole chain for one question.
+
+use std::sync::atomic::Ordering;
 
 use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
 
@@ -41,6 +44,19 @@ impl Ledger {
                     txid: *txid,
                     block: *block,
                 });
+        }
+        if let Some(found) = self.indexed_transaction(world, txid)? {
+            return Ok(found);
+        }
+        if let Some(index) = &self.shared.tx_index
+            && index.load(Ordering::Acquire)
+        {
+            let places = self.transaction_places(txid)?.unwrap_or_default();
+            return Err(TransactionError::NotInWorld {
+                txid: *txid,
+                world: world.hash(),
+                elsewhere: places.iter().map(|place| place.block).collect(),
+            });
         }
         if let Some(height) = height_of_a_coin(world, txid)?
             && let Some(block) = world.block_hash_at(height)

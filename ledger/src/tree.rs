@@ -385,6 +385,12 @@ impl BlockTree {
         (0..self.committed as u32).map(BlockId)
     }
 
+    /// How many blocks are stored, on all branches. Looks at every block.
+    pub(crate) fn stored_blocks(&self) -> u64 {
+        let stored = |id: &BlockId| self.committed_node(*id).position.is_some();
+        self.ids().filter(stored).count() as u64
+    }
+
     /// Every id, for the writer.
     pub(crate) fn all_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
         (0..self.nodes.length as u32).map(BlockId)

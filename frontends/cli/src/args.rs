@@ -1,6 +1,7 @@
 //! Owns what can be written on the command line, and its help.
 //! Promises that every command says with examples what it is for; refuses to look anything up.
 
+mod console;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use everett_script::Flags;
 
 use crate::at::At;
 use crate::script_arg::ScriptArg;
+pub(crate) use console::{ConsoleArgs, MonitorArgs};
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -238,6 +240,24 @@ Examples:
   everett tx --network regtest TXID --in-block 6bf3b5b8…     where it has no unspent output
   everett tx verify --network regtest TXID                   does it spend rightly?")]
     Tx(TxArgs),
+    /// A scripting prompt on a running node, or on a data directory
+    #[command(after_help = "\
+Examples:
+  everett console --network regtest                    a prompt; help() lists what there is
+  everett console -e 'worlds()'                        one expression
+  everett console -e 'block(102).tx(1).verify(0)' --json
+  everett console look.rhai                            a script from a file
+  echo 'best().height' | everett console               and from standard input
+  everett console --allow-write -e 'invalidate(\"0f9188f1…\")'
+
+Attaches to the socket that a node of this machine has in its data directory (`everett run`, `everett
+lab`). Where none runs, the data directory itself is opened for reading, and it says so.
+
+Scripts only ask, unless the node was run with --console-allow-write; on a data directory that no node
+has, --allow-write opens it for writing.
+
+Exits 1 where a script fails; the message names line and column.")]
+    Console(ConsoleArgs),
     /// Decode, verify and trace scripts; needs no ledger
     Script(ScriptArgs),
 }
@@ -246,6 +266,8 @@ Examples:
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
+    #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
@@ -274,6 +296,8 @@ pub(crate) struct LabArgs {
     pub(crate) validation: ValidationArgs,
     #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
+    #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
 }
 
 #[derive(Args)]

@@ -1,8 +1,10 @@
 //! Owns the commands: from arguments to an exit code.
 //! Promises that a command does one thing with its settings; refuses to parse or format.
 
+mod console;
 mod import;
 mod lab;
+mod monitor;
 mod run;
 mod script;
 mod tx;
@@ -66,6 +68,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
         }
         Command::Tx(args) => return tx::tx(&settings, args),
+        Command::Console(args) => return console::console(&settings, args),
         Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)

@@ -172,7 +172,9 @@ impl From<TransactionError> for Failure {
         match error {
             TransactionError::Read(error) => error.into(),
             TransactionError::Block(error) => error.into(),
-            TransactionError::NotInBlock { .. } => Failure::new(ErrorReason::TxUnknown, error),
+            TransactionError::NotInBlock { .. } | TransactionError::NotInWorld { .. } => {
+                Failure::new(ErrorReason::TxUnknown, error)
+            }
             TransactionError::NotIndexed { .. } => Failure::new(ErrorReason::IndexDisabled, error),
         }
     }

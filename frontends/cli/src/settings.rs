@@ -12,7 +12,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
-use crate::args::{AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, ValidationArgs};
+use crate::args::{
+    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MonitorArgs, ValidationArgs,
+};
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};
 
@@ -39,7 +41,7 @@ impl Settings {
     }
 
     /// The network, if the user named one.
-    fn named_network(&self) -> Result<Option<Network>, Failure> {
+    pub(crate) fn named_network(&self) -> Result<Option<Network>, Failure> {
         let name = self.chain.network.as_ref().or(self.file.network.as_ref());
         name.map(|name| Network::from_str(name).map_err(Failure::usage))
             .transpose()
@@ -163,6 +165,21 @@ impl Settings {
             grpc_tls_cert: args.grpc_tls_cert.or(file.grpc_tls_cert),
             grpc_tls_key: args.grpc_tls_key.or(file.grpc_tls_key),
             grpc_allow_open: args.grpc_allow_open || file.grpc_allow_open.unwrap_or(false),
+        }
+    }
+
+    /// The console's options with what the file adds to them.
+    pub(crate) fn monitor(&self, args: MonitorArgs) -> MonitorArgs {
+        let file = &self.file;
+        // A socket on the command line weighs more than none in the file.
+        let none_in_file = args.monitor.is_none() && file.no_monitor.unwrap_or(false);
+        MonitorArgs {
+            monitor: args
+                .monitor
+                .or_else(|| file.monitor.clone().map(Some)),
+            no_monitor: args.no_monitor || none_in_file,
+            console_allow_write: args.console_allow_write
+                || file.console_allow_write.unwrap_or(false),
         }
     }
 

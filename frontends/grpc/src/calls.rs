@@ -41,6 +41,10 @@ impl Calls {
         }
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     pub(crate) fn lab(&self) -> bool {
         self.handle.lab()
     }

@@ -41,6 +41,8 @@ pub struct GrpcConfig {
     pub keepalive: Duration,
     /// How many worlds clients may pin, and how long.
     pub pins: PinLimits,
+    /// How many event streams there may be, and how slow.
+    pub streams: StreamLimits,
 }
 
 impl Default for GrpcConfig {
@@ -56,6 +58,7 @@ impl Default for GrpcConfig {
             max_time: None,
             keepalive: DEFAULT_KEEPALIVE,
             pins: PinLimits::default(),
+            streams: StreamLimits::default(),
         }
     }
 }
@@ -86,6 +89,24 @@ impl Default for PinLimits {
             quota: 32,
             default_ttl: Duration::from_secs(10 * 60),
             max_ttl: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// How many event streams there may be, and how slow.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Most event streams open at once; more are refused with `OVERLOADED`. Default 4,096.
+    pub max_streams: usize,
+    /// How long a client may leave what it was sent unread, before it is cut off with `SLOW_CONSUMER`. Default 30 s.
+    pub slow_consumer: Duration,
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits {
+            max_streams: 4_096,
+            slow_consumer: Duration::from_secs(30),
         }
     }
 }

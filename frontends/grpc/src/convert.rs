@@ -3,7 +3,10 @@
 
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Amount, BlockHash, OutPoint, Script, Work};
-use everett_ledger::{BlockInfo, ChainStatus, Coin, Conflict, ConflictKind, Network, Outcome, Tip};
+use everett_ledger::{
+    BlockInfo, ChainStatus, Coin, Conflict, ConflictKind, Cursor, Delivery, EventKind, Ledger,
+    Network, Outcome, Tip,
+};
 use everett_proto::v1;
 use prost_types::Timestamp;
 
@@ -142,6 +145,49 @@ pub(crate) fn header(info: &BlockInfo) -> v1::BlockHeader {
         reject_reason: info.reject_reason.clone().unwrap_or_default(),
         raw: bitcoin::consensus::serialize(header),
         first_seen_time: Some(time(info.first_seen)),
+    }
+}
+
+pub(crate) fn cursor(cursor: Cursor) -> v1::EventCursor {
+    v1::EventCursor {
+        seq: cursor.seq,
+        block_hash: cursor.block.to_string(),
+    }
+}
+
+fn event_kind(kind: EventKind) -> v1::EventKind {
+    match kind {
+        EventKind::TipAdded => v1::EventKind::TipAdded,
+        EventKind::TipExtended => v1::EventKind::TipExtended,
+        EventKind::BestChanged => v1::EventKind::BestChanged,
+        EventKind::TipRetired => v1::EventKind::TipRetired,
+        EventKind::BlockInvalid => v1::EventKind::BlockInvalid,
+        EventKind::Checkpointed => v1::EventKind::Checkpointed,
+        EventKind::ConflictFound => v1::EventKind::ConflictFound,
+    }
+}
+
+/// An event on its way to a client; how watched scripts changed is left open.
+pub(crate) fn event(ledger: &Ledger, delivery: &Delivery) -> v1::Event {
+    let event = &delivery.event;
+    let hashes = |hashes: &[BlockHash]| hashes.iter().map(BlockHash::to_string).collect();
+    let height = |hash| ledger.block_info(&hash).map_or(0, |info| info.height);
+    v1::Event {
+        seq: delivery.seq,
+        kind: event_kind(event.kind).into(),
+        from_hash: event.from.to_string(),
+        to_hash: event.to.to_string(),
+        fork_hash: event.fork.to_string(),
+        from_height: height(event.from),
+        to_height: height(event.to),
+        undone: hashes(&event.undone),
+        applied: hashes(&event.applied),
+        time: Some(time(event.time)),
+        cursor: Some(cursor(delivery.cursor)),
+        conflicts: event.conflicts.iter().map(conflict).collect(),
+        unlisted_conflict_count: event.unlisted,
+        changes: Vec::new(),
+        changes_unknown: false,
     }
 }
 

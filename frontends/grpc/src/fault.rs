@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 
 use everett_ledger::{
-    BlockError, CompareError, ReadError, StoreError, TransactionError, WorldError,
+    BlockError, CompareError, EventsError, ReadError, StoreError, TransactionError, WorldError,
 };
-use everett_node::CallError;
+use everett_node::{CallError, StreamError};
 use everett_proto::ERROR_DOMAIN;
 use everett_proto::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::event_service::at_cursor;
 
 /// A failed call.
 #[derive(Debug)]
@@ -224,8 +226,65 @@ impl From<TransactionError> for Fault {
             )
             .with("txid", txid)
             .with("index", "txs"),
+            TransactionError::NotInWorld { txid, .. } => {
+                Fault::new(Code::NotFound, ErrorReason::TxUnknown, message).with("txid", txid)
+            }
             TransactionError::Read(error) => error.into(),
             TransactionError::Block(error) => error.into(),
+        }
+    }
+}
+
+impl From<EventsError> for Fault {
+    fn from(error: EventsError) -> Fault {
+        let message = error.to_string();
+        match error {
+            EventsError::CursorExpired { cursor, oldest } => {
+                let fault = Fault::new(Code::OutOfRange, ErrorReason::CursorExpired, message);
+                at_cursor(fault, cursor).with("oldest", oldest)
+            }
+            EventsError::CursorAhead { seq, next } => {
+                Fault::new(Code::OutOfRange, ErrorReason::CursorAhead, message)
+                    .with("seq", seq)
+                    .with("next", next)
+            }
+            EventsError::UnknownBlocks { last, .. } => {
+                Fault::new(Code::NotFound, ErrorReason::BlockUnknown, message)
+                    .with("block_hash", last)
+            }
+            EventsError::EmptyLocator => Fault::field("locator.block_hashes", message),
+            EventsError::BadName { .. } => Fault::field("subscriber", message),
+            EventsError::Unregistered { name } => {
+                Fault::new(Code::NotFound, ErrorReason::SubscriberUnknown, message)
+                    .with("subscriber", name)
+            }
+            EventsError::OtherPolicy { name, registered } => Fault::new(
+                Code::FailedPrecondition,
+                ErrorReason::SubscriberPolicy,
+                message,
+            )
+            .with("subscriber", name)
+            .with("policy", registered.as_str()),
+            EventsError::TooMany { limit } => Fault::new(
+                Code::ResourceExhausted,
+                ErrorReason::SubscriberQuota,
+                message,
+            )
+            .with("quota", limit),
+            EventsError::Unnamed => Fault::new(Code::Internal, ErrorReason::Internal, message),
+            EventsError::ReadOnly | EventsError::Outdated => {
+                Fault::new(Code::FailedPrecondition, ErrorReason::ReadOnly, message)
+            }
+            EventsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StreamError> for Fault {
+    fn from(error: StreamError) -> Fault {
+        match error {
+            StreamError::Events(error) => error.into(),
+            StreamError::Call(error) => error.into(),
         }
     }
 }

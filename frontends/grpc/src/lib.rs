@@ -13,6 +13,9 @@ mod chain_service;
 mod config;
 mod convert;
 mod deadline;
+mod event_service;
+mod event_stream;
+mod event_wish;
 mod fault;
 mod incoming;
 mod lab_service;
@@ -25,7 +28,7 @@ mod server;
 mod world_service;
 
 pub use auth::{BearerToken, InvalidToken};
-pub use config::{GrpcConfig, PinLimits, TlsFiles};
+pub use config::{GrpcConfig, PinLimits, StreamLimits, TlsFiles};
 pub use server::{BoundAddress, Grpc, GrpcError};
 
 /// Longest request that is decoded, in bytes: 4 MiB and one block of the largest size.
@@ -33,6 +36,12 @@ pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024 + 4_000_000;
 
 /// Most scripts in one BatchGetBalances call.
 pub const MAX_BATCH_SCRIPTS: usize = 1_000;
+
+/// Most scripts that one stream of events watches.
+pub const MAX_WATCHED_SCRIPTS: usize = 10_000;
+
+/// Most blocks in a locator.
+pub const MAX_LOCATOR_BLOCKS: usize = 1_000;
 
 /// Size of a page when the request leaves it open.
 pub const DEFAULT_PAGE_SIZE: usize = 100;

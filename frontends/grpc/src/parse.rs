@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::hex::FromHex;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, Txid};
-use everett_ledger::{Network, ScriptHash};
+use everett_ledger::{Cursor, Network, ScriptHash};
 use everett_proto::v1;
 use everett_proto::v1::script::Script as Named;
 
@@ -130,6 +130,15 @@ fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault
         ));
     }
     Ok(address.assume_checked().script_pubkey())
+}
+
+/// Where a subscriber stands.
+pub(crate) fn cursor(field: &str, cursor: Option<v1::EventCursor>) -> Result<Cursor, Fault> {
+    let cursor = cursor.ok_or_else(|| Fault::field(field, "a cursor is missing"))?;
+    Ok(Cursor {
+        seq: cursor.seq,
+        block: block_hash(&format!("{field}.block_hash"), &cursor.block_hash)?,
+    })
 }
 
 /// A header's time, in unix seconds.

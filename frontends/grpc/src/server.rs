@@ -12,6 +12,7 @@ use std::time::Duration;
 use everett_node::{Frontend, FrontendError, Handle, Phase, Starting, StopSignal, Task};
 use everett_proto::FILE_DESCRIPTOR_SET;
 use everett_proto::v1::chain_service_server::ChainServiceServer;
+use everett_proto::v1::event_service_server::EventServiceServer;
 use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
@@ -30,6 +31,7 @@ use crate::auth::Door;
 use crate::calls::Calls;
 use crate::chain_service::Chain;
 use crate::config::{GrpcConfig, TlsFiles};
+use crate::event_service::Events;
 use crate::incoming;
 use crate::lab_service::Lab;
 use crate::ledger_service::LedgerReads;
@@ -46,11 +48,12 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 5] = [
+const HEALTH_NAMES: [&str; 6] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
     ChainServiceServer::<Chain>::NAME,
+    EventServiceServer::<Events>::NAME,
     LabServiceServer::<Lab>::NAME,
 ];
 
@@ -284,6 +287,10 @@ fn services(mut server: Server, config: &GrpcConfig, calls: Calls) -> Result<Rou
             calls.clone()
         ))))
         .add_service(guarded!(ChainServiceServer::new(Chain::new(calls.clone()))))
+        .add_service(guarded!(EventServiceServer::new(Events::new(
+            calls.clone(),
+            config.streams
+        ))))
         .add_service(guarded!(LabServiceServer::new(Lab::new(calls))));
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use everett_ledger::{LedgerConfig, Network};
 
 use crate::error::NodeError;
+use crate::supervisor::BackOff;
 
 /// Reads that may run at once unless it is configured otherwise.
 const DEFAULT_READERS: usize = 32;
@@ -23,6 +24,8 @@ pub struct NodeConfig {
     pub readers: usize,
     /// How long a frontend may take to stop before it is cut off.
     pub stop_grace: Duration,
+    /// When a frontend that failed is started again.
+    pub back_off: BackOff,
 }
 
 impl NodeConfig {
@@ -33,6 +36,7 @@ impl NodeConfig {
             lab: false,
             readers: DEFAULT_READERS,
             stop_grace: DEFAULT_STOP_GRACE,
+            back_off: BackOff::default(),
         }
     }
 

@@ -28,11 +28,12 @@ pub trait Frontend: Send + Sync + 'static {
 
     /// Starts it: binds what it needs, spawns its task, and returns once it serves.
     ///
-    /// It may be called again after its task has ended: a frontend can be restarted.
+    /// It is called again, with the same handle, after its task has ended in an error or a panic: with a name for its
+    /// subscription it goes on where it was.
     ///
     /// # Errors
     ///
-    /// Whatever kept it from serving; the node then does not start.
+    /// Whatever kept it from serving: the first time the node then does not start, later it is tried again.
     fn start(&self, handle: Handle) -> Starting<'_>;
 
     /// Asks it to finish, after the handle's [`StopSignal`](crate::StopSignal) was given; its task should end soon after.

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use everett_ledger::Ledger;
+use everett_ledger::{Ledger, StoreError};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::NodeConfig;
 use crate::error::CallError;
+use crate::health::{FrontendHealth, Health};
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
@@ -22,6 +24,8 @@ pub struct Handle {
     shared: Arc<Shared>,
     /// Given when this frontend is to stop.
     stop: StopSignal,
+    /// How this frontend fares.
+    health: Arc<Health>,
 }
 
 /// What the handles of all frontends share.
@@ -33,6 +37,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// Given when the whole node is asked to stop.
     shutdown: StopSignal,
+    /// How all frontends fare, in the order in which they started.
+    frontends: Mutex<Vec<Arc<Health>>>,
 }
 
 impl Handle {
@@ -45,17 +51,38 @@ impl Handle {
                 writers: Arc::new(Semaphore::new(WRITERS)),
                 phase: watch::Sender::new(Phase::Ready),
                 shutdown: StopSignal::new(),
+                frontends: Mutex::default(),
             }),
             stop: StopSignal::new(),
+            health: Arc::new(Health::new("node")),
         }
     }
 
-    /// A handle on the same node with a stop signal of its own.
-    pub(crate) fn for_frontend(&self) -> Handle {
+    /// A handle on the same node with a stop signal and a health of its own.
+    pub(crate) fn for_frontend(&self, name: &str) -> Handle {
+        let health = Arc::new(Health::new(name));
+        self.shared.frontends.lock().push(health.clone());
         Handle {
             shared: self.shared.clone(),
             stop: StopSignal::new(),
+            health,
         }
+    }
+
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// How each frontend fares, in the order in which they started. Reads the time of an event for each that follows
+    /// events; no more than some microseconds.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn frontends(&self) -> Result<Vec<FrontendHealth>, StoreError> {
+        let frontends = self.shared.frontends.lock().clone();
+        let look = |health: &Arc<Health>| health.look(&self.shared.ledger);
+        frontends.iter().map(look).collect()
     }
 
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].

@@ -3,22 +3,28 @@
 //! Refuses to know any frontend: what is in-tree uses nothing that an outside crate could not use.
 //!
 //! ```text
-//!   Node::builder(config) -> opens the ledger -> Frontend::start(Handle) … -> wait -> Frontend::stop … in reverse
+//!   Node::builder(config) -> opens the ledger -> Frontend::start(Handle) … -> wait, restart what fails -> Frontend::stop … in reverse
 //! ```
 
 mod config;
 mod error;
 mod frontend;
 mod handle;
+mod health;
 pub mod import;
 mod node;
 mod phase;
 mod stop;
+mod stream;
+mod supervisor;
 
 pub use config::NodeConfig;
 pub use error::{CallError, NodeError};
 pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
 pub use handle::Handle;
+pub use health::{FrontendHealth, FrontendState, Lag};
 pub use node::{Node, NodeBuilder};
 pub use phase::Phase;
 pub use stop::StopSignal;
+pub use stream::{EventStream, StreamError};
+pub use supervisor::{BackOff, FIRST_BACK_OFF, LONGEST_BACK_OFF, RAN_WELL};

@@ -1,18 +1,23 @@
 //! Owns the life of a node: open, start, wait, stop.
 //! Promises an ordered end: the last frontend started stops first, and the ledger is let go when all have stopped.
-//! Refuses to die with a frontend: one that fails while it serves is reported, the others go on.
+//! Refuses to die with a frontend: one that fails while it serves is started again, the others go on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use everett_ledger::Ledger;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::config::NodeConfig;
 use crate::error::{CallError, NodeError};
-use crate::frontend::{Frontend, Task};
+use crate::frontend::Frontend;
 use crate::handle::{Handle, NodeShape};
+use crate::health::FrontendState;
+use crate::supervisor::{BackOff, start, supervise};
+
+/// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
+const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(5);
 
 /// Collects what a node is made of.
 pub struct NodeBuilder {
@@ -35,15 +40,18 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let shape = NodeShape::from(&self.config);
-        let stop_grace = self.config.stop_grace;
+        let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
         let opening = self.config.ledger;
         let ledger = tokio::task::spawn_blocking(move || Ledger::open(opening))
             .await
             .map_err(|_| CallError::Panicked)??;
+        let handle = Handle::new(ledger, &shape);
         let mut node = Node {
-            handle: Handle::new(ledger, &shape),
             running: Vec::with_capacity(self.frontends.len()),
             stop_grace,
+            back_off,
+            cursors: tokio::spawn(keep_saving_cursors(handle.clone())),
+            handle,
         };
         for frontend in self.frontends {
             if let Err(failed) = node.start_frontend(frontend).await {
@@ -71,6 +79,9 @@ pub struct Node {
     /// In the order in which they started.
     running: Vec<Running>,
     stop_grace: Duration,
+    back_off: BackOff,
+    /// Takes acknowledged cursors to disk.
+    cursors: JoinHandle<()>,
 }
 
 /// A frontend that was started.
@@ -109,20 +120,23 @@ impl Node {
         while let Some(running) = self.running.pop() {
             running.stop(self.stop_grace).await;
         }
+        self.cursors.abort();
+        save_cursors(&self.handle).await;
         self.handle.close().await;
     }
 
     async fn start_frontend(&mut self, frontend: Arc<dyn Frontend>) -> Result<(), NodeError> {
-        let handle = self.handle.for_frontend();
-        let task = frontend
-            .start(handle.clone())
+        let handle = self.handle.for_frontend(frontend.name());
+        let task = start(&frontend, &handle)
             .await
             .map_err(|source| NodeError::Frontend {
                 name: frontend.name().to_owned(),
                 source,
             })?;
+        handle.health().set_state(FrontendState::Running);
         info!(frontend = frontend.name(), "started");
-        let supervisor = tokio::spawn(supervise(frontend.clone(), handle.clone(), task));
+        let supervised = supervise(frontend.clone(), handle.clone(), task, self.back_off);
+        let supervisor = tokio::spawn(supervised);
         self.running.push(Running {
             frontend,
             handle,
@@ -147,29 +161,34 @@ impl Running {
                 "did not stop in time and is cut off"
             );
             self.supervisor.abort();
+            self.handle.health().set_state(FrontendState::Stopped);
         }
     }
 }
 
-/// Stays with a frontend until it ends.
-async fn supervise(frontend: Arc<dyn Frontend>, handle: Handle, task: Task) {
-    let mut task = CutOff(task);
-    let end = (&mut task.0).await;
-    let name = frontend.name();
-    match end {
-        Ok(Ok(())) if handle.stop_signal().is_given() => info!(frontend = name, "stopped"),
-        Ok(Ok(())) => warn!(frontend = name, "ended by itself"),
-        Ok(Err(failed)) => error!(frontend = name, error = %failed, "failed"),
-        Err(lost) => error!(frontend = name, error = %lost, "was lost"),
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.cursors.abort();
     }
 }
 
-/// Cuts a frontend's task off when its supervisor is.
-struct CutOff(Task);
+/// Takes acknowledged cursors to disk now and then.
+async fn keep_saving_cursors(handle: Handle) {
+    loop {
+        tokio::time::sleep(CURSORS_SAVED_EVERY).await;
+        save_cursors(&handle).await;
+    }
+}
 
-impl Drop for CutOff {
-    fn drop(&mut self) {
-        self.0.abort();
+/// Takes acknowledged cursors to disk, if there are any that are not there yet.
+async fn save_cursors(handle: &Handle) {
+    if !handle.ledger().has_unsaved_cursors() {
+        return;
+    }
+    match handle.write(|ledger| ledger.save_cursors()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(%error, "cursors were not saved; it is tried again"),
+        Err(error) => warn!(%error, "cursors were not saved"),
     }
 }
 

@@ -5,6 +5,7 @@
 use bitcoin::BlockHash;
 
 use super::group::Group;
+use super::rivals::Rivals;
 use super::stored::read_stored;
 use crate::delta::Delta;
 use crate::events::{Event, EventKind};
@@ -52,6 +53,8 @@ impl Group<'_> {
                 let id = on_path(&best, height)?;
                 let delta = self.restore_delta(id, height)?;
                 self.shared.overlay.unsettle(id, height, &delta);
+                self.entered.push(id);
+                self.engine.rivals.enter(id, height, None);
                 self.staged_changes += delta.len();
                 self.lowered.push(Lowered { height, id, delta });
             }
@@ -109,6 +112,7 @@ pub(super) fn advance(
     best: &WorldState,
     from: BasePoint,
     height: u32,
+    rivals: &mut Rivals,
 ) -> Result<(), StoreError> {
     let mut writer = shared.store.write()?;
     let mut folded = Vec::new();
@@ -129,15 +133,16 @@ pub(super) fn advance(
         writer.delete_delta(*height, *id)?;
     }
     let (old, new) = (shared.hash(from.block), shared.hash(to.block));
-    writer.append_event(
-        &Event::step(EventKind::Checkpointed, old, new, shared.clock.now()).encode(),
-    )?;
+    let event = Event::step(EventKind::Checkpointed, old, new, shared.clock.now());
+    writer.append_event_by(|row| event.encode(row))?;
     let next_event = writer.next_event_seq()?;
     writer.commit()?;
+    shared.worlds.write().next_event = next_event;
     // From here on a reader with an older transaction notices and asks again; see world.rs.
     shared.overlay_floor.raise(height);
     for (_, id, delta) in &folded {
         shared.overlay.settle(*id, delta);
+        rivals.leave(*id);
     }
     shared.tell_next_event(next_event);
     tracing::debug!(height, "checkpoint");

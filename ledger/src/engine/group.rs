@@ -10,6 +10,7 @@ use bitcoin::BlockHash;
 use super::Engine;
 use super::base::Lowered;
 use super::orphans::Orphan;
+use super::outbox::OutboxCommit;
 use super::stored::read_stored;
 use super::tidy::Retirement;
 use crate::decode::DecodedBlock;
@@ -20,9 +21,6 @@ use crate::shared::Shared;
 use crate::store::{StoreError, Writer, failpoint};
 use crate::tree::Node;
 use crate::world::WorldState;
-
-/// Events kept in the outbox, at least.
-const RETAINED_EVENTS: u64 = 1_000_000;
 
 /// A change of the waiting blocks that a rollback takes back.
 pub(super) enum OrphanChange {
@@ -43,6 +41,8 @@ pub(super) struct Group<'g> {
     pub(super) writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
     staged_at: HashMap<BlockId, usize>,
+    /// Blocks whose versions this group entered.
+    pub(super) entered: Vec<BlockId>,
     pub(super) staged_changes: usize,
     /// Blocks that the base gives back with the next commit, highest first.
     pub(super) lowered: Vec<Lowered>,
@@ -65,6 +65,7 @@ impl<'g> Group<'g> {
             writer,
             staged: Vec::new(),
             staged_at: HashMap::new(),
+            entered: Vec::new(),
             staged_changes: 0,
             lowered: Vec::new(),
             orphan_changes: Vec::new(),
@@ -110,7 +111,9 @@ impl<'g> Group<'g> {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), StoreError> {
-        self.writer().append_event(&event.encode()).map(drop)
+        self.writer()
+            .append_event_by(|row| event.encode(row))
+            .map(drop)
     }
 
     pub(super) fn stage(&mut self, world: Arc<WorldState>, delta: Delta) {
@@ -121,6 +124,11 @@ impl<'g> Group<'g> {
         self.staged_changes += delta.len();
         self.staged_at.insert(world.id, self.staged.len());
         self.staged.push(Staged { world, delta });
+    }
+
+    /// What the last staged block did to the coins.
+    pub(super) fn last_delta(&self) -> Option<&Delta> {
+        self.staged.last().map(|staged| &staged.delta)
     }
 
     pub(super) fn read_block(&self, id: BlockId) -> Result<DecodedBlock, StoreError> {
@@ -164,14 +172,14 @@ impl<'g> Group<'g> {
             if let Some(retirement) = &retirement {
                 self.write_retirement(&mut writer, retirement)?;
             }
-            let next_event = writer.next_event_seq()?;
+            let outbox = self.engine.write_outbox(&mut writer)?;
             meter.commit.time(usize::MAX, || writer.commit())?;
-            Ok(next_event)
+            Ok(outbox)
         });
         match committed {
-            Ok(next_event) => {
-                self.publish(retirement);
-                self.shared.tell_next_event(next_event);
+            Ok(outbox) => {
+                self.publish(retirement, &outbox);
+                self.engine.outbox_committed(outbox);
                 Ok(())
             }
             Err(error) => {
@@ -188,17 +196,11 @@ impl<'g> Group<'g> {
         }
         writer.put_best(self.best.id)?;
         writer.put_meta_u64("sequence", self.engine.sequence)?;
-        // Now and then, so that a commit is not slower for it.
-        let next = writer.next_event_seq()?;
-        if next > self.engine.oldest_event + RETAINED_EVENTS + RETAINED_EVENTS / 16 {
-            writer.trim_outbox(next - RETAINED_EVENTS)?;
-            self.engine.oldest_event = next - RETAINED_EVENTS;
-        }
         Ok(())
     }
 
     /// Shows readers what was committed, all of it at one moment.
-    fn publish(&mut self, retirement: Option<Retirement>) {
+    fn publish(&mut self, retirement: Option<Retirement>, outbox: &OutboxCommit) {
         let shared = self.shared;
         let (mut tree, mut worlds) = (shared.tree.write(), shared.worlds.write());
         tree.publish();
@@ -206,6 +208,7 @@ impl<'g> Group<'g> {
             worlds.live.insert(staged.world.id, staged.world);
         }
         let old = std::mem::replace(&mut worlds.best, self.best.clone());
+        outbox.publish(&mut worlds);
         self.engine.leave_behind(&old, &worlds);
         if let Some(retirement) = retirement {
             self.engine.retire(retirement, &tree, &mut worlds);
@@ -213,6 +216,7 @@ impl<'g> Group<'g> {
         drop((tree, worlds));
         self.staged_at.clear();
         self.staged_changes = 0;
+        self.entered.clear();
         self.lowered.clear();
         self.orphan_changes.clear();
         self.sequence_before = self.engine.sequence;
@@ -224,6 +228,9 @@ impl<'g> Group<'g> {
         }
         self.staged_at.clear();
         self.staged_changes = 0;
+        for id in self.entered.drain(..) {
+            self.engine.rivals.leave(id);
+        }
         self.raise_base_again();
         self.shared.tree.write().rollback();
         for change in self.orphan_changes.drain(..).rev() {

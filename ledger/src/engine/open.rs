@@ -1,19 +1,21 @@
 //! Owns the way from a data directory to a running engine: tree, overlay and worlds come back as they were committed.
 //! Promises that no block is validated again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::Engine;
 use super::base::base_limit;
 use super::group::Group;
 use super::orphans::{Orphan, Orphans};
+use super::rivals::Rivals;
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
+use crate::events::{Event, EventKind, Registry, Retention};
 use crate::id::BlockId;
 use crate::meter::Meter;
 use crate::overlay::Overlay;
@@ -28,6 +30,11 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     if config.checkpoint_interval == 0 {
         return Err(OpenError::Settings(
             "the checkpoint interval must be at least one block".into(),
+        ));
+    }
+    if config.event_quota == 0 || config.event_quota_bytes == 0 {
+        return Err(OpenError::Settings(
+            "the quota of events must leave room for one at least".into(),
         ));
     }
     let store = Store::open(StoreConfig {
@@ -48,15 +55,20 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .or(loaded.horizon)
         .unwrap_or(config.params.default_horizon);
     let best_height = loaded.best.height();
-    let own_horizon = config.horizon.or(loaded.horizon).is_some();
-    let young = !own_horizon && loaded.base == BasePoint::GENESIS && best_height <= YOUNG_CHAIN;
-    let floor = if young {
-        0
-    } else {
-        best_height.saturating_sub(horizon)
+    let may_be_young = loaded.base == BasePoint::GENESIS && best_height <= YOUNG_CHAIN;
+    let young = may_be_young && config.horizon.or(loaded.horizon).is_none();
+    let floor = match young {
+        true => 0,
+        false => best_height.saturating_sub(horizon),
+    };
+    // What the last process kept live: a branch below that was retired by it, and it said so.
+    let old_floor = match loaded.horizon {
+        None if may_be_young => 0,
+        old => best_height.saturating_sub(old.unwrap_or(config.params.default_horizon)),
     };
     let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
     let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
+    let mut newly_retired: BTreeMap<BlockId, u32> = BTreeMap::new();
     for (id, path) in loaded.paths {
         let node = loaded.tree.node(id);
         let fork = path.fork_height(&loaded.best.path);
@@ -66,12 +78,29 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             }
             live.insert(id, WorldState::new(id, node.hash, node.chainwork, path));
         } else if fork < node.height {
+            if fork >= old_floor {
+                newly_retired.insert(id, fork);
+            }
             retired.push((id, path));
         }
     }
+    let retirements = retirements(
+        &loaded.tree,
+        &loaded.best,
+        &newly_retired,
+        config.clock.now(),
+    );
     live.insert(loaded.best.id, loaded.best.clone());
     let best = loaded.best;
+    let tx_index = match config.tx_index {
+        true => {
+            let indexed = store.read()?.indexed_blocks()?;
+            Some(AtomicBool::new(indexed >= loaded.tree.stored_blocks()))
+        }
+        false => None,
+    };
     let shared = Arc::new(Shared {
+        tx_index,
         params: config.params,
         horizon,
         young: AtomicBool::new(young),
@@ -83,20 +112,16 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         worlds: RwLock::new(Worlds {
             live,
             best: best.clone(),
+            next_event: loaded.next_event,
+            oldest_event: loaded.oldest_event,
         }),
         meter: Meter::default(),
         overlay: loaded.overlay,
         overlay_floor: OverlayFloor::new(loaded.base.height),
         next_event: watch::Sender::new(loaded.next_event),
+        subscribers: Mutex::new(loaded.subscribers),
     });
     if config.access == Access::Writer {
-        if let Some(horizon) = config.horizon
-            && loaded.horizon != Some(horizon)
-        {
-            let mut writer = shared.store.write()?;
-            writer.put_meta_u64("horizon", u64::from(horizon))?;
-            writer.commit()?;
-        }
         let (tree, mut worlds) = (shared.tree.read(), shared.worlds.write());
         for height in floor..best_height {
             if let Some(id) = best.path.at(height) {
@@ -111,7 +136,6 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .meter
         .orphans
         .store(loaded.orphans.len(), Ordering::Relaxed);
-    let oldest_event = shared.store.read()?.oldest_event_seq()?.unwrap_or(0);
     let mut engine = Engine {
         shared: shared.clone(),
         orphans: loaded.orphans,
@@ -120,18 +144,61 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         held: VecDeque::new(),
         held_quota: config.held_worlds,
         retired,
-        oldest_event,
+        rivals: loaded.rivals,
+        retention: Retention {
+            retained: config.retained_events,
+            quota: config.event_quota,
+            quota_bytes: config.event_quota_bytes,
+        },
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
+        index_next: 0,
         unfinished: false,
     };
     if config.access == Access::Writer {
+        if let Some(horizon) = config.horizon
+            && loaded.horizon != Some(horizon)
+        {
+            engine.change_horizon(horizon, &retirements)?;
+        }
         engine.take_up(loaded.base)?;
     }
     Ok((shared, engine))
 }
 
+/// What is to be said of branches that a smaller horizon than last time retires: for each its tip, and where it left
+/// the best chain.
+fn retirements(
+    tree: &BlockTree,
+    best: &WorldState,
+    retired: &BTreeMap<BlockId, u32>,
+    now: u64,
+) -> Vec<Event> {
+    let is_tip = |id: BlockId| {
+        let children = tree.node(id).children();
+        !children.iter().any(|child| retired.contains_key(child))
+    };
+    let tips = retired.iter().filter(|(id, _)| is_tip(**id));
+    tips.filter_map(|(id, fork)| {
+        let fork = tree.node(best.path.at(*fork)?).hash;
+        let tip = tree.node(*id).hash;
+        Some(Event::step(EventKind::TipRetired, fork, tip, now))
+    })
+    .collect()
+}
+
 impl Engine {
+    /// Remembers another horizon than last time, and says in the same commit what it retires.
+    fn change_horizon(&mut self, horizon: u32, retirements: &[Event]) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let mut writer = shared.store.write()?;
+        writer.put_meta_u64("horizon", u64::from(horizon))?;
+        for event in retirements {
+            writer.append_event_by(|row| event.encode(row))?;
+        }
+        self.commit_outbox(writer)
+    }
+
     /// Does what the last process left undone.
     fn take_up(&mut self, base: BasePoint) -> Result<(), StoreError> {
         let shared = self.shared.clone();
@@ -180,6 +247,7 @@ fn create(store: &Store, config: &LedgerConfig) -> Result<(), StoreError> {
 struct Loaded {
     tree: BlockTree,
     overlay: Overlay,
+    rivals: Rivals,
     base: BasePoint,
     best: Arc<WorldState>,
     /// Paths of the base and of every block above it that was connected.
@@ -188,6 +256,8 @@ struct Loaded {
     sequence: u64,
     horizon: Option<u32>,
     next_event: u64,
+    oldest_event: u64,
+    subscribers: Registry,
 }
 
 impl Loaded {
@@ -207,7 +277,7 @@ impl Loaded {
                 base.block
             )));
         }
-        let overlay = Overlay::new();
+        let (overlay, mut rivals) = (Overlay::new(), Rivals::default());
         let mut paths = HashMap::from([(base.block, path_from_genesis(&tree, base.block))]);
         // Keys are (height, block): parents come before their children.
         for row in reader.journal()? {
@@ -229,6 +299,7 @@ impl Loaded {
                 ));
             }
             overlay.apply(row.block, &path, &row.delta);
+            rivals.enter(row.block, row.height, None);
             paths.insert(row.block, path);
         }
         let best_path = paths
@@ -255,7 +326,10 @@ impl Loaded {
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
         let next_event = reader.next_event_seq()?;
         Ok(Loaded {
+            rivals,
             next_event,
+            oldest_event: reader.oldest_event_seq()?.unwrap_or(next_event),
+            subscribers: Registry::load(&reader)?,
             overlay,
             base,
             best,

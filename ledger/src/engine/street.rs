@@ -168,6 +168,7 @@ impl<'g> Group<'g> {
             node.progress = Progress::Stored;
             node.tx_count = block.transactions.len() as u32;
         });
+        self.index(id, block)?;
         if self.node(parent).sequence == 0 {
             // An ancestor's block is missing; this one is connected when that comes.
             return self.accepted(id);
@@ -342,8 +343,8 @@ impl<'g> Group<'g> {
             let work = || connect(block, &chain, &coins, params, scripts);
             (self.shared.meter.connect).time(block.transactions.len(), work)
         };
-        let delta = match connected {
-            Ok(connected) => connected.delta,
+        let (delta, passing) = match connected {
+            Ok(connected) => (connected.delta, connected.passing),
             Err(ConnectError::Reject(reject)) => return Ok(Err(reject)),
             Err(ConnectError::Source(error)) => return Err(error),
         };
@@ -354,7 +355,7 @@ impl<'g> Group<'g> {
             .meter
             .journal
             .time(delta.len(), || writer.put_delta(path.height(), id, &delta))?;
-        shared
+        let others = shared
             .meter
             .overlay
             .time(delta.len(), || shared.overlay.apply(id, &path, &delta));
@@ -362,8 +363,12 @@ impl<'g> Group<'g> {
             .meter
             .changes
             .fetch_add(delta.len() as u64, Ordering::Relaxed);
+        self.entered.push(id);
+        self.engine.rivals.enter(id, path.height(), Some(passing));
         self.update(id, |node| node.progress = Progress::Connected);
-        self.give_world(id, path, delta)?;
+        let world = self.give_world(id, path, delta)?;
+        self.tell_conflicts(&world, block, others)?;
+        self.make_best_if_heaviest(world)?;
         Ok(Ok(()))
     }
 
@@ -384,12 +389,18 @@ impl<'g> Group<'g> {
         }
         let path = self.path_to(node.parent.unwrap_or(BlockId::GENESIS));
         // They were entered by an earlier group: a rollback of this one leaves them alone.
-        self.give_world(id, path.extended(id), Delta::default())?;
+        let world = self.give_world(id, path.extended(id), Delta::default())?;
+        self.make_best_if_heaviest(world)?;
         Ok(true)
     }
 
-    /// Stages the world at a block that holds, says so, and makes it the best one if it has the most work.
-    fn give_world(&mut self, id: BlockId, path: Path, delta: Delta) -> Result<(), StoreError> {
+    /// Stages the world at a block that holds, and says so.
+    fn give_world(
+        &mut self,
+        id: BlockId,
+        path: Path,
+        delta: Delta,
+    ) -> Result<Arc<WorldState>, StoreError> {
         let node = self.node(id);
         let world = WorldState::new(id, node.hash, node.chainwork, path);
         self.stage(world.clone(), delta);
@@ -400,10 +411,14 @@ impl<'g> Group<'g> {
         };
         let event = Event::step(kind, node.header.prev_blockhash, node.hash, self.now());
         self.event(&event)?;
-        if world.chainwork > self.best.chainwork {
-            self.make_best(world)?;
+        Ok(world)
+    }
+
+    fn make_best_if_heaviest(&mut self, world: Arc<WorldState>) -> Result<(), StoreError> {
+        match world.chainwork > self.best.chainwork {
+            true => self.make_best(world),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn extends_a_tip(&self, child: BlockId) -> bool {
@@ -434,9 +449,6 @@ impl<'g> Group<'g> {
             let tree = self.shared.tree.read();
             let hash_at = |path: &Path, height| path.at(height).map(|id| tree.node(id).hash);
             Event {
-                kind: EventKind::BestChanged,
-                from: old.hash,
-                to: world.hash,
                 fork: hash_at(&world.path, fork).unwrap_or(world.hash),
                 undone: (fork + 1..=old.height())
                     .rev()
@@ -445,7 +457,7 @@ impl<'g> Group<'g> {
                 applied: (fork + 1..=world.height())
                     .filter_map(|height| hash_at(&world.path, height))
                     .collect(),
-                time: self.now(),
+                ..Event::step(EventKind::BestChanged, old.hash, world.hash, self.now())
             }
         };
         self.event(&event)

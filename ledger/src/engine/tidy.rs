@@ -79,7 +79,7 @@ impl<'g> Group<'g> {
     ) -> Result<(), StoreError> {
         for (tip, fork) in &plan.tips {
             let event = Event::step(EventKind::TipRetired, *fork, *tip, self.shared.clock.now());
-            writer.append_event(&event.encode())?;
+            writer.append_event_by(|row| event.encode(row))?;
         }
         Ok(())
     }
@@ -167,10 +167,9 @@ impl Engine {
         let mut base = shared.store.read()?.base()?;
         while goal >= base.height.saturating_add(interval) {
             let height = goal.min(base.height + MAX_BLOCKS_A_MOVE);
-            shared
-                .meter
-                .checkpoint
-                .time(usize::MAX, || advance(&shared, &best, base, height))?;
+            shared.meter.checkpoint.time(usize::MAX, || {
+                advance(&shared, &best, base, height, &mut self.rivals)
+            })?;
             base = shared.store.read()?.base()?;
         }
         Ok(())
@@ -233,6 +232,7 @@ impl Engine {
         self.retired = kept;
         for (id, delta) in &deltas {
             shared.overlay.forget(*id, delta);
+            self.rivals.leave(*id);
         }
         Ok(())
     }

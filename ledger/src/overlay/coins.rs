@@ -51,6 +51,15 @@ impl Version {
     }
 }
 
+/// A block of any branch that spends a coin.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct OtherSpend {
+    pub(crate) block: BlockId,
+    pub(crate) outpoint: OutPoint,
+    /// The block's height.
+    pub(crate) height: u32,
+}
+
 struct Entry {
     outpoint: OutPoint,
     /// Missing while only spends of a coin of the base are known.
@@ -90,6 +99,15 @@ impl Entry {
         }
     }
 
+    fn note_spends(&self, spends: &mut Vec<OtherSpend>) {
+        let made = self.versions.iter().filter(|version| !version.created());
+        spends.extend(made.map(|version| OtherSpend {
+            outpoint: self.outpoint,
+            block: version.block,
+            height: version.height(),
+        }));
+    }
+
     fn seen_from(&self, path: &Path) -> Seen {
         let visible = self
             .versions
@@ -127,7 +145,9 @@ impl CoinOverlay {
             .unwrap_or(Seen::Untouched)
     }
 
-    pub(super) fn apply(&self, block: BlockId, height: u32, delta: &Delta) {
+    /// Enters the versions of a block; answers with the other spends of what it spent.
+    pub(super) fn apply(&self, block: BlockId, height: u32, delta: &Delta) -> Vec<OtherSpend> {
+        let mut others = Vec::new();
         let (spent, created) = (
             Version::new(block, height, false),
             Version::new(block, height, true),
@@ -146,12 +166,20 @@ impl CoinOverlay {
             |change| &change.0,
             |change| Entry::empty(change.0),
             |entry, (_, coin, version)| {
-                if let Some(coin) = coin {
-                    entry.set_body(coin);
+                match coin {
+                    Some(coin) => entry.set_body(coin),
+                    None => entry.note_spends(&mut others),
                 }
                 entry.versions.push(*version);
             },
         );
+        others
+    }
+
+    /// Adds every spend of `outpoint`, on any branch, to `spends`.
+    pub(crate) fn spends(&self, outpoint: &OutPoint, spends: &mut Vec<OtherSpend>) {
+        self.entries
+            .read(outpoint, |entry| entry.note_spends(spends));
     }
 
     pub(super) fn uncreate(&self, outpoint: OutPoint, coin: &Coin, block: BlockId) {

@@ -72,7 +72,7 @@ impl<E: Keyed> Shards<E> {
         items: &[T],
         key: impl Fn(&T) -> &E::Key,
         make: impl Fn(&T) -> E,
-        change: impl Fn(&mut E, &T),
+        mut change: impl FnMut(&mut E, &T),
     ) {
         if items.len() <= FEW_CHANGES {
             for item in items {

@@ -43,6 +43,8 @@ pub trait CoinSource {
 pub struct Connected {
     /// What it does to the coins.
     pub delta: Delta,
+    /// Outpoints of the coins that it both made and spent, in the order of its inputs.
+    pub passing: Vec<OutPoint>,
     /// What its transactions pay beyond what they create.
     pub fees: Amount,
     /// What its signature operations cost, of [`MAX_BLOCK_SIGOPS_COST`].
@@ -134,11 +136,24 @@ pub fn connect<S: CoinSource>(
         .check(scripts_of_block)
         .map_err(|failure| script_reject(block, failure))?;
 
+    let passing = std::mem::take(&mut ledger.passing);
     Ok(Connected {
         delta: ledger.into_delta(),
+        passing,
         fees: Amount::from_sat(fees as u64),
         sigop_cost,
     })
+}
+
+/// The outpoints that a connected block both made and spent: [`Connected::passing`] from the block's bytes alone.
+pub fn passing_outpoints(block: &DecodedBlock) -> Vec<OutPoint> {
+    let made: HashSet<Txid, foldhash::fast::RandomState> =
+        block.transactions.iter().map(|tx| tx.txid).collect();
+    let inputs = block.transactions.iter().flat_map(|tx| &tx.tx.input);
+    inputs
+        .map(|input| input.previous_output)
+        .filter(|outpoint| made.contains(&outpoint.txid))
+        .collect()
 }
 
 /// The coins that a connected block made and did not spend itself: [`Delta::created`] from the block's bytes alone.
@@ -311,8 +326,10 @@ struct BlockLedger<'a, S> {
     starts: HashMap<Txid, usize, foldhash::fast::RandomState>,
     /// Coins of earlier blocks that the block spent.
     spent: Vec<(OutPoint, Coin)>,
-    /// Their outpoints, for they still stand in `coins`.
+    /// The outpoints of `spent`, for they still stand in `coins`.
     spent_outpoints: HashSet<OutPoint, foldhash::fast::RandomState>,
+    /// Outpoints that the block both made and spent.
+    passing: Vec<OutPoint>,
 }
 
 impl<'a, S: CoinSource> BlockLedger<'a, S> {
@@ -326,6 +343,7 @@ impl<'a, S: CoinSource> BlockLedger<'a, S> {
             created: Vec::with_capacity(outputs),
             starts: HashMap::with_capacity_and_hasher(block.transactions.len(), hasher.clone()),
             spent: Vec::with_capacity(inputs),
+            passing: Vec::new(),
             spent_outpoints: HashSet::with_capacity_and_hasher(inputs, hasher),
         }
     }
@@ -354,7 +372,14 @@ impl<'a, S: CoinSource> BlockLedger<'a, S> {
         let index = start.checked_add(outpoint.vout as usize)?;
         let (made, coin) = self.created.get_mut(index)?;
         // An output number beyond the transaction's own points into the next one's.
-        if *made == outpoint { coin.take() } else { None }
+        let coin = match *made == outpoint {
+            true => coin.take(),
+            false => None,
+        };
+        if coin.is_some() {
+            self.passing.push(outpoint);
+        }
+        coin
     }
 
     fn take_earlier(&mut self, outpoint: OutPoint) -> Result<Option<Coin>, ConnectError<S::Error>> {

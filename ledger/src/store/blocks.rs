@@ -213,6 +213,15 @@ impl BlockFiles {
 
     /// Reads a block and checks the frame around it.
     pub(super) fn read(&self, position: BlockPosition) -> Result<Vec<u8>, StoreError> {
+        self.read_part(position, 0, position.length)
+    }
+
+    pub(super) fn read_part(
+        &self,
+        position: BlockPosition,
+        offset: u32,
+        length: u32,
+    ) -> Result<Vec<u8>, StoreError> {
         let damaged = |detail: &str| self.damaged(position, detail);
         let path = || self.path(position.file);
         let Some(start) = u64::from(position.offset).checked_sub(FRAME_HEAD as u64) else {
@@ -243,9 +252,12 @@ impl BlockFiles {
         if head[4..] != position.length.to_le_bytes() {
             return Err(damaged("the frame has another length than the block"));
         }
-        let mut block = vec![0; position.length as usize];
-        read(&mut block, u64::from(position.offset))?;
-        Ok(block)
+        if u64::from(offset) + u64::from(length) > u64::from(position.length) {
+            return Err(damaged("the part that is wanted ends behind the block"));
+        }
+        let mut part = vec![0; length as usize];
+        read(&mut part, u64::from(position.offset) + u64::from(offset))?;
+        Ok(part)
     }
 
     pub(super) fn damaged(&self, position: BlockPosition, detail: &str) -> StoreError {

@@ -290,6 +290,12 @@ pub(super) fn unsealed() -> Vec<u8> {
     vec![0; SEAL_LENGTH]
 }
 
+/// Makes `row` a new sealed row, in the memory that it has.
+pub(super) fn start_unsealed(row: &mut Vec<u8>) {
+    row.clear();
+    row.extend_from_slice(&[0; SEAL_LENGTH]);
+}
+
 /// Fills in the checksum: CRC-32 of key | row, u32 little-endian, in front of the row.
 pub(super) fn seal(key: &[u8], mut row: Vec<u8>) -> Vec<u8> {
     let checksum = checksum(key, &row[SEAL_LENGTH..]);

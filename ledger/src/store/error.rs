@@ -51,6 +51,19 @@ pub enum StoreError {
         /// The schema that this program writes.
         known: u32,
     },
+    /// An earlier version of this program made the ledger.
+    #[error(
+        "{path} holds a ledger of schema {found}, this program has schema {known}; import its block files into a new \
+         data directory"
+    )]
+    OlderSchema {
+        /// The data directory.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The schema that this program has.
+        known: u32,
+    },
     /// Bytes on disk are not what was written there.
     #[error(
         "{place} is damaged: {detail}; move the data directory away and import its block files into a new one"

@@ -9,6 +9,7 @@
 //! | `base` | BlockId u32, height u32 |
 //! | `best` | BlockId u32; absent until there is one |
 //! | `next-event` | u64; absent until there is an event |
+//! | `outbox-bytes` | u64: bytes of the rows of `outbox` with their keys; absent until an event came under schema 2 |
 //! | `number/NAME` | u64 |
 
 use std::path::Path;
@@ -22,13 +23,14 @@ use super::{Store, StoreConfig, StoreError};
 use crate::id::BlockId;
 
 /// The schema that this program writes and reads.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const NETWORK_KEY: &[u8] = b"network";
 const BASE_KEY: &[u8] = b"base";
 const BEST_KEY: &[u8] = b"best";
 const NEXT_EVENT_KEY: &[u8] = b"next-event";
+const OUTBOX_BYTES_KEY: &[u8] = b"outbox-bytes";
 
 /// The block whose UTXO set the base holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,10 +132,11 @@ pub(super) fn check(
         });
     }
     if schema != SCHEMA {
-        return Err(damaged(
-            SCHEMA_KEY,
-            Malformed("there never was such a schema"),
-        ));
+        return Err(StoreError::OlderSchema {
+            path: directory.to_path_buf(),
+            found: schema,
+            known: SCHEMA,
+        });
     }
     let network = get(NETWORK_KEY)?.ok_or_else(|| damaged(NETWORK_KEY, ABSENT))?;
     let found = Network::read(&network).map_err(|why| damaged(NETWORK_KEY, why))?;
@@ -193,6 +196,17 @@ impl<T: Transaction> Reader<'_, T> {
         self.get(&self.store.tables.meta, &number_key(name), read_u64)
     }
 
+    /// The schema of the rows.
+    pub(super) fn schema(&self) -> Result<u32, StoreError> {
+        let schema = self.get(&self.store.tables.meta, SCHEMA_KEY, read_u32)?;
+        schema.ok_or_else(|| self.store.damaged_row("meta", SCHEMA_KEY, ABSENT))
+    }
+
+    /// Bytes of the outbox, if they were ever counted.
+    pub(super) fn counted_outbox_bytes(&self) -> Result<Option<u64>, StoreError> {
+        self.get(&self.store.tables.meta, OUTBOX_BYTES_KEY, read_u64)
+    }
+
     /// The sequence that the next event gets; the first event's is 0.
     pub fn next_event_seq(&self) -> Result<u64, StoreError> {
         let next = self.get(&self.store.tables.meta, NEXT_EVENT_KEY, read_u64)?;
@@ -216,6 +230,17 @@ impl Writer<'_> {
     pub fn put_meta_u64(&mut self, name: &str, value: u64) -> Result<(), StoreError> {
         let store: &Store = self.store;
         self.put(&store.tables.meta, &number_key(name), &value.to_le_bytes())
+    }
+
+    /// Makes the schema the present one.
+    pub(super) fn put_schema(&mut self) -> Result<(), StoreError> {
+        let store: &Store = self.store;
+        self.put(&store.tables.meta, SCHEMA_KEY, &SCHEMA.to_le_bytes())
+    }
+
+    pub(super) fn put_outbox_bytes(&mut self, bytes: u64) -> Result<(), StoreError> {
+        let store: &Store = self.store;
+        self.put(&store.tables.meta, OUTBOX_BYTES_KEY, &bytes.to_le_bytes())
     }
 
     pub(super) fn put_next_event_seq(&mut self, next: u64) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use parking_lot::MutexGuard;
 use super::blocks::Pending;
 use super::codec::Malformed;
 use super::database::{Reading, View, Writing};
+use super::outbox::OutboxEnd;
 use super::tables::Table;
 use super::{Store, StoreError, failpoint};
 
@@ -137,6 +138,8 @@ pub struct Writer<'s> {
     pending: Pending<'s>,
     /// Whether the base moves with this commit: names the failpoints.
     pub(super) moves_base: bool,
+    /// Where the outbox ends, once this writer has appended to it or trimmed it.
+    pub(super) outbox_end: Option<OutboxEnd>,
     /// One writer at a time; also ties it to its thread, as LMDB's own lock does.
     _turn: MutexGuard<'s, ()>,
 }
@@ -161,6 +164,7 @@ impl<'s> Writer<'s> {
             },
             pending: store.blocks.pending(),
             moves_base: false,
+            outbox_end: None,
             _turn: turn,
         })
     }
@@ -207,6 +211,7 @@ impl<'s> Writer<'s> {
     /// Nothing is changed and the appended blocks are cut off again; with
     /// [`StoreError::DiskFull`] and [`StoreError::MapFull`] a later attempt may do better.
     pub fn commit(mut self) -> Result<(), StoreError> {
+        self.put_outbox_end()?;
         failpoint::reach("group-written");
         for (file, length) in self.pending.sync()? {
             self.put_block_file(file, length)?;

@@ -18,11 +18,13 @@
 //! | `undo` | BlockId u32 | sealed: spent coins | `journal.rs` |
 //! | `orphans` | block hash 32 | sealed: previous block hash 32, position | `orphans.rs` |
 //! | `outbox` | event sequence u64 | sealed: the event | `outbox.rs` |
-//! | `cursors` | subscriber's name | sealed: sequence u64, block hash 32 | `outbox.rs` |
+//! | `cursors` | subscriber's name | sealed: version u8, policy u8, sequence u64, block hash 32 | `outbox.rs` |
 //! | `block_files` | file number u32 | its committed length u64 | `blocks.rs` |
+//! | `txs` | txid 32, BlockId u32 | see `txs.rs` | `txs.rs` |
+//! | `tx_blocks` | BlockId u32 | nothing; blocks that `txs` has the transactions of | `txs.rs` |
 
 /// How many tables there are.
-pub(super) const TABLE_COUNT: usize = 11;
+pub(super) const TABLE_COUNT: usize = 13;
 
 /// One table: its place among all of them, and its name.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub(super) struct Tables {
     pub(super) outbox: Table,
     pub(super) cursors: Table,
     pub(super) block_files: Table,
+    pub(super) txs: Table,
+    pub(super) tx_blocks: Table,
 }
 
 /// The names of all tables, each at its number.
@@ -59,6 +63,8 @@ pub(super) const TABLE_NAMES: [&str; TABLE_COUNT] = [
     "outbox",
     "cursors",
     "block_files",
+    "txs",
+    "tx_blocks",
 ];
 
 pub(super) const TABLES: Tables = Tables {
@@ -73,6 +79,8 @@ pub(super) const TABLES: Tables = Tables {
     outbox: table(8),
     cursors: table(9),
     block_files: table(10),
+    txs: table(11),
+    tx_blocks: table(12),
 };
 
 const fn table(number: usize) -> Table {

@@ -57,6 +57,7 @@ fn every_row_is_read_back_in_the_writer_and_after_reopening() {
         position,
     };
     let cursor = CursorRow {
+        policy: 1,
         seq: 5,
         block: orphan.hash,
     };
@@ -301,6 +302,30 @@ fn a_later_schema_is_refused() {
         let expected = matches!(error, StoreError::NewerSchema { found, known, .. } if found == next && known == meta::SCHEMA);
         assert!(expected, "{error}");
     }
+}
+
+#[test]
+fn a_ledger_of_the_first_schema_is_taken_over_and_its_events_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut writer = store.write().unwrap();
+    (0..10).for_each(|_| drop(writer.append_event(&[7; 100])));
+    writer.put_outbox_end().unwrap();
+    let schema = 1u32.to_le_bytes();
+    writer.put(&store.tables.meta, b"schema", &schema).unwrap();
+    writer.delete(&store.tables.meta, b"outbox-bytes").unwrap();
+    writer.commit().unwrap();
+    drop(store);
+    let store = open(directory.path());
+    let row = 8 + 4 + 100;
+    assert_eq!(store.read().unwrap().schema().unwrap(), meta::SCHEMA);
+    assert_eq!(store.read().unwrap().outbox_bytes().unwrap(), 10 * row);
+    let mut writer = store.write().unwrap();
+    assert_eq!(writer.append_event(&[7; 100]).unwrap(), 10);
+    assert_eq!(writer.trim_outbox(4).unwrap(), 4);
+    assert_eq!(writer.outbox_bytes().unwrap(), 7 * row);
+    writer.commit().unwrap();
+    assert_eq!(store.read().unwrap().outbox_bytes().unwrap(), 7 * row);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use everett_ledger::{
 };
 
 use crate::answers::{Depth, compare_pair, compare_world};
+use crate::conflicts::compare_conflicts;
 use crate::flaw::Mutation;
 use crate::history::{Growth, History, Order, Pick, Settings, Step};
 use crate::mint::{CLOCK, Mint, scripts};
@@ -357,6 +358,7 @@ impl Walk {
         self.compare_held(depth);
         self.compare_figures();
         self.read_events();
+        compare_conflicts(self.ledger()).unwrap_or_else(|difference| panic!("{difference}"));
     }
 
     fn compare_tree(&self) {

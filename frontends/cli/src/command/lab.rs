@@ -15,6 +15,7 @@ use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
+use super::monitor::Monitor;
 use super::run::{GrpcServer, runtime, url};
 use crate::args::LabArgs;
 use crate::failure::Failure;
@@ -40,25 +41,29 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;
-    let view = |played: Played, url: Option<String>| LabView {
+    let monitor = Monitor::new(&settings.monitor(args.monitor), place.path());
+    let view = |played: Played, url: Option<String>, console: Option<PathBuf>| LabView {
         played,
         scenario: script.name.clone(),
         network,
         // A temporary directory is gone when this process is.
         datadir: place.lasting(args.exit),
         grpc: url,
+        console,
     };
     if args.exit {
         let ledger = Ledger::open(config.ledger)?;
         let played = script.play(&ledger, settings.json)?;
         let unmet = script.unmet(&played);
-        show(&view(played, None), settings.json)?;
+        show(&view(played, None, None), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
     let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
     runtime()?.block_on(async {
         let (address, scheme) = (grpc.address.clone(), grpc.scheme);
-        let node = Node::builder(config).frontend(grpc.server).start().await?;
+        let builder = Node::builder(config).frontend(grpc.server);
+        let (builder, console) = monitor.add_to(builder);
+        let node = builder.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node
             .handle()
@@ -67,7 +72,11 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
             .map_err(NodeError::from)??;
         let unmet = script.unmet(&played);
         let url = url(scheme, &address);
-        show(&view(played, unmet.is_none().then_some(url)), settings.json)?;
+        let (url, console) = match unmet {
+            None => (Some(url), console.path()),
+            Some(_) => (None, None),
+        };
+        show(&view(played, url, console), settings.json)?;
         match unmet {
             Some(failure) => {
                 node.stop().await;

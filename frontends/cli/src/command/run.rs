@@ -1,4 +1,4 @@
-//! Owns `everett run`: a node on a data directory, served over gRPC.
+//! Owns `everett run`: a node on a data directory, served over gRPC and to consoles.
 //! Promises one line when it is ready, and an ordered end on SIGINT and SIGTERM; refuses to start
 //! where another process writes.
 
@@ -11,6 +11,7 @@ use everett_proto::v1::ErrorReason;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::monitor::Monitor;
 use crate::args::{GrpcArgs, RunArgs};
 use crate::failure::Failure;
 use crate::output::write;
@@ -26,10 +27,13 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
     let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
+    let monitor = Monitor::new(&settings.monitor(args.monitor), &directory);
     runtime()?.block_on(async {
         let address = grpc.address.clone();
         let scheme = grpc.scheme;
-        let node = Node::builder(config).frontend(grpc.server).start().await?;
+        let builder = Node::builder(config).frontend(grpc.server);
+        let (builder, console) = monitor.add_to(builder);
+        let node = builder.start().await?;
         let best = node.handle().ledger().best();
         let url = url(scheme, &address);
         let text = if settings.json {
@@ -39,6 +43,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "datadir": directory,
                 "lab": lab,
                 "grpc": url,
+                "console": console.path(),
                 "best_hash": best.hash().to_string(),
                 "best_height": best.height(),
             })
@@ -46,9 +51,10 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
         } else {
             let lab = if lab { " lab" } else { "" };
             format!(
-                "ready: {network}{lab}, height {}, gRPC on {url}, data in {}",
+                "ready: {network}{lab}, height {}, gRPC on {url}, data in {}{}",
                 best.height(),
-                directory.display()
+                directory.display(),
+                console.mention()
             )
         };
         write(&(text + "\n"))?;

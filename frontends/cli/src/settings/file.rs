@@ -29,6 +29,9 @@ pub(super) struct SettingsFile {
     pub(super) grpc_tls_key: Option<PathBuf>,
     pub(super) grpc_allow_open: Option<bool>,
     pub(super) lab: Option<bool>,
+    pub(super) monitor: Option<PathBuf>,
+    pub(super) no_monitor: Option<bool>,
+    pub(super) console_allow_write: Option<bool>,
 }
 
 impl SettingsFile {

@@ -136,6 +136,7 @@ impl View for VerdictsView {
                 input.spends.clone(),
             ]);
         }
-        text + &table.to_string()
+        text.push_str(&table.to_string());
+        text
     }
 }

@@ -8,7 +8,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::frontend::{FrontendError, Starting};
+use crate::health::FrontendHealth;
 use crate::phase::Phase;
+
+/// Waits that a test can sit through.
+const QUICK: BackOff = BackOff {
+    first: Duration::from_millis(5),
+    longest: Duration::from_millis(20),
+    ran_well: Duration::from_secs(60),
+};
 
 type Diary = Arc<Mutex<Vec<String>>>;
 
@@ -18,6 +26,8 @@ enum Nature {
     Well,
     FailsToStart,
     FailsLater,
+    FailsOnce,
+    PanicsOnce,
     Panics,
     NeverStops,
 }
@@ -39,13 +49,17 @@ impl Frontend for Keeper {
             if nature == Nature::FailsToStart {
                 return Err(FrontendError::from("out of ink"));
             }
-            diary.lock().unwrap().push(format!("{name} starts"));
+            let line = format!("{name} starts");
+            let first = !diary.lock().unwrap().contains(&line);
+            diary.lock().unwrap().push(line);
             Ok(tokio::spawn(async move {
                 match nature {
+                    Nature::FailsOnce if first => return Err(FrontendError::from("out of paper")),
+                    Nature::PanicsOnce if first => panic!("on purpose"),
                     Nature::FailsLater => return Err(FrontendError::from("out of paper")),
                     Nature::Panics => panic!("on purpose"),
                     Nature::NeverStops => std::future::pending().await,
-                    Nature::Well | Nature::FailsToStart => handle.stop_signal().wait().await,
+                    _ => handle.stop_signal().wait().await,
                 }
                 diary.lock().unwrap().push(format!("{name} stops"));
                 Ok(())
@@ -56,7 +70,10 @@ impl Frontend for Keeper {
 
 fn config(directory: &TempDir) -> NodeConfig {
     let ledger = LedgerConfig::new(Params::new(Network::Regtest), directory.path());
-    NodeConfig::new(ledger)
+    NodeConfig {
+        back_off: QUICK,
+        ..NodeConfig::new(ledger)
+    }
 }
 
 fn keeper(name: &'static str, nature: Nature, diary: &Diary) -> Keeper {
@@ -118,6 +135,90 @@ async fn a_frontend_that_fails_or_panics_takes_nobody_with_it() {
     assert_eq!(height, Ok(0));
     node.stop().await;
     assert_eq!(diary.lock().unwrap().last().unwrap(), "well stops");
+}
+
+/// Waits until a frontend's health is as wanted.
+async fn until(
+    node: &Node,
+    name: &str,
+    wanted: impl Fn(&FrontendHealth) -> bool,
+) -> FrontendHealth {
+    for _ in 0..1_000 {
+        let all = node.handle().frontends().unwrap();
+        let found = all.into_iter().find(|health| health.name == name).unwrap();
+        if wanted(&found) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{name} never got there");
+}
+
+#[tokio::test]
+async fn a_frontend_that_fails_or_panics_is_started_again_and_serves() {
+    let (directory, diary) = (TempDir::new().unwrap(), Diary::default());
+    let node = Node::builder(config(&directory))
+        .frontend(keeper("fails", Nature::FailsOnce, &diary))
+        .frontend(keeper("panics", Nature::PanicsOnce, &diary))
+        .start()
+        .await
+        .unwrap();
+    let again = |health: &FrontendHealth| health.restarts == 1;
+    let fails = until(&node, "fails", again).await;
+    assert_eq!(fails.state, FrontendState::Running);
+    assert_eq!(fails.last_error.as_deref(), Some("out of paper"));
+    let panics = until(&node, "panics", again).await;
+    assert_eq!(
+        panics.last_error.as_deref(),
+        Some("it panicked: on purpose")
+    );
+    let handle = node.handle().clone();
+    node.stop().await;
+    let states = handle.frontends().unwrap();
+    assert!(
+        states
+            .iter()
+            .all(|health| health.state == FrontendState::Stopped)
+    );
+    let diary = diary.lock().unwrap();
+    let count = |line: &str| diary.iter().filter(|found| *found == line).count();
+    assert_eq!((count("fails starts"), count("fails stops")), (2, 1));
+    assert_eq!((count("panics starts"), count("panics stops")), (2, 1));
+}
+
+#[tokio::test]
+async fn a_frontend_that_keeps_failing_is_started_ever_more_slowly_and_can_be_stopped_meanwhile() {
+    let (directory, diary) = (TempDir::new().unwrap(), Diary::default());
+    let mut config = config(&directory);
+    config.back_off.longest = Duration::from_secs(3_600);
+    let node = Node::builder(config)
+        .frontend(keeper("fails", Nature::FailsLater, &diary))
+        .start()
+        .await
+        .unwrap();
+    // 5, 10, 20, 40 ms: by now some hundred milliseconds.
+    let health = until(&node, "fails", |health| health.restarts >= 5).await;
+    assert_eq!(health.last_error.as_deref(), Some("out of paper"));
+    tokio::time::timeout(Duration::from_secs(5), node.stop())
+        .await
+        .unwrap();
+}
+
+#[test]
+fn waits_double_up_to_the_longest_and_begin_anew_after_it_ran_well() {
+    let back_off = BackOff {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(5),
+        ran_well: Duration::from_secs(60),
+    };
+    let (short, well) = (Duration::from_secs(2), Duration::from_secs(60));
+    let mut last = None;
+    for wanted in [1, 2, 4, 5, 5] {
+        let wait = back_off.next(last, short);
+        assert_eq!(wait, Duration::from_secs(wanted));
+        last = Some(wait);
+    }
+    assert_eq!(back_off.next(last, well), Duration::from_secs(1));
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use bitcoin::OutPoint;
 use everett_ledger::events::{Event, EventKind};
 use everett_ledger::{Coin, Ledger, ScriptHash, World, WorldError};
 
+use crate::conflicts::compare_conflicts;
+
 use super::forest::{Coins, Forest, Mined, SCRIPTS, script};
 use super::model::{Model, TipFacts};
 
@@ -53,7 +55,10 @@ fn unreadable(error: impl std::fmt::Display) -> Difference {
 /// Everything.
 pub fn compare(ledger: &Ledger, forest: &Forest, model: &Model) -> Result<(), Difference> {
     compare_tree(ledger, forest, model)?;
-    compare_worlds(ledger, forest, model)
+    compare_worlds(ledger, forest, model)?;
+    compare_conflicts(ledger)
+        .map(drop)
+        .map_err(Difference::Wrong)
 }
 
 /// Best block, tips, blocks with their bytes, orphans, events.
@@ -113,16 +118,13 @@ fn compare_events(ledger: &Ledger, model: &Model) -> Result<(), Difference> {
         same("sequence of an event", *seq, expected as u64)?;
     }
     let events = events.into_iter().map(|(_, event)| event);
-    let mut found: Vec<Event> = events
-        .filter(|event| event.kind != EventKind::Checkpointed)
-        .collect();
-    let retired = |event: &Event| event.kind == EventKind::TipRetired;
-    for run in found.chunk_by_mut(|a, b| retired(a) && retired(b)) {
-        run.sort_by_key(|event| event.to);
-    }
-    let pairs = found.iter().zip(model.events());
+    // When the base moves is the ledger's business; conflicts are held against the branches themselves, elsewhere.
+    let left_out = [EventKind::Checkpointed, EventKind::ConflictFound];
+    let found = in_order(events.filter(|event| !left_out.contains(&event.kind)));
+    let wanted = in_order(model.events().iter().cloned());
+    let pairs = found.iter().zip(&wanted);
     let first = pairs.take_while(|(found, wanted)| found == wanted).count();
-    let (found, wanted) = (&found[first..], &model.events()[first..]);
+    let (found, wanted) = (&found[first..], &wanted[first..]);
     let story = |events: &[Event]| -> Vec<String> {
         let line = |event: &Event| format!("{:?} {} -> {}", event.kind, event.from, event.to);
         events.iter().take(SHOWN_EVENTS).map(line).collect()
@@ -137,6 +139,16 @@ fn compare_events(ledger: &Ledger, model: &Model) -> Result<(), Difference> {
         },
         found == wanted,
     )
+}
+
+/// Events with those of branches that were retired together in the order of their tips.
+fn in_order(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let mut events: Vec<Event> = events.collect();
+    let retired = |event: &Event| event.kind == EventKind::TipRetired;
+    for run in events.chunk_by_mut(|a, b| retired(a) && retired(b)) {
+        run.sort_by_key(|event| event.to);
+    }
+    events
 }
 
 /// Every world that is to be there, and none that is not.

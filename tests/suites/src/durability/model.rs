@@ -204,11 +204,7 @@ impl Model {
     /// Opens the ledger anew with another horizon.
     pub fn reopen(&mut self, forest: &Forest, horizon: u32) {
         self.horizon = horizon;
-        let floor = self.floor(forest);
-        let best = self.best;
-        self.live
-            .retain(|block| forest.block(forest.fork(*block, best)).height >= floor);
-        self.fill_window(forest);
+        self.retire(forest);
     }
 
     fn floor(&self, forest: &Forest) -> u32 {
@@ -410,6 +406,8 @@ impl Model {
             undone: down_to_fork(old),
             applied,
             time: self.time,
+            conflicts: vec![],
+            unlisted: 0,
         });
     }
 
@@ -453,6 +451,8 @@ impl Model {
                 undone: vec![],
                 applied: vec![],
                 time: self.time,
+                conflicts: vec![],
+                unlisted: 0,
             });
         }
         self.live.retain(|block| !gone.contains(block));
@@ -469,6 +469,8 @@ impl Model {
             undone: vec![],
             applied: vec![],
             time: self.time,
+            conflicts: vec![],
+            unlisted: 0,
         });
     }
 }

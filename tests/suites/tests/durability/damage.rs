@@ -274,7 +274,7 @@ fn another_network_and_a_later_schema_are_refused() {
     let path = closed.file("data.mdb");
     let whole = fs::read(&path).unwrap();
     let mut later = whole.clone();
-    let row = b"schema\x01\0\0\0";
+    let row = b"schema\x02\0\0\0";
     let places: Vec<usize> = (0..later.len() - row.len())
         .filter(|at| later[*at..].starts_with(row))
         .collect();

@@ -22,6 +22,8 @@ pub(super) struct LabView {
     pub(super) datadir: Option<PathBuf>,
     /// Where it is served, if it is.
     pub(super) grpc: Option<String>,
+    /// The console's socket, if there is one.
+    pub(super) console: Option<PathBuf>,
 }
 
 /// A world in JSON, its balances in the scenario's order.
@@ -91,7 +93,7 @@ impl Serialize for LabView {
             .iter()
             .map(|unmet| json!({ "step": unmet.step, "line": unmet.line, "what": unmet.what }))
             .collect();
-        let mut object = serializer.serialize_struct("Lab", 10)?;
+        let mut object = serializer.serialize_struct("Lab", 11)?;
         object.serialize_field("title", &played.title)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("network", &self.network.to_string())?;
@@ -102,6 +104,7 @@ impl Serialize for LabView {
         object.serialize_field("payments", &payments)?;
         object.serialize_field("unmet", &unmet)?;
         object.serialize_field("grpc", &self.grpc)?;
+        object.serialize_field("console", &self.console)?;
         object.end()
     }
 }
@@ -122,6 +125,9 @@ impl View for LabView {
                     "  everett balance --connect {url} --at {} {}\n",
                     world.tip_hash, party.address
                 ));
+            }
+            if let Some(socket) = &self.console {
+                text.push_str(&format!("  everett console --socket {}\n", socket.display()));
             }
         }
         text
