@@ -86,6 +86,11 @@ impl ConflictKind {
         ConflictKind::FeeBump,
         ConflictKind::DoubleSpend,
     ];
+
+    /// What kind of difference it makes that one of two transactions is confirmed and not the other.
+    pub fn between(a: &Transaction, b: &Transaction) -> ConflictKind {
+        classify(&recipients(a), &recipients(b))
+    }
 }
 
 /// A coin that two branches spend in different transactions.

@@ -168,6 +168,11 @@ impl Ledger {
         self.shared.assume_valid
     }
 
+    /// The data directory; none for a ledger in memory.
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        self.shared.store.place().directory()
+    }
+
     /// What block times are held against.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock

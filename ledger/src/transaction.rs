@@ -58,7 +58,7 @@ impl Ledger {
                 elsewhere: places.iter().map(|place| place.block).collect(),
             });
         }
-        if let Some(height) = height_of_a_coin(world, txid)?
+        if let Some(height) = world.height_of_a_coin(txid)?
             && let Some(block) = world.block_hash_at(height)
             && let Some(found) = self.transaction_in(&block, txid)?
         {
@@ -109,18 +109,21 @@ impl Ledger {
     }
 }
 
-/// Height of an unspent output of the transaction: in the base by its prefix, above it by trying the first outputs.
-fn height_of_a_coin(world: &World, txid: &Txid) -> Result<Option<u32>, ReadError> {
-    const OUTPUTS_TRIED: u32 = 16;
-    for vout in 0..OUTPUTS_TRIED {
-        if let Some(coin) = world.coin(&OutPoint::new(*txid, vout))? {
-            return Ok(Some(coin.height));
+impl World {
+    /// Height of the block that made an unspent output of the transaction: in the base by its prefix, above it by
+    /// trying the first outputs. `None` does not mean that the transaction is not in this world.
+    pub fn height_of_a_coin(&self, txid: &Txid) -> Result<Option<u32>, ReadError> {
+        const OUTPUTS_TRIED: u32 = 16;
+        for vout in 0..OUTPUTS_TRIED {
+            if let Some(coin) = self.coin(&OutPoint::new(*txid, vout))? {
+                return Ok(Some(coin.height));
+            }
         }
+        self.with_base(
+            |reader, _| match reader.coins_of_transaction(txid)?.next() {
+                Some(row) => Ok(Some(row?.1.height)),
+                None => Ok(None),
+            },
+        )
     }
-    world.with_base(
-        |reader, _| match reader.coins_of_transaction(txid)?.next() {
-            Some(row) => Ok(Some(row?.1.height)),
-            None => Ok(None),
-        },
-    )
 }

@@ -15,6 +15,9 @@ fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_everett"));
     command
         .args(arguments)
+        // Tests run beside each other: no two may want the same port.
+        .env("EVERETT_WEBUI", "127.0.0.1:0")
+        .env_remove("EVERETT_USER")
         .env_remove("EVERETT_TOKEN")
         .env_remove("EVERETT_GRPC_TOKEN")
         .env_remove("EVERETT_LOG");

@@ -161,6 +161,40 @@ pub(crate) struct GrpcArgs {
     pub(crate) grpc_allow_open: bool,
 }
 
+/// Whether and how the web page is served.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Web page")]
+pub(crate) struct WebArgs {
+    /// Where the web page listens; port 0 takes a free one [default: 127.0.0.1:8380]
+    #[arg(
+        short = 'a',
+        long,
+        visible_alias = "web",
+        value_name = "ADDRESS:PORT",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:8380",
+        env = "EVERETT_WEBUI",
+        hide_env = true
+    )]
+    pub(crate) webui: Option<SocketAddr>,
+    /// Serve no web page, whatever else is said of it
+    #[arg(long)]
+    pub(crate) no_web: bool,
+    /// Ask visitors of the web page for this name and password; required beyond this machine. Others
+    /// on it can see a command line: prefer --user-file or the variable
+    #[arg(
+        short,
+        long,
+        value_name = "NAME:PASS",
+        env = "EVERETT_USER",
+        hide_env_values = true
+    )]
+    pub(crate) user: Option<String>,
+    /// Read NAME:PASS from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_file: Option<PathBuf>,
+}
+
 /// The commands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -171,6 +205,7 @@ Examples:
   everett run --network regtest --lab --horizon 25
   everett run --network signet --grpc 0.0.0.0:8390 --grpc-token SECRET \\
       --grpc-tls-cert cert.pem --grpc-tls-key key.pem
+  everett run --network regtest --webui 0.0.0.0:8380 --user-file login.txt
 
 Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
     Run(RunArgs),
@@ -265,6 +300,8 @@ Exits 1 where a script fails; the message names line and column.")]
 #[derive(Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
+    pub(crate) web: WebArgs,
+    #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
     pub(crate) monitor: MonitorArgs,
@@ -294,6 +331,8 @@ pub(crate) struct LabArgs {
     pub(crate) horizon: Option<u32>,
     #[command(flatten)]
     pub(crate) validation: ValidationArgs,
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
     #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 //! Promises that a command does one thing with its settings; refuses to parse or format.
 
 mod console;
+mod faces;
 mod import;
 mod lab;
 mod monitor;

@@ -12,6 +12,7 @@ use everett_ledger::{
 use everett_node::NodeError;
 use everett_node::import::ImportError;
 use everett_proto::v1::ErrorReason;
+use everett_web::WebError;
 use serde_json::json;
 use tonic_types::StatusExt;
 
@@ -199,7 +200,16 @@ impl From<NodeError> for Failure {
                 Some(GrpcError::OpenBeyondLoopback { .. }) => {
                     Failure::usage(format!("{source} (--grpc-token, --grpc-allow-open)"))
                 }
-                _ => Failure::named("NODE_FAILED", source),
+                _ => match source.downcast_ref::<WebError>() {
+                    Some(WebError::OpenBeyondLoopback { .. }) => Failure::usage(format!(
+                        "{source} (--user NAME:PASS, --user-file FILE), or listen on 127.0.0.1 (--webui)"
+                    )),
+                    Some(WebError::Listen { .. }) => Failure::named(
+                        "WEB_ADDRESS",
+                        format!("{source} (--webui ADDRESS:PORT, --no-web)"),
+                    ),
+                    _ => Failure::named("NODE_FAILED", source),
+                },
             },
             other => Failure::named("NODE_FAILED", other),
         }

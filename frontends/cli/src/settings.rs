@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use self::file::SettingsFile;
 use crate::args::{
-    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MonitorArgs, ValidationArgs,
+    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MonitorArgs, ValidationArgs, WebArgs,
 };
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};
@@ -174,12 +174,27 @@ impl Settings {
         // A socket on the command line weighs more than none in the file.
         let none_in_file = args.monitor.is_none() && file.no_monitor.unwrap_or(false);
         MonitorArgs {
-            monitor: args
-                .monitor
-                .or_else(|| file.monitor.clone().map(Some)),
+            monitor: args.monitor.or_else(|| file.monitor.clone().map(Some)),
             no_monitor: args.no_monitor || none_in_file,
             console_allow_write: args.console_allow_write
                 || file.console_allow_write.unwrap_or(false),
+        }
+    }
+
+    /// The web page's options with what the file adds to them. A login on the command line or in the environment goes
+    /// before any in the file, whichever way each is given.
+    pub(crate) fn web(&self, args: WebArgs) -> WebArgs {
+        let file = self.file.clone();
+        let named = args.user.is_some() || args.user_file.is_some();
+        let (user, user_file) = match named {
+            true => (args.user, args.user_file),
+            false => (file.user, file.user_file),
+        };
+        WebArgs {
+            no_web: args.no_web || (args.webui.is_none() && file.no_web.unwrap_or(false)),
+            webui: args.webui.or(file.webui),
+            user,
+            user_file,
         }
     }
 

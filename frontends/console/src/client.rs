@@ -40,7 +40,9 @@ pub enum AttachError {
     #[error("{0}")]
     Refused(String),
     /// Something else answers there.
-    #[error("what answers at the console's socket speaks another protocol (version {0}, ours is {PROTOCOL})")]
+    #[error(
+        "what answers at the console's socket speaks another protocol (version {0}, ours is {PROTOCOL})"
+    )]
     OtherProtocol(u32),
     /// The connection ended before it had begun.
     #[error("what answers at the console's socket is no console: {0}")]
@@ -65,7 +67,9 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("hello", &self.hello).finish()
+        f.debug_struct("Client")
+            .field("hello", &self.hello)
+            .finish()
     }
 }
 
@@ -77,12 +81,13 @@ impl Client {
     /// [`AttachError`].
     pub async fn attach(socket: &Path) -> Result<Client, AttachError> {
         check_path(socket)?;
-        let stream = UnixStream::connect(socket)
-            .await
-            .map_err(|source| AttachError::Unreachable {
-                path: socket.to_owned(),
-                source,
-            })?;
+        let stream =
+            UnixStream::connect(socket)
+                .await
+                .map_err(|source| AttachError::Unreachable {
+                    path: socket.to_owned(),
+                    source,
+                })?;
         Client::begin(Box::new(stream)).await
     }
 
@@ -97,7 +102,12 @@ impl Client {
             usual: DEFAULT_TIME,
             most: DEFAULT_MAX_TIME,
         };
-        tokio::spawn(serve(theirs, own_ground(ledger, lab, write), times, never()));
+        tokio::spawn(serve(
+            theirs,
+            own_ground(ledger, lab, write),
+            times,
+            never(),
+        ));
         Client::begin(Box::new(ours)).await
     }
 

@@ -5,8 +5,8 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use bitcoin::{BlockHash, OutPoint, TxOut, Txid, Work};
 use bitcoin::hex::DisplayHex;
+use bitcoin::{BlockHash, OutPoint, TxOut, Txid, Work};
 use everett_ledger::decode::{DecodedTransaction, decode_block};
 use everett_ledger::{BlockError, BlockInfo, Coin, Ledger, World, WorldError};
 use everett_proto::v1::ErrorReason;
@@ -105,7 +105,12 @@ impl Context {
     /// A block's transactions.
     pub(crate) fn body(&self, hash: &BlockHash) -> Result<Rc<Body>, Fault> {
         self.patience.check()?;
-        let cached = self.bodies.borrow().iter().find(|body| body.hash == *hash).cloned();
+        let cached = self
+            .bodies
+            .borrow()
+            .iter()
+            .find(|body| body.hash == *hash)
+            .cloned();
         if let Some(body) = cached {
             return Ok(body);
         }
@@ -132,12 +137,15 @@ impl Context {
     }
 
     /// What the inputs of a block's transaction spend, in their order.
-    pub(crate) fn outputs_spent(&self, block: &BlockHash, index: usize) -> Result<Vec<TxOut>, Fault> {
+    pub(crate) fn outputs_spent(
+        &self,
+        block: &BlockHash,
+        index: usize,
+    ) -> Result<Vec<TxOut>, Fault> {
         let body = self.body(block)?;
         let entry = body.transactions.get(index);
-        let entry = entry.ok_or_else(|| {
-            Fault::argument(format!("block {block} has no transaction {index}"))
-        })?;
+        let entry = entry
+            .ok_or_else(|| Fault::argument(format!("block {block} has no transaction {index}")))?;
         let inputs = &entry.decoded.tx.input;
         inputs
             .iter()
@@ -145,12 +153,7 @@ impl Context {
             .collect()
     }
 
-    fn output_spent(
-        &self,
-        body: &Body,
-        index: usize,
-        outpoint: &OutPoint,
-    ) -> Result<TxOut, Fault> {
+    fn output_spent(&self, body: &Body, index: usize, outpoint: &OutPoint) -> Result<TxOut, Fault> {
         if let Some(place) = body.place(&outpoint.txid)
             && place < index
         {

@@ -109,7 +109,9 @@ impl From<TransactionError> for Fault {
         match error {
             TransactionError::Read(error) => error.into(),
             TransactionError::Block(error) => error.into(),
-            TransactionError::NotInBlock { .. } => Fault::new(ErrorReason::TxUnknown, error),
+            TransactionError::NotInBlock { .. } | TransactionError::NotInWorld { .. } => {
+                Fault::new(ErrorReason::TxUnknown, error)
+            }
             TransactionError::NotIndexed { .. } => Fault::new(ErrorReason::IndexDisabled, error),
         }
     }

@@ -43,7 +43,10 @@ fn chains(engine: &mut Engine, book: &Book, context: &Ctx) {
     book.function("best()", "the best world");
     let of = context.clone();
     engine.register_fn("best", move || WorldValue::best(&of));
-    book.function("world(at)", "the world at a block, by hash or by height of the best chain");
+    book.function(
+        "world(at)",
+        "the world at a block, by hash or by height of the best chain",
+    );
     let of = context.clone();
     engine.register_fn("world", move |at: Dynamic| -> Given<WorldValue> {
         Ok(WorldValue::at(&of, &of.which_block(&at)?)?)
@@ -58,7 +61,10 @@ fn blocks(engine: &mut Engine, book: &Book, context: &Ctx) {
         let block = |info| Dynamic::from(Block::of_info(&of, info));
         Ok(blocks.iter().map(block).collect())
     });
-    book.function("block(at)", "a block, by hash on any branch or by height of the best chain");
+    book.function(
+        "block(at)",
+        "a block, by hash on any branch or by height of the best chain",
+    );
     let of = context.clone();
     engine.register_fn("block", move |at: Dynamic| -> Given<Block> {
         Ok(Block::at(&of, &of.which_block(&at)?)?)
@@ -80,14 +86,25 @@ fn transactions(engine: &mut Engine, book: &Book, context: &Ctx) {
     book.function("tx(txid)", "a transaction of the best chain");
     let of = context.clone();
     engine.register_fn("tx", move |txid: Dynamic| -> Given<Tx> {
-        Ok(Tx::find(&of, &of.ledger.best().hash(), &which_transaction(&txid)?)?)
+        Ok(Tx::find(
+            &of,
+            &of.ledger.best().hash(),
+            &which_transaction(&txid)?,
+        )?)
     });
     book.function("tx(txid, at)", "a transaction of the chain of a world");
     let of = context.clone();
     engine.register_fn("tx", move |txid: Dynamic, at: Dynamic| -> Given<Tx> {
-        Ok(Tx::find(&of, &of.which_block(&at)?, &which_transaction(&txid)?)?)
+        Ok(Tx::find(
+            &of,
+            &of.which_block(&at)?,
+            &which_transaction(&txid)?,
+        )?)
     });
-    book.function("decode(hex)", "a transaction from its bytes; it verifies in the best world");
+    book.function(
+        "decode(hex)",
+        "a transaction from its bytes; it verifies in the best world",
+    );
     let of = context.clone();
     engine.register_fn("decode", move |hex: &str| -> Given<Tx> {
         let bytes = Vec::<u8>::from_hex(hex.trim())
@@ -97,36 +114,58 @@ fn transactions(engine: &mut Engine, book: &Book, context: &Ctx) {
 }
 
 fn balances(engine: &mut Engine, book: &Book, context: &Ctx) {
-    book.function("balance(script)", "what a script has in the best world: an address, hex, or a script hash");
+    book.function(
+        "balance(script)",
+        "what a script has in the best world: an address, hex, or a script hash",
+    );
     let of = context.clone();
     engine.register_fn("balance", move |script: Dynamic| -> Given<BalanceValue> {
         Ok(BalanceValue::read(&of, &script, &of.ledger.best().hash())?)
     });
     book.function("balance(script, at)", "what it has in the world at a block");
     let of = context.clone();
-    engine.register_fn("balance", move |script: Dynamic, at: Dynamic| -> Given<BalanceValue> {
-        Ok(BalanceValue::read(&of, &script, &of.which_block(&at)?)?)
-    });
+    engine.register_fn(
+        "balance",
+        move |script: Dynamic, at: Dynamic| -> Given<BalanceValue> {
+            Ok(BalanceValue::read(&of, &script, &of.which_block(&at)?)?)
+        },
+    );
     book.function("coins(script)", "the coins of a script in the best world");
     let of = context.clone();
     engine.register_fn("coins", move |script: Dynamic| -> Given<Array> {
-        Ok(CoinValue::list(&of, &script, &of.ledger.best().hash(), None)?)
+        Ok(CoinValue::list(
+            &of,
+            &script,
+            &of.ledger.best().hash(),
+            None,
+        )?)
     });
     book.function("coins(script, at)", "its coins in the world at a block");
     let of = context.clone();
-    engine.register_fn("coins", move |script: Dynamic, at: Dynamic| -> Given<Array> {
-        Ok(CoinValue::list(&of, &script, &of.which_block(&at)?, None)?)
-    });
+    engine.register_fn(
+        "coins",
+        move |script: Dynamic, at: Dynamic| -> Given<Array> {
+            Ok(CoinValue::list(&of, &script, &of.which_block(&at)?, None)?)
+        },
+    );
     book.function("coins(script, at, limit)", "at most so many of them");
     let of = context.clone();
     engine.register_fn(
         "coins",
         move |script: Dynamic, at: Dynamic, limit: Dynamic| -> Given<Array> {
             let limit = as_index(&limit, "a limit")?;
-            Ok(CoinValue::list(&of, &script, &of.which_block(&at)?, Some(limit))?)
+            Ok(CoinValue::list(
+                &of,
+                &script,
+                &of.which_block(&at)?,
+                Some(limit),
+            )?)
         },
     );
-    book.function("utxo_info()", "the figures of the best world's whole set of coins; reads all of it");
+    book.function(
+        "utxo_info()",
+        "the figures of the best world's whole set of coins; reads all of it",
+    );
     let of = context.clone();
     engine.register_fn("utxo_info", move || -> Given<SetValue> {
         Ok(SetValue::read(&of, &of.ledger.best().hash())?)
@@ -141,23 +180,42 @@ fn balances(engine: &mut Engine, book: &Book, context: &Ctx) {
 }
 
 fn comparisons(engine: &mut Engine, book: &Book, context: &Ctx) {
-    book.function("diff(a, b)", "what sets two worlds apart: blocks, coins, balances");
+    book.function(
+        "diff(a, b)",
+        "what sets two worlds apart: blocks, coins, balances",
+    );
     let of = context.clone();
     engine.register_fn("diff", move |a: Dynamic, b: Dynamic| -> Given<DiffValue> {
-        Ok(DiffValue::read(&of, &of.which_block(&a)?, &of.which_block(&b)?)?)
+        Ok(DiffValue::read(
+            &of,
+            &of.which_block(&a)?,
+            &of.which_block(&b)?,
+        )?)
     });
-    book.function("conflicts(a, b)", "the coins that two worlds spend in different transactions");
+    book.function(
+        "conflicts(a, b)",
+        "the coins that two worlds spend in different transactions",
+    );
     let of = context.clone();
     engine.register_fn("conflicts", move |a: Dynamic, b: Dynamic| -> Given<Array> {
-        Ok(ConflictValue::list(&of, &of.which_block(&a)?, &of.which_block(&b)?)?)
+        Ok(ConflictValue::list(
+            &of,
+            &of.which_block(&a)?,
+            &of.which_block(&b)?,
+        )?)
     });
 }
 
 fn node(engine: &mut Engine, book: &Book, context: &Ctx) {
     book.function("stats()", "the ledger's figures about itself");
     let of = context.clone();
-    engine.register_fn("stats", move || -> Given<StatsValue> { Ok(StatsValue::read(&of)?) });
-    book.function("peers()", "the peers of the node: none yet, it has no network frontend");
+    engine.register_fn("stats", move || -> Given<StatsValue> {
+        Ok(StatsValue::read(&of)?)
+    });
+    book.function(
+        "peers()",
+        "the peers of the node: none yet, it has no network frontend",
+    );
     engine.register_fn("peers", || -> Given<Array> {
         Err(Fault::named(
             "NO_NETWORK",
@@ -166,7 +224,10 @@ fn node(engine: &mut Engine, book: &Book, context: &Ctx) {
         )
         .into())
     });
-    book.function("sleep(seconds)", "waits, at most as long as the script may run");
+    book.function(
+        "sleep(seconds)",
+        "waits, at most as long as the script may run",
+    );
     let of = context.clone();
     engine.register_fn("sleep", move |seconds: i64| -> Given<()> {
         let seconds = u64::try_from(seconds).unwrap_or(0);

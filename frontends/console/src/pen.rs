@@ -30,7 +30,9 @@ impl Pen {
         match self {
             Pen::Refused(how) => Err(Fault::new(
                 ErrorReason::ReadOnly,
-                format!("{what} would change the ledger, and this console takes queries only; {how}"),
+                format!(
+                    "{what} would change the ledger, and this console takes queries only; {how}"
+                ),
             )),
             Pen::Node(..) | Pen::Own => Ok(()),
         }

@@ -122,7 +122,10 @@ fn load(editor: &mut Editor<Words, FileHistory>, path: &Path) {
         .append(true)
         .mode(0o600)
         .open(path);
-    if let Err(error) = made.map_err(ReadlineError::from).and_then(|_| editor.load_history(path)) {
+    if let Err(error) = made
+        .map_err(ReadlineError::from)
+        .and_then(|_| editor.load_history(path))
+    {
         tracing::debug!(%error, path = %path.display(), "there is no history");
     }
 }

@@ -189,7 +189,9 @@ pub(crate) fn own_ground(ledger: everett_ledger::Ledger, lab: bool, write: bool)
         lab,
         pen: match write {
             true => Pen::Own,
-            false => Pen::Refused("the data directory is open for reading; start the console with --allow-write"),
+            false => Pen::Refused(
+                "the data directory is open for reading; start the console with --allow-write",
+            ),
         },
     }
 }

@@ -279,7 +279,11 @@ impl Session {
 
     /// Forgets all variables when they have become too many to keep.
     fn keep_within_limits(&mut self) -> Result<(), Fault> {
-        let kept: usize = self.scope.iter_raw().map(|(_, _, value)| weigh(value)).sum();
+        let kept: usize = self
+            .scope
+            .iter_raw()
+            .map(|(_, _, value)| weigh(value))
+            .sum();
         if kept <= MAX_KEPT_BYTES {
             return Ok(());
         }
@@ -369,7 +373,9 @@ fn print(
     };
     if replies.blocking_send(reply).is_err() {
         debug!("a console's client is gone while its script prints");
-        context.patience.end(Fault::named("CANCELLED", "its client is gone"));
+        context
+            .patience
+            .end(Fault::named("CANCELLED", "its client is gone"));
     }
 }
 
@@ -383,7 +389,9 @@ fn weigh(value: &Dynamic) -> usize {
         return EACH + list.iter().map(weigh).sum::<usize>();
     }
     if let Some(map) = value.read_lock::<Map>() {
-        let entries = map.iter().map(|(name, value)| 2 * EACH + name.len() + weigh(value));
+        let entries = map
+            .iter()
+            .map(|(name, value)| 2 * EACH + name.len() + weigh(value));
         return EACH + entries.sum::<usize>();
     }
     if let Some(bytes) = value.read_lock::<rhai::Blob>() {
@@ -391,7 +399,6 @@ fn weigh(value: &Dynamic) -> usize {
     }
     EACH
 }
-
 
 #[cfg(test)]
 mod tests;

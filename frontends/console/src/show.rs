@@ -83,7 +83,6 @@ fn list_text(list: &Array) -> Result<String, Fault> {
     let alike = rows.iter().all(|value| value.type_name() == kind);
     let mut text = match with_shown!(first, |shown| Table::new(columns_of(shown))) {
         Some(mut table) if alike => {
-
             for value in rows {
                 if let Some(cells) = with_shown!(value, |shown| shown.cells()) {
                     table.row(cells?);
@@ -138,7 +137,10 @@ fn line(value: &Dynamic, depth: usize) -> String {
         more => format!("{}, … and {more} more", lines.join(", ")),
     };
     if let Some(list) = value.read_lock::<Array>() {
-        let lines = list.iter().take(MAX_ROWS).map(|value| line(value, depth + 1));
+        let lines = list
+            .iter()
+            .take(MAX_ROWS)
+            .map(|value| line(value, depth + 1));
         let more = list.len().saturating_sub(MAX_ROWS);
         return format!("[{}]", joined(lines.collect(), more));
     }

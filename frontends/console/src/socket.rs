@@ -41,13 +41,17 @@ pub enum SocketError {
         length: usize,
     },
     /// Somebody answers there.
-    #[error("the console's socket {path} belongs to a node that runs; stop it, or name another socket")]
+    #[error(
+        "the console's socket {path} belongs to a node that runs; stop it, or name another socket"
+    )]
     InUse {
         /// The path.
         path: PathBuf,
     },
     /// Something else is there.
-    #[error("{path} is there and is no socket; move it away, or name another path for the console's socket")]
+    #[error(
+        "{path} is there and is no socket; move it away, or name another path for the console's socket"
+    )]
     NoSocket {
         /// The path.
         path: PathBuf,

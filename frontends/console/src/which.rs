@@ -44,7 +44,9 @@ impl Context {
         }
         if text.len() == 64 {
             return text.parse().map_err(|_| {
-                Fault::argument(format!("`{text}` is no block hash: it is not all hexadecimal"))
+                Fault::argument(format!(
+                    "`{text}` is no block hash: it is not all hexadecimal"
+                ))
             });
         }
         match text.parse() {
@@ -152,9 +154,12 @@ pub(crate) fn which_transaction(which: &Dynamic) -> Result<Txid, Fault> {
     let text = which.as_immutable_string_ref().map_err(|kind| {
         Fault::argument(format!("a transaction is named by its id, not by a {kind}"))
     })?;
-    text.trim()
-        .parse()
-        .map_err(|_| Fault::argument(format!("`{}` is no transaction id: it is 64 hexadecimal characters", text.as_str())))
+    text.trim().parse().map_err(|_| {
+        Fault::argument(format!(
+            "`{}` is no transaction id: it is 64 hexadecimal characters",
+            text.as_str()
+        ))
+    })
 }
 
 /// An outpoint, as `txid:vout`.
@@ -165,7 +170,10 @@ pub(crate) fn which_outpoint(which: &Dynamic) -> Result<OutPoint, Fault> {
     let text = which.as_immutable_string_ref().map_err(|kind| {
         Fault::argument(format!("a coin is named as \"txid:vout\", not by a {kind}"))
     })?;
-    text.trim()
-        .parse()
-        .map_err(|error| Fault::argument(format!("`{}` is no outpoint (txid:vout): {error}", text.as_str())))
+    text.trim().parse().map_err(|error| {
+        Fault::argument(format!(
+            "`{}` is no outpoint (txid:vout): {error}",
+            text.as_str()
+        ))
+    })
 }

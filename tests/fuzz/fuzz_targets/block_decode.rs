@@ -1,5 +1,12 @@
-//! `cargo fuzz run block_decode`; the law is in `everett_fuzz::block_decode`.
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz block_decode` from the repository's root; the law is in
+//! `everett_fuzz::block_decode`. Built without a fuzzer it holds the files that it is given to the law.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
+#[cfg(fuzzing)]
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| everett_fuzz::block_decode(bytes));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    everett_fuzz::hold_files(everett_fuzz::block_decode)
+}

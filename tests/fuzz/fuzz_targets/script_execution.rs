@@ -1,5 +1,12 @@
-//! `cargo fuzz run script_execution`; the law is in `everett_fuzz::script_execution`.
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz script_execution` from the repository's root; the law is in
+//! `everett_fuzz::script_execution`. Built without a fuzzer it holds the files that it is given to the law.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
+#[cfg(fuzzing)]
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| everett_fuzz::script_execution(bytes));
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    everett_fuzz::hold_files(everett_fuzz::script_execution)
+}

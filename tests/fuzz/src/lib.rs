@@ -2,14 +2,16 @@
 //! Promises to panic when one is broken, and to abort when memory is asked for beyond its bound.
 //! Refuses to know where the bytes come from: a fuzzer that watches coverage, or the smoke test.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 mod decode;
 mod memory;
+mod seeds;
 mod spend;
 
 pub use decode::{block_decode, script_decode, transaction_decode};
+pub use seeds::seeds;
 pub use spend::{script_execution, spend_grammar};
 
 /// A target: its name, and the law that it holds bytes to.
@@ -23,3 +25,29 @@ pub const TARGETS: [Target; 5] = [
     ("script_execution", script_execution),
     ("spend_grammar", spend_grammar),
 ];
+
+/// The directories and files that the command line names: each file of theirs is held to the law, which panics at the
+/// first that breaks it.
+///
+/// # Errors
+///
+/// A file cannot be read, or none is named.
+pub fn hold_files(law: fn(&[u8])) -> std::io::Result<()> {
+    let mut files: Vec<std::path::PathBuf> = std::env::args_os().skip(1).map(Into::into).collect();
+    if files.is_empty() {
+        return Err(std::io::Error::other(
+            "name the files to be held to the law",
+        ));
+    }
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            for entry in path.read_dir()? {
+                files.push(entry?.path());
+            }
+            continue;
+        }
+        eprintln!("{}", path.display());
+        law(&std::fs::read(&path)?);
+    }
+    Ok(())
+}

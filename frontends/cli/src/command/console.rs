@@ -60,11 +60,15 @@ pub(super) fn console(settings: &Settings, args: ConsoleArgs) -> Result<ExitCode
             lines: text.lines,
             time: args.timeout,
         };
-        let ran = runtime.block_on(client.run(script, &interrupts, |said| say(said, settings.json)));
+        let ran =
+            runtime.block_on(client.run(script, &interrupts, |said| say(said, settings.json)));
         match ran {
             Ok(Outcome::Done(_)) => {}
             Ok(Outcome::Failed(error)) => {
-                let place = text.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+                let place = text
+                    .name
+                    .as_ref()
+                    .map_or(String::new(), |name| format!("{name}: "));
                 return Err(Failure::named(&error.reason, format!("{place}{error}")));
             }
             // Whoever reads has seen enough.
@@ -104,7 +108,8 @@ impl Work {
             let name = path.display().to_string();
             let opened = std::fs::File::open(path);
             let text = opened.and_then(read);
-            let text = text.map_err(|error| Failure::named("FILE_FAILED", format!("{name}: {error}")))?;
+            let text =
+                text.map_err(|error| Failure::named("FILE_FAILED", format!("{name}: {error}")))?;
             return Ok(Work::Texts(vec![Text {
                 name: Some(name),
                 text: without_shebang(text),
@@ -114,9 +119,8 @@ impl Work {
         if args.file.is_none() && std::io::stdin().is_terminal() {
             return Ok(Work::Prompt);
         }
-        let text = read(std::io::stdin().lock()).map_err(|error| {
-            Failure::named("FILE_FAILED", format!("standard input: {error}"))
-        })?;
+        let text = read(std::io::stdin().lock())
+            .map_err(|error| Failure::named("FILE_FAILED", format!("standard input: {error}")))?;
         Ok(Work::Texts(vec![Text {
             name: None,
             text: without_shebang(text),
@@ -128,7 +132,8 @@ impl Work {
 /// Reads a script, of which there may be no more than a console takes.
 fn read(from: impl Read) -> std::io::Result<String> {
     let mut text = String::new();
-    from.take(MAX_SCRIPT_BYTES as u64 + 1).read_to_string(&mut text)?;
+    from.take(MAX_SCRIPT_BYTES as u64 + 1)
+        .read_to_string(&mut text)?;
     if text.len() > MAX_SCRIPT_BYTES {
         return Err(std::io::Error::other(format!(
             "the script is longer than {} MiB",

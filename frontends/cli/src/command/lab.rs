@@ -15,8 +15,8 @@ use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
-use super::monitor::Monitor;
-use super::run::{GrpcServer, runtime, url};
+use super::faces::{Faces, Told};
+use super::run::runtime;
 use crate::args::LabArgs;
 use crate::failure::Failure;
 use crate::output::{show, write};
@@ -41,28 +41,26 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;
-    let monitor = Monitor::new(&settings.monitor(args.monitor), place.path());
-    let view = |played: Played, url: Option<String>, console: Option<PathBuf>| LabView {
+    let view = |played: Played, told: Told| LabView {
         played,
         scenario: script.name.clone(),
         network,
         // A temporary directory is gone when this process is.
         datadir: place.lasting(args.exit),
-        grpc: url,
-        console,
+        grpc: told.grpc,
+        web: told.web,
+        console: told.console,
     };
     if args.exit {
         let ledger = Ledger::open(config.ledger)?;
         let played = script.play(&ledger, settings.json)?;
         let unmet = script.unmet(&played);
-        show(&view(played, None, None), settings.json)?;
+        show(&view(played, Told::default()), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
-    let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
+    let faces = Faces::new(settings, (args.grpc, args.web, args.monitor), place.path())?;
     runtime()?.block_on(async {
-        let (address, scheme) = (grpc.address.clone(), grpc.scheme);
-        let builder = Node::builder(config).frontend(grpc.server);
-        let (builder, console) = monitor.add_to(builder);
+        let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node
@@ -71,12 +69,11 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
             .await
             .map_err(NodeError::from)??;
         let unmet = script.unmet(&played);
-        let url = url(scheme, &address);
-        let (url, console) = match unmet {
-            None => (Some(url), console.path()),
-            Some(_) => (None, None),
+        let told = match unmet {
+            None => faces.told(),
+            Some(_) => Told::default(),
         };
-        show(&view(played, url, console), settings.json)?;
+        show(&view(played, told), settings.json)?;
         match unmet {
             Some(failure) => {
                 node.stop().await;

@@ -47,12 +47,4 @@ impl Attached {
         let (path, listening) = self.0.as_ref()?;
         listening.get().then(|| path.clone())
     }
-
-    /// For the end of a sentence about the node.
-    pub(super) fn mention(&self) -> String {
-        match self.path() {
-            Some(path) => format!(", console on {}", path.display()),
-            None => String::new(),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Owns `everett run`: a node on a data directory, served over gRPC and to consoles.
+//! Owns `everett run`: a node on a data directory, with its faces.
 //! Promises one line when it is ready, and an ordered end on SIGINT and SIGTERM; refuses to start
 //! where another process writes.
 
@@ -8,11 +8,12 @@ use everett_grpc::{BearerToken, BoundAddress, Grpc, GrpcConfig, TlsFiles};
 use everett_ledger::Network;
 use everett_node::{Node, NodeConfig};
 use everett_proto::v1::ErrorReason;
+use everett_web::{Login, Web, WebConfig};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::monitor::Monitor;
-use crate::args::{GrpcArgs, RunArgs};
+use super::faces::Faces;
+use crate::args::{GrpcArgs, RunArgs, WebArgs};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::settings::Settings;
@@ -26,24 +27,21 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
-    let grpc = GrpcServer::new(&settings.grpc(args.grpc))?;
-    let monitor = Monitor::new(&settings.monitor(args.monitor), &directory);
+    let faces = Faces::new(settings, (args.grpc, args.web, args.monitor), &directory)?;
     runtime()?.block_on(async {
-        let address = grpc.address.clone();
-        let scheme = grpc.scheme;
-        let builder = Node::builder(config).frontend(grpc.server);
-        let (builder, console) = monitor.add_to(builder);
+        let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let best = node.handle().ledger().best();
-        let url = url(scheme, &address);
+        let told = faces.told();
         let text = if settings.json {
             json!({
                 "ready": true,
                 "network": network.to_string(),
                 "datadir": directory,
                 "lab": lab,
-                "grpc": url,
-                "console": console.path(),
+                "grpc": told.grpc,
+                "web": told.web,
+                "console": told.console,
                 "best_hash": best.hash().to_string(),
                 "best_height": best.height(),
             })
@@ -51,10 +49,9 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
         } else {
             let lab = if lab { " lab" } else { "" };
             format!(
-                "ready: {network}{lab}, height {}, gRPC on {url}, data in {}{}",
+                "ready: {network}{lab}, height {}, {told}, data in {}",
                 best.height(),
-                directory.display(),
-                console.mention()
+                directory.display()
             )
         };
         write(&(text + "\n"))?;
@@ -117,6 +114,46 @@ impl GrpcServer {
             server,
             scheme,
         })
+    }
+}
+
+/// The web server before the node takes it, and what is to be said of it afterwards.
+pub(super) struct WebServer {
+    pub(super) server: Web,
+    pub(super) address: everett_web::BoundAddress,
+}
+
+impl WebServer {
+    /// As the options say; none where they say so.
+    pub(super) fn new(args: WebArgs) -> Result<Option<WebServer>, Failure> {
+        if args.no_web {
+            return Ok(None);
+        }
+        let mut config = WebConfig::default();
+        if let Some(listen) = args.webui {
+            config.listen = listen;
+        }
+        let text = match (args.user, args.user_file) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage(
+                    "the login is given twice: --user (or EVERETT_USER) and --user-file; leave one of them out",
+                ));
+            }
+            (Some(user), None) => Some(user),
+            (None, Some(path)) => Some(std::fs::read_to_string(&path).map_err(|error| {
+                Failure::usage(format!("--user-file {}: {error}", path.display()))
+            })?),
+            (None, None) => None,
+        };
+        config.login = text
+            .map(|text| text.parse::<Login>())
+            .transpose()
+            .map_err(|error| Failure::usage(format!("{error} (--user, --user-file)")))?;
+        let server = Web::new(config);
+        Ok(Some(WebServer {
+            address: server.bound_address(),
+            server,
+        }))
     }
 }
 

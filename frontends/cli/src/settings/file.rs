@@ -28,6 +28,11 @@ pub(super) struct SettingsFile {
     pub(super) grpc_tls_cert: Option<PathBuf>,
     pub(super) grpc_tls_key: Option<PathBuf>,
     pub(super) grpc_allow_open: Option<bool>,
+    #[serde(alias = "web")]
+    pub(super) webui: Option<SocketAddr>,
+    pub(super) no_web: Option<bool>,
+    pub(super) user: Option<String>,
+    pub(super) user_file: Option<PathBuf>,
     pub(super) lab: Option<bool>,
     pub(super) monitor: Option<PathBuf>,
     pub(super) no_monitor: Option<bool>,

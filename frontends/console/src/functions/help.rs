@@ -27,13 +27,22 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.function("help()", "this list");
     let of = book.clone();
     engine.register_fn("help", move || overview(&of));
-    book.function("help(name)", "about a function or a kind of value, such as \"Block\"");
+    book.function(
+        "help(name)",
+        "about a function or a kind of value, such as \"Block\"",
+    );
     let of = book.clone();
-    engine.register_fn("help", move |name: &str| -> Given<String> { Ok(about(&of, name)?) });
+    engine.register_fn("help", move |name: &str| -> Given<String> {
+        Ok(about(&of, name)?)
+    });
 }
 
 fn list(entries: &[Entry]) -> String {
-    let width = entries.iter().map(|entry| entry.signature.len()).max().unwrap_or(0);
+    let width = entries
+        .iter()
+        .map(|entry| entry.signature.len())
+        .max()
+        .unwrap_or(0);
     entries
         .iter()
         .map(|entry| format!("  {:<width$}  {}\n", entry.signature, entry.text))
@@ -42,7 +51,10 @@ fn list(entries: &[Entry]) -> String {
 
 fn overview(book: &Book) -> String {
     let entries = book.entries();
-    let functions: Vec<Entry> = entries.into_iter().filter(|entry| entry.owner.is_none()).collect();
+    let functions: Vec<Entry> = entries
+        .into_iter()
+        .filter(|entry| entry.owner.is_none())
+        .collect();
     let mut text = format!("{HEAD}Functions\n{}\nKinds of value\n", list(&functions));
     for kind in book.kinds() {
         text.push_str(&format!("  {:<14}  {}\n", kind.name, kind.text));
@@ -68,7 +80,9 @@ fn about(book: &Book, name: &str) -> Result<String, Fault> {
     }
     let mut text = String::new();
     for entry in entries.iter().filter(|entry| entry.name() == wanted) {
-        let owner = entry.owner.map_or(String::new(), |owner| format!("{owner}."));
+        let owner = entry
+            .owner
+            .map_or(String::new(), |owner| format!("{owner}."));
         text.push_str(&format!("{owner}{}\n  {}\n", entry.signature, entry.text));
     }
     if text.is_empty() {

@@ -57,12 +57,18 @@ pub(super) fn register(engine: &mut Engine, book: &Book, context: &Ctx) {
             .map_err(Fault::from)?;
         Ok(SubmissionValue::of(&of, submitted)?)
     });
-    book.function("mine(parent)", "mines an empty block on a parent (--allow-write, in a lab)");
+    book.function(
+        "mine(parent)",
+        "mines an empty block on a parent (--allow-write, in a lab)",
+    );
     let of = context.clone();
     engine.register_fn("mine", move |parent: Dynamic| -> Given<Array> {
         Ok(mine(&of, &parent, 1)?)
     });
-    book.function("mine(parent, count)", "mines so many, one on the other (--allow-write, in a lab)");
+    book.function(
+        "mine(parent, count)",
+        "mines so many, one on the other (--allow-write, in a lab)",
+    );
     let of = context.clone();
     engine.register_fn("mine", move |parent: Dynamic, count: i64| -> Given<Array> {
         Ok(mine(&of, &parent, count)?)

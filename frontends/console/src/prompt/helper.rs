@@ -48,14 +48,20 @@ impl Words {
         let after_dot = before[..start].ends_with('.');
         let mut found: Vec<String> = if after_dot {
             let members = self.members.iter();
-            members.filter(|name| name.starts_with(word)).cloned().collect()
+            members
+                .filter(|name| name.starts_with(word))
+                .cloned()
+                .collect()
         } else if word.is_empty() {
             // At the beginning of a word everything could follow.
             Vec::new()
         } else {
             let keywords = KEYWORDS.iter().map(|word| (*word).to_owned());
             let names = self.functions.iter().chain(&self.variables).cloned();
-            names.chain(keywords).filter(|name| name.starts_with(word)).collect()
+            names
+                .chain(keywords)
+                .filter(|name| name.starts_with(word))
+                .collect()
         };
         found.sort();
         found.dedup();

@@ -17,9 +17,18 @@ fn hello() -> Hello {
 #[test]
 fn a_word_becomes_a_function_and_after_a_dot_a_member() {
     let mut words = Words::new(&hello());
-    assert_eq!(words.complete_word("b", 1), (0, vec!["balance(".into(), "best(".into(), "block(".into()]));
-    assert_eq!(words.complete_word("print(wor", 9), (6, vec!["worlds(".into()]));
-    assert_eq!(words.complete_word("best().h", 8), (7, vec!["hash".into(), "height".into()]));
+    assert_eq!(
+        words.complete_word("b", 1),
+        (0, vec!["balance(".into(), "best(".into(), "block(".into()])
+    );
+    assert_eq!(
+        words.complete_word("print(wor", 9),
+        (6, vec!["worlds(".into()])
+    );
+    assert_eq!(
+        words.complete_word("best().h", 8),
+        (7, vec!["hash".into(), "height".into()])
+    );
     assert_eq!(words.complete_word("best().", 7).1.len(), 4);
     assert_eq!(words.complete_word("", 0), (0, vec![]));
     words.set_variables(vec!["bob".to_owned()]);

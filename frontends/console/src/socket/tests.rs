@@ -1,7 +1,11 @@
 use super::*;
 
 fn mode(path: &Path) -> u32 {
-    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+    std::fs::symlink_metadata(path)
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
 }
 
 #[test]
@@ -22,7 +26,10 @@ fn a_dead_nodes_socket_is_replaced_and_a_live_ones_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(SOCKET_NAME);
     let live = Socket::bind(&path).unwrap();
-    assert!(matches!(Socket::bind(&path), Err(SocketError::InUse { .. })));
+    assert!(matches!(
+        Socket::bind(&path),
+        Err(SocketError::InUse { .. })
+    ));
     // As a node that was killed leaves it.
     let Socket { listener, .. } = &live;
     let dead = listener.try_clone().unwrap();
@@ -42,11 +49,17 @@ fn what_is_no_socket_stays() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(SOCKET_NAME);
     std::fs::write(&path, "letters").unwrap();
-    assert!(matches!(Socket::bind(&path), Err(SocketError::NoSocket { .. })));
+    assert!(matches!(
+        Socket::bind(&path),
+        Err(SocketError::NoSocket { .. })
+    ));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "letters");
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    assert!(matches!(Socket::bind(&link), Err(SocketError::NoSocket { .. })));
+    assert!(matches!(
+        Socket::bind(&link),
+        Err(SocketError::NoSocket { .. })
+    ));
 }
 
 #[test]

@@ -58,7 +58,12 @@ impl Shown for BalanceValue {
     const KIND: &'static str = "Balance";
 
     fn line(&self) -> String {
-        format!("{} BTC of {} at height {}", btc(self.confirmed()), self.name, self.world.height)
+        format!(
+            "{} BTC of {} at height {}",
+            btc(self.confirmed()),
+            self.name,
+            self.world.height
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -106,19 +111,33 @@ impl Shown for BalanceValue {
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<BalanceValue>(engine, "what a script has in a world")
         .equal_by(|balance| (balance.hash, balance.balance))
-        .get("confirmed_sat", "all its coins there, in satoshis", |balance| {
-            Ok(balance.confirmed())
+        .get(
+            "confirmed_sat",
+            "all its coins there, in satoshis",
+            |balance| Ok(balance.confirmed()),
+        )
+        .get(
+            "immature_sat",
+            "the part of it that is coinbase younger than 100 blocks",
+            |balance| Ok(balance.immature()),
+        )
+        .get(
+            "btc",
+            "all its coins there, in bitcoin, as text",
+            |balance| Ok(btc(balance.confirmed())),
+        )
+        .get("coins", "how many coins there are", |balance| {
+            Ok(balance.coins())
         })
-        .get("immature_sat", "the part of it that is coinbase younger than 100 blocks", |balance| {
-            Ok(balance.immature())
+        .get("script", "the script, as it was named", |balance| {
+            Ok(balance.name.clone())
         })
-        .get("btc", "all its coins there, in bitcoin, as text", |balance| {
-            Ok(btc(balance.confirmed()))
-        })
-        .get("coins", "how many coins there are", |balance| Ok(balance.coins()))
-        .get("script", "the script, as it was named", |balance| Ok(balance.name.clone()))
-        .get("script_hash", "the script's hash, as Electrum has it", |balance| {
-            Ok(balance.hash.to_string())
-        })
-        .get("world", "the world", |balance| Ok(Dynamic::from(balance.world.clone())));
+        .get(
+            "script_hash",
+            "the script's hash, as Electrum has it",
+            |balance| Ok(balance.hash.to_string()),
+        )
+        .get("world", "the world", |balance| {
+            Ok(Dynamic::from(balance.world.clone()))
+        });
 }

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use bitcoin::BlockHash;
-use bitcoin::hex::DisplayHex;
 use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::hex::DisplayHex;
 use everett_ledger::BlockInfo;
 use rhai::{Array, Dynamic, Engine};
 use serde_json::{Value, json};
@@ -78,9 +78,16 @@ impl Block {
 
     /// The blocks on top of it, on all branches.
     fn children(&self) -> Array {
-        let above = self.context.ledger.blocks_at_height(self.height.saturating_add(1));
-        let children = above.iter().filter(|info| info.header.prev_blockhash == self.hash);
-        children.map(|info| Dynamic::from(Block::of_info(&self.context, info))).collect()
+        let above = self
+            .context
+            .ledger
+            .blocks_at_height(self.height.saturating_add(1));
+        let children = above
+            .iter()
+            .filter(|info| info.header.prev_blockhash == self.hash);
+        children
+            .map(|info| Dynamic::from(Block::of_info(&self.context, info)))
+            .collect()
     }
 
     fn previous(&self) -> Result<Dynamic, Fault> {
@@ -127,8 +134,14 @@ impl Shown for Block {
         }
         lines.extend([
             ("merkle root", header.merkle_root.to_string()),
-            ("time", format!("{} (median {})", header.time, info.median_time_past)),
-            ("version", format!("{:#010x}", header.version.to_consensus())),
+            (
+                "time",
+                format!("{} (median {})", header.time, info.median_time_past),
+            ),
+            (
+                "version",
+                format!("{:#010x}", header.version.to_consensus()),
+            ),
             ("bits", format!("{:08x}", header.bits.to_consensus())),
             ("nonce", header.nonce.to_string()),
             ("chainwork", work_hex(info.chainwork)),
@@ -200,43 +213,72 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .equal_by(|block| block.hash)
         .get("hash", "its hash", |block| Ok(block.hash.to_string()))
         .get("height", "its height", |block| Ok(i64::from(block.height)))
-        .get("transactions", "its transactions, the coinbase first; read once", |block| {
-            Ok(block.transactions()?)
+        .get(
+            "transactions",
+            "its transactions, the coinbase first; read once",
+            |block| Ok(block.transactions()?),
+        )
+        .method1(
+            "tx(index)",
+            "one of its transactions; quicker than the list in a loop",
+            |block, index| Ok(block.transaction(as_index(&index, "a place in a block")?)?),
+        )
+        .get(
+            "tx_count",
+            "how many transactions it has; 0 while only its header is known",
+            |block| Ok(i64::from(block.info()?.tx_count)),
+        )
+        .get("size", "its bytes, with witnesses", |block| {
+            Ok(i64::from(block.info()?.size))
         })
-        .method1("tx(index)", "one of its transactions; quicker than the list in a loop", |block, index| {
-            Ok(block.transaction(as_index(&index, "a place in a block")?)?)
-        })
-        .get("tx_count", "how many transactions it has; 0 while only its header is known", |block| {
-            Ok(i64::from(block.info()?.tx_count))
-        })
-        .get("size", "its bytes, with witnesses", |block| Ok(i64::from(block.info()?.size)))
         .get("weight", "its weight (BIP141)", |block| {
             Ok(i64::try_from(block.body()?.weight).unwrap_or(i64::MAX))
         })
-        .get("previous", "the block before it; () before genesis", |block| Ok(block.previous()?))
+        .get(
+            "previous",
+            "the block before it; () before genesis",
+            |block| Ok(block.previous()?),
+        )
         .get("previous_hash", "hash of that block", |block| {
             Ok(block.info()?.header.prev_blockhash.to_string())
         })
-        .get("next", "the block after it on the best chain, or ()", |block| Ok(block.next()?))
-        .method("children()", "the blocks on top of it, on every branch", |block| -> Given<Array> {
-            Ok(block.children())
-        })
+        .get(
+            "next",
+            "the block after it on the best chain, or ()",
+            |block| Ok(block.next()?),
+        )
+        .method(
+            "children()",
+            "the blocks on top of it, on every branch",
+            |block| -> Given<Array> { Ok(block.children()) },
+        )
         .get("world", "the world at it", |block| {
             Ok(Dynamic::from(WorldValue::at(&block.context, &block.hash)?))
         })
-        .get("status", "active, valid-fork, valid-headers, headers-only or invalid", |block| {
-            Ok(block.info()?.status.as_str())
+        .get(
+            "status",
+            "active, valid-fork, valid-headers, headers-only or invalid",
+            |block| Ok(block.info()?.status.as_str()),
+        )
+        .get("live", "whether a world can be read at it", |block| {
+            Ok(block.info()?.live)
         })
-        .get("live", "whether a world can be read at it", |block| Ok(block.info()?.live))
-        .get("best", "whether it is the tip of the best world", |block| Ok(block.is_best()))
-        .get("fork_hash", "hash of the last block of its chain on the best chain", |block| {
-            Ok(block.info()?.fork_hash.to_string())
+        .get("best", "whether it is the tip of the best world", |block| {
+            Ok(block.is_best())
         })
+        .get(
+            "fork_hash",
+            "hash of the last block of its chain on the best chain",
+            |block| Ok(block.info()?.fork_hash.to_string()),
+        )
         .get("fork_height", "height of that block", |block| {
             Ok(i64::from(block.info()?.fork_height))
         })
         .get("reject_reason", "why it is invalid, if it is", |block| {
-            Ok(block.info()?.reject_reason.map_or(Dynamic::UNIT, Dynamic::from))
+            Ok(block
+                .info()?
+                .reject_reason
+                .map_or(Dynamic::UNIT, Dynamic::from))
         })
         .get("chainwork", "work of its chain, in hexadecimal", |block| {
             Ok(work_hex(block.info()?.chainwork))
@@ -244,9 +286,11 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("time", "its header's time, unix seconds", |block| {
             Ok(i64::from(block.info()?.header.time))
         })
-        .get("median_time_past", "median time past at it (BIP113), unix seconds", |block| {
-            Ok(i64::from(block.info()?.median_time_past))
-        })
+        .get(
+            "median_time_past",
+            "median time past at it (BIP113), unix seconds",
+            |block| Ok(i64::from(block.info()?.median_time_past)),
+        )
         .get("first_seen", "unix seconds when its header came", |block| {
             Ok(block.info()?.first_seen as i64)
         })
@@ -256,15 +300,27 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("merkle_root", "its header's merkle root", |block| {
             Ok(block.info()?.header.merkle_root.to_string())
         })
-        .get("bits", "its header's target in compact form, in hexadecimal", |block| {
-            Ok(format!("{:08x}", block.info()?.header.bits.to_consensus()))
+        .get(
+            "bits",
+            "its header's target in compact form, in hexadecimal",
+            |block| Ok(format!("{:08x}", block.info()?.header.bits.to_consensus())),
+        )
+        .get("nonce", "its header's nonce", |block| {
+            Ok(i64::from(block.info()?.header.nonce))
         })
-        .get("nonce", "its header's nonce", |block| Ok(i64::from(block.info()?.header.nonce)))
         .method("header_hex()", "its header in hexadecimal", |block| {
             Ok(serialize_hex(&block.info()?.header))
         })
-        .method("hex()", "its bytes in hexadecimal", |block| -> Given<String> {
-            let bytes = block.context.ledger.block_bytes(&block.hash).map_err(Fault::from)?;
-            Ok(bytes.to_lower_hex_string())
-        });
+        .method(
+            "hex()",
+            "its bytes in hexadecimal",
+            |block| -> Given<String> {
+                let bytes = block
+                    .context
+                    .ledger
+                    .block_bytes(&block.hash)
+                    .map_err(Fault::from)?;
+                Ok(bytes.to_lower_hex_string())
+            },
+        );
 }

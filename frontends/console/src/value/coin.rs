@@ -86,7 +86,12 @@ impl Shown for CoinValue {
     const KIND: &'static str = "Coin";
 
     fn line(&self) -> String {
-        format!("coin {}: {} BTC of {}", self.outpoint, btc(sat(self.coin.amount)), self.recipient())
+        format!(
+            "coin {}: {} BTC of {}",
+            self.outpoint,
+            btc(sat(self.coin.amount)),
+            self.recipient()
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -134,20 +139,38 @@ impl Shown for CoinValue {
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<CoinValue>(engine, "an unspent output, and where it was made")
         .equal_by(|coin| (coin.outpoint, coin.coin.height))
-        .get("outpoint", "where it is, as txid:vout", |coin| Ok(coin.outpoint.to_string()))
-        .get("txid", "the transaction that made it", |coin| Ok(coin.outpoint.txid.to_string()))
-        .get("vout", "which output of it", |coin| Ok(i64::from(coin.outpoint.vout)))
-        .get("amount_sat", "its value in satoshis", |coin| Ok(sat(coin.coin.amount)))
-        .get("btc", "its value in bitcoin, as text", |coin| Ok(btc(sat(coin.coin.amount))))
-        .get("height", "height of the block that made it", |coin| Ok(i64::from(coin.coin.height)))
-        .get("coinbase", "whether a coinbase made it", |coin| Ok(coin.coin.coinbase))
+        .get("outpoint", "where it is, as txid:vout", |coin| {
+            Ok(coin.outpoint.to_string())
+        })
+        .get("txid", "the transaction that made it", |coin| {
+            Ok(coin.outpoint.txid.to_string())
+        })
+        .get("vout", "which output of it", |coin| {
+            Ok(i64::from(coin.outpoint.vout))
+        })
+        .get("amount_sat", "its value in satoshis", |coin| {
+            Ok(sat(coin.coin.amount))
+        })
+        .get("btc", "its value in bitcoin, as text", |coin| {
+            Ok(btc(sat(coin.coin.amount)))
+        })
+        .get("height", "height of the block that made it", |coin| {
+            Ok(i64::from(coin.coin.height))
+        })
+        .get("coinbase", "whether a coinbase made it", |coin| {
+            Ok(coin.coin.coinbase)
+        })
         .get("script_pubkey", "its script in hexadecimal", |coin| {
             Ok(coin.coin.script_pubkey.to_hex_string())
         })
-        .get("asm", "its script in words", |coin| Ok(to_asm(&coin.coin.script_pubkey)))
-        .get("type", "what kind of script it is, by Bitcoin Core's names", |coin| {
-            Ok(Template::of(coin.coin.script_pubkey.as_bytes()).name())
+        .get("asm", "its script in words", |coin| {
+            Ok(to_asm(&coin.coin.script_pubkey))
         })
+        .get(
+            "type",
+            "what kind of script it is, by Bitcoin Core's names",
+            |coin| Ok(Template::of(coin.coin.script_pubkey.as_bytes()).name()),
+        )
         .get("address", "its address, or ()", |coin| {
             let address = address(&coin.coin.script_pubkey, coin.network);
             Ok(address.map_or(Dynamic::UNIT, Dynamic::from))

@@ -94,10 +94,16 @@ impl Shown for DiffValue {
         let text = facts([
             ("a", self.a.to_string()),
             ("b", self.b.to_string()),
-            ("fork", format!("{} (height {})", between.fork_hash, between.fork_height)),
+            (
+                "fork",
+                format!("{} (height {})", between.fork_hash, between.fork_height),
+            ),
             ("undone", format!("{} blocks", between.undone.len())),
             ("applied", format!("{} blocks", between.applied.len())),
-            ("coins", format!("{} are only in one of them", self.diff.coins.len())),
+            (
+                "coins",
+                format!("{} are only in one of them", self.diff.coins.len()),
+            ),
             ("balances", format!("{} differ", self.diff.balances.len())),
         ]);
         if self.diff.balances.is_empty() {
@@ -202,7 +208,12 @@ impl Shown for BalanceChangeValue {
     const KIND: &'static str = "BalanceChange";
 
     fn line(&self) -> String {
-        format!("{}: {} BTC in a, {} BTC in b", self.of(), btc(self.sat_a()), btc(self.sat_b()))
+        format!(
+            "{}: {} BTC in a, {} BTC in b",
+            self.of(),
+            btc(self.sat_a()),
+            btc(self.sat_b())
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -263,7 +274,10 @@ impl ConflictValue {
     }
 
     fn of(&self) -> String {
-        recipient(&self.conflict.script_pubkey, self.context.ledger.params().network)
+        recipient(
+            &self.conflict.script_pubkey,
+            self.context.ledger.params().network,
+        )
     }
 }
 
@@ -288,8 +302,14 @@ impl Shown for ConflictValue {
             ("coin", conflict.outpoint.to_string()),
             ("amount", format!("{} BTC", btc(sat(conflict.amount)))),
             ("of", self.of()),
-            ("spent in a", format!("by {} in block {}", conflict.txid_a, conflict.block_a)),
-            ("spent in b", format!("by {} in block {}", conflict.txid_b, conflict.block_b)),
+            (
+                "spent in a",
+                format!("by {} in block {}", conflict.txid_a, conflict.block_a),
+            ),
+            (
+                "spent in b",
+                format!("by {} in block {}", conflict.txid_b, conflict.block_b),
+            ),
         ]))
     }
 
@@ -331,30 +351,52 @@ impl Shown for ConflictValue {
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<DiffValue>(engine, "what sets two worlds apart")
-        .get("fork_hash", "hash of the last block that both share", |diff| {
-            Ok(diff.diff.comparison.fork_hash.to_string())
-        })
+        .get(
+            "fork_hash",
+            "hash of the last block that both share",
+            |diff| Ok(diff.diff.comparison.fork_hash.to_string()),
+        )
         .get("fork_height", "height of that block", |diff| {
             Ok(i64::from(diff.diff.comparison.fork_height))
         })
-        .get("undone", "blocks of a since the fork, highest first", |diff| {
-            Ok(diff.blocks(&diff.diff.comparison.undone)?)
-        })
-        .get("applied", "blocks of b since the fork, lowest first", |diff| {
-            Ok(diff.blocks(&diff.diff.comparison.applied)?)
-        })
+        .get(
+            "undone",
+            "blocks of a since the fork, highest first",
+            |diff| Ok(diff.blocks(&diff.diff.comparison.undone)?),
+        )
+        .get(
+            "applied",
+            "blocks of b since the fork, lowest first",
+            |diff| Ok(diff.blocks(&diff.diff.comparison.applied)?),
+        )
         .get("coins", "coins that only one of them has", |diff| {
-            Ok(diff.coins().into_iter().map(Dynamic::from).collect::<Array>())
+            Ok(diff
+                .coins()
+                .into_iter()
+                .map(Dynamic::from)
+                .collect::<Array>())
         })
         .get("balances", "scripts whose balances differ", |diff| {
-            Ok(diff.balances().into_iter().map(Dynamic::from).collect::<Array>())
+            Ok(diff
+                .balances()
+                .into_iter()
+                .map(Dynamic::from)
+                .collect::<Array>())
         });
     book.kind::<CoinChangeValue>(engine, "a coin that only one of two worlds has")
-        .get("only_in", "\"a\" or \"b\"", |change| Ok(letter(change.side)))
-        .get("coin", "the coin", |change| Ok(Dynamic::from(change.coin.clone())));
+        .get("only_in", "\"a\" or \"b\"", |change| {
+            Ok(letter(change.side))
+        })
+        .get("coin", "the coin", |change| {
+            Ok(Dynamic::from(change.coin.clone()))
+        });
     book.kind::<BalanceChangeValue>(engine, "a script whose balance differs between two worlds")
-        .get("balance_a_sat", "what it has in a, in satoshis", |change| Ok(change.sat_a()))
-        .get("balance_b_sat", "what it has in b, in satoshis", |change| Ok(change.sat_b()))
+        .get("balance_a_sat", "what it has in a, in satoshis", |change| {
+            Ok(change.sat_a())
+        })
+        .get("balance_b_sat", "what it has in b, in satoshis", |change| {
+            Ok(change.sat_b())
+        })
         .get("script_pubkey", "the script in hexadecimal", |change| {
             Ok(change.change.script_pubkey.to_hex_string())
         })
@@ -362,25 +404,44 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
             let address = address(&change.change.script_pubkey, change.network);
             Ok(address.map_or(Dynamic::UNIT, Dynamic::from))
         });
-    book.kind::<ConflictValue>(engine, "a coin that two worlds spend in different transactions")
-        .get("kind", "same-recipients, fee-bump or double-spend", |conflict| Ok(conflict.kind()))
-        .get("outpoint", "the coin, as txid:vout", |conflict| {
-            Ok(conflict.conflict.outpoint.to_string())
-        })
-        .get("amount_sat", "its value in satoshis", |conflict| Ok(sat(conflict.conflict.amount)))
-        .get("btc", "its value in bitcoin, as text", |conflict| {
-            Ok(btc(sat(conflict.conflict.amount)))
-        })
-        .get("txid_a", "the transaction that spends it in a", |conflict| {
-            Ok(conflict.conflict.txid_a.to_string())
-        })
-        .get("txid_b", "the transaction that spends it in b", |conflict| {
-            Ok(conflict.conflict.txid_b.to_string())
-        })
-        .get("block_a", "the block of the first", |conflict| {
-            Ok(Dynamic::from(Block::at(&conflict.context, &conflict.conflict.block_a)?))
-        })
-        .get("block_b", "the block of the second", |conflict| {
-            Ok(Dynamic::from(Block::at(&conflict.context, &conflict.conflict.block_b)?))
-        });
+    book.kind::<ConflictValue>(
+        engine,
+        "a coin that two worlds spend in different transactions",
+    )
+    .get(
+        "kind",
+        "same-recipients, fee-bump or double-spend",
+        |conflict| Ok(conflict.kind()),
+    )
+    .get("outpoint", "the coin, as txid:vout", |conflict| {
+        Ok(conflict.conflict.outpoint.to_string())
+    })
+    .get("amount_sat", "its value in satoshis", |conflict| {
+        Ok(sat(conflict.conflict.amount))
+    })
+    .get("btc", "its value in bitcoin, as text", |conflict| {
+        Ok(btc(sat(conflict.conflict.amount)))
+    })
+    .get(
+        "txid_a",
+        "the transaction that spends it in a",
+        |conflict| Ok(conflict.conflict.txid_a.to_string()),
+    )
+    .get(
+        "txid_b",
+        "the transaction that spends it in b",
+        |conflict| Ok(conflict.conflict.txid_b.to_string()),
+    )
+    .get("block_a", "the block of the first", |conflict| {
+        Ok(Dynamic::from(Block::at(
+            &conflict.context,
+            &conflict.conflict.block_a,
+        )?))
+    })
+    .get("block_b", "the block of the second", |conflict| {
+        Ok(Dynamic::from(Block::at(
+            &conflict.context,
+            &conflict.conflict.block_b,
+        )?))
+    });
 }

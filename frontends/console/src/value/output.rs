@@ -40,7 +40,11 @@ pub(crate) fn address(script: &Script, network: Network) -> Option<String> {
 pub(crate) fn recipient(script: &Script, network: Network) -> String {
     match address(script, network) {
         Some(address) => address,
-        None => format!("{} {}", Template::of(script.as_bytes()).name(), script.to_hex_string()),
+        None => format!(
+            "{} {}",
+            Template::of(script.as_bytes()).name(),
+            script.to_hex_string()
+        ),
     }
 }
 
@@ -68,7 +72,11 @@ impl Input {
     }
 
     fn witness(&self) -> Vec<String> {
-        self.input().witness.iter().map(|item| item.to_lower_hex_string()).collect()
+        self.input()
+            .witness
+            .iter()
+            .map(|item| item.to_lower_hex_string())
+            .collect()
     }
 
     /// Its lines in the dump of a transaction.
@@ -84,7 +92,10 @@ impl Input {
         if let Ok(Some(spent)) = self.spends() {
             lines.push(("  of", spent.line()));
         }
-        lines.push(("  sequence", format!("{:#010x}", input.sequence.to_consensus_u32())));
+        lines.push((
+            "  sequence",
+            format!("{:#010x}", input.sequence.to_consensus_u32()),
+        ));
         if !input.script_sig.is_empty() {
             lines.push(("  script sig", to_asm(&input.script_sig)));
         }
@@ -100,7 +111,11 @@ impl Shown for Input {
     const KIND: &'static str = "Input";
 
     fn line(&self) -> String {
-        format!("input {} spends {}", self.index, self.input().previous_output)
+        format!(
+            "input {} spends {}",
+            self.index,
+            self.input().previous_output
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -170,7 +185,11 @@ impl Shown for Output {
     const KIND: &'static str = "Output";
 
     fn line(&self) -> String {
-        format!("{} BTC to {}", btc(sat(self.output.value)), self.recipient())
+        format!(
+            "{} BTC to {}",
+            btc(sat(self.output.value)),
+            self.recipient()
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -220,35 +239,63 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("vout", "which output of it", |input| {
             Ok(i64::from(input.input().previous_output.vout))
         })
-        .get("spends", "the output that it spends; () for a coinbase", |input| {
-            Ok(input.spends()?.map_or(Dynamic::UNIT, Dynamic::from))
-        })
+        .get(
+            "spends",
+            "the output that it spends; () for a coinbase",
+            |input| Ok(input.spends()?.map_or(Dynamic::UNIT, Dynamic::from)),
+        )
         .get("sequence", "its sequence number", |input| {
             Ok(i64::from(input.input().sequence.to_consensus_u32()))
         })
         .get("script_sig", "its script in hexadecimal", |input| {
             Ok(input.input().script_sig.to_hex_string())
         })
-        .get("asm", "its script in words", |input| Ok(to_asm(&input.input().script_sig)))
-        .get("witness", "its witness, a list of hexadecimal texts", |input| {
-            Ok(input.witness().into_iter().map(Dynamic::from).collect::<Array>())
-        });
-    book.kind::<Output>(engine, "an output of a transaction")
-        .get("vout", "its number, or () where it is seen from its spender", |output| {
-            Ok(output.vout.map_or(Dynamic::UNIT, |vout| (vout as i64).into()))
+        .get("asm", "its script in words", |input| {
+            Ok(to_asm(&input.input().script_sig))
         })
-        .get("amount_sat", "its value in satoshis", |output| Ok(sat(output.output.value)))
-        .get("btc", "its value in bitcoin, as text", |output| Ok(btc(sat(output.output.value))))
+        .get(
+            "witness",
+            "its witness, a list of hexadecimal texts",
+            |input| {
+                Ok(input
+                    .witness()
+                    .into_iter()
+                    .map(Dynamic::from)
+                    .collect::<Array>())
+            },
+        );
+    book.kind::<Output>(engine, "an output of a transaction")
+        .get(
+            "vout",
+            "its number, or () where it is seen from its spender",
+            |output| {
+                Ok(output
+                    .vout
+                    .map_or(Dynamic::UNIT, |vout| (vout as i64).into()))
+            },
+        )
+        .get("amount_sat", "its value in satoshis", |output| {
+            Ok(sat(output.output.value))
+        })
+        .get("btc", "its value in bitcoin, as text", |output| {
+            Ok(btc(sat(output.output.value)))
+        })
         .get("script_pubkey", "its script in hexadecimal", |output| {
             Ok(output.output.script_pubkey.to_hex_string())
         })
-        .get("script_hash", "its script's hash, as Electrum has it", |output| {
-            Ok(ScriptHash::of(&output.output.script_pubkey).to_string())
+        .get(
+            "script_hash",
+            "its script's hash, as Electrum has it",
+            |output| Ok(ScriptHash::of(&output.output.script_pubkey).to_string()),
+        )
+        .get("asm", "its script in words", |output| {
+            Ok(to_asm(&output.output.script_pubkey))
         })
-        .get("asm", "its script in words", |output| Ok(to_asm(&output.output.script_pubkey)))
-        .get("type", "what kind of script it is, by Bitcoin Core's names", |output| {
-            Ok(Template::of(output.output.script_pubkey.as_bytes()).name())
-        })
+        .get(
+            "type",
+            "what kind of script it is, by Bitcoin Core's names",
+            |output| Ok(Template::of(output.output.script_pubkey.as_bytes()).name()),
+        )
         .get("address", "its address, or ()", |output| {
             let address = address(&output.output.script_pubkey, output.network);
             Ok(address.map_or(Dynamic::UNIT, Dynamic::from))

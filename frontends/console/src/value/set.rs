@@ -96,13 +96,23 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("txouts", "how many coins there are", |set| {
             Ok(i64::try_from(set.info.txouts).unwrap_or(i64::MAX))
         })
-        .get("total_amount_sat", "the sum of their values in satoshis", |set| Ok(set.total()))
-        .get("bogosize", "a size that is the same in every implementation", |set| {
-            Ok(i64::try_from(set.info.bogosize).unwrap_or(i64::MAX))
+        .get(
+            "total_amount_sat",
+            "the sum of their values in satoshis",
+            |set| Ok(set.total()),
+        )
+        .get(
+            "bogosize",
+            "a size that is the same in every implementation",
+            |set| Ok(i64::try_from(set.info.bogosize).unwrap_or(i64::MAX)),
+        )
+        .get("muhash", "their hash, whatever their order", |set| {
+            Ok(set.info.muhash_hex())
         })
-        .get("muhash", "their hash, whatever their order", |set| Ok(set.info.muhash_hex()))
         .get("hash_serialized_3", "their hash in order", |set| {
             Ok(set.info.hash_serialized_3_hex())
         })
-        .get("world", "the world", |set| Ok(Dynamic::from(set.world.clone())));
+        .get("world", "the world", |set| {
+            Ok(Dynamic::from(set.world.clone()))
+        });
 }

@@ -33,7 +33,10 @@ impl Shown for StatsValue {
     const KIND: &'static str = "Stats";
 
     fn line(&self) -> String {
-        format!("{}: height {}, {} tips", self.network, self.stats.best_height, self.tips)
+        format!(
+            "{}: height {}, {} tips",
+            self.network, self.stats.best_height, self.tips
+        )
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -87,7 +90,10 @@ impl Shown for StatsValue {
     }
 
     fn cells(&self) -> Result<Vec<String>, Fault> {
-        Ok(vec![self.stats.best_height.to_string(), self.tips.to_string()])
+        Ok(vec![
+            self.stats.best_height.to_string(),
+            self.tips.to_string(),
+        ])
     }
 }
 
@@ -97,21 +103,39 @@ fn int(count: usize) -> i64 {
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<StatsValue>(engine, "the ledger's figures about itself")
-        .get("network", "which network it is", |stats| Ok(stats.network.clone()))
-        .get("best_height", "height of the best world", |stats| Ok(i64::from(stats.stats.best_height)))
-        .get("base_height", "height of the base", |stats| Ok(i64::from(stats.stats.base_height)))
-        .get("horizon", "blocks behind the best tip inside which branches live", |stats| {
-            Ok(i64::from(stats.horizon))
+        .get("network", "which network it is", |stats| {
+            Ok(stats.network.clone())
         })
-        .get("tips", "how many tips there are", |stats| Ok(int(stats.tips)))
-        .get("live_worlds", "blocks that a world can be read at", |stats| {
-            Ok(int(stats.stats.live_worlds))
+        .get("best_height", "height of the best world", |stats| {
+            Ok(i64::from(stats.stats.best_height))
         })
-        .get("held_worlds", "worlds held after they were retired", |stats| {
-            Ok(int(stats.stats.held_worlds))
+        .get("base_height", "height of the base", |stats| {
+            Ok(i64::from(stats.stats.base_height))
         })
-        .get("headers", "headers known, on all branches", |stats| Ok(int(stats.stats.headers)))
-        .get("orphans", "blocks that wait for their parents", |stats| Ok(int(stats.stats.orphans)))
+        .get(
+            "horizon",
+            "blocks behind the best tip inside which branches live",
+            |stats| Ok(i64::from(stats.horizon)),
+        )
+        .get("tips", "how many tips there are", |stats| {
+            Ok(int(stats.tips))
+        })
+        .get(
+            "live_worlds",
+            "blocks that a world can be read at",
+            |stats| Ok(int(stats.stats.live_worlds)),
+        )
+        .get(
+            "held_worlds",
+            "worlds held after they were retired",
+            |stats| Ok(int(stats.stats.held_worlds)),
+        )
+        .get("headers", "headers known, on all branches", |stats| {
+            Ok(int(stats.stats.headers))
+        })
+        .get("orphans", "blocks that wait for their parents", |stats| {
+            Ok(int(stats.stats.orphans))
+        })
         .get("overlay_coins", "coins with a version in memory", |stats| {
             Ok(int(stats.stats.overlay_coins))
         })

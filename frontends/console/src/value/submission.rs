@@ -59,7 +59,10 @@ impl Shown for SubmissionValue {
     fn text(&self) -> Result<String, Fault> {
         let mut lines = vec![("submitted", self.word.to_owned())];
         if self.joined > 0 {
-            lines.push(("joined", format!("{} blocks that had waited for it", self.joined)));
+            lines.push((
+                "joined",
+                format!("{} blocks that had waited for it", self.joined),
+            ));
         }
         // An orphan is not in the tree.
         let block = match Block::at(&self.context, &self.hash) {
@@ -114,19 +117,38 @@ impl Shown for Fault {
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<SubmissionValue>(engine, "what became of a block that was handed in")
-        .get("outcome", "accepted, known before, or waits for its parent", |submission| {
-            Ok(submission.word)
+        .get(
+            "outcome",
+            "accepted, known before, or waits for its parent",
+            |submission| Ok(submission.word),
+        )
+        .get("hash", "the block's hash", |submission| {
+            Ok(submission.hash.to_string())
         })
-        .get("hash", "the block's hash", |submission| Ok(submission.hash.to_string()))
-        .get("block", "the block; fails while it waits for its parent", |submission| {
-            Ok(Dynamic::from(Block::at(&submission.context, &submission.hash)?))
-        })
-        .get("joined", "how many blocks had waited for it", |submission| {
-            Ok(submission.joined as i64)
-        });
+        .get(
+            "block",
+            "the block; fails while it waits for its parent",
+            |submission| {
+                Ok(Dynamic::from(Block::at(
+                    &submission.context,
+                    &submission.hash,
+                )?))
+            },
+        )
+        .get(
+            "joined",
+            "how many blocks had waited for it",
+            |submission| Ok(submission.joined as i64),
+        );
     book.kind::<Fault>(engine, "a failure, as catch (error) gives it")
-        .get("reason", "a word for programs, such as WORLD_UNKNOWN", |fault| Ok(fault.reason))
-        .get("message", "what went wrong, where, and what to do", |fault| {
-            Ok(fault.message.clone())
-        });
+        .get(
+            "reason",
+            "a word for programs, such as WORLD_UNKNOWN",
+            |fault| Ok(fault.reason),
+        )
+        .get(
+            "message",
+            "what went wrong, where, and what to do",
+            |fault| Ok(fault.message.clone()),
+        );
 }

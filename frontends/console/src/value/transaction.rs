@@ -149,7 +149,10 @@ impl Tx {
             None => 0..tx.input.len(),
         };
         let outputs = self.outputs_spent()?;
-        let spent: Vec<_> = outputs.iter().map(everett_script::SpentOutput::from).collect();
+        let spent: Vec<_> = outputs
+            .iter()
+            .map(everett_script::SpentOutput::from)
+            .collect();
         let prepared = PreparedTransaction::new(tx, &spent)
             .map_err(|error| Fault::new(ErrorReason::Internal, error))?;
         let verdict = |input: usize| {
@@ -187,7 +190,10 @@ impl Tx {
             return Ok(None);
         }
         let sum = |outputs: &[TxOut]| -> i128 {
-            outputs.iter().map(|output| i128::from(output.value.to_sat())).sum()
+            outputs
+                .iter()
+                .map(|output| i128::from(output.value.to_sat()))
+                .sum()
         };
         let fee = sum(&self.outputs_spent()?) - sum(&self.tx().output);
         // Only of an invalid transaction could it be otherwise.
@@ -221,7 +227,12 @@ impl Tx {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        (0..self.tx().input.len()).map(|index| Input { tx: self.clone(), index }).collect()
+        (0..self.tx().input.len())
+            .map(|index| Input {
+                tx: self.clone(),
+                index,
+            })
+            .collect()
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -261,7 +272,10 @@ impl Shown for Tx {
         if let Some(place) = self.place {
             lines.push((
                 "in block",
-                format!("{} (height {}, place {})", place.block, place.height, place.index),
+                format!(
+                    "{} (height {}, place {})",
+                    place.block, place.height, place.index
+                ),
             ));
             lines.push(("confirmations", self.confirmations().to_string()));
         }
@@ -334,7 +348,8 @@ impl Shown for Tx {
             sum.saturating_add(output.value.to_sat())
         });
         Ok(vec![
-            self.place.map_or(String::new(), |place| place.index.to_string()),
+            self.place
+                .map_or(String::new(), |place| place.index.to_string()),
             tx.input.len().to_string(),
             tx.output.len().to_string(),
             btc(i64::try_from(paid).unwrap_or(i64::MAX)),
@@ -346,9 +361,9 @@ impl Shown for Tx {
 
 /// Bitcoin Core's names joined by commas, or the name of a set.
 fn flags(value: &Dynamic) -> Result<Flags, Fault> {
-    let text = value.as_immutable_string_ref().map_err(|kind| {
-        Fault::argument(format!("flags are named by a text, not by a {kind}"))
-    })?;
+    let text = value
+        .as_immutable_string_ref()
+        .map_err(|kind| Fault::argument(format!("flags are named by a text, not by a {kind}")))?;
     match text.as_str() {
         "consensus" => Ok(Flags::CONSENSUS),
         "standard" => Ok(Flags::STANDARD),

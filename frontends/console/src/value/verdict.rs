@@ -48,7 +48,12 @@ impl Shown for Verdict {
     fn line(&self) -> String {
         match self.result {
             Ok(()) => format!("ok: input {} of {}", self.input, self.txid),
-            Err(error) => format!("{}: input {} of {}: {error}", error.name(), self.input, self.txid),
+            Err(error) => format!(
+                "{}: input {} of {}: {error}",
+                error.name(),
+                self.input,
+                self.txid
+            ),
         }
     }
 
@@ -113,10 +118,18 @@ impl Shown for Verdicts {
     const KIND: &'static str = "Verdicts";
 
     fn line(&self) -> String {
-        let failed = self.verdicts.iter().filter(|verdict| verdict.result.is_err()).count();
+        let failed = self
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.result.is_err())
+            .count();
         match failed {
             0 => format!("ok: {} inputs of {}", self.verdicts.len(), self.txid),
-            failed => format!("{failed} of {} inputs of {} fail", self.verdicts.len(), self.txid),
+            failed => format!(
+                "{failed} of {} inputs of {} fail",
+                self.verdicts.len(),
+                self.txid
+            ),
         }
     }
 
@@ -159,23 +172,50 @@ impl Shown for Verdicts {
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {
     book.kind::<Verdict>(engine, "how the script of an input went")
-        .get("ok", "whether it allows the spend", |verdict| Ok(verdict.result.is_ok()))
-        .get("error", "Bitcoin Core's name for the failure, or ()", |verdict| {
-            Ok(verdict.result.err().map_or(Dynamic::UNIT, |error| error.name().into()))
+        .get("ok", "whether it allows the spend", |verdict| {
+            Ok(verdict.result.is_ok())
         })
+        .get(
+            "error",
+            "Bitcoin Core's name for the failure, or ()",
+            |verdict| {
+                Ok(verdict
+                    .result
+                    .err()
+                    .map_or(Dynamic::UNIT, |error| error.name().into()))
+            },
+        )
         .get("message", "the failure in words, or ()", |verdict| {
-            Ok(verdict.result.err().map_or(Dynamic::UNIT, |error| error.to_string().into()))
+            Ok(verdict
+                .result
+                .err()
+                .map_or(Dynamic::UNIT, |error| error.to_string().into()))
         })
         .get("input", "which input", |verdict| Ok(verdict.input as i64))
-        .get("outpoint", "what it spends, as txid:vout", |verdict| Ok(verdict.outpoint.to_string()))
-        .get("amount_sat", "the amount that it spends, in satoshis", |verdict| {
-            Ok(sat(verdict.output.value))
+        .get("outpoint", "what it spends, as txid:vout", |verdict| {
+            Ok(verdict.outpoint.to_string())
         })
-        .get("type", "what kind of script is spent", |verdict| Ok(verdict.kind()))
-        .get("flags", "the rules, by Bitcoin Core's names", |verdict| Ok(verdict.flags.to_string()));
+        .get(
+            "amount_sat",
+            "the amount that it spends, in satoshis",
+            |verdict| Ok(sat(verdict.output.value)),
+        )
+        .get("type", "what kind of script is spent", |verdict| {
+            Ok(verdict.kind())
+        })
+        .get("flags", "the rules, by Bitcoin Core's names", |verdict| {
+            Ok(verdict.flags.to_string())
+        });
     book.kind::<Verdicts>(engine, "how the scripts of a transaction's inputs went")
-        .get("ok", "whether all of them allow it", |verdicts| Ok(verdicts.ok()))
+        .get("ok", "whether all of them allow it", |verdicts| {
+            Ok(verdicts.ok())
+        })
         .get("inputs", "the verdict on each input", |verdicts| {
-            Ok(verdicts.verdicts.iter().cloned().map(Dynamic::from).collect::<Array>())
+            Ok(verdicts
+                .verdicts
+                .iter()
+                .cloned()
+                .map(Dynamic::from)
+                .collect::<Array>())
         });
 }

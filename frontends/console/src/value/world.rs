@@ -138,70 +138,116 @@ impl Shown for WorldValue {
 }
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {
-    book.kind::<WorldValue>(engine, "a world: all coins and balances as they stand at one block")
-        .equal_by(|world| world.hash)
-        .get("hash", "hash of its block", |world| Ok(world.hash.to_string()))
-        .get("height", "height of its block", |world| Ok(i64::from(world.height)))
-        .get("chainwork", "work of its whole chain, in hexadecimal", |world| {
-            Ok(work_hex(world.info()?.chainwork))
-        })
-        .get("status", "active, valid-fork, valid-headers, headers-only or invalid", |world| {
-            Ok(world.info()?.status.as_str())
-        })
-        .get("best", "whether it is the best world", |world| Ok(world.is_best()))
-        .get("live", "whether balances can be read in it", |world| Ok(world.info()?.live))
-        .get("fork_hash", "hash of the last block that it shares with the best chain", |world| {
-            Ok(world.info()?.fork_hash.to_string())
-        })
-        .get("fork_height", "height of that block", |world| {
-            Ok(i64::from(world.info()?.fork_height))
-        })
-        .get("length", "blocks since that block", |world| {
-            Ok(i64::from(world.height.saturating_sub(world.info()?.fork_height)))
-        })
-        .get("first_seen", "unix seconds when its header came", |world| {
-            Ok(world.info()?.first_seen as i64)
-        })
-        .get("reject_reason", "why it is invalid, if it is", |world| {
-            Ok(world.info()?.reject_reason.map_or(Dynamic::UNIT, Dynamic::from))
-        })
-        .get("block", "its block", |world| Ok(Dynamic::from(world.block()?)))
-        .method1("block_at(height)", "the block of its chain at a height", |world, height| {
+    book.kind::<WorldValue>(
+        engine,
+        "a world: all coins and balances as they stand at one block",
+    )
+    .equal_by(|world| world.hash)
+    .get("hash", "hash of its block", |world| {
+        Ok(world.hash.to_string())
+    })
+    .get("height", "height of its block", |world| {
+        Ok(i64::from(world.height))
+    })
+    .get(
+        "chainwork",
+        "work of its whole chain, in hexadecimal",
+        |world| Ok(work_hex(world.info()?.chainwork)),
+    )
+    .get(
+        "status",
+        "active, valid-fork, valid-headers, headers-only or invalid",
+        |world| Ok(world.info()?.status.as_str()),
+    )
+    .get("best", "whether it is the best world", |world| {
+        Ok(world.is_best())
+    })
+    .get("live", "whether balances can be read in it", |world| {
+        Ok(world.info()?.live)
+    })
+    .get(
+        "fork_hash",
+        "hash of the last block that it shares with the best chain",
+        |world| Ok(world.info()?.fork_hash.to_string()),
+    )
+    .get("fork_height", "height of that block", |world| {
+        Ok(i64::from(world.info()?.fork_height))
+    })
+    .get("length", "blocks since that block", |world| {
+        Ok(i64::from(
+            world.height.saturating_sub(world.info()?.fork_height),
+        ))
+    })
+    .get("first_seen", "unix seconds when its header came", |world| {
+        Ok(world.info()?.first_seen as i64)
+    })
+    .get("reject_reason", "why it is invalid, if it is", |world| {
+        Ok(world
+            .info()?
+            .reject_reason
+            .map_or(Dynamic::UNIT, Dynamic::from))
+    })
+    .get("block", "its block", |world| {
+        Ok(Dynamic::from(world.block()?))
+    })
+    .method1(
+        "block_at(height)",
+        "the block of its chain at a height",
+        |world, height| {
             let index = as_index(&height, "a height")?;
             let open = world.context.world(&world.hash)?;
-            let hash = u32::try_from(index).ok().and_then(|height| open.block_hash_at(height));
+            let hash = u32::try_from(index)
+                .ok()
+                .and_then(|height| open.block_hash_at(height));
             let hash = hash.ok_or_else(|| {
                 Fault::argument(format!("its chain ends at height {}", world.height))
             })?;
             Ok(Block::at(&world.context, &hash)?)
-        })
-        .method1("balance(script)", "what a script has in it", |world, script| {
-            Ok(BalanceValue::read(&world.context, &script, &world.hash)?)
-        })
-        .method1("coins(script)", "the coins of a script in it", |world, script| -> Given<Array> {
+        },
+    )
+    .method1(
+        "balance(script)",
+        "what a script has in it",
+        |world, script| Ok(BalanceValue::read(&world.context, &script, &world.hash)?),
+    )
+    .method1(
+        "coins(script)",
+        "the coins of a script in it",
+        |world, script| -> Given<Array> {
             Ok(CoinValue::list(&world.context, &script, &world.hash, None)?)
-        })
-        .method1("coin(outpoint)", "the unspent coin at \"txid:vout\", or ()", |world, outpoint| {
+        },
+    )
+    .method1(
+        "coin(outpoint)",
+        "the unspent coin at \"txid:vout\", or ()",
+        |world, outpoint| {
             let outpoint = which_outpoint(&outpoint)?;
             Ok(CoinValue::find(&world.context, &world.hash, outpoint)?)
-        })
-        .method1("tx(txid)", "a transaction of its chain", |world, txid| {
-            let txid = which_transaction(&txid)?;
-            Ok(Tx::find(&world.context, &world.hash, &txid)?)
-        })
-        .method1("diff(other)", "what sets it and another world apart", |world, other| {
+        },
+    )
+    .method1("tx(txid)", "a transaction of its chain", |world, txid| {
+        let txid = which_transaction(&txid)?;
+        Ok(Tx::find(&world.context, &world.hash, &txid)?)
+    })
+    .method1(
+        "diff(other)",
+        "what sets it and another world apart",
+        |world, other| {
             let other = world.context.which_block(&other)?;
             Ok(DiffValue::read(&world.context, &world.hash, &other)?)
-        })
-        .method1(
-            "conflicts(other)",
-            "the coins that it and another world spend in different transactions",
-            |world, other| -> Given<Array> {
-                let other = world.context.which_block(&other)?;
-                Ok(ConflictValue::list(&world.context, &world.hash, &other)?)
-            },
-        )
-        .method("utxo_info()", "the figures of its whole set of coins; reads all of it", |world| {
-            Ok(SetValue::read(&world.context, &world.hash)?)
-        });
+        },
+    )
+    .method1(
+        "conflicts(other)",
+        "the coins that it and another world spend in different transactions",
+        |world, other| -> Given<Array> {
+            let other = world.context.which_block(&other)?;
+            Ok(ConflictValue::list(&world.context, &world.hash, &other)?)
+        },
+    )
+    .method(
+        "utxo_info()",
+        "the figures of its whole set of coins; reads all of it",
+        |world| Ok(SetValue::read(&world.context, &world.hash)?),
+    );
 }

@@ -22,6 +22,8 @@ pub(super) struct LabView {
     pub(super) datadir: Option<PathBuf>,
     /// Where it is served, if it is.
     pub(super) grpc: Option<String>,
+    /// Where its web page is, if it has one.
+    pub(super) web: Option<String>,
     /// The console's socket, if there is one.
     pub(super) console: Option<PathBuf>,
 }
@@ -104,6 +106,7 @@ impl Serialize for LabView {
         object.serialize_field("payments", &payments)?;
         object.serialize_field("unmet", &unmet)?;
         object.serialize_field("grpc", &self.grpc)?;
+        object.serialize_field("web", &self.web)?;
         object.serialize_field("console", &self.console)?;
         object.end()
     }
@@ -114,6 +117,9 @@ impl View for LabView {
         let mut text = format!("\n{}\n{}", self.worlds(), self.parties());
         if let Some(url) = &self.grpc {
             text.push_str(&format!("\nServing until Ctrl-C: gRPC on {url}\n"));
+            if let Some(web) = &self.web {
+                text.push_str(&format!("Look at it in a browser: {web}\n"));
+            }
             if let Some(datadir) = &self.datadir {
                 text.push_str(&format!("Data in {}\n", datadir.display()));
             }
@@ -127,7 +133,10 @@ impl View for LabView {
                 ));
             }
             if let Some(socket) = &self.console {
-                text.push_str(&format!("  everett console --socket {}\n", socket.display()));
+                text.push_str(&format!(
+                    "  everett console --socket {}\n",
+                    socket.display()
+                ));
             }
         }
         text

@@ -1,0 +1,62 @@
+//! Owns what all pages share, and the frame around each.
+
+use std::sync::Arc;
+
+use everett_ledger::Network;
+use tokio::sync::Mutex;
+
+use crate::assets;
+use crate::live::Live;
+use crate::reads::Reads;
+use crate::recent::Recent;
+
+/// What all pages share.
+pub(crate) struct Site {
+    pub(crate) reads: Reads,
+    pub(crate) live: Arc<Live>,
+    /// Held by one read at a time, which may be adding to it.
+    pub(crate) recent: Arc<Mutex<Recent>>,
+}
+
+/// Where in the navigation a page belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Section {
+    Worlds,
+    Conflicts,
+    Peers,
+    None,
+}
+
+/// What stands around every page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) network: Network,
+    pub(crate) lab: bool,
+    pub(crate) section: Section,
+    pub(crate) assets: &'static str,
+}
+
+impl Site {
+    /// The frame of a page in `section`.
+    pub(crate) fn frame(&self, section: Section) -> Frame {
+        let handle = self.reads.handle();
+        Frame {
+            network: handle.ledger().params().network,
+            lab: handle.lab(),
+            section,
+            assets: assets::version(),
+        }
+    }
+
+    /// The network whose addresses are shown.
+    pub(crate) fn network(&self) -> Network {
+        self.reads.handle().ledger().params().network
+    }
+}
+
+impl Frame {
+    /// The class of a link in the navigation.
+    pub(crate) fn here(&self, section: Section) -> bool {
+        self.section == section
+    }
+}
