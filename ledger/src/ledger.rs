@@ -172,9 +172,9 @@ impl Ledger {
         self.shared.assume_valid
     }
 
-    /// The data directory; none for a ledger in memory.
-    pub fn directory(&self) -> Option<&std::path::Path> {
-        self.shared.store.place().directory()
+    /// Where its data is.
+    pub fn place(&self) -> &crate::store::Place {
+        self.shared.store.place()
     }
 
     /// What block times are held against.

@@ -24,6 +24,9 @@ pub(crate) enum Progress {
     Connected,
 }
 
+/// How much of what was wrong with a block is kept, in bytes: a transaction, an input and an error fit well.
+pub(crate) const MAX_DEBUG_BYTES: usize = 500;
+
 /// Why a block must not be built on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Failure {
@@ -51,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) failure: Option<Failure>,
     /// The reject reason of a block that failed a rule.
     pub(crate) reason: String,
+    /// What exactly was wrong, of at most [`MAX_DEBUG_BYTES`].
+    pub(crate) debug: String,
     /// Order in which blocks became complete; the first seen wins a tie of work. 0: not complete.
     pub(crate) sequence: u64,
     /// Unix seconds when the header was first accepted here.
@@ -90,6 +95,7 @@ impl Node {
             position: self.position,
             state: self.state_byte(),
             reason: self.reason.clone(),
+            debug: self.debug.clone(),
             sequence: self.sequence,
             first_seen: self.first_seen,
             tx_count: self.tx_count,
@@ -223,6 +229,7 @@ impl BlockTree {
             node.progress = progress;
             node.failure = failure;
             node.reason = row.reason;
+            node.debug = row.debug;
             node.sequence = row.sequence;
             node.tx_count = row.tx_count;
         }
@@ -274,6 +281,7 @@ impl BlockTree {
             progress: Progress::Header,
             failure: None,
             reason: String::new(),
+            debug: String::new(),
             sequence: 0,
             first_seen,
             tx_count: 0,

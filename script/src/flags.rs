@@ -237,13 +237,16 @@ fn known_names() -> String {
 impl FromStr for Flags {
     type Err = UnknownFlag;
 
-    /// Reads Core's notation: names joined by commas, in any order. The empty text and `NONE` are the empty set.
+    /// Reads Core's notation: names joined by commas, in any order, with or without blanks around them. The empty text
+    /// and `NONE` are the empty set.
     fn from_str(text: &str) -> Result<Flags, UnknownFlag> {
         let mut flags = Flags::NONE;
+        let text = text.trim();
         if text.is_empty() || text == "NONE" {
             return Ok(flags);
         }
         for word in text.split(',') {
+            let word = word.trim();
             let named = Self::NAMED.iter().find(|(name, _)| *name == word);
             let (_, flag) = named.ok_or_else(|| UnknownFlag {
                 name: word.to_owned(),

@@ -24,7 +24,7 @@ use crate::number;
 use crate::opcode::*;
 use crate::sighash::taproot::TapscriptPosition;
 use crate::stack::{Element, Stack};
-use crate::trace::{Observer, Phase, Step};
+use crate::trace::{Observer, Phase, Step, Stop, StopCause};
 
 #[cfg(test)]
 mod tests;
@@ -126,7 +126,16 @@ impl<'a, C: Checker, O: Observer> Interpreter<'_, 'a, C, O> {
             let offset = script.len() - instructions.rest().len();
             let instruction = match instructions.next() {
                 None => break,
-                Some(read) => read.map_err(|_| ScriptError::BadOpcode)?,
+                Some(Ok(instruction)) => instruction,
+                Some(Err(_)) => {
+                    self.environment.observer.stops(&Stop {
+                        offset,
+                        index,
+                        rest: &script[offset..],
+                        cause: StopCause::TruncatedPush,
+                    });
+                    return Err(ScriptError::BadOpcode);
+                }
             };
             let executed = self.conditions.all_true();
             self.environment.observer.step(&Step {

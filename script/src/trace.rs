@@ -58,6 +58,49 @@ pub struct Step<'s, 'a> {
     pub conditions: &'s Conditions,
 }
 
+/// An instruction that is read and not executed: the script's fate is decided by its being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop<'a> {
+    /// Where the instruction begins in the script, in bytes.
+    pub offset: usize,
+    /// How many instructions stand before it.
+    pub index: u32,
+    /// The script's bytes from the instruction on, its opcode first; never empty.
+    pub rest: &'a [u8],
+    /// What it is.
+    pub cause: StopCause,
+}
+
+/// Why a script goes no further than an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopCause {
+    /// A push of more bytes than the script has left.
+    TruncatedPush,
+    /// An opcode of BIP342 that makes a tapscript succeed, executed or not.
+    Success,
+}
+
+/// What is checked of a taproot spend beside scripts (BIP341).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check<'a> {
+    /// A signature by the output key: the key path.
+    KeyPathSignature {
+        /// The witness program, 32 bytes.
+        output_key: &'a [u8],
+        /// As in the witness: 64 bytes, or 65 with a hash type, where it is well-formed.
+        signature: &'a [u8],
+    },
+    /// The proof that the output key commits to a script: the script path.
+    Commitment {
+        /// The witness program, 32 bytes.
+        output_key: &'a [u8],
+        /// As in the witness: leaf version and parity, internal key, path, where it is well-formed.
+        control: &'a [u8],
+        /// The script that is revealed.
+        script: &'a [u8],
+    },
+}
+
 /// Something that watches scripts run. Every method does nothing by default.
 pub trait Observer {
     /// False for observers that watch nothing: shortcuts that skip visible steps are taken only then.
@@ -77,6 +120,16 @@ pub trait Observer {
     /// An instruction is about to be executed or skipped.
     fn step(&mut self, step: &Step<'_, '_>) {
         let _ = step;
+    }
+
+    /// The script that began last is read up to here and no further; its end follows.
+    fn stops(&mut self, stop: &Stop<'_>) {
+        let _ = stop;
+    }
+
+    /// Something beside scripts was checked, between them.
+    fn checked(&mut self, check: &Check<'_>, result: Result<(), ScriptError>) {
+        let _ = (check, result);
     }
 
     /// The script that began last has ended, with these stacks. A script that ends well may still leave a
@@ -112,6 +165,14 @@ impl<O: Observer> Observer for &mut O {
 
     fn step(&mut self, step: &Step<'_, '_>) {
         (**self).step(step);
+    }
+
+    fn stops(&mut self, stop: &Stop<'_>) {
+        (**self).stops(stop);
+    }
+
+    fn checked(&mut self, check: &Check<'_>, result: Result<(), ScriptError>) {
+        (**self).checked(check, result);
     }
 
     fn script_ends(

@@ -18,7 +18,7 @@ use crate::program::WitnessProgram;
 use crate::sighash::taproot::TapscriptPosition;
 use crate::signature::SECP;
 use crate::stack::{Element, Stack};
-use crate::trace::{Observer, Phase};
+use crate::trace::{Check, Observer, Phase, Stop, StopCause};
 
 #[cfg(test)]
 mod tests;
@@ -143,17 +143,24 @@ fn verify_taproot<C: Checker, O: Observer>(
     }
     let element = |index: usize| witness.nth(index).unwrap_or_default();
     if count == 1 {
-        return checker.check_schnorr(element(0), output_key, &taproot);
+        let signature = element(0);
+        let result = checker.check_schnorr(signature, output_key, &taproot);
+        let check = Check::KeyPathSignature {
+            output_key,
+            signature,
+        };
+        observer.checked(&check, result);
+        return result;
     }
     let (control, script) = (element(count - 1), element(count - 2));
-    if !is_control_size(control.len()) {
-        return Err(ScriptError::TaprootWrongControlSize);
-    }
-    let leaf_version = control[0] & 0xfe;
-    let leaf_hash = leaf_hash(leaf_version, script);
-    if !commits_to(output_key, control, leaf_hash) {
-        return Err(ScriptError::WitnessProgramMismatch);
-    }
+    let committed = check_commitment(output_key, control, script);
+    let check = Check::Commitment {
+        output_key,
+        control,
+        script,
+    };
+    observer.checked(&check, committed.map(drop));
+    let (leaf_version, leaf_hash) = committed?;
     if leaf_version != LEAF_VERSION_TAPSCRIPT {
         if flags.contains(Flags::DISCOURAGE_UPGRADABLE_TAPROOT_VERSION) {
             return Err(ScriptError::DiscourageUpgradableTaprootVersion);
@@ -173,6 +180,23 @@ fn verify_taproot<C: Checker, O: Observer>(
         validation_weight_left: witness.size() as i64 + VALIDATION_WEIGHT_OFFSET,
     };
     execute(witness, count - 2, script, Phase::Tapscript, environment)
+}
+
+/// The version and hash of the leaf that the control block proves the output key to commit to.
+fn check_commitment(
+    output_key: &[u8],
+    control: &[u8],
+    script: &[u8],
+) -> Result<(u8, [u8; 32]), ScriptError> {
+    if !is_control_size(control.len()) {
+        return Err(ScriptError::TaprootWrongControlSize);
+    }
+    let leaf_version = control[0] & 0xfe;
+    let leaf_hash = leaf_hash(leaf_version, script);
+    if !commits_to(output_key, control, leaf_hash) {
+        return Err(ScriptError::WitnessProgramMismatch);
+    }
+    Ok((leaf_version, leaf_hash))
 }
 
 fn is_control_size(size: usize) -> bool {
@@ -234,6 +258,49 @@ fn commits_to(output_key: &[u8], control: &[u8], leaf_hash: [u8; 32]) -> bool {
     tweaked.serialize() == *output_key && (parity == Parity::Odd) == is_odd
 }
 
+/// What decides a tapscript before it runs: an OP_SUCCESSx overrides everything, even a push past the end or elements
+/// too long, where it stands before them.
+fn stop_of(script: &[u8]) -> Option<Stop<'_>> {
+    let mut instructions = Instructions::new(script);
+    let mut index = 0;
+    loop {
+        let rest = instructions.rest();
+        let cause = match instructions.next()? {
+            Err(_) => StopCause::TruncatedPush,
+            Ok(instruction) if instruction.opcode.is_success() => StopCause::Success,
+            Ok(_) => {
+                index += 1;
+                continue;
+            }
+        };
+        let offset = script.len() - rest.len();
+        return Some(Stop {
+            offset,
+            index,
+            rest,
+            cause,
+        });
+    }
+}
+
+/// Tells an observer of a tapscript that is decided before it runs, on a stack that nothing was asked of.
+fn show_stop<O: Observer>(
+    witness: &Witness,
+    count: usize,
+    script: &[u8],
+    stop: &Stop<'_>,
+    result: Result<(), ScriptError>,
+    observer: &mut O,
+) {
+    let mut stack = Stack::with_capacity(count);
+    for element in witness.iter().take(count) {
+        stack.push(Element::pushed(element));
+    }
+    observer.script_begins(Phase::Tapscript, ScriptVersion::Tapscript, script, &stack);
+    observer.stops(stop);
+    observer.script_ends(&stack, &Stack::default(), result);
+}
+
 /// Runs a witness's script on its first `count` elements. Exactly one, a true one, must be left.
 fn execute<C: Checker, O: Observer>(
     witness: &Witness,
@@ -243,16 +310,18 @@ fn execute<C: Checker, O: Observer>(
     environment: Environment<'_, C, O>,
 ) -> Result<(), ScriptError> {
     if environment.version == ScriptVersion::Tapscript {
-        // An OP_SUCCESSx overrides everything, even a push past the end or elements too long, where it
-        // stands before them.
-        for read in Instructions::new(script) {
-            let instruction = read.map_err(|_| ScriptError::BadOpcode)?;
-            if instruction.opcode.is_success() {
-                if environment.flags.contains(Flags::DISCOURAGE_OP_SUCCESS) {
-                    return Err(ScriptError::DiscourageOpSuccess);
+        if let Some(stop) = stop_of(script) {
+            let result = match stop.cause {
+                StopCause::TruncatedPush => Err(ScriptError::BadOpcode),
+                StopCause::Success if environment.flags.contains(Flags::DISCOURAGE_OP_SUCCESS) => {
+                    Err(ScriptError::DiscourageOpSuccess)
                 }
-                return Ok(());
+                StopCause::Success => Ok(()),
+            };
+            if O::WATCHES {
+                show_stop(witness, count, script, &stop, result, environment.observer);
             }
+            return result;
         }
         if count > MAX_STACK_SIZE {
             return Err(ScriptError::StackSize);

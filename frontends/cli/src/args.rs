@@ -446,6 +446,7 @@ Examples:
   everett tx verify --network regtest TXID
   everett tx verify --network regtest TXID --input 0 --at 6bf3b5b8… --flags standard
   everett tx verify --network regtest TXID --input 0 --trace       every step of it
+  everett tx verify --network regtest TXID --in-block 6bf3b5b8…    also in a block that was refused
 
 The rules are those of the block that holds the transaction, and its inputs are looked up in the
 world of that block's parent, which has to lie inside the horizon. Exits 1 if it does not verify.")]
@@ -458,7 +459,7 @@ pub(crate) struct TxVerifyArgs {
     #[arg(value_name = "TXID")]
     pub(crate) txid: Txid,
     /// Which input, counted from 0 [default: all of them]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = script::input, allow_hyphen_values = true)]
     pub(crate) input: Option<usize>,
     /// The block that holds it, where that is known
     #[arg(long, value_name = "HASH")]

@@ -75,6 +75,14 @@ impl Failure {
         self
     }
 
+    /// Adds what this program's options can do about a failure of that reason.
+    pub(crate) fn advise(mut self, reason: ErrorReason, advice: &str) -> Failure {
+        if self.reason == reason.reason() {
+            self.message = format!("{}: {advice}", self.message);
+        }
+        self
+    }
+
     /// Writes the message to standard error, and says how the process ends.
     pub(crate) fn report(self, as_json: bool) -> ExitCode {
         if as_json {

@@ -12,6 +12,10 @@ use thiserror::Error;
 #[cfg(test)]
 mod tests;
 
+/// The most that an output can hold in Bitcoin Core, whose amounts have a sign; signatures cover all 64 bits, but an
+/// amount above this has no number of bitcoins.
+pub(crate) const MAX_AMOUNT_SAT: u64 = i64::MAX as u64;
+
 /// A transaction, the outputs that it spends in the order of its inputs, and what is to be verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Spend {
@@ -26,7 +30,7 @@ pub(crate) struct Spend {
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub(crate) enum SpendError {
     /// Not hexadecimal.
-    #[error("the transaction is not hexadecimal: {0}")]
+    #[error("the transaction is not hexadecimal {0}")]
     NotHex(String),
     /// No transaction.
     #[error("the transaction does not decode: {0}")]
@@ -34,6 +38,9 @@ pub(crate) enum SpendError {
     /// More than a transaction.
     #[error("{surplus} bytes stand behind the transaction's {length}; hand over nothing else")]
     TrailingBytes { length: usize, surplus: usize },
+    /// Nothing to verify.
+    #[error("the transaction has no inputs, so there is nothing to verify")]
+    NoInputs,
     /// There is no such input.
     #[error("there is no input {input}: the transaction has {inputs}, counted from 0")]
     InputOutOfRange { input: usize, inputs: usize },
@@ -49,6 +56,7 @@ impl SpendError {
             SpendError::NotHex(_)
             | SpendError::Undecodable(_)
             | SpendError::TrailingBytes { .. } => "TX_MALFORMED",
+            SpendError::NoInputs => "NO_INPUTS",
             SpendError::InputOutOfRange { .. } => "INPUT_OUT_OF_RANGE",
             SpendError::SpentOutputCount(_) => "SPENT_OUTPUT_COUNT",
         }
@@ -64,11 +72,22 @@ pub(crate) struct Verdict {
 
 /// Reads a transaction from hexadecimal; nothing may stand behind it.
 pub(crate) fn read_transaction(hex: &str) -> Result<Transaction, SpendError> {
-    let bytes = Vec::<u8>::from_hex(hex).map_err(|error| SpendError::NotHex(error.to_string()))?;
+    let bytes = Vec::<u8>::from_hex(hex).map_err(|_| SpendError::NotHex(where_not_hex(hex)))?;
     let (transaction, length) = decode_transaction(&bytes).map_err(SpendError::Undecodable)?;
     match bytes.len() - length {
         0 => Ok(transaction.tx),
         surplus => Err(SpendError::TrailingBytes { length, surplus }),
+    }
+}
+
+/// Where a text stops to be whole bytes in hexadecimal.
+fn where_not_hex(text: &str) -> String {
+    match text
+        .char_indices()
+        .find(|(_, digit)| !digit.is_ascii_hexdigit())
+    {
+        Some((at, character)) => format!("at byte {}: {character:?} is no digit", at / 2),
+        None => format!("at byte {}: it ends after half a byte", text.len() / 2),
     }
 }
 
@@ -81,6 +100,9 @@ impl Spend {
         flags: Flags,
     ) -> Result<Spend, SpendError> {
         let inputs = tx.input.len();
+        if inputs == 0 {
+            return Err(SpendError::NoInputs);
+        }
         if let Some(input) = input
             && input >= inputs
         {

@@ -143,6 +143,7 @@ pub(crate) fn header(info: &BlockInfo) -> v1::BlockHeader {
             .map(|hash| hash.to_string())
             .unwrap_or_default(),
         reject_reason: info.reject_reason.clone().unwrap_or_default(),
+        reject_debug_message: info.reject_debug.clone().unwrap_or_default(),
         raw: bitcoin::consensus::serialize(header),
         first_seen_time: Some(time(info.first_seen)),
     }

@@ -205,7 +205,7 @@ impl From<TransactionError> for Fault {
             },
             TransactionError::NotInWorld { txid, world, .. } => Fault::NoTransaction {
                 txid: txid.to_string(),
-                searched: format!("the chain of {world}"),
+                searched: format!("those of world {world}"),
             },
             TransactionError::NotIndexed { txid, searched, .. } => Fault::NoTransaction {
                 txid: txid.to_string(),

@@ -28,6 +28,7 @@ use crate::picture::MAX_TIPS;
 use crate::reads::Patience;
 use crate::recent::Recent;
 use crate::site::Site;
+use scene::NodeState;
 pub(crate) use scene::Scene;
 use speed::Speed;
 
@@ -111,7 +112,8 @@ impl Site {
             return Ok(scene.clone());
         }
         let speed = self.live.with_speed(|speed| speed.blocks_a_second());
-        let phase = self.reads.handle().phase();
+        let handle = self.reads.handle().clone();
+        let phase = handle.phase();
         // Whoever searches with it now has it for longer than a picture may wait.
         let recent = self.recent.clone().try_lock_owned().ok();
         let before = kept.as_ref().map(|scene| scene.clashes.clone());
@@ -126,7 +128,12 @@ impl Site {
                     Some(_) => (HashMap::new(), true),
                     None => (before.unwrap_or_default(), false),
                 };
-                let scene = Scene::make(ledger, &skeleton, clashes, number, phase, speed)?;
+                let state = NodeState {
+                    phase,
+                    speed,
+                    frontends: handle.frontends()?,
+                };
+                let scene = Scene::make(ledger, &skeleton, clashes, number, &state)?;
                 Ok((scene, whole))
             })
             .await?;

@@ -51,7 +51,7 @@ impl Group<'_> {
             }
             let block = self.read_block(id)?;
             if let Err(reject) = self.connect(id, &block)? {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
+                self.condemn(id, Failure::Rule, &reject)?;
                 return Ok(Err(reject));
             }
             if self.is_long() {
@@ -63,7 +63,8 @@ impl Group<'_> {
 
     /// Takes a block back by hand, with all that is built on it.
     pub(super) fn invalidate(&mut self, id: BlockId) -> Result<(), StoreError> {
-        self.condemn(id, Failure::ByHand, "invalidated by hand")?;
+        let by_hand = Reject::consensus("invalidated by hand", "");
+        self.condemn(id, Failure::ByHand, &by_hand)?;
         self.choose_best()
     }
 
@@ -87,6 +88,7 @@ impl Group<'_> {
                     tree.update(*member, |node| {
                         node.failure = None;
                         node.reason.clear();
+                        node.debug.clear();
                     });
                 }
             }
@@ -106,7 +108,7 @@ impl Group<'_> {
             if self.world(parent).is_some() {
                 let block = self.read_block(member)?;
                 if let Err(reject) = self.connect(member, &block)? {
-                    self.condemn(member, Failure::Rule, &reject.reason)?;
+                    self.condemn(member, Failure::Rule, &reject)?;
                 }
             }
         }

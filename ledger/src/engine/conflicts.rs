@@ -33,7 +33,7 @@ pub(crate) const MAX_CONFLICTS_AN_EVENT: usize = 256;
 
 /// Most conflicts that the events of one block list, with all its rivals together; the rest is counted. A block of the
 /// full size has some 24,000 inputs.
-pub(crate) const MAX_CONFLICTS_A_BLOCK: usize = 65_536;
+pub(crate) const MAX_CONFLICTS_A_BLOCK: usize = if cfg!(test) { 600 } else { 65_536 };
 
 /// How the new block spends a coin that another branch spends too.
 struct OwnSpend {

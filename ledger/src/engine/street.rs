@@ -29,7 +29,7 @@ use crate::rules::{
 };
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
-use crate::tree::{Failure, Progress};
+use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress};
 use crate::world::WorldState;
 
 /// Bytes of a transaction, about.
@@ -155,7 +155,7 @@ impl<'g> Group<'g> {
         };
         if let Err(reject) = in_context {
             if reject.kind.condemns_header() {
-                self.condemn(id, Failure::Rule, &reject.reason)?;
+                self.condemn(id, Failure::Rule, &reject)?;
             }
             return rejected(Some(height), reject);
         }
@@ -177,7 +177,7 @@ impl<'g> Group<'g> {
         if self.world(parent).is_some()
             && let Err(reject) = self.connect(id, block)?
         {
-            self.condemn(id, Failure::Rule, &reject.reason)?;
+            self.condemn(id, Failure::Rule, &reject)?;
             return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
@@ -231,7 +231,7 @@ impl<'g> Group<'g> {
                 if self.world(parent).is_some() {
                     let block = self.read_block(child)?;
                     if let Err(reject) = self.connect(child, &block)? {
-                        self.condemn(child, Failure::Rule, &reject.reason)?;
+                        self.condemn(child, Failure::Rule, &reject)?;
                         continue;
                     }
                 }
@@ -468,13 +468,16 @@ impl<'g> Group<'g> {
         &mut self,
         id: BlockId,
         failure: Failure,
-        reason: &str,
+        reject: &Reject,
     ) -> Result<(), StoreError> {
+        let debug = shortened(&reject.debug);
+        let reason = &*reject.reason;
         let (parent, hash) = {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
                 node.failure = Some(failure);
                 node.reason = reason.to_owned();
+                node.debug = debug.to_owned();
             });
             for descendant in tree.descendants(id) {
                 if !tree.node(descendant).failed() {
@@ -509,4 +512,11 @@ impl CoinSource for ParentCoins<'_, '_> {
             Seen::Untouched => self.writer.coin(outpoint),
         }
     }
+}
+
+/// The beginning of a text, up to [`MAX_DEBUG_BYTES`].
+fn shortened(text: &str) -> &str {
+    let fits = (0..=MAX_DEBUG_BYTES.min(text.len())).rev();
+    let end = fits.into_iter().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }

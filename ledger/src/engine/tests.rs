@@ -1,3 +1,4 @@
+mod conflicts;
 mod horizon;
 mod in_memory;
 mod urgency;

@@ -53,3 +53,6 @@ fn down(tree: &BlockTree, id: BlockId, height: u32) -> Vec<BlockHash> {
     }
     hashes
 }
+
+#[cfg(test)]
+mod tests;

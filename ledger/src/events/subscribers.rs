@@ -14,7 +14,7 @@ use crate::tree::Progress;
 use crate::urgency::Urgency;
 
 /// Most subscribers that may be registered.
-pub const MAX_SUBSCRIBERS: usize = 10_000;
+pub const MAX_SUBSCRIBERS: usize = if cfg!(test) { 20 } else { 10_000 };
 
 /// Events that are looked through for the next change of the best tip.
 const MAX_SEARCHED: usize = 100_000;
@@ -318,3 +318,6 @@ pub(super) fn unregistered(name: &str) -> EventsError {
         name: name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 //!
 //! Key: BlockId (u32 big-endian). Value, sealed:
 //! `hash 32 | header 80 | height u32 | flags u8 | state u8 | sequence u64 | first seen u64 |
-//! transactions u32 | [parent u32] | [file u32, offset u32, length u32] | reason (UTF-8, the rest)`;
+//! transactions u32 | [parent u32] | [file u32, offset u32, length u32] |
+//! length of reason u16 | reason (UTF-8) | debug (UTF-8, the rest)`;
 //! flag 1: there is a parent, flag 2: there is a position.
 
 use bitcoin::BlockHash;
@@ -36,6 +37,8 @@ pub struct HeaderRow {
     pub state: u8,
     /// Why it was rejected; empty if it was not.
     pub reason: String,
+    /// What exactly was wrong; empty if it was not rejected, or nothing more is known.
+    pub debug: String,
     /// When its bytes came, in the order of arrival: decides ties of work.
     pub sequence: u64,
     /// Unix time in seconds at which its header was first accepted.
@@ -70,7 +73,11 @@ impl HeaderRow {
         if let Some(position) = self.position {
             position.write(&mut row);
         }
+        // Core's reasons are words; where one were not, its end would be read as the beginning of `debug`.
+        let length = u16::try_from(self.reason.len()).unwrap_or(u16::MAX);
+        row.extend_from_slice(&length.to_le_bytes());
         row.extend_from_slice(self.reason.as_bytes());
+        row.extend_from_slice(self.debug.as_bytes());
         seal(&Self::key(self.id), row)
     }
 
@@ -94,8 +101,13 @@ impl HeaderRow {
             0 => None,
             _ => Some(BlockPosition::read(&mut source)?),
         };
-        let reason = String::from_utf8(source.rest().to_vec())
-            .map_err(|_| Malformed("its reject reason is not UTF-8"))?;
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Malformed("its reject reason is not UTF-8"))
+        };
+        let length = u16::from_le_bytes(source.array()?);
+        let reason = text(source.take(length.into())?)?;
+        let debug = text(source.rest())?;
         Ok(HeaderRow {
             id,
             hash,
@@ -105,6 +117,7 @@ impl HeaderRow {
             position,
             state,
             reason,
+            debug,
             sequence,
             first_seen,
             tx_count,

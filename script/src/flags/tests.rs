@@ -19,6 +19,13 @@ fn the_empty_set_has_two_spellings() {
 }
 
 #[test]
+fn blanks_around_names_are_no_part_of_them() {
+    assert_eq!(" P2SH, WITNESS\t".parse(), Ok(Flags::P2SH | Flags::WITNESS));
+    assert_eq!(" ".parse(), Ok(Flags::NONE));
+    assert!("P2 SH".parse::<Flags>().is_err());
+}
+
+#[test]
 fn an_unknown_word_is_named_in_the_error() {
     let error = "P2SH,SEGWIT".parse::<Flags>().unwrap_err();
     assert_eq!(error.name, "SEGWIT");

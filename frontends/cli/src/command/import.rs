@@ -112,6 +112,7 @@ impl View for Summary {
             (self.duplicates, "copies"),
             (self.rejected, "refused"),
             (self.undecodable, "no block"),
+            (self.refused_ancestors, "on top of refused ones"),
             (self.unknown_parents, "waiting for their parent"),
         ] {
             if count > 0 {

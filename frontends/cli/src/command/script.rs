@@ -1,6 +1,7 @@
 //! Owns `everett script`: scripts and spends that need no ledger.
 //! Promises that a spend that does not verify is an answer and a failure; refuses to look anything up.
 
+mod fields;
 mod jsonl;
 mod lines;
 mod trace;
@@ -28,7 +29,10 @@ pub(super) fn script(settings: &Settings, args: ScriptArgs) -> Result<ExitCode, 
             Ok(ExitCode::SUCCESS)
         }
         ScriptCommand::Verify(args) => verify(settings, args),
-        ScriptCommand::Trace(args) => trace_spend(&spend(args.spend)?, settings.json),
+        ScriptCommand::Trace(args) => match args.jsonl {
+            Some(file) => trace::trace_lines(&file, settings.json),
+            None => trace_spend(&spend(args.spend)?, settings.json),
+        },
     }
 }
 

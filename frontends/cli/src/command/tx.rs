@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use everett_ledger::decode::decode_block;
+use everett_ledger::{ChainStatus, Network, TransactionError};
 use everett_proto::v1::ErrorReason;
 use everett_script::Flags;
 
@@ -18,7 +19,8 @@ use crate::output::{show, write};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::spend::{Spend, SpendError, Verdict, read_transaction};
-use crate::view::transaction::TransactionView;
+use crate::view::block::BlockView;
+use crate::view::transaction::{Place, TransactionView};
 use crate::view::verdict::{FoundView, VerdictsView};
 
 /// Runs the command.
@@ -46,13 +48,29 @@ fn show_one(settings: &Settings, args: TxShowArgs) -> Result<ExitCode, Failure> 
         .ok_or_else(|| Failure::usage("name a transaction by its id"))?;
     let found = find(args.at, args.in_block);
     let source = settings.source(args.connect)?;
-    let transaction = source.transaction(found, &txid, args.in_block.as_ref())?;
+    let transaction = look_up(source.as_ref(), found, &txid, args.in_block.as_ref())?;
     if args.hex {
         write(&(transaction.hex + "\n"))?;
     } else {
         show(&transaction, settings.json)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for a transaction, and says which options help where it is not found.
+fn look_up(
+    source: &dyn Source,
+    at: At,
+    txid: &Txid,
+    in_block: Option<&BlockHash>,
+) -> Result<TransactionView, Failure> {
+    let found = source.transaction(at, txid, in_block);
+    found.map_err(|failure| {
+        failure.advise(
+            ErrorReason::IndexDisabled,
+            "--in-block HASH names it, and --at HASH|HEIGHT a world whose last blocks hold it",
+        )
+    })
 }
 
 /// The world to look in.
@@ -64,7 +82,17 @@ fn verify(settings: &Settings, args: TxVerifyArgs) -> Result<ExitCode, Failure> 
     let at = find(args.at, args.in_block);
     let source = settings.source(args.connect)?;
     let source = source.as_ref();
-    let view = source.transaction(at, &args.txid, args.in_block.as_ref())?;
+    let view = match args.in_block {
+        // No world can be read at a block that was refused, but it is there to be looked into.
+        Some(block) if args.at.is_none_or(|at| at == At::Hash(block)) => {
+            let stored = source.block(At::Hash(block))?;
+            match stored.status == ChainStatus::Invalid.as_str() {
+                true => in_refused_block(source.network()?, &stored, block, &args.txid)?,
+                false => look_up(source, at, &args.txid, Some(&block))?,
+            }
+        }
+        _ => look_up(source, at, &args.txid, args.in_block.as_ref())?,
+    };
     let block: BlockHash = answered(view.block_hash.parse(), "block hash")?;
     let tx: Transaction = answered(read_transaction(&view.hex), "transaction")?;
     let flags = match args.flags {
@@ -87,6 +115,31 @@ fn verify(settings: &Settings, args: TxVerifyArgs) -> Result<ExitCode, Failure> 
     }
     let verdicts = spend.verify().map_err(usage)?;
     answer_found(settings, &view, &spend, &verdicts)
+}
+
+/// A transaction of a block that breaks a rule.
+fn in_refused_block(
+    network: Network,
+    stored: &BlockView,
+    block: BlockHash,
+    txid: &Txid,
+) -> Result<TransactionView, Failure> {
+    let (decoded, _) = answered(decode_block(&stored.bytes), "block")?;
+    let found = (0u32..)
+        .zip(&decoded.transactions)
+        .find(|(_, transaction)| transaction.txid == *txid);
+    let (index, transaction) = found.ok_or_else(|| {
+        let txid = *txid;
+        Failure::from(TransactionError::NotInBlock { txid, block })
+    })?;
+    let place = Place {
+        world: stored.world(),
+        block_hash: stored.hash.clone(),
+        height: stored.height,
+        index,
+        confirmations: 0,
+    };
+    Ok(TransactionView::new(place, &transaction.tx, network))
 }
 
 /// A coinbase spends nothing: it is right, but no input of it can be verified.
@@ -166,13 +219,15 @@ fn spent_outputs(
         }))
     };
     let missing = |outpoint: &OutPoint| {
-        Failure::new(
-            ErrorReason::StoreFailed,
-            format!(
-                "the coin {outpoint} that {} spends is not at its block's parent",
-                view.txid
-            ),
-        )
+        let message = format!(
+            "the coin {outpoint} that {} spends is not at its block's parent",
+            view.txid
+        );
+        match stored.reject_reason {
+            // That may be what is wrong with the block.
+            Some(_) => Failure::named("COIN_MISSING", message),
+            None => Failure::new(ErrorReason::StoreFailed, message),
+        }
     };
     let inputs = tx.input.iter().map(|input| &input.previous_output);
     inputs

@@ -206,6 +206,7 @@ impl Source for Directory {
             median_time_past: info.median_time_past.into(),
             next_hash: info.next_hash.map(|hash| hash.to_string()),
             reject_reason: info.reject_reason,
+            reject_debug: info.reject_debug,
         };
         BlockView::new(facts, bytes).ok_or_else(|| {
             Failure::new(

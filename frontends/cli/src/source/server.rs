@@ -371,6 +371,7 @@ impl Source for Server {
             median_time_past: seconds(header.median_time_past),
             next_hash: Some(header.next_hash).filter(|hash| !hash.is_empty()),
             reject_reason: Some(header.reject_reason).filter(|reason| !reason.is_empty()),
+            reject_debug: Some(header.reject_debug_message).filter(|text| !text.is_empty()),
         };
         BlockView::new(facts, answer.block).ok_or_else(|| undecodable(&self.url, "block"))
     }

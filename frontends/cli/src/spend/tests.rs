@@ -60,8 +60,17 @@ fn a_transaction_is_read_whole_or_not_at_all() {
     // Without inputs it decodes, and has no input to verify.
     let read = read_transaction("02000000000000000000").expect("it decodes");
     let spend = Spend::new(read, Vec::new(), Some(0), Flags::NONE);
-    assert_eq!(
-        spend.expect_err("there is none").reason(),
-        "INPUT_OUT_OF_RANGE"
-    );
+    assert_eq!(spend.expect_err("there is none").reason(), "NO_INPUTS");
+}
+
+#[test]
+fn what_is_no_transaction_is_told_with_the_byte_where_it_breaks() {
+    let (tx, _) = transaction(1);
+    let hex = serialize_hex(&tx);
+    let message = |hex: &str| read_transaction(hex).expect_err("it is none").to_string();
+    assert!(message(&hex[..20]).contains("too early at byte "));
+    assert!(message(&hex[..21]).ends_with("at byte 10: it ends after half a byte"));
+    let wrong = hex.replacen('f', "x", 1);
+    let place = wrong.find('x').unwrap() / 2;
+    assert!(message(&wrong).ends_with(&format!("at byte {place}: 'x' is no digit")));
 }

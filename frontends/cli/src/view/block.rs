@@ -32,6 +32,8 @@ pub(crate) struct BlockView {
     pub(crate) first_seen: u64,
     /// Why it is invalid, if it is.
     pub(crate) reject_reason: Option<String>,
+    /// What exactly is wrong, where more than the reason is known.
+    pub(crate) reject_debug: Option<String>,
     pub(crate) size_bytes: u64,
     pub(crate) weight: u64,
     pub(crate) txids: Vec<String>,
@@ -45,6 +47,7 @@ pub(crate) struct BlockFacts {
     pub(crate) median_time_past: u64,
     pub(crate) next_hash: Option<String>,
     pub(crate) reject_reason: Option<String>,
+    pub(crate) reject_debug: Option<String>,
 }
 
 impl BlockView {
@@ -73,12 +76,28 @@ impl BlockView {
             fork_height: world.fork_height,
             first_seen: world.first_seen,
             reject_reason: facts.reject_reason,
+            reject_debug: facts.reject_debug,
             size_bytes: bytes.len() as u64,
             weight: block.as_ref().map_or(0, |block| block.weight().to_wu()),
             txids: txids.map(|tx| tx.compute_txid().to_string()).collect(),
             hash: world.tip_hash,
             bytes,
         })
+    }
+
+    /// The block as a world, whether one can be read there or not.
+    pub(crate) fn world(&self) -> WorldView {
+        WorldView {
+            tip_hash: self.hash.clone(),
+            height: self.height,
+            chainwork: self.chainwork.clone(),
+            fork_hash: self.fork_hash.clone(),
+            fork_height: self.fork_height,
+            status: self.status,
+            first_seen: self.first_seen,
+            best: self.best,
+            live: self.live,
+        }
     }
 
     /// The block's bytes in hexadecimal.
@@ -101,6 +120,9 @@ impl View for BlockView {
         }
         if let Some(reason) = &self.reject_reason {
             lines.push(("rejected for", reason.clone()));
+        }
+        if let Some(debug) = &self.reject_debug {
+            lines.push(("because", debug.clone()));
         }
         lines.extend([
             (

@@ -1,6 +1,7 @@
 //! The gRPC server over a real connection, with a real ledger behind it.
 
 mod chain;
+mod events;
 mod lab;
 mod ledger;
 mod refusals;

@@ -36,7 +36,9 @@ pub enum ProblemKind {
     Rejected,
     /// A block that the files hold more than once.
     Duplicate,
-    /// A block whose parent is unknown; the ledger keeps it until the parent comes.
+    /// A block that stands on one of the files' blocks that was refused, and may come in other bytes.
+    RefusedAncestor,
+    /// A block whose parent, or an ancestor further back, is unknown; the ledger keeps it until that comes.
     UnknownParent,
 }
 
@@ -61,9 +63,12 @@ pub struct Problem {
     /// The block's height, if it has a place in the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
-    /// The hash of the parent that is missing.
+    /// The hash of the parent of a block that waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_hash: Option<String>,
+    /// The hash of the ancestor that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ancestor_hash: Option<String>,
     /// The rule's name in Bitcoin Core's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -84,6 +89,7 @@ impl Problem {
             hash: None,
             height: None,
             previous_hash: None,
+            ancestor_hash: None,
             reason: None,
             network: None,
             message: message.into(),
@@ -194,7 +200,9 @@ pub struct Summary {
     pub rejected: u64,
     /// How many frames were no block.
     pub undecodable: u64,
-    /// How many wait for their parent.
+    /// How many stand on a block that was refused but may come in other bytes.
+    pub refused_ancestors: u64,
+    /// How many wait for their parent, or for an ancestor further back, that no file holds.
     pub unknown_parents: u64,
     /// The best world's tip afterwards.
     pub best_hash: String,
@@ -226,6 +234,7 @@ impl Summary {
             duplicates: 0,
             rejected: 0,
             undecodable: 0,
+            refused_ancestors: 0,
             unknown_parents: 0,
             best_hash: String::new(),
             best_height: 0,
@@ -256,5 +265,6 @@ impl Summary {
             && self.problems.iter().all(listed)
             && self.rejected == 0
             && self.undecodable == 0
+            && self.refused_ancestors == 0
     }
 }

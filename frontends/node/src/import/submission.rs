@@ -1,7 +1,7 @@
 //! Owns the second half of an import: frames on their way into the ledger, and what it says of them.
 //! Promises one commit for a group of blocks, and an entry for whatever was not accepted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use bitcoin::BlockHash;
@@ -21,8 +21,12 @@ pub(super) struct Submission<'r, 'a> {
     import: &'r mut Import<'a>,
     sources: &'r [Source],
     summary: Summary,
-    /// Blocks that the ledger keeps until their parent comes.
-    strays: Vec<(Frame, BlockHash)>,
+    /// Blocks that the ledger keeps until their parent comes, or another ancestor's block.
+    strays: Vec<Frame>,
+    /// Blocks that the ledger stored without connecting them; those whose ancestors came late are accepted in the end.
+    waiting: HashSet<BlockHash>,
+    /// Blocks of this import that were refused, each with the reason.
+    refused: HashMap<BlockHash, String>,
     started: Instant,
     blocks: u64,
     blocks_total: u64,
@@ -47,6 +51,8 @@ impl<'r, 'a> Submission<'r, 'a> {
             sources,
             summary,
             strays: Vec::new(),
+            waiting: HashSet::new(),
+            refused: HashMap::new(),
             started: Instant::now(),
             blocks: 0,
             blocks_total: frames.len() as u64,
@@ -72,11 +78,14 @@ impl Submission<'_, '_> {
     /// Hands all of them over, in the order of a plan.
     pub(super) fn submit_all(&mut self, frames: &[Frame]) -> Result<(), ImportError> {
         let ledger = self.import.ledger.clone();
-        let plan = plan(frames, |hash| ledger.block_info(hash).is_some());
-        if headers::are_wanted(&ledger, frames) {
-            let ready = plan.ready.iter().map(|index| &frames[*index as usize]);
-            headers::submit(&ledger, self.sources, ready)?.map_err(|error| self.failed(error))?;
-        }
+        // A header alone, from an import that was stopped, must not change the order of blocks.
+        let plan = plan(frames, |hash| {
+            let info = ledger.block_info(hash);
+            info.is_some_and(|info| info.tx_count > 0 || info.height == 0)
+        });
+        let ready = plan.ready.iter().map(|index| &frames[*index as usize]);
+        headers::submit(&ledger, self.sources, ready, || self.import.stopped())?
+            .map_err(|error| self.failed(error))?;
         let mut group = Group::default();
         for index in plan.ready.into_iter().chain(plan.strays) {
             if self.import.stopped() {
@@ -150,12 +159,14 @@ impl Submission<'_, '_> {
 
     fn take(&mut self, frame: &Frame, submitted: Submitted) {
         match submitted.outcome {
-            Outcome::Accepted { .. } => {
-                self.summary.accepted += 1;
-                self.seen.insert(frame.hash);
+            Outcome::Accepted { status, .. } => {
+                self.accepted(frame.hash, status);
+                if status == ChainStatus::HeadersOnly {
+                    self.strays.push(*frame);
+                }
             }
             Outcome::Known { height, status, .. } => self.known(frame, height, status),
-            Outcome::Orphan { previous, .. } => self.strays.push((*frame, previous)),
+            Outcome::Orphan { .. } => self.strays.push(*frame),
             Outcome::Rejected { height, reject, .. } => {
                 self.rejected(
                     Some(frame),
@@ -167,6 +178,8 @@ impl Submission<'_, '_> {
             }
             Outcome::Undecodable(error) => {
                 self.summary.undecodable += 1;
+                let why = format!("the bytes under its header are no block: {error}");
+                self.refused.insert(frame.hash, why);
                 let message = format!(
                     "the frame at offset {} holds no block: {error}; its inside was searched for \
                      other frames",
@@ -181,15 +194,21 @@ impl Submission<'_, '_> {
         }
         for (hash, outcome) in submitted.joined {
             match outcome {
-                Outcome::Accepted { .. } => {
-                    self.summary.accepted += 1;
-                    self.seen.insert(hash);
-                }
+                Outcome::Accepted { status, .. } => self.accepted(hash, status),
                 Outcome::Rejected { height, reject, .. } => {
                     self.rejected(None, hash, height, &reject.reason, &reject.debug);
                 }
                 Outcome::Known { .. } | Outcome::Orphan { .. } | Outcome::Undecodable(_) => {}
             }
+        }
+    }
+
+    fn accepted(&mut self, hash: BlockHash, status: ChainStatus) {
+        self.seen.insert(hash);
+        if status == ChainStatus::HeadersOnly {
+            self.waiting.insert(hash);
+        } else {
+            self.summary.accepted += 1;
         }
     }
 
@@ -237,6 +256,9 @@ impl Submission<'_, '_> {
             let mut problem = self.problem(ProblemKind::Duplicate, frame, &message);
             problem.height = Some(height);
             self.summary.report(problem);
+        } else if status == ChainStatus::HeadersOnly {
+            self.accepted(frame.hash, status);
+            self.strays.push(*frame);
         } else {
             self.summary.known += 1;
             self.seen.insert(frame.hash);
@@ -252,6 +274,7 @@ impl Submission<'_, '_> {
         debug: &str,
     ) {
         self.summary.rejected += 1;
+        self.refused.insert(hash, reason.to_owned());
         let at_height = height.map_or_else(String::new, |height| format!(" (height {height})"));
         let why = if debug.is_empty() || debug == reason {
             reason.to_owned()
@@ -310,22 +333,88 @@ impl Submission<'_, '_> {
         if self.import.stopped() {
             self.summary.interrupted = true;
         }
-        for (frame, previous) in std::mem::take(&mut self.strays) {
-            if self.import.ledger.block_info(&frame.hash).is_some() {
-                continue; // Its parent came after all.
+        let strays = std::mem::take(&mut self.strays);
+        let missing = missing_ancestors(&strays);
+        for frame in strays {
+            let info = self.import.ledger.block_info(&frame.hash);
+            match info.as_ref().map(|info| info.status) {
+                None | Some(ChainStatus::HeadersOnly) => self.still_waits(&frame, &missing),
+                Some(ChainStatus::Invalid) => {
+                    let height = info.as_ref().map(|info| info.height);
+                    let reason = info.and_then(|info| info.reject_reason);
+                    let reason = reason.unwrap_or_else(|| "bad-prevblk".to_owned());
+                    if !self.refused.contains_key(&frame.hash) {
+                        self.rejected(Some(&frame), frame.hash, height, &reason, "");
+                    }
+                }
+                Some(_) => {} // Its ancestors came after all.
             }
-            self.summary.unknown_parents += 1;
-            let message = format!(
-                "block {} at offset {} waits for its parent {previous}, which is in none of the \
-                 files; import the file that has it",
-                frame.hash, frame.offset
-            );
-            let mut problem = self.problem(ProblemKind::UnknownParent, &frame, &message);
-            problem.previous_hash = Some(previous.to_string());
-            self.summary.report(problem);
+        }
+        for hash in &self.waiting {
+            let info = self.import.ledger.block_info(hash);
+            let waits = [ChainStatus::HeadersOnly, ChainStatus::Invalid];
+            if info.is_some_and(|info| !waits.contains(&info.status)) {
+                self.summary.accepted += 1;
+            }
         }
         self.summary
     }
+
+    /// Reports a block that is not connected, because an ancestor is missing or was refused.
+    fn still_waits(&mut self, frame: &Frame, missing: &HashMap<BlockHash, BlockHash>) {
+        let ancestor = missing.get(&frame.hash).unwrap_or(&frame.previous);
+        let mut problem = if let Some(reason) = self.refused.get(ancestor) {
+            let message = format!(
+                "block {} at offset {} stands on {ancestor}, which was refused: {reason}",
+                frame.hash, frame.offset
+            );
+            let reason = reason.clone();
+            self.summary.refused_ancestors += 1;
+            let mut problem = self.problem(ProblemKind::RefusedAncestor, frame, &message);
+            problem.ancestor_hash = Some(ancestor.to_string());
+            problem.reason = Some(reason);
+            problem
+        } else {
+            let whose = match *ancestor == frame.previous {
+                true => "parent",
+                false => "ancestor",
+            };
+            let message = format!(
+                "block {} at offset {} waits for its {whose} {ancestor}, which is in none of the \
+                 files; import the file that has it",
+                frame.hash, frame.offset
+            );
+            self.summary.unknown_parents += 1;
+            self.problem(ProblemKind::UnknownParent, frame, &message)
+        };
+        problem.previous_hash = Some(frame.previous.to_string());
+        self.summary.report(problem);
+    }
+}
+
+/// For each of these blocks the nearest ancestor that is none of them.
+fn missing_ancestors(strays: &[Frame]) -> HashMap<BlockHash, BlockHash> {
+    let parents: HashMap<BlockHash, BlockHash> = strays
+        .iter()
+        .map(|frame| (frame.hash, frame.previous))
+        .collect();
+    let mut missing: HashMap<BlockHash, BlockHash> = HashMap::with_capacity(parents.len());
+    let mut way = Vec::new();
+    for frame in strays {
+        let mut at = frame.hash;
+        let found = loop {
+            if let Some(known) = missing.get(&at) {
+                break *known;
+            }
+            let Some(parent) = parents.get(&at) else {
+                break at;
+            };
+            way.push(at);
+            at = *parent;
+        };
+        missing.extend(way.drain(..).map(|hash| (hash, found)));
+    }
+    missing
 }
 
 /// Blocks that go to the ledger in one commit.

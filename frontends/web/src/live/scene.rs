@@ -1,18 +1,19 @@
 //! Owns the moving part of the start page: the tree's picture with its words, and the node's state.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use askama::Template;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::{ChainStatus, Ledger, LedgerStats, Skeleton};
-use everett_node::Phase;
+use everett_node::{FrontendHealth, FrontendState, Phase};
 
 use super::system;
 use crate::fault::Fault;
 use crate::picture::{Gap, HeightMark, Map, Mark, Picture, Run};
-use crate::show;
+use crate::{parse, show};
 
 /// The longest reason that is written beside a tip.
 const MAX_REASON: usize = 36;
@@ -40,11 +41,10 @@ impl Scene {
         skeleton: &Skeleton,
         clashes: HashMap<BlockHash, u64>,
         number: u64,
-        phase: Phase,
-        speed: Option<f64>,
+        state: &NodeState,
     ) -> Result<Scene, Fault> {
         let stats = ledger.stats()?;
-        let view = SceneView::new(ledger, skeleton, &clashes, &stats, phase, speed);
+        let view = SceneView::new(ledger, skeleton, &clashes, &stats, state);
         let html = view
             .render()
             .map_err(|error| Fault::Template(error.to_string()))?;
@@ -56,6 +56,53 @@ impl Scene {
             html,
             clashes,
         })
+    }
+}
+
+/// What the picture says of the node beside the ledger.
+pub(super) struct NodeState {
+    pub(super) phase: Phase,
+    /// Blocks a second.
+    pub(super) speed: Option<f64>,
+    pub(super) frontends: Vec<FrontendHealth>,
+}
+
+/// A frontend and how it fares.
+struct FrontendRow {
+    name: String,
+    state: &'static str,
+    well: bool,
+    /// Restarts and lag, if there are any.
+    note: String,
+    error: Option<String>,
+}
+
+impl FrontendRow {
+    fn of(health: &FrontendHealth) -> FrontendRow {
+        let mut notes = Vec::new();
+        if let Some(lag) = health.lag {
+            notes.push(match lag.events {
+                0 => "has every event".to_owned(),
+                events => format!(
+                    "{} behind, {}",
+                    show::count(events, "event", "events"),
+                    show::span(Duration::from_secs(lag.seconds))
+                ),
+            });
+        }
+        if health.restarts > 0 {
+            notes.push(show::count(health.restarts, "restart", "restarts"));
+        }
+        FrontendRow {
+            name: health.name.clone(),
+            state: health.state.as_str(),
+            well: matches!(
+                health.state,
+                FrontendState::Starting | FrontendState::Running
+            ),
+            note: notes.join(" · "),
+            error: health.last_error.as_deref().map(parse::cut),
+        }
     }
 }
 
@@ -74,6 +121,7 @@ struct SceneView {
     rival: Option<String>,
     sync: Sync,
     figures: Vec<Figure>,
+    frontends: Vec<FrontendRow>,
     picture_height: f32,
     words: f32,
     /// Only where there is too much to see at once.
@@ -137,8 +185,7 @@ impl SceneView {
         skeleton: &Skeleton,
         clashes: &HashMap<BlockHash, u64>,
         stats: &LedgerStats,
-        phase: Phase,
-        speed: Option<f64>,
+        state: &NodeState,
     ) -> SceneView {
         let now = ledger.clock().now();
         let picture = Picture::draw(skeleton);
@@ -287,8 +334,9 @@ impl SceneView {
             best_time: show::moment(u64::from(best.header.time)),
             tips: skeleton.tips,
             rival,
-            sync: Sync::new(skeleton, best.height, &best.chainwork, phase, speed),
+            sync: Sync::new(skeleton, best.height, &best.chainwork, state),
             figures: figures(ledger, stats),
+            frontends: state.frontends.iter().map(FrontendRow::of).collect(),
             picture_height: picture.height,
             words: picture.words,
             map: (picture.tips.len() >= MAP_FROM).then_some(picture.map),
@@ -305,13 +353,8 @@ impl SceneView {
 }
 
 impl Sync {
-    fn new(
-        skeleton: &Skeleton,
-        height: u32,
-        work: &Work,
-        phase: Phase,
-        speed: Option<f64>,
-    ) -> Sync {
+    fn new(skeleton: &Skeleton, height: u32, work: &Work, state: &NodeState) -> Sync {
+        let (phase, speed) = (state.phase, state.speed);
         let waiting = skeleton.blocks.iter().filter(|key| {
             let pending = matches!(
                 key.info.status,
@@ -342,7 +385,7 @@ impl Sync {
         }
         if let (Some(goal), Some(speed)) = (goal, speed) {
             let left = f64::from(goal.saturating_sub(height)) / speed;
-            let left = std::time::Duration::from_secs(left as u64);
+            let left = Duration::from_secs(left as u64);
             words.push(format!("about {} left", show::span(left)));
         }
         Sync {
@@ -357,6 +400,7 @@ impl Sync {
 
 fn figures(ledger: &Ledger, stats: &LedgerStats) -> Vec<Figure> {
     let unknown = || "not told".to_owned();
+    let disk = ledger.place().directory().and_then(system::disk);
     let number = |number: usize| show::thousands(number as u64);
     vec![
         Figure {
@@ -396,10 +440,7 @@ fn figures(ledger: &Ledger, stats: &LedgerStats) -> Vec<Figure> {
         },
         Figure {
             name: "Disk",
-            value: ledger
-                .directory()
-                .and_then(system::disk)
-                .map_or_else(unknown, show::bytes),
+            value: disk.map_or_else(unknown, show::bytes),
             note: "blocks and index".to_owned(),
         },
     ]

@@ -10,7 +10,7 @@ use everett_ledger::decode::{DecodedBlock, DecodedTransaction};
 use everett_ledger::{BlockError, BlockInfo, ChainStatus, Ledger, Network};
 
 use super::part::Part;
-use super::world::{Standing, WorldRow, rows};
+use super::world::{Standing, WorldRow, above, rows};
 use super::{Choice, Page};
 use crate::fault::Fault;
 use crate::parse::{self, BlockName};
@@ -124,7 +124,9 @@ fn one(
 ) -> Result<BlockPage, Fault> {
     let unknown = || Fault::Block(BlockError::Unknown { hash: *hash });
     let info = ledger.block_info(hash).ok_or_else(unknown)?;
-    let (above, worlds_in_all) = ledger.tips_above(hash, MAX_WORLDS).ok_or_else(unknown)?;
+    let mut worlds = above(ledger, hash);
+    let worlds_in_all = worlds.len();
+    worlds.truncate(MAX_WORLDS);
     let best = ledger.best();
     let now = ledger.clock().now();
     let block = match decoded(ledger, hash) {
@@ -163,7 +165,7 @@ fn one(
         previous: (info.height > 0).then(|| header.prev_blockhash.to_string()),
         next: info.next_hash.map(|next| next.to_string()),
         siblings,
-        worlds: rows(&above, &best, now),
+        worlds: rows(&worlds, &best, now),
         worlds_in_all,
         standing: Standing::of(&info, best.hash()),
         body,

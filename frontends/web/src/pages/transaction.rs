@@ -1,15 +1,16 @@
 //! Owns the page of a transaction: in which worlds it is confirmed, and what stands against it in others.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use bitcoin::{Amount, BlockHash, OutPoint, Script, TxOut, Txid};
 use everett_ledger::decode::DecodedBlock;
-use everett_ledger::{BlockInfo, ConflictKind, Ledger, Network, World};
+use everett_ledger::{BlockInfo, Coin, ConflictKind, Ledger, Network, World};
 
 use super::part::Part;
-use super::world::{Standing, WorldRow, row};
+use super::world::{Standing, WorldRow, above, row};
 use super::{Choice, Page};
 use crate::fault::Fault;
 use crate::parse;
@@ -144,6 +145,9 @@ pub(super) fn find(
     txid: &Txid,
     named: Option<&BlockHash>,
 ) -> Result<Vec<Found>, Fault> {
+    if let Some(found) = indexed(ledger, txid)? {
+        return Ok(found);
+    }
     let base = ledger.stats()?.base_height;
     let skeleton = ledger.skeleton(MAX_TIPS);
     if !recent.catch_up(ledger, &skeleton, base, patience)? {
@@ -193,6 +197,42 @@ pub(super) fn find(
     }
 }
 
+/// What the transaction index says, if there is one and it is complete.
+fn indexed(ledger: &Ledger, txid: &Txid) -> Result<Option<Vec<Found>>, Fault> {
+    let complete = ledger.tx_index()?.is_some_and(|index| index.complete);
+    let places = match complete {
+        true => ledger.transaction_places(txid)?.unwrap_or_default(),
+        false => return Ok(None),
+    };
+    let mut found = Vec::with_capacity(places.len());
+    for place in places {
+        let transactions = decoded(ledger, &place.block)?.transactions.into_iter();
+        let here = transactions.skip(place.index as usize).next();
+        found.extend(here.map(|transaction| Found {
+            block: place.block,
+            height: place.height,
+            index: place.index as usize,
+            transaction,
+        }));
+    }
+    let best = ledger.best();
+    let on_best = |found: &Found| best.block_hash_at(found.height) == Some(found.block);
+    found.sort_by_key(|found| {
+        (
+            !on_best(found),
+            std::cmp::Reverse(found.height),
+            found.block,
+        )
+    });
+    match found.is_empty() {
+        false => Ok(Some(found)),
+        true => Err(Fault::NoTransaction {
+            txid: txid.to_string(),
+            searched: "every block of every branch".to_owned(),
+        }),
+    }
+}
+
 /// What the parts of the page are looked up in.
 struct View<'a> {
     ledger: &'a Ledger,
@@ -221,7 +261,6 @@ impl View<'_> {
         let transaction = &first.transaction;
         let mut places = Vec::new();
         let mut tips: Vec<(BlockInfo, &Found)> = Vec::new();
-        let mut confirmed_in_all = 0;
         for found in &found {
             let Some(info) = ledger.block_info(&found.block) else {
                 continue;
@@ -233,13 +272,12 @@ impl View<'_> {
                 index: found.index,
                 standing: Standing::of(&info, best.hash()),
             });
-            let above = ledger.tips_above(&found.block, MAX_WORLDS);
-            let (above, all) = above.unwrap_or_default();
-            confirmed_in_all += all;
+            let above = above(ledger, &found.block);
             tips.extend(above.into_iter().map(|tip| (tip, found)));
         }
         let is_best = |tip: &BlockInfo| tip.hash == best.hash();
         tips.sort_by_key(|(tip, _)| (!is_best(tip), std::cmp::Reverse(tip.chainwork)));
+        let confirmed_in_all = tips.len();
         tips.truncate(MAX_WORLDS);
         let in_best = tips.first().is_some_and(|(tip, _)| is_best(tip));
         let confirmed = tips.iter().map(|(tip, found)| Confirmed {
@@ -289,7 +327,7 @@ impl View<'_> {
             coinbase: transaction.is_coinbase(),
             confirmed: confirmed.collect(),
             confirmed_in_all,
-            worlds: ledger.skeleton(1).tips,
+            worlds: above(ledger, &ledger.params().genesis_hash()).len(),
             in_best,
             rivals: self.rivals(first, &best)?,
             places,
@@ -318,24 +356,18 @@ impl View<'_> {
         })
     }
 
-    /// What each input spends, where it can still be looked up: in the world below the block, or in the block itself.
+    /// What each input spends, where it can still be looked up: coins of earlier blocks, or of the block itself.
     fn spent(&self, found: &Found) -> Result<Vec<Option<TxOut>>, Fault> {
         let mut spent = Vec::new();
         if found.transaction.is_coinbase() {
             return Ok(spent);
         }
-        let below = self
-            .ledger
-            .block_info(&found.block)
-            .and_then(|info| self.ledger.world(&info.header.prev_blockhash).ok());
+        let earlier = self.ledger.coins_spent_by(&found.block)?;
+        let earlier: HashMap<OutPoint, Coin> = earlier.into_iter().flatten().collect();
         let mut block: Option<DecodedBlock> = None;
         for input in found.transaction.tx.input.iter().take(MAX_FEE_INPUTS) {
             self.patience.check()?;
-            let coin = match &below {
-                Some(world) => world.coin(&input.previous_output)?,
-                None => None,
-            };
-            if let Some(coin) = coin {
+            if let Some(coin) = earlier.get(&input.previous_output) {
                 spent.push(Some(TxOut {
                     value: coin.amount,
                     script_pubkey: Script::to_owned(&coin.script_pubkey),
@@ -407,7 +439,7 @@ impl View<'_> {
             .rivals(self.ledger, &transaction.txid, &coins, MAX_RIVALS)?;
         let rivals = rivals.into_iter().filter_map(|(coin, rival)| {
             let info = self.ledger.block_info(&rival.block)?;
-            let (_, worlds) = self.ledger.tips_above(&rival.block, 1)?;
+            let worlds = above(self.ledger, &rival.block).len();
             let kind = ConflictKind::between(&transaction.tx, &rival.transaction.tx);
             let (class, kind) = super::conflicts::kind(kind);
             Some(Rival {
@@ -428,7 +460,7 @@ impl View<'_> {
 
 /// In how many of the worlds that hold its transaction an output is unspent, in words.
 fn unspent(output: &TxOut, outpoint: OutPoint, worlds: &[World]) -> Result<String, Fault> {
-    if everett_ledger::Coin::is_unspendable(&output.script_pubkey) {
+    if Coin::is_unspendable(&output.script_pubkey) {
         return Ok("cannot be spent".to_owned());
     }
     let mut unspent = 0;

@@ -1,7 +1,7 @@
 //! Owns how a world is told apart from others on every page: its name, its standing, where it left the best chain.
 
 use bitcoin::BlockHash;
-use everett_ledger::{BlockInfo, ChainStatus, World};
+use everett_ledger::{BlockInfo, ChainStatus, Ledger, World};
 
 use crate::show;
 
@@ -32,6 +32,16 @@ impl Standing {
             reason: info.reject_reason.clone(),
         }
     }
+}
+
+/// Tips that are looked through, at most.
+const MAX_TIPS: usize = 10_000;
+
+/// The worlds whose chains hold a block: tips that were validated, the best one first, then by work.
+pub(super) fn above(ledger: &Ledger, hash: &BlockHash) -> Vec<BlockInfo> {
+    let (mut tips, _) = ledger.tips_above(hash, MAX_TIPS).unwrap_or_default();
+    tips.retain(|tip| matches!(tip.status, ChainStatus::Active | ChainStatus::ValidFork));
+    tips
 }
 
 /// A world in a list.

@@ -41,6 +41,7 @@ pub(super) fn header_row(id: u32) -> HeaderRow {
         position: None,
         state: id as u8,
         reason: String::new(),
+        debug: String::new(),
         sequence: u64::from(id) << 33,
         first_seen: 1_700_000_000,
         tx_count: 1 + id,

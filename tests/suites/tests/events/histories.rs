@@ -266,10 +266,14 @@ impl Follower<'_> {
             .iter()
             .find(|subscriber| subscriber.name == self.role.name);
         match known {
-            Some(known) if self.role.stored => {
-                // What was acknowledged lay in the sink before.
-                assert!(known.cursor.seq <= sink.state.cursor.seq);
+            // What was acknowledged lay in the sink before.
+            Some(known) if self.role.stored && known.cursor.seq <= sink.state.cursor.seq => {
                 self.start(Start::Stored)
+            }
+            Some(_) if self.role.stored => {
+                // It went on from its block, and crashed before the sink knew.
+                assert!(self.job.little_room);
+                self.start(Start::At(sink.state.cursor))
             }
             _ => self.start(Start::At(sink.state.cursor)),
         }

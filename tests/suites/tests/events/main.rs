@@ -9,4 +9,5 @@ mod histories;
 mod quotas;
 mod resuming;
 mod sink;
+mod sixty_forks;
 mod support;

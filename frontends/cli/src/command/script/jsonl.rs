@@ -2,7 +2,6 @@
 //! Promises one answer for each line, in their order, as soon as there is one, on all cores and in bounded memory.
 //! Refuses to stop at a line that is wrong: its answer names it.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -12,8 +11,9 @@ use bitcoin::hex::FromHex;
 use bitcoin::{Amount, ScriptBuf, TxOut};
 use everett_script::Flags;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::fields::{SpendLine, SpentOutputLine};
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use crate::args::script::flags;
 use crate::failure::Failure;
@@ -24,25 +24,6 @@ mod tests;
 
 /// How much of a file is read at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
-
-/// A line of input. Other fields are left alone.
-#[derive(Deserialize)]
-struct SpendLine<'a> {
-    #[serde(borrow)]
-    tx: Cow<'a, str>,
-    input: Option<usize>,
-    #[serde(borrow)]
-    spent_outputs: Vec<SpentOutputLine<'a>>,
-    #[serde(borrow)]
-    flags: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct SpentOutputLine<'a> {
-    amount_sat: u64,
-    #[serde(borrow)]
-    script_pubkey: Cow<'a, str>,
-}
 
 /// A line of output.
 #[derive(Serialize, PartialEq, Eq, Debug)]
@@ -62,9 +43,9 @@ struct Answer {
 }
 
 /// What is wrong with a line.
-struct LineError {
-    reason: &'static str,
-    message: String,
+pub(super) struct LineError {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 impl LineError {
@@ -85,20 +66,42 @@ impl From<SpendError> for LineError {
     }
 }
 
-/// Runs the command on a file, or on standard input for `-`.
-pub(super) fn verify(file: &Path) -> Result<ExitCode, Failure> {
-    let name = file.display();
-    let failed = |error: io::Error| Failure::named("FILE_FAILED", format!("{name}: {error}"));
+/// A file that cannot be read.
+pub(super) fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    Failure::named("FILE_FAILED", format!("{}: {error}", file.display()))
+}
+
+/// The lines of a file, or of standard input for `-`.
+pub(super) fn open(file: &Path) -> Result<Lines, Failure> {
+    let failed = |error: io::Error| unreadable(file, &error);
     let source: Box<dyn BufRead + Send> = if file == Path::new("-") {
         Box::new(BufReader::with_capacity(READ_BYTES, io::stdin()))
     } else {
         let file = File::open(file).map_err(failed)?;
         Box::new(BufReader::with_capacity(READ_BYTES, file))
     };
-    let lines = Lines::of(source).map_err(failed)?;
+    Lines::of(source).map_err(failed)
+}
+
+/// The failure of a run in which lines did not verify.
+pub(super) fn outcome(failures: u64, number: u64, first: Option<u64>) -> Result<ExitCode, Failure> {
+    match first {
+        None => Ok(ExitCode::SUCCESS),
+        Some(first) => Err(Failure::named(
+            "SCRIPT_FAILED",
+            format!("{failures} of {number} lines do not verify, line {first} the first of them"),
+        )),
+    }
+}
+
+/// Runs the command on a file, or on standard input for `-`.
+pub(super) fn verify(file: &Path) -> Result<ExitCode, Failure> {
+    let lines = open(file)?;
     let (mut number, mut failures, mut first) = (0u64, 0u64, None);
     loop {
-        let next = lines.next_lines().map_err(failed)?;
+        let next = lines
+            .next_lines()
+            .map_err(|error| unreadable(file, &error))?;
         if next.is_empty() {
             break;
         }
@@ -115,17 +118,11 @@ pub(super) fn verify(file: &Path) -> Result<ExitCode, Failure> {
             }
         }
         if !write(&answers)? {
-            // Whoever reads has seen enough.
-            return Ok(ExitCode::SUCCESS);
+            // Whoever reads has seen enough; how the lines so far went is known all the same.
+            break;
         }
     }
-    match first {
-        None => Ok(ExitCode::SUCCESS),
-        Some(first) => Err(Failure::named(
-            "SCRIPT_FAILED",
-            format!("{failures} of {number} lines do not verify, line {first} the first of them"),
-        )),
-    }
+    outcome(failures, number, first)
 }
 
 /// Writes answers; false when nobody reads them any more.
@@ -176,7 +173,8 @@ fn answer(line: &Line, number: u64) -> Answer {
     }
 }
 
-fn read(line: &Line) -> Result<Spend, LineError> {
+/// The spend of a line.
+pub(super) fn read(line: &Line) -> Result<Spend, LineError> {
     let bytes = match line {
         Line::Text(bytes) => bytes,
         Line::TooLong => {

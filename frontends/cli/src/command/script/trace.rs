@@ -4,20 +4,22 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use bitcoin::Script;
 use bitcoin::hex::DisplayHex;
 use everett_script::interpreter::ScriptVersion;
-use everett_script::opcode::{OP_0, OP_PUSHDATA1, OP_PUSHDATA4};
+use everett_script::opcode::{OP_0, OP_PUSHDATA1, OP_PUSHDATA4, Opcode};
 use everett_script::stack::Stack;
-use everett_script::trace::{Observer, Phase, Step};
+use everett_script::trace::{Check, Observer, Phase, Step, Stop, StopCause};
 use everett_script::{
     InputChecker, PreparedTransaction, ScriptError, assembly, verify_script_watched,
 };
 use serde::Serialize;
 
-use super::usage;
+use super::lines::Line;
+use super::{jsonl, usage};
 use crate::amount::btc;
 use crate::failure::Failure;
 use crate::spend::Spend;
@@ -71,6 +73,43 @@ enum Event {
         alt_stack: Vec<String>,
         conditions: Vec<bool>,
     },
+    /// The script is read no further: an instruction that is not executed decides.
+    Stop {
+        phase: &'static str,
+        index: u32,
+        offset: usize,
+        opcode: String,
+        /// `truncated_push` or `op_success`.
+        cause: &'static str,
+        /// The script's bytes from the opcode on.
+        rest: String,
+    },
+    /// Something beside scripts was checked.
+    Check {
+        /// `key_path_signature` or `taproot_commitment`.
+        check: &'static str,
+        ok: bool,
+        error: Option<&'static str>,
+        message: Option<String>,
+        output_key: String,
+        /// Of the key path.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        /// Of a commitment.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        control_block: Option<String>,
+        /// The script that is committed to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        script: Option<String>,
+    },
+    /// A line of `--jsonl`: what follows is about it.
+    Line {
+        /// Counted from 1.
+        line: u64,
+        /// What is wrong with the line; nothing else follows then.
+        error: Option<&'static str>,
+        message: Option<String>,
+    },
     /// The script has ended.
     End {
         phase: &'static str,
@@ -99,6 +138,45 @@ pub(crate) fn trace_spend(spend: &Spend, as_json: bool) -> Result<ExitCode, Fail
             "SCRIPT_FAILED",
             format!("input {input} does not verify: {error}"),
         )),
+    }
+}
+
+/// Traces the spends of a file of lines, or of standard input, in their order. A line that is wrong stops nothing.
+pub(super) fn trace_lines(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
+    let lines = jsonl::open(file)?;
+    let mut pen = Pen::new(BufWriter::new(io::stdout().lock()), as_json);
+    let (mut number, mut failures, mut first) = (0, 0, None);
+    while !pen.is_broken() {
+        let next = lines.next_lines();
+        let next = next.map_err(|error| jsonl::unreadable(file, &error))?;
+        if next.is_empty() {
+            break;
+        }
+        for line in &next {
+            number += 1;
+            if !trace_line(line, number, &mut pen)? {
+                failures += 1;
+                first.get_or_insert(number);
+            }
+        }
+        pen.flush();
+    }
+    pen.finish()?;
+    jsonl::outcome(failures, number, first)
+}
+
+/// Traces the spend of one line; whether it verifies.
+fn trace_line<W: Write>(line: &Line, number: u64, pen: &mut Pen<W>) -> Result<bool, Failure> {
+    let read = jsonl::read(line);
+    let wrong = read.as_ref().err();
+    pen.write(&Event::Line {
+        line: number,
+        error: wrong.map(|error| error.reason),
+        message: wrong.map(|error| error.message.clone()),
+    });
+    match read {
+        Ok(spend) => Ok(trace(&spend, pen)?.is_none()),
+        Err(_) => Ok(false),
     }
 }
 
@@ -185,6 +263,17 @@ impl<W: Write> Pen<W> {
         self.broken = written.err();
     }
 
+    /// Whether nothing more can be written.
+    fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    fn flush(&mut self) {
+        if self.broken.is_none() {
+            self.broken = self.out.flush().err();
+        }
+    }
+
     /// Writes what is left. That nobody reads any more is no failure.
     fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.out.flush();
@@ -230,16 +319,60 @@ impl<W: Write> Observer for Pen<W> {
             phase: self.phase,
             index: step.index,
             offset: step.offset,
-            opcode: if opcode > OP_0 && opcode < OP_PUSHDATA1 {
-                format!("OP_PUSHBYTES_{}", opcode.0)
-            } else {
-                opcode.name().to_owned()
-            },
+            opcode: name(opcode),
             push: pushes.then(|| step.instruction.data.to_lower_hex_string()),
             executed: step.executed,
             stack: hex(step.stack),
             alt_stack: hex(step.alt_stack),
             conditions: step.conditions.values().to_vec(),
+        });
+    }
+
+    fn stops(&mut self, stop: &Stop<'_>) {
+        let opcode = Opcode(stop.rest.first().copied().unwrap_or_default());
+        self.write(&Event::Stop {
+            phase: self.phase,
+            index: stop.index,
+            offset: stop.offset,
+            opcode: match stop.cause {
+                StopCause::TruncatedPush => name(opcode),
+                StopCause::Success => format!("OP_SUCCESS{}", opcode.0),
+            },
+            cause: match stop.cause {
+                StopCause::TruncatedPush => "truncated_push",
+                StopCause::Success => "op_success",
+            },
+            rest: stop.rest.to_lower_hex_string(),
+        });
+    }
+
+    fn checked(&mut self, check: &Check<'_>, result: Result<(), ScriptError>) {
+        let error = result.err();
+        let (check, output_key, signature, commitment) = match *check {
+            Check::KeyPathSignature {
+                output_key,
+                signature,
+            } => ("key_path_signature", output_key, Some(signature), None),
+            Check::Commitment {
+                output_key,
+                control,
+                script,
+            } => (
+                "taproot_commitment",
+                output_key,
+                None,
+                Some((control, script)),
+            ),
+        };
+        self.write(&Event::Check {
+            check,
+            ok: error.is_none(),
+            error: error.map(|error| error.name()),
+            message: error.map(|error| error.to_string()),
+            output_key: output_key.to_lower_hex_string(),
+            signature: signature.map(|bytes| bytes.to_lower_hex_string()),
+            control_block: commitment.map(|(control, _)| control.to_lower_hex_string()),
+            script: commitment.map(|(_, script)| script.to_lower_hex_string()),
         });
     }
 
@@ -257,6 +390,15 @@ impl<W: Write> Observer for Pen<W> {
             stack: hex(stack),
             alt_stack: hex(alt_stack),
         });
+    }
+}
+
+/// Core's name, and one for the pushes that have none.
+fn name(opcode: Opcode) -> String {
+    if opcode > OP_0 && opcode < OP_PUSHDATA1 {
+        format!("OP_PUSHBYTES_{}", opcode.0)
+    } else {
+        opcode.name().to_owned()
     }
 }
 
@@ -325,6 +467,52 @@ impl Event {
                 }
                 line + "\n"
             }
+            Event::Stop {
+                index,
+                offset,
+                opcode,
+                cause,
+                rest,
+                ..
+            } => {
+                let why = match *cause {
+                    "op_success" => "the tapscript succeeds by it, whatever else is in it",
+                    _ => "a push of more bytes than the script has left",
+                };
+                let rest = short(rest);
+                format!("{index:>5} @{offset:<5} {opcode:<26} {why} (from here: {rest})\n")
+            }
+            Event::Check {
+                check,
+                error,
+                message,
+                output_key,
+                signature,
+                control_block,
+                ..
+            } => {
+                let (what, of) = match *check {
+                    "key_path_signature" => ("signature of the output key", signature),
+                    _ => ("control block's commitment to the script", control_block),
+                };
+                let of = short(of.as_deref().unwrap_or_default());
+                let how = match (error, message) {
+                    (Some(error), Some(message)) => format!("{error}: {message}"),
+                    _ => "ok".to_owned(),
+                };
+                format!(
+                    "\ntaproot, output key {}\n{what} {of}: {how}\n",
+                    short(output_key)
+                )
+            }
+            Event::Line {
+                line,
+                error,
+                message,
+            } => match (error, message) {
+                (Some(error), Some(message)) => format!("line {line}: {error}: {message}\n\n"),
+                _ => format!("line {line}\n"),
+            },
             Event::End {
                 error,
                 message,

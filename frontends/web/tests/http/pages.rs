@@ -1,0 +1,195 @@
+//! What single pages show.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
+
+use crate::client::get;
+use crate::node::TestNode;
+
+#[test]
+fn the_root_leads_to_the_tree() {
+    let node = TestNode::new();
+    for path in ["/", "/admin"] {
+        let answer = get(node.at, path);
+        assert_eq!(answer.status, 308);
+        assert_eq!(answer.header("location"), Some("/admin/"));
+    }
+    let page = get(node.at, "/admin/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.all("data-tip"), [node.genesis().to_string()]);
+}
+
+#[test]
+fn what_is_not_there_is_told_with_its_status() {
+    let node = TestNode::new();
+    let nowhere = "77".repeat(32);
+    for (path, status, word) in [
+        ("/admin/nope".to_owned(), 404, "no such page"),
+        ("/favicon.ico".to_owned(), 404, "no such page"),
+        (format!("/admin/block/{nowhere}"), 404, "no block"),
+        ("/admin/block/7".to_owned(), 404, "no block at height 7"),
+        ("/admin/block/xyz".to_owned(), 400, "is not a block"),
+        ("/admin/block/0?page=2".to_owned(), 404, "no page 2"),
+        ("/admin/block/0?page=x".to_owned(), 400, "number of a page"),
+        (format!("/admin/tx/{nowhere}"), 404, "none of the blocks"),
+        ("/admin/tx/abc".to_owned(), 400, "transaction id"),
+        ("/admin/script/xyz".to_owned(), 400, "script"),
+        (format!("/admin/script/51?world={nowhere}"), 404, "no block"),
+        ("/admin/script/51?after=x".to_owned(), 400, "a coin"),
+        (format!("/admin/conflicts?a={nowhere}"), 404, "no block"),
+        (format!("/admin/search?q={nowhere}"), 404, "Nothing here"),
+        ("/admin/search?q=hello".to_owned(), 404, "Nothing here"),
+        ("/admin/block/%ff".to_owned(), 400, "address"),
+        ("/admin/search?q=%ff%fe".to_owned(), 404, "Nothing here"),
+    ] {
+        let answer = get(node.at, &path);
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains(word), "{path}: {}", answer.body);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert!(
+            answer.body.contains("class=\"top\""),
+            "{path}: not a whole page"
+        );
+    }
+}
+
+#[test]
+fn what_a_visitor_writes_is_never_taken_for_html() {
+    let node = TestNode::new();
+    let script = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27%3E";
+    for path in [
+        format!("/admin/search?q={script}"),
+        format!("/admin/block/{script}"),
+        format!("/admin/tx/{script}"),
+        format!("/admin/script/{script}"),
+        format!("/admin/script/51?world={script}"),
+        format!("/admin/conflicts?a={script}"),
+        format!("/admin/block/0?page={script}"),
+    ] {
+        let answer = get(node.at, &path);
+        assert!(answer.status >= 400, "{path}");
+        assert!(!answer.body.contains("<script>alert"), "{path}");
+        assert!(!answer.body.contains("\"'>"), "{path}");
+    }
+}
+
+#[test]
+fn invalid_and_unvalidated_branches_are_told_apart() {
+    let node = TestNode::new();
+    let good = node.mine(node.genesis(), 3, 1);
+    let bad = node.mine(node.genesis(), 2, 2);
+    node.ledger.invalidate_block(&bad[0]).unwrap();
+    // Two headers on the best tip, without their blocks.
+    let mut parent = node.ledger.best();
+    let mut headers = Vec::new();
+    let mut previous = parent.hash();
+    for _ in 0..2 {
+        let next = node.ledger.next_block(&parent);
+        let mut header = Header {
+            prev_blockhash: previous,
+            time: next.min_time + headers.len() as u32 + 1,
+            nonce: 0,
+            ..parent.header()
+        };
+        while header.validate_pow(header.target()).is_err() {
+            header.nonce += 1;
+        }
+        previous = header.block_hash();
+        headers.push(header);
+    }
+    node.ledger.submit_headers(&headers).unwrap().unwrap();
+    parent = node.ledger.best();
+    assert_eq!(parent.hash(), good[2]);
+    let page = get(node.at, "/admin/");
+    let tips: BTreeSet<&str> = page.all("data-tip").into_iter().collect();
+    let names = [good[2], bad[1], previous].map(|hash| hash.to_string());
+    assert_eq!(tips, names.iter().map(String::as_str).collect());
+    let class_of = |hash: &BlockHash| {
+        let mark = format!("data-tip=\"{hash}\"");
+        let line = page.body.lines().find(|line| line.contains(&mark)).unwrap();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(class_of(&good[2]), "tip best top");
+    assert_eq!(class_of(&bad[1]), "tip invalid");
+    assert_eq!(class_of(&previous), "tip pending");
+    assert!(page.body.contains("3 of 5 headers"));
+    for (hash, word) in [(bad[0], "invalid"), (previous, "only its header")] {
+        let page = get(node.at, &format!("/admin/block/{hash}"));
+        assert_eq!(page.status, 200);
+        assert!(page.body.contains(word), "{hash}");
+    }
+    let answer = get(node.at, &format!("/admin/script/51?world={}", bad[1]));
+    assert_eq!(answer.status, 409);
+}
+
+#[test]
+fn a_thousand_tips_are_drawn_in_part_and_counted() {
+    let node = TestNode::new();
+    let trunk = node.mine(node.genesis(), 20, 0);
+    for mark in 0..999u32 {
+        node.mine(trunk[mark as usize % 19], 1, mark + 1);
+    }
+    let started = Instant::now();
+    let page = get(node.at, "/admin/");
+    let took = started.elapsed();
+    assert_eq!(page.all("data-tip").len(), 250);
+    assert_eq!(page.all("data-more"), ["750"]);
+    assert_eq!(page.all("data-tip")[0], trunk[19].to_string());
+    assert!(page.body.contains("and 750 more worlds"));
+    assert!(page.body.len() < 1_000_000);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// Follows every link from the start page on, within the site.
+#[test]
+fn every_link_leads_to_a_page_and_none_leads_away() {
+    let node = TestNode::new();
+    let trunk = node.mine(node.genesis(), 5, 0);
+    node.mine(trunk[2], 2, 1);
+    let mut waiting = VecDeque::from(["/admin/".to_owned()]);
+    let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
+    while let Some(path) = waiting.pop_front() {
+        let page = get(node.at, &path);
+        assert_eq!(page.status, 200, "{path}");
+        for forbidden in [
+            " style=\"",
+            "<style",
+            " onclick=",
+            "javascript:",
+            "<script>",
+            "//",
+        ] {
+            let found = page.body.matches(forbidden).count();
+            let allowed = page.body.matches("http://www.w3.org/2000/svg").count();
+            let allowed = if forbidden == "//" { allowed } else { 0 };
+            let is_page = page
+                .header("content-type")
+                .unwrap()
+                .starts_with("text/html");
+            assert!(!is_page || found == allowed, "{path}: {forbidden}");
+        }
+        for link in page.all("href").into_iter().chain(page.all("src")) {
+            let link = link
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .replace("&amp;", "&");
+            if !link.is_empty() && seen.insert(link.clone()) {
+                assert!(link.starts_with("/admin/"), "{path}: {link}");
+                waiting.push_back(link);
+            }
+        }
+        assert!(seen.len() < 500);
+    }
+    // 8 blocks with their heights, transactions and scripts.
+    assert!(seen.len() > 30, "{seen:?}");
+    let nowhere = BlockHash::all_zeros();
+    assert!(!seen.contains(&format!("/admin/block/{nowhere}")));
+}
