@@ -6,6 +6,8 @@ mod console;
 mod everett;
 mod import;
 mod lab;
+mod log;
+mod metrics;
 mod reading;
 mod running;
 mod script;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -48,17 +48,17 @@ struct Method {
     service: String,
     name: String,
     meters: Meters,
-    seconds: Histogram,
+    /// Made with the first call, so that methods that nobody calls have no series.
+    seconds: OnceLock<Histogram>,
 }
 
 impl Method {
     fn new(meters: &Meters, service: &str, name: &str) -> Arc<Method> {
-        let labels = [("service", service), ("method", name)];
         Arc::new(Method {
             service: service.to_owned(),
             name: name.to_owned(),
             meters: meters.clone(),
-            seconds: meters.histogram(SECONDS, CALL_SECONDS, &labels),
+            seconds: OnceLock::new(),
         })
     }
 
@@ -69,7 +69,12 @@ impl Method {
             ("code", name_of(code)),
         ];
         self.meters.counter(CALLS, &labels).one();
-        self.seconds.see_time(started.elapsed());
+        let seconds = self.seconds.get_or_init(|| {
+            let [service, method, _] = labels;
+            self.meters
+                .histogram(SECONDS, CALL_SECONDS, &[service, method])
+        });
+        seconds.see_time(started.elapsed());
     }
 }
 
@@ -84,7 +89,8 @@ impl MeterLayer {
             for file in files {
                 for service in &file.service {
                     for method in &service.method {
-                        let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                        let path =
+                            format!("/{}.{}/{}", file.package(), service.name(), method.name());
                         let method = Method::new(meters, service.name(), method.name());
                         methods.insert(path, method);
                     }

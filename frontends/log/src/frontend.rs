@@ -33,7 +33,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Its files.
-    #[error("the log in {directory} cannot be written: {source}; make room or rights there, or run without with --no-log")]
+    #[error(
+        "the log in {directory} cannot be written: {source}; make room or rights there, or run without with --no-log"
+    )]
     Files {
         /// The directory.
         directory: PathBuf,
@@ -68,12 +70,12 @@ impl Log {
                 directory: directory.clone(),
                 source,
             })?;
-        self.sink.open();
+        let writer = self.sink.open();
         let writing = Writing(self.sink.clone());
         let sink = self.sink.clone();
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || run(&sink, files))
+            .spawn(move || run(&sink, writer, files))
             .map_err(LogError::Thread)?;
         info!(directory = %directory.display(), "the binary log is written");
         let sink = self.sink.clone();
@@ -86,7 +88,7 @@ impl Log {
                 let _ = tokio::time::timeout(LAST_WORDS, until_written(&sink, last)).await;
             }
             drop(writing);
-            Ok(followed?)
+            followed
         }))
     }
 }
@@ -128,9 +130,15 @@ async fn follow(handle: &Handle, sink: &Sink) -> Result<(), FrontendError> {
                         last = Some(put(handle, sink, record::event(handle.ledger(), delivery)).await);
                     }
                     let Some(cursor) = batch.last().map(|delivery| delivery.cursor) else { continue };
-                    if let Some(Some(last)) = last
-                        && until_written(sink, Some(last)).await
-                    {
+                    let written = tokio::select! {
+                        written = until_written(sink, last.flatten()) => written,
+                        // A disk that refuses does not keep the node from stopping; the events come again.
+                        () = handle.stop_signal().wait() => {
+                            let patience = tokio::time::timeout(LAST_WORDS, until_written(sink, last.flatten()));
+                            patience.await.unwrap_or(false)
+                        }
+                    };
+                    if written {
                         events.acknowledge(cursor)?;
                     }
                 }
@@ -151,7 +159,10 @@ async fn follow(handle: &Handle, sink: &Sink) -> Result<(), FrontendError> {
 /// Goes on after events that nobody has any more.
 fn skip(events: &mut EventStream, sink: &Sink, cursor: Cursor, oldest: u64) {
     let gone = oldest.saturating_sub(cursor.seq);
-    sink.put(record::dropped(gone, "the ledger's log of events was trimmed before they were written here"));
+    sink.put(record::dropped(
+        gone,
+        "the ledger's log of events was trimmed before they were written here",
+    ));
     events.seek(Cursor {
         seq: oldest,
         block: cursor.block,

@@ -43,8 +43,10 @@ struct State {
     /// Records that found no room since the last one that did.
     dropped: u64,
     /// All that were dropped, for metrics.
-    dropped_ever: u64,
+    lost: u64,
     open: bool,
+    /// The number of the last one who writes: one that failed may be about to end.
+    writer: u64,
 }
 
 /// What the thread gets to write: frames, and the number of the last of their records.
@@ -61,14 +63,25 @@ impl Sink {
 
     /// Puts a record in, and gives its number; `None` if there is no room, which is counted.
     pub fn put(&self, body: Body) -> Option<u64> {
+        self.insert(body, true)
+    }
+
+    /// Puts a record in if there is room; where there is none, that is not counted: its owner comes again.
+    pub(crate) fn put_if_room(&self, body: Body) -> Option<u64> {
+        self.insert(body, false)
+    }
+
+    fn insert(&self, body: Body, counted: bool) -> Option<u64> {
         let mut state = self.0.state.lock();
         let room = match state.open {
             true => MAX_RECORDS,
             false => MAX_BEFORE_OPEN,
         };
         if state.frames.len() >= room || state.bytes >= MAX_BYTES {
-            state.dropped += 1;
-            state.dropped_ever += 1;
+            if counted {
+                state.dropped += 1;
+                state.lost += 1;
+            }
             return None;
         }
         if state.dropped > 0 {
@@ -85,20 +98,9 @@ impl Sink {
         Some(seq)
     }
 
-    /// Puts a record in if there is room; where there is none, that is not counted: its owner comes again.
-    pub(crate) fn put_if_room(&self, body: Body) -> Option<u64> {
-        {
-            let state = self.0.state.lock();
-            if state.frames.len() >= MAX_RECORDS || state.bytes >= MAX_BYTES {
-                return None;
-            }
-        }
-        self.put(body)
-    }
-
     /// Records that were dropped since the process began.
-    pub fn dropped(&self) -> u64 {
-        self.0.state.lock().dropped_ever
+    pub fn lost(&self) -> u64 {
+        self.0.state.lock().lost
     }
 
     /// Follows the number of the last record that the system has: what the process wrote outlives it.
@@ -110,9 +112,15 @@ impl Sink {
         self.0.written.send_replace(seq);
     }
 
-    /// From now on somebody writes.
-    pub(crate) fn open(&self) {
-        self.0.state.lock().open = true;
+    /// From now on somebody writes: who holds the number that this gives, and nobody before.
+    pub(crate) fn open(&self) -> u64 {
+        let mut state = self.0.state.lock();
+        state.open = true;
+        state.writer += 1;
+        let writer = state.writer;
+        drop(state);
+        self.0.something.notify_all();
+        writer
     }
 
     /// Nobody writes any more; what waits stays for who opens it next.
@@ -121,18 +129,20 @@ impl Sink {
         self.0.something.notify_all();
     }
 
-    /// Whether nobody is to write any more.
-    pub(crate) fn is_closed(&self) -> bool {
-        !self.0.state.lock().open
+    /// Whether this writer is to write no more.
+    pub(crate) fn is_closed(&self, writer: u64) -> bool {
+        let state = self.0.state.lock();
+        !state.open || state.writer != writer
     }
 
-    /// All that waits; waits for something at most so long. `None` when it was closed and is empty.
-    pub(crate) fn take(&self, patience: Duration) -> Option<Group> {
+    /// All that waits, for this writer; waits for something at most so long. `None` when it was closed and is empty, or
+    /// another one writes.
+    pub(crate) fn take(&self, writer: u64, patience: Duration) -> Option<Group> {
         let mut state = self.0.state.lock();
-        if state.frames.is_empty() && state.open {
+        if state.frames.is_empty() && state.open && state.writer == writer {
             self.0.something.wait_for(&mut state, patience);
         }
-        if state.frames.is_empty() && !state.open {
+        if state.writer != writer || (state.frames.is_empty() && !state.open) {
             return None;
         }
         let frames = std::mem::take(&mut state.frames).into();
@@ -185,22 +195,22 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted_and_the_log_tells_it() {
         let sink = Sink::new();
-        sink.open();
+        let writer = sink.open();
         for _ in 0..MAX_RECORDS {
             assert!(sink.put(message("x")).is_some());
         }
         for _ in 0..7 {
             assert!(sink.put(message("y")).is_none());
         }
-        let group = sink.take(Duration::ZERO).unwrap();
+        let group = sink.take(writer, Duration::ZERO).unwrap();
         assert_eq!(group.frames.len(), MAX_RECORDS);
         assert!(sink.put(message("z")).is_some());
-        let group = sink.take(Duration::ZERO).unwrap();
+        let group = sink.take(writer, Duration::ZERO).unwrap();
         let told = v1::LogRecord::decode(&group.frames[0][12..]).unwrap();
         let Some(Body::RecordsDropped(dropped)) = told.body else {
             panic!("{told:?}");
         };
-        assert_eq!((dropped.count, sink.dropped()), (7, 7));
+        assert_eq!((dropped.count, sink.lost()), (7, 7));
         assert_eq!(group.frames.len(), 2);
     }
 
@@ -209,7 +219,9 @@ mod tests {
         let sink = Sink::new();
         sink.open();
         let long = "x".repeat(1 << 20);
-        let taken = (0..100).filter(|_| sink.put(message(&long)).is_some()).count();
+        let taken = (0..100)
+            .filter(|_| sink.put(message(&long)).is_some())
+            .count();
         assert!(taken <= 33, "{taken}");
     }
 }

@@ -119,14 +119,14 @@ impl Follower {
             if next.is_some() && self.read()? {
                 continue;
             }
-            if next.is_some() || self.is_torn() {
-                if self.decoder.waiting() > 0 {
-                    self.decoder.give_up_front();
-                    continue;
+            if next.is_some() {
+                // What was begun there will not become whole.
+                if let Some(piece) = self.decoder.next_at_end() {
+                    return Ok(Some(item(piece)));
                 }
-                if let Some(skipped) = self.decoder.next_at_end() {
-                    return Ok(Some(item(skipped)));
-                }
+            } else if self.is_torn() {
+                self.decoder.give_up_front();
+                continue;
             }
             match next {
                 Some(next) => {

@@ -120,21 +120,23 @@ impl std::error::Error for NotAll {}
 
 /// How many frames were written before a failure.
 fn done_before(error: &io::Error) -> usize {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<NotAll>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<NotAll>());
     inner.map_or(0, |not_all| not_all.done)
 }
 
 /// Writes what comes until the queue is closed.
-pub(crate) fn run(sink: &Sink, mut files: Files) {
-    while let Some(group) = sink.take(PATIENCE) {
+pub(crate) fn run(sink: &Sink, writer: u64, mut files: Files) {
+    while let Some(group) = sink.take(writer, PATIENCE) {
         if !group.frames.is_empty() {
-            write_out(sink, &mut files, group);
+            write_out(sink, writer, &mut files, group);
         }
     }
 }
 
 /// Writes a group, however long the disk refuses: meanwhile the queue fills, and drops.
-fn write_out(sink: &Sink, files: &mut Files, group: Group) {
+fn write_out(sink: &Sink, writer: u64, files: &mut Files, group: Group) {
     let mut frames = group.frames;
     let mut told = false;
     loop {
@@ -147,7 +149,7 @@ fn write_out(sink: &Sink, files: &mut Files, group: Group) {
                     told = true;
                 }
                 // Without room nobody can be told more; when the log closes, what is left is lost.
-                if sink.is_closed() {
+                if sink.is_closed(writer) {
                     return;
                 }
                 std::thread::sleep(AFTER_FAILURE);
