@@ -132,6 +132,10 @@ pub struct LedgerStats {
     pub overlay_scripts: usize,
     /// Bytes of the overlay's tables.
     pub overlay_bytes: usize,
+    /// Bytes of the journal: the deltas of all blocks above the base.
+    pub journal_bytes: u64,
+    /// Bytes of the outbox: the events that are kept.
+    pub outbox_bytes: u64,
     /// Blocks that wait for their parents.
     pub orphans: usize,
     /// Where the writer's time went.
@@ -440,9 +444,12 @@ impl Ledger {
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         let meter = &self.shared.meter;
         let overlay = &self.shared.overlay;
+        let reader = self.shared.store.read()?;
         Ok(LedgerStats {
             best_height: self.shared.best().height(),
-            base_height: self.shared.store.read()?.base()?.height,
+            base_height: reader.base()?.height,
+            journal_bytes: reader.journal_bytes()?,
+            outbox_bytes: reader.outbox_bytes()?,
             live_worlds: self.shared.worlds.read().live.len(),
             held_worlds: meter.held.load(Ordering::Relaxed),
             headers: self.shared.tree.read().ids().len(),

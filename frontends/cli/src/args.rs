@@ -2,6 +2,8 @@
 //! Promises that every command says with examples what it is for; refuses to look anything up.
 
 mod console;
+mod log;
+mod metrics;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use everett_script::Flags;
 use crate::at::At;
 use crate::script_arg::ScriptArg;
 pub(crate) use console::{ConsoleArgs, MonitorArgs};
+pub(crate) use metrics::MetricsArgs;
+pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -59,6 +63,9 @@ pub(crate) struct CommonArgs {
     /// Say on standard error what is going on; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How that is written: text, or json for an object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
 }
 
 /// Which chain, and where it is kept.
@@ -293,6 +300,8 @@ has, --allow-write opens it for writing.
 
 Exits 1 where a script fails; the message names line and column.")]
     Console(ConsoleArgs),
+    /// Read the binary log of a node
+    Log(LogArgs),
     /// Decode, verify and trace scripts; needs no ledger
     Script(ScriptArgs),
 }
@@ -305,6 +314,10 @@ pub(crate) struct RunArgs {
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
     pub(crate) monitor: MonitorArgs,
+    #[command(flatten)]
+    pub(crate) log: NodeLogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
@@ -337,6 +350,10 @@ pub(crate) struct LabArgs {
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
     pub(crate) monitor: MonitorArgs,
+    #[command(flatten)]
+    pub(crate) log: NodeLogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]

@@ -5,19 +5,25 @@ mod console;
 mod faces;
 mod import;
 mod lab;
+mod log;
 mod monitor;
 mod run;
 mod script;
 mod tx;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use tracing_subscriber::EnvFilter;
+use everett_log::{LogLayer, Sink};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, LogFormat};
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
@@ -32,8 +38,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Ok(cli) => cli,
         Err(error) => return misused(&error, json),
     };
-    log(cli.common.verbose);
-    let settings = Settings::new(cli.common, cli.chain)?;
+    let sink = tell(cli.common.verbose, cli.common.log_format);
+    let settings = Settings::new(cli.common, cli.chain, sink)?;
     let json = settings.json;
     match cli.command {
         Command::Run(args) => return run::run(&settings, args),
@@ -70,6 +76,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         }
         Command::Tx(args) => return tx::tx(&settings, args),
         Command::Console(args) => return console::console(&settings, args),
+        Command::Log(args) => return log::log(&settings, args),
         Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)
@@ -92,7 +99,8 @@ fn misused(error: &clap::Error, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-fn log(verbose: u8) {
+/// Begins to tell what goes on: on standard error, and to the binary log of a node.
+fn tell(verbose: u8, format: LogFormat) -> Sink {
     let level = match verbose {
         0 => "warn",
         1 => "info",
@@ -100,9 +108,21 @@ fn log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    // A second call in one process (tests) leaves the first one's logger.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Codes for colours are noise in a file.
+    let colour = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().boxed(),
+    };
+    let sink = Sink::new();
+    // A second call in one process (tests) leaves the first one's logger.
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .with(LogLayer::new(sink.clone()).with_filter(LevelFilter::WARN))
         .try_init();
+    sink
 }

@@ -9,6 +9,7 @@ use everett_grpc::GrpcError;
 use everett_ledger::{
     BlockError, CompareError, OpenError, ReadError, StoreError, TransactionError, WorldError,
 };
+use everett_metrics::MetricsError;
 use everett_node::NodeError;
 use everett_node::import::ImportError;
 use everett_proto::v1::ErrorReason;
@@ -216,7 +217,10 @@ impl From<NodeError> for Failure {
                         "WEB_ADDRESS",
                         format!("{source} (--webui ADDRESS:PORT, --no-web)"),
                     ),
-                    _ => Failure::named("NODE_FAILED", source),
+                    _ => match source.downcast_ref::<MetricsError>() {
+                        Some(MetricsError::OpenBeyondLoopback { .. }) => Failure::usage(source),
+                        _ => Failure::named("NODE_FAILED", source),
+                    },
                 },
             },
             other => Failure::named("NODE_FAILED", other),

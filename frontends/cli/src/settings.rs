@@ -7,13 +7,15 @@ mod file;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
+use everett_log::{LOG_DIRECTORY, LogConfig, Sink};
+use everett_metrics::MetricsConfig;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
 use crate::args::{
-    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MonitorArgs, ValidationArgs, WebArgs,
+    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MetricsArgs, MonitorArgs, NodeLogArgs, ValidationArgs, WebArgs,
 };
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};
@@ -24,11 +26,17 @@ pub(crate) struct Settings {
     file: SettingsFile,
     /// Answers are JSON.
     pub(crate) json: bool,
+    /// Where a node's binary log begins: warnings come in from the start.
+    pub(crate) sink: Sink,
 }
 
 impl Settings {
     /// Reads the configuration file, if one is named.
-    pub(crate) fn new(common: CommonArgs, chain: ChainArgs) -> Result<Settings, Failure> {
+    pub(crate) fn new(
+        common: CommonArgs,
+        chain: ChainArgs,
+        sink: Sink,
+    ) -> Result<Settings, Failure> {
         let file = match &common.config {
             Some(path) => SettingsFile::read(path)?,
             None => SettingsFile::default(),
@@ -37,6 +45,7 @@ impl Settings {
             chain,
             file,
             json: common.json,
+            sink,
         })
     }
 
@@ -196,6 +205,35 @@ impl Settings {
             user,
             user_file,
         }
+    }
+
+    /// Where a node serves its figures, if it does.
+    pub(crate) fn metrics(&self, args: &MetricsArgs) -> Option<MetricsConfig> {
+        let file = self.file.metrics.map(Some);
+        let listen = args.metrics.or(file)?;
+        let mut config = MetricsConfig {
+            allow_open: args.metrics_allow_open || self.file.metrics_allow_open.unwrap_or(false),
+            ..MetricsConfig::default()
+        };
+        if let Some(listen) = listen {
+            config.listen = listen;
+        }
+        Some(config)
+    }
+
+    /// The binary log of a node on this directory, if there is to be one.
+    pub(crate) fn log(&self, args: &NodeLogArgs, directory: &Path) -> Option<LogConfig> {
+        if args.no_log || self.file.no_log.unwrap_or(false) {
+            return None;
+        }
+        let mut config = LogConfig::new(directory.join(LOG_DIRECTORY));
+        if let Some(bytes) = args.log_size.or(self.file.log_size) {
+            config.file_bytes = bytes;
+        }
+        if let Some(files) = args.log_files.or(self.file.log_files) {
+            config.files = files as usize;
+        }
+        Some(config)
     }
 
     /// Whether `run` is a lab: by its option, or by the file.

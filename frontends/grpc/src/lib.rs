@@ -20,6 +20,7 @@ mod fault;
 mod incoming;
 mod lab_service;
 mod ledger_service;
+mod meter;
 mod paging;
 mod parse;
 mod pins;

@@ -35,6 +35,7 @@ use crate::event_service::Events;
 use crate::incoming;
 use crate::lab_service::Lab;
 use crate::ledger_service::LedgerReads;
+use crate::meter::MeterLayer;
 use crate::pins::Pins;
 use crate::world_service::Worlds;
 
@@ -159,6 +160,7 @@ impl Grpc {
         );
         let (health, health_service) = tonic_health::server::health_reporter();
         report(&health, handle.phase()).await;
+        let server = server.layer(MeterLayer::new(handle.meters()));
         let router = services(server, config, calls.clone())?.add_service(health_service);
 
         let cut = CutAtEnd(StopSignal::new());
@@ -269,7 +271,11 @@ fn reason(error: &dyn std::error::Error) -> String {
 }
 
 /// All services but health, behind the token.
-fn services(mut server: Server, config: &GrpcConfig, calls: Calls) -> Result<Router, GrpcError> {
+fn services<L: Clone>(
+    mut server: Server<L>,
+    config: &GrpcConfig,
+    calls: Calls,
+) -> Result<Router<L>, GrpcError> {
     let door = Door::new(config.token.clone());
     macro_rules! guarded {
         ($service:expr) => {

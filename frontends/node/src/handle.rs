@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::NodeConfig;
 use crate::error::CallError;
 use crate::health::{FrontendHealth, Health};
+use crate::meters::Meters;
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
@@ -39,6 +40,7 @@ struct Shared {
     shutdown: StopSignal,
     /// How all frontends fare, in the order in which they started.
     frontends: Mutex<Vec<Arc<Health>>>,
+    meters: Meters,
 }
 
 impl Handle {
@@ -52,6 +54,7 @@ impl Handle {
                 phase: watch::Sender::new(Phase::Ready),
                 shutdown: StopSignal::new(),
                 frontends: Mutex::default(),
+                meters: Meters::default(),
             }),
             stop: StopSignal::new(),
             health: Arc::new(Health::new("node")),
@@ -83,6 +86,11 @@ impl Handle {
         let frontends = self.shared.frontends.lock().clone();
         let look = |health: &Arc<Health>| health.look(&self.shared.ledger);
         frontends.iter().map(look).collect()
+    }
+
+    /// The counts and times that frontends keep, for whoever shows them.
+    pub fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].

@@ -12,6 +12,7 @@ mod frontend;
 mod handle;
 mod health;
 pub mod import;
+pub mod meters;
 mod node;
 mod phase;
 mod stop;

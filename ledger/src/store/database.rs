@@ -180,6 +180,19 @@ impl<'t> View<'t> {
         }
     }
 
+    /// Bytes that a table takes: in LMDB its pages, in memory its keys and values.
+    pub(super) fn bytes(self, table: &Table) -> Result<u64, StoreError> {
+        match self {
+            View::Lmdb(lmdb, transaction) => {
+                let stat = lmdb.rows(table).stat(transaction);
+                let stat = stat.map_err(|error| lmdb.explain(error))?;
+                let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+                Ok((pages * stat.page_size as usize) as u64)
+            }
+            View::Memory(maps) => Ok(maps.bytes(table)),
+        }
+    }
+
     /// All rows from `from` on, in the order of their keys.
     pub(super) fn rows(self, table: &Table, from: Bound<&[u8]>) -> Result<Rows<'t>, StoreError> {
         match self {

@@ -78,6 +78,11 @@ impl<T: Transaction> Reader<'_, T> {
         })
     }
 
+    /// Bytes that the journal takes.
+    pub fn journal_bytes(&self) -> Result<u64, StoreError> {
+        self.bytes(&self.store.tables.journal)
+    }
+
     /// One block's delta, if it is in the journal.
     pub fn delta(&self, height: u32, block: BlockId) -> Result<Option<Delta>, StoreError> {
         let key = journal_key(height, block);

@@ -38,6 +38,11 @@ impl Maps {
         self.0[table.number].len() as u64
     }
 
+    pub(super) fn bytes(&self, table: &Table) -> u64 {
+        let rows = self.0[table.number].iter();
+        rows.map(|(key, value)| (key.len() + value.len()) as u64).sum()
+    }
+
     pub(super) fn rows(&self, table: &Table, from: Bound<&[u8]>) -> MapsRange<'_> {
         self.0[table.number].range::<_, [u8]>((from, Bound::Unbounded))
     }

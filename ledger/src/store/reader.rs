@@ -88,6 +88,11 @@ impl<T: Transaction> Reader<'_, T> {
         self.transaction.view().count(table)
     }
 
+    /// Bytes that a table takes.
+    pub(super) fn bytes(&self, table: &Table) -> Result<u64, StoreError> {
+        self.transaction.view().bytes(table)
+    }
+
     /// The rows from `from` on whose keys start with `prefix`, in key order, each turned into an
     /// item by `read`. Ends after the first error.
     pub(super) fn rows<'r, I, F>(

@@ -1,4 +1,5 @@
-//! Owns the faces of a node that the command line starts: gRPC, the web page, the console.
+//! Owns the faces of a node that the command line starts: gRPC, the web page, the console, the metrics, the binary
+//! log.
 //! Promises that each is made before the ledger is opened, so that a wrong option costs nothing, and says afterwards
 //! where each is found.
 
@@ -6,19 +7,32 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use everett_grpc::BoundAddress;
+use everett_log::Log;
+use everett_metrics::Metrics;
 use everett_node::NodeBuilder;
 
 use super::monitor::{Attached, Monitor};
 use super::run::{GrpcServer, WebServer, url};
-use crate::args::{GrpcArgs, MonitorArgs, WebArgs};
+use crate::args::{GrpcArgs, MetricsArgs, MonitorArgs, NodeLogArgs, WebArgs};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// The faces before a node takes them.
 pub(super) struct Faces {
+    log: Option<Log>,
     grpc: GrpcServer,
     web: Option<WebServer>,
     monitor: Monitor,
+    metrics: Option<Metrics>,
+}
+
+/// The options of all faces.
+pub(super) struct FaceArgs {
+    pub(super) grpc: GrpcArgs,
+    pub(super) web: WebArgs,
+    pub(super) monitor: MonitorArgs,
+    pub(super) log: NodeLogArgs,
+    pub(super) metrics: MetricsArgs,
 }
 
 /// The faces of a node, to be asked where they are.
@@ -26,6 +40,7 @@ pub(super) struct Started {
     grpc: (&'static str, BoundAddress),
     web: Option<everett_web::BoundAddress>,
     console: Attached,
+    metrics: Option<everett_metrics::BoundAddress>,
 }
 
 /// Where each face is.
@@ -34,24 +49,33 @@ pub(super) struct Told {
     pub(super) grpc: Option<String>,
     pub(super) web: Option<String>,
     pub(super) console: Option<PathBuf>,
+    pub(super) metrics: Option<String>,
 }
 
 impl Faces {
     /// As the options and the file say, for a node on this directory.
     pub(super) fn new(
         settings: &Settings,
-        (grpc, web, monitor): (GrpcArgs, WebArgs, MonitorArgs),
+        args: FaceArgs,
         directory: &Path,
     ) -> Result<Faces, Failure> {
+        let log = settings.log(&args.log, directory);
+        let metrics = settings.metrics(&args.metrics);
         Ok(Faces {
-            grpc: GrpcServer::new(&settings.grpc(grpc))?,
-            web: WebServer::new(settings.web(web))?,
-            monitor: Monitor::new(&settings.monitor(monitor), directory),
+            log: log.map(|config| Log::new(config, settings.sink.clone())),
+            grpc: GrpcServer::new(&settings.grpc(args.grpc))?,
+            web: WebServer::new(settings.web(args.web))?,
+            monitor: Monitor::new(&settings.monitor(args.monitor), directory),
+            metrics: metrics.map(Metrics::new),
         })
     }
 
     /// Adds them to a node.
-    pub(super) fn add_to(self, node: NodeBuilder) -> (NodeBuilder, Started) {
+    pub(super) fn add_to(self, mut node: NodeBuilder) -> (NodeBuilder, Started) {
+        // First, so that it stops last.
+        if let Some(log) = self.log {
+            node = node.frontend(log);
+        }
         let grpc = (self.grpc.scheme, self.grpc.address);
         let mut node = node.frontend(self.grpc.server);
         let web = self.web.map(|web| (web.server, web.address));
@@ -59,8 +83,22 @@ impl Faces {
         if let Some(server) = server {
             node = node.frontend(server);
         }
-        let (node, console) = self.monitor.add_to(node);
-        (node, Started { grpc, web, console })
+        let (mut node, console) = self.monitor.add_to(node);
+        let metrics = self.metrics.map(|metrics| {
+            let address = metrics.bound_address();
+            (metrics, address)
+        });
+        let (server, metrics) = metrics.unzip();
+        if let Some(server) = server {
+            node = node.frontend(server);
+        }
+        let started = Started {
+            grpc,
+            web,
+            console,
+            metrics,
+        };
+        (node, started)
     }
 }
 
@@ -72,6 +110,7 @@ impl Started {
             grpc: Some(url(scheme, address)),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),
             console: self.console.path(),
+            metrics: self.metrics.as_ref().and_then(everett_metrics::BoundAddress::url),
         }
     }
 }
@@ -83,6 +122,7 @@ impl fmt::Display for Told {
             ("gRPC on", &self.grpc),
             ("web page", &self.web),
             ("console on", &console),
+            ("metrics on", &self.metrics),
         ];
         let told = faces.iter().filter_map(|(name, place)| {
             let place = place.as_ref()?;

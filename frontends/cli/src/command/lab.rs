@@ -50,6 +50,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         grpc: told.grpc,
         web: told.web,
         console: told.console,
+        metrics: told.metrics,
     };
     if args.exit {
         let ledger = Ledger::open(config.ledger)?;
@@ -58,7 +59,16 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         show(&view(played, Told::default()), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
-    let faces = Faces::new(settings, (args.grpc, args.web, args.monitor), place.path())?;
+    let faces = Faces::new(
+        settings,
+        FaceArgs {
+            grpc: args.grpc,
+            web: args.web,
+            monitor: args.monitor,
+            log: args.log,
+            metrics: args.metrics,
+        },
+        place.path())?;
     runtime()?.block_on(async {
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;

@@ -12,7 +12,7 @@ use everett_web::{Login, Web, WebConfig};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::faces::Faces;
+use super::faces::{FaceArgs, Faces};
 use crate::args::{GrpcArgs, RunArgs, WebArgs};
 use crate::failure::Failure;
 use crate::output::write;
@@ -27,7 +27,16 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
-    let faces = Faces::new(settings, (args.grpc, args.web, args.monitor), &directory)?;
+    let faces = Faces::new(
+        settings,
+        FaceArgs {
+            grpc: args.grpc,
+            web: args.web,
+            monitor: args.monitor,
+            log: args.log,
+            metrics: args.metrics,
+        },
+        &directory)?;
     runtime()?.block_on(async {
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
@@ -42,6 +51,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "grpc": told.grpc,
                 "web": told.web,
                 "console": told.console,
+                "metrics": told.metrics,
                 "best_hash": best.hash().to_string(),
                 "best_height": best.height(),
             })

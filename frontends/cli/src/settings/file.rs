@@ -37,6 +37,11 @@ pub(super) struct SettingsFile {
     pub(super) monitor: Option<PathBuf>,
     pub(super) no_monitor: Option<bool>,
     pub(super) console_allow_write: Option<bool>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) metrics_allow_open: Option<bool>,
+    pub(super) no_log: Option<bool>,
+    pub(super) log_size: Option<u64>,
+    pub(super) log_files: Option<u32>,
 }
 
 impl SettingsFile {

@@ -26,6 +26,8 @@ pub(super) struct LabView {
     pub(super) web: Option<String>,
     /// The console's socket, if there is one.
     pub(super) console: Option<PathBuf>,
+    /// Where its figures are, if they are served.
+    pub(super) metrics: Option<String>,
 }
 
 /// A world in JSON, its balances in the scenario's order.
@@ -95,7 +97,7 @@ impl Serialize for LabView {
             .iter()
             .map(|unmet| json!({ "step": unmet.step, "line": unmet.line, "what": unmet.what }))
             .collect();
-        let mut object = serializer.serialize_struct("Lab", 11)?;
+        let mut object = serializer.serialize_struct("Lab", 12)?;
         object.serialize_field("title", &played.title)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("network", &self.network.to_string())?;
@@ -108,6 +110,7 @@ impl Serialize for LabView {
         object.serialize_field("grpc", &self.grpc)?;
         object.serialize_field("web", &self.web)?;
         object.serialize_field("console", &self.console)?;
+        object.serialize_field("metrics", &self.metrics)?;
         object.end()
     }
 }
