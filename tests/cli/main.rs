@@ -10,3 +10,4 @@ mod running;
 mod script;
 mod usage;
 mod vectors;
+mod web;
