@@ -11,3 +11,4 @@ mod running;
 mod script;
 mod usage;
 mod vectors;
+mod web;
