@@ -187,7 +187,10 @@ fn a_directory_too_deep_for_a_socket_keeps_no_node_from_running() {
     let node = Serving::run(&directory, &[]);
     assert_eq!(node.ready["console"], Value::Null);
     assert!(node.stop("TERM").success());
-    let asked = on(&directory, &["run", "--grpc", "127.0.0.1:0", "--no-web", "--monitor"]);
+    let asked = on(
+        &directory,
+        &["run", "--grpc", "127.0.0.1:0", "--no-web", "--monitor"],
+    );
     assert_eq!(asked.code, Some(1));
     assert!(asked.stderr.contains("107"), "{asked:?}");
     assert!(asked.stderr.contains("--no-monitor"), "{asked:?}");

@@ -84,7 +84,8 @@ impl MeterLayer {
             for file in files {
                 for service in &file.service {
                     for method in &service.method {
-                        let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                        let path =
+                            format!("/{}.{}/{}", file.package(), service.name(), method.name());
                         let method = Method::new(meters, service.name(), method.name());
                         methods.insert(path, method);
                     }

@@ -33,7 +33,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Its files.
-    #[error("the log in {directory} cannot be written: {source}; make room or rights there, or run without with --no-log")]
+    #[error(
+        "the log in {directory} cannot be written: {source}; make room or rights there, or run without with --no-log"
+    )]
     Files {
         /// The directory.
         directory: PathBuf,
@@ -86,7 +88,7 @@ impl Log {
                 let _ = tokio::time::timeout(LAST_WORDS, until_written(&sink, last)).await;
             }
             drop(writing);
-            Ok(followed?)
+            followed
         }))
     }
 }
@@ -151,7 +153,10 @@ async fn follow(handle: &Handle, sink: &Sink) -> Result<(), FrontendError> {
 /// Goes on after events that nobody has any more.
 fn skip(events: &mut EventStream, sink: &Sink, cursor: Cursor, oldest: u64) {
     let gone = oldest.saturating_sub(cursor.seq);
-    sink.put(record::dropped(gone, "the ledger's log of events was trimmed before they were written here"));
+    sink.put(record::dropped(
+        gone,
+        "the ledger's log of events was trimmed before they were written here",
+    ));
     events.seek(Cursor {
         seq: oldest,
         block: cursor.block,

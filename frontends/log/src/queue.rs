@@ -43,7 +43,7 @@ struct State {
     /// Records that found no room since the last one that did.
     dropped: u64,
     /// All that were dropped, for metrics.
-    dropped_ever: u64,
+    lost: u64,
     open: bool,
 }
 
@@ -68,7 +68,7 @@ impl Sink {
         };
         if state.frames.len() >= room || state.bytes >= MAX_BYTES {
             state.dropped += 1;
-            state.dropped_ever += 1;
+            state.lost += 1;
             return None;
         }
         if state.dropped > 0 {
@@ -97,8 +97,8 @@ impl Sink {
     }
 
     /// Records that were dropped since the process began.
-    pub fn dropped(&self) -> u64 {
-        self.0.state.lock().dropped_ever
+    pub fn lost(&self) -> u64 {
+        self.0.state.lock().lost
     }
 
     /// Follows the number of the last record that the system has: what the process wrote outlives it.
@@ -200,7 +200,7 @@ mod tests {
         let Some(Body::RecordsDropped(dropped)) = told.body else {
             panic!("{told:?}");
         };
-        assert_eq!((dropped.count, sink.dropped()), (7, 7));
+        assert_eq!((dropped.count, sink.lost()), (7, 7));
         assert_eq!(group.frames.len(), 2);
     }
 
@@ -209,7 +209,9 @@ mod tests {
         let sink = Sink::new();
         sink.open();
         let long = "x".repeat(1 << 20);
-        let taken = (0..100).filter(|_| sink.put(message(&long)).is_some()).count();
+        let taken = (0..100)
+            .filter(|_| sink.put(message(&long)).is_some())
+            .count();
         assert!(taken <= 33, "{taken}");
     }
 }

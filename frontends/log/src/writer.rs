@@ -120,7 +120,9 @@ impl std::error::Error for NotAll {}
 
 /// How many frames were written before a failure.
 fn done_before(error: &io::Error) -> usize {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<NotAll>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<NotAll>());
     inner.map_or(0, |not_all| not_all.done)
 }
 

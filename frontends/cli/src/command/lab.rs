@@ -68,7 +68,8 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
             log: args.log,
             metrics: args.metrics,
         },
-        place.path())?;
+        place.path(),
+    )?;
     runtime()?.block_on(async {
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;

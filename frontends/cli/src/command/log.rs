@@ -29,7 +29,9 @@ pub(super) fn log(settings: &Settings, args: LogArgs) -> Result<ExitCode, Failur
     };
     match done {
         // Whoever reads has seen enough.
-        Err(Stopped::Io(_, error)) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(Stopped::Io(_, error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
         Err(Stopped::Io(what, error)) => {
             Err(Failure::named("FILE_FAILED", format!("{what}: {error}")))
         }
@@ -84,7 +86,8 @@ impl Show {
             });
             written.is_some_and(|written| written >= since)
         });
-        let kind = self.kinds.is_empty() || self.kinds.iter().any(|kind| record::is_of(record, kind));
+        let kind =
+            self.kinds.is_empty() || self.kinds.iter().any(|kind| record::is_of(record, kind));
         late_enough && kind
     }
 
@@ -94,7 +97,9 @@ impl Show {
             Item::Skipped(bytes) => {
                 match self.json {
                     true => eprintln!("{}", json!({ "skipped_bytes": bytes, "file": name })),
-                    false => eprintln!("everett: {name}: {bytes} bytes are no records and were skipped"),
+                    false => {
+                        eprintln!("everett: {name}: {bytes} bytes are no records and were skipped")
+                    }
                 }
                 Ok(())
             }
@@ -144,7 +149,10 @@ fn cat(settings: &Settings, args: &ReadArgs) -> Result<(), Stopped> {
             let name = name(&file.path);
             let opened = File::open(&file.path);
             // Of a directory a file may be rotated away meanwhile.
-            if path.is_dir() && opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            if path.is_dir()
+                && opened
+                    .as_ref()
+                    .is_err_and(|error| error.kind() == ErrorKind::NotFound)
             {
                 continue;
             }
@@ -152,15 +160,11 @@ fn cat(settings: &Settings, args: &ReadArgs) -> Result<(), Stopped> {
             copy(&show, &name, opened, &mut out)?;
         }
     }
-    out.flush().map_err(|error| Stopped::Io("standard output".to_owned(), error))
+    out.flush()
+        .map_err(|error| Stopped::Io("standard output".to_owned(), error))
 }
 
-fn copy(
-    show: &Show,
-    name: &str,
-    from: impl io::Read,
-    out: &mut impl Write,
-) -> Result<(), Stopped> {
+fn copy(show: &Show, name: &str, from: impl io::Read, out: &mut impl Write) -> Result<(), Stopped> {
     let mut reader = Reader::new(from);
     loop {
         let item = reader.next_item();
@@ -181,7 +185,9 @@ fn follow(settings: &Settings, args: &FollowArgs) -> Result<(), Stopped> {
         }
         [directory] => directory.clone(),
         _ => {
-            return Err(Failure::usage("one log can be followed at a time: name its directory").into());
+            return Err(
+                Failure::usage("one log can be followed at a time: name its directory").into(),
+            );
         }
     };
     if !directory.is_dir() {

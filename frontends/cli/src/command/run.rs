@@ -36,7 +36,8 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
             log: args.log,
             metrics: args.metrics,
         },
-        &directory)?;
+        &directory,
+    )?;
     runtime()?.block_on(async {
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;

@@ -62,7 +62,7 @@ async fn a_subscriber_goes_on_after_what_it_acknowledged() {
     while best.len() < 3 {
         let event = event(&mut events).await;
         if event.kind() == EventKind::BestChanged {
-            assert_eq!(event.applied, [event.to_hash.clone()]);
+            assert_eq!(event.applied, std::slice::from_ref(&event.to_hash));
             best.push(event.to_hash.clone());
             if best.len() == 2 {
                 last = event.cursor.clone();

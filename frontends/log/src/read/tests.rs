@@ -55,7 +55,9 @@ fn a_log_is_followed_over_rotation() {
     let mut files = Files::open(config).unwrap();
     let mut wanted = 0;
     for group in 1..30u64 {
-        let frames: Vec<Vec<u8>> = (0..group % 7).map(|place| frame(wanted + place + 1)).collect();
+        let frames: Vec<Vec<u8>> = (0..group % 7)
+            .map(|place| frame(wanted + place + 1))
+            .collect();
         files.write(&frames).unwrap();
         let seqs: Vec<u64> = (wanted + 1..=wanted + group % 7).collect();
         wanted += group % 7;
@@ -72,7 +74,10 @@ fn a_follower_gets_over_a_torn_record_when_the_node_goes_on_after_it() {
     files.write(&[frame(1)]).unwrap();
     // As a node that was killed leaves it: half of a record that would be long.
     let path = list(&log).unwrap()[0].path.clone();
-    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
     let mut long = Vec::new();
     encode(&[9; 100_000], &mut long);
     file.write_all(&long[..50]).unwrap();

@@ -31,7 +31,9 @@ fn a_file_is_full_and_the_next_one_begins_and_the_oldest_goes() {
     // Opened again it goes on in the last file, and a record that is longer than a file has one of its own.
     drop(files);
     let mut files = Files::open(config(directory.path())).unwrap();
-    files.write(&[frame(&[1; 10]), frame(&[2; 500]), frame(&[3; 10])]).unwrap();
+    files
+        .write(&[frame(&[1; 10]), frame(&[2; 500]), frame(&[3; 10])])
+        .unwrap();
     let lengths: Vec<u64> = list(&directory.path().join("log"))
         .unwrap()
         .iter()

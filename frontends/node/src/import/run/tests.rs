@@ -304,9 +304,8 @@ fn with_a_bad_block(blocks: &[Vec<u8>]) -> Vec<Block> {
         .map(|block| deserialize(block).unwrap())
         .collect();
     let mut renamed = std::collections::HashMap::new();
-    for index in 1..blocks.len() {
-        let old = blocks[index].block_hash();
-        let block = &mut blocks[index];
+    for (index, block) in blocks.iter_mut().enumerate().skip(1) {
+        let old = block.block_hash();
         if index == 1 {
             block.txdata[0].output[0].value = Amount::from_sat(50_0000_0001);
             block.header.merkle_root = block.compute_merkle_root().unwrap();
