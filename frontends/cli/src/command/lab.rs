@@ -15,7 +15,7 @@ use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
-use super::faces::{Faces, Told};
+use super::faces::{FaceArgs, Faces, Told};
 use super::run::runtime;
 use crate::args::LabArgs;
 use crate::failure::Failure;
