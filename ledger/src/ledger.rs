@@ -78,6 +78,9 @@ pub struct BlockInfo {
     pub median_time_past: u32,
     /// Why it is invalid, if it is.
     pub reject_reason: Option<String>,
+    /// What exactly was wrong with it, or with its ancestor that failed: transaction, input and error where a script
+    /// did. `None` where nothing more than the reason is known. At most 500 bytes.
+    pub reject_debug: Option<String>,
     /// The block after it, if it lies on the best chain below its tip.
     pub next_hash: Option<BlockHash>,
 }
@@ -362,6 +365,7 @@ impl Ledger {
             size: node.position.map_or(0, |position| position.length),
             median_time_past: tree.median_time_past(id),
             reject_reason: reject_reason(tree, id),
+            reject_debug: reject_debug(tree, id),
             next_hash: next.map(|next| tree.node(next).hash),
         }
     }
@@ -456,6 +460,15 @@ impl Ledger {
             timings: meter.timings(),
         })
     }
+}
+
+/// What exactly was wrong with an invalid block or with the ancestor that failed.
+fn reject_debug(tree: &BlockTree, id: BlockId) -> Option<String> {
+    let mut node = tree.committed_node(id);
+    while node.failure == Some(Failure::Ancestor) {
+        node = tree.committed_node(node.parent?);
+    }
+    (node.failed() && !node.debug.is_empty()).then(|| node.debug.clone())
 }
 
 /// Why a block is invalid: its own reason, or that of the ancestor that failed.

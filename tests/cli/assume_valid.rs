@@ -12,6 +12,7 @@ use bitcoin::{
 };
 use everett_ledger::{Network, Params};
 use everett_tests::corrupt::seal;
+use serde_json::json;
 use tempfile::tempdir;
 
 use crate::everett::{Answer, Serving, everett, on};
@@ -170,4 +171,77 @@ fn the_options_are_those_of_run_lab_and_import_and_can_stand_in_the_file() {
     let answer = import("assumevalid = \"1\"\n");
     assert_eq!(answer.code, Some(2));
     assert!(answer.stderr.contains("`1` is no block hash"), "{answer:?}");
+}
+
+#[test]
+fn the_spend_that_made_a_block_invalid_can_be_looked_at() {
+    let blocks = chain();
+    let directory = tempdir().unwrap();
+    let file = write(
+        &directory.path().join("blocks.dat"),
+        &blocks[..WRONG as usize + 3],
+    );
+    let data = directory.path().join("data");
+    let answer = on(&data, &["import", "--json", file.to_str().unwrap()]);
+    assert_eq!(
+        (answer.code, &answer.json()["rejected"]),
+        (Some(1), &json!(3))
+    );
+    let bad = &blocks[WRONG as usize];
+    let (hash, txid) = (
+        bad.block_hash().to_string(),
+        bad.txdata[1].compute_txid().to_string(),
+    );
+    let node = Serving::run(&data, &[]);
+    for connect in [&[][..], &["--connect", node.url()]] {
+        let ask = |arguments: &[&str]| on_or_over(&data, arguments, connect);
+        let block = ask(&["block", &hash, "--json"]).json();
+        let reason = block["reject_reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("block-script-verify-flag-failed ("),
+            "{reason}"
+        );
+        let debug = block["reject_debug"].as_str().unwrap();
+        assert!(
+            debug.contains("input 0") && debug.contains(&txid),
+            "{debug}"
+        );
+        let text = ask(&["block", &hash]).stdout;
+        assert!(text.contains(debug), "{text}");
+
+        let verify = ["tx", "verify", &txid, "--in-block", &hash, "--input", "0"];
+        let answer = ask(&[&verify[..], &["--json"]].concat());
+        let verdict = answer.json();
+        assert_eq!(
+            (answer.code, &verdict["error"]),
+            (Some(1), &json!("EVAL_FALSE"))
+        );
+        assert_eq!(
+            (&verdict["block_hash"], &verdict["index"]),
+            (&json!(hash), &json!(1))
+        );
+        let trace = ask(&[&verify[..], &["--trace"]].concat());
+        assert!(trace.stdout.contains("input 0: EVAL_FALSE"), "{trace:?}");
+        let elsewhere = ask(&[
+            "tx",
+            "verify",
+            &"00".repeat(32),
+            "--in-block",
+            &hash,
+            "--json",
+        ]);
+        assert_eq!(elsewhere.error()["reason"], "TX_UNKNOWN");
+        // What stands on it has no world below, which is said.
+        let above = blocks[WRONG as usize + 1].block_hash().to_string();
+        let block = ask(&["block", &above, "--json"]);
+        assert_ne!(block.code, Some(2), "{block:?}");
+    }
+    assert!(node.stop("TERM").success());
+}
+
+fn on_or_over(data: &Path, arguments: &[&str], connect: &[&str]) -> Answer {
+    match connect {
+        [] => on(data, arguments),
+        _ => everett(&[arguments, connect].concat()),
+    }
 }

@@ -13,3 +13,4 @@ mod running;
 mod script;
 mod usage;
 mod vectors;
+mod web;

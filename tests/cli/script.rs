@@ -282,3 +282,155 @@ fn transactions_of_every_world_verify_from_a_directory_and_a_server() {
     assert_eq!(nowhere.code, Some(1));
     assert!(node.stop("TERM").success());
 }
+
+#[test]
+fn what_is_too_long_for_a_command_line_comes_from_a_file_or_standard_input() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("hex");
+    let at = format!("@{}", path.display());
+    // Longer than an argument can be.
+    let script = format!("4e{}{}75", "40420f00", "00".repeat(1_000_000));
+    std::fs::write(&path, format!("{script}\n")).unwrap();
+    let decoded = everett(&["script", "decode", "--json", &at]);
+    assert_eq!(decoded.json()["size_bytes"], 1_000_006);
+    let piped = everett_reading(
+        &["script", "decode", "--json", "-"],
+        File::open(&path).unwrap(),
+    );
+    assert_eq!(piped.stdout, decoded.stdout);
+    std::fs::write(&path, format!("  {TX}\r\n")).unwrap();
+    let verified = everett(&["script", "verify", "--tx", &at, "--spent", "5:51"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let traced = ["script", "trace", "--tx", "-", "--spent", "5:51"];
+    assert_eq!(
+        everett_reading(&traced, File::open(&path).unwrap()).code,
+        Some(0)
+    );
+    for wrong in [
+        ["--tx", "@no-such-file", "--spent", "5:51"],
+        ["--tx", "-", "--spent", "5:-"],
+    ] {
+        let wrong = [&["script", "verify"][..], &wrong].concat();
+        assert_eq!(
+            everett_reading(&wrong, File::open(&path).unwrap()).code,
+            Some(2)
+        );
+    }
+}
+
+#[test]
+fn a_trace_of_lines_says_of_each_which_it_is_and_goes_on_after_wrong_ones() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let spend = |script: &str| json!({"tx": TX, "spent_outputs": [{"amount_sat": 5, "script_pubkey": script}]});
+    std::fs::write(&path, format!("{}\n[]\n{}\n", spend("51"), spend("00"))).unwrap();
+    let path = path.to_str().unwrap();
+    let answer = everett(&["script", "trace", "--json", "--jsonl", path]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.stderr.contains("2 of 3 lines"), "{answer:?}");
+    let lines = answer.stdout.lines();
+    let events: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |kind: &str| -> Vec<&Value> {
+        events
+            .iter()
+            .filter(|event| event["event"] == kind)
+            .collect()
+    };
+    let errors: Vec<&Value> = of("line").iter().map(|line| &line["error"]).collect();
+    assert_eq!(errors, [&Value::Null, &json!("MALFORMED"), &Value::Null]);
+    let verdicts: Vec<&Value> = of("verdict").iter().map(|verdict| &verdict["ok"]).collect();
+    assert_eq!(verdicts, [&json!(true), &json!(false)]);
+    let text = everett(&["script", "trace", "--jsonl", path]).stdout;
+    assert!(text.starts_with("line 1\ninput 0 of "), "{text}");
+}
+
+#[test]
+fn usage_names_every_way_to_call_and_what_a_number_must_be() {
+    for command in ["verify", "trace"] {
+        let answer = everett(&["script", command]);
+        assert_eq!(answer.code, Some(2));
+        assert!(answer.stderr.contains("--jsonl [FILE|-]"), "{answer:?}");
+    }
+    let answer = everett(&["tx", "verify", &"00".repeat(32), "--input", "-1"]);
+    assert_eq!(answer.code, Some(2));
+    assert!(answer.stderr.contains("counted from 0"), "{answer:?}");
+    assert!(!answer.stderr.contains("-- -1"), "{answer:?}");
+    for (spent, said) in [
+        ("9223372036854775808:51", "from 0 to 9223372036854775807"),
+        ("-5:51", "from 0 to 9223372036854775807"),
+    ] {
+        let answer = everett(&["script", "verify", "--tx", TX, "--spent", spent]);
+        assert_eq!(answer.code, Some(2));
+        assert!(answer.stderr.contains(said), "{answer:?}");
+    }
+    let none = ["script", "verify", "--json", "--tx", "02000000000000000000"];
+    assert_eq!(everett(&none).error()["reason"], "NO_INPUTS");
+}
+
+#[test]
+fn lines_that_failed_are_no_success_when_nobody_reads_on() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("lines");
+    std::fs::write(&path, "[]\n".repeat(100_000)).unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_everett"))
+        .args(["script", "verify", "--jsonl", path.to_str().unwrap()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn taproot_checks_beside_scripts_and_an_op_success_are_traced() {
+    let Some(file) = vectors::path("vectors/core/script_assets.jsonl") else {
+        return;
+    };
+    let text = std::fs::read_to_string(file).unwrap();
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let mut lines = String::new();
+    for asset in text.lines().step_by(40) {
+        let asset: Value = serde_json::from_str(asset).unwrap();
+        let hex = |value: &Value| -> Vec<u8> {
+            bitcoin::hex::FromHex::from_hex(value.as_str().unwrap()).unwrap()
+        };
+        let mut tx: bitcoin::Transaction = deserialize(&hex(&asset["tx"])).unwrap();
+        let index = asset["index"].as_u64().unwrap() as usize;
+        let way = &asset["success"];
+        if way.is_null() {
+            continue;
+        }
+        tx.input[index].script_sig = hex(&way["scriptSig"]).into();
+        let witness: Vec<Vec<u8>> = way["witness"].as_array().unwrap().iter().map(hex).collect();
+        tx.input[index].witness = bitcoin::Witness::from_slice(&witness);
+        let spent = asset["prevouts"].as_array().unwrap().iter().map(|output| {
+            let output: TxOut = deserialize(&hex(output)).unwrap();
+            json!({"amount_sat": output.value.to_sat(),
+                "script_pubkey": output.script_pubkey.as_bytes().to_lower_hex_string()})
+        });
+        let spent: Vec<Value> = spent.collect();
+        let line = json!({"tx": serialize_hex(&tx), "input": index, "spent_outputs": spent,
+            "flags": asset["flags"]});
+        lines.push_str(&format!("{line}\n"));
+    }
+    std::fs::write(&path, lines).unwrap();
+    let answer = everett(&[
+        "script",
+        "trace",
+        "--json",
+        "--jsonl",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
+    for part in [
+        r#""check":"key_path_signature","ok":true"#,
+        r#""check":"taproot_commitment","ok":true"#,
+        r#""cause":"op_success""#,
+    ] {
+        assert!(answer.stdout.contains(part), "{part}");
+    }
+}

@@ -17,8 +17,8 @@ use everett_script::Flags;
 use crate::at::At;
 use crate::script_arg::ScriptArg;
 pub(crate) use console::{ConsoleArgs, MonitorArgs};
-pub(crate) use metrics::MetricsArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
+pub(crate) use metrics::MetricsArgs;
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use self::file::SettingsFile;
 use crate::args::{
-    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MetricsArgs, MonitorArgs, NodeLogArgs, ValidationArgs, WebArgs,
+    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MetricsArgs, MonitorArgs,
+    NodeLogArgs, ValidationArgs, WebArgs,
 };
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};

@@ -27,7 +27,10 @@ pub(crate) struct Times {
 
 /// Scripts that run or wait, by their ids, with the flags that stop them.
 #[derive(Clone, Default)]
-struct Under(Arc<Mutex<VecDeque<(u64, Arc<AtomicBool>)>>>);
+struct Under(Arc<Mutex<VecDeque<Running>>>);
+
+/// A script's number, and the flag that stops it.
+type Running = (u64, Arc<AtomicBool>);
 
 impl Under {
     fn begin(&self, id: u64) -> Arc<AtomicBool> {

@@ -59,7 +59,10 @@ pub fn is_of(record: &v1::LogRecord, wanted: &str) -> bool {
         _ => None,
     };
     match wanted.as_str() {
-        "node" => matches!(record.body, Some(Body::NodeStarted(_) | Body::NodeStopped(_))),
+        "node" => matches!(
+            record.body,
+            Some(Body::NodeStarted(_) | Body::NodeStopped(_))
+        ),
         "event" | "events" => matches!(record.body, Some(Body::Event(_))),
         "warning" | "warn" => level == Some(v1::LogLevel::Warn),
         "error" => level == Some(v1::LogLevel::Error),
@@ -120,7 +123,9 @@ pub(crate) fn event(ledger: &Ledger, delivery: &Delivery) -> Body {
     let event = &delivery.event;
     let height = |hash: &BlockHash| ledger.block_info(hash).map_or(0, |info| info.height);
     let reason = match event.kind {
-        EventKind::BlockInvalid => ledger.block_info(&event.to).and_then(|info| info.reject_reason),
+        EventKind::BlockInvalid => ledger
+            .block_info(&event.to)
+            .and_then(|info| info.reject_reason),
         _ => None,
     };
     let count = |list: &[BlockHash]| u32::try_from(list.len()).unwrap_or(u32::MAX);

@@ -82,7 +82,11 @@ fn date(text: &str) -> Option<u64> {
         let minute: i64 = parts.next()?.parse().ok()?;
         let second: i64 = parts.next().unwrap_or("0").parse().ok()?;
         let in_range = |value: i64, end: i64| (0..end).contains(&value);
-        if parts.next().is_some() || !in_range(hour, 24) || !in_range(minute, 60) || !in_range(second, 61) {
+        if parts.next().is_some()
+            || !in_range(hour, 24)
+            || !in_range(minute, 60)
+            || !in_range(second, 61)
+        {
             return None;
         }
         seconds += hour * 3600 + minute * 60 + second;
@@ -129,7 +133,10 @@ mod tests {
     #[test]
     fn times_are_read_as_they_are_written() {
         assert_eq!(format(0, 0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(format(1_700_000_000, 123_456_789), "2023-11-14T22:13:20.123Z");
+        assert_eq!(
+            format(1_700_000_000, 123_456_789),
+            "2023-11-14T22:13:20.123Z"
+        );
         assert_eq!(format(951_782_400, 0), "2000-02-29T00:00:00.000Z");
         for day in 0..40_000 {
             let text = format(day * DAY + 3_661, 0);
@@ -146,7 +153,16 @@ mod tests {
         assert_eq!(seconds("10m"), 1_699_999_400);
         assert_eq!(seconds("1d"), 1_699_913_600);
         let now = after_epoch(0).unwrap();
-        for wrong in ["", "soon", "2023-02-30", "2023-13-01", "2023-01-01T25:00", "10", "-5m", "2023-01-01T00:00:00+02:00"] {
+        for wrong in [
+            "",
+            "soon",
+            "2023-02-30",
+            "2023-13-01",
+            "2023-01-01T25:00",
+            "10",
+            "-5m",
+            "2023-01-01T00:00:00+02:00",
+        ] {
             assert!(parse(wrong, now).is_err(), "{wrong}");
         }
     }

@@ -10,7 +10,11 @@ use crate::time::format;
 
 /// A hash as it is shown: its bytes reversed, in hexadecimal.
 fn hash(bytes: &[u8]) -> String {
-    bytes.iter().rev().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .rev()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn time_of(time: Option<&prost_types::Timestamp>) -> String {
@@ -47,11 +51,19 @@ pub fn text(record: &v1::LogRecord) -> String {
             node.best_height
         ),
         Some(Body::NodeStopped(node)) => {
-            format!("in order, best {} (height {})", hash(&node.best_hash), node.best_height)
+            format!(
+                "in order, best {} (height {})",
+                hash(&node.best_hash),
+                node.best_height
+            )
         }
         Some(Body::Event(event)) => event_text(event),
         Some(Body::FrontendChanged(frontend)) => {
-            let mut text = format!("{} is {}", harmless(&frontend.name), harmless(&frontend.state));
+            let mut text = format!(
+                "{} is {}",
+                harmless(&frontend.name),
+                harmless(&frontend.state)
+            );
             if frontend.restart_count > 0 {
                 text.push_str(&format!(", started again {} times", frontend.restart_count));
             }
@@ -68,12 +80,20 @@ pub fn text(record: &v1::LogRecord) -> String {
                 harmless(&message.text)
             );
             for field in &message.fields {
-                text.push_str(&format!(" {}={}", harmless(&field.name), harmless(&field.value)));
+                text.push_str(&format!(
+                    " {}={}",
+                    harmless(&field.name),
+                    harmless(&field.value)
+                ));
             }
             text
         }
         Some(Body::RecordsDropped(dropped)) => {
-            format!("{} records are missing here: {}", dropped.count, harmless(&dropped.reason))
+            format!(
+                "{} records are missing here: {}",
+                dropped.count,
+                harmless(&dropped.reason)
+            )
         }
         Some(Body::Packet(packet)) => format!(
             "{} {} {} ({} bytes)",
@@ -87,7 +107,11 @@ pub fn text(record: &v1::LogRecord) -> String {
             packet.payload_bytes
         ),
     };
-    format!("{}  {:<14}  {told}", time_of(record.time.as_ref()), kind(record))
+    format!(
+        "{}  {:<14}  {told}",
+        time_of(record.time.as_ref()),
+        kind(record)
+    )
 }
 
 fn level(message: &v1::LogMessage) -> &'static str {
@@ -104,14 +128,21 @@ fn event_text(event: &v1::LoggedEvent) -> String {
     match event.kind() {
         v1::EventKind::BestChanged => format!(
             "{to} (height {}) from {from} (height {}), fork at {}, {} undone, {} applied",
-            event.to_height, event.from_height, event.fork_height, event.undone_count, event.applied_count
+            event.to_height,
+            event.from_height,
+            event.fork_height,
+            event.undone_count,
+            event.applied_count
         ),
         v1::EventKind::ConflictFound => {
             let sat = event.conflicts.iter().fold(0i64, |sum, conflict| {
                 sum.saturating_add(conflict.amount_sat)
             });
             let coins = event.conflicts.len() as u64 + u64::from(event.unlisted_conflict_count);
-            let kinds = event.conflicts.first().map_or("", |conflict| conflict.kind.as_str());
+            let kinds = event
+                .conflicts
+                .first()
+                .map_or("", |conflict| conflict.kind.as_str());
             format!(
                 "{coins} coins of {} BTC spent in block {from} are spent otherwise in {to} ({})",
                 btc(sat),
@@ -119,7 +150,11 @@ fn event_text(event: &v1::LoggedEvent) -> String {
             )
         }
         v1::EventKind::BlockInvalid => {
-            format!("{to} (height {}): {}", event.to_height, harmless(&event.reject_reason))
+            format!(
+                "{to} (height {}): {}",
+                event.to_height,
+                harmless(&event.reject_reason)
+            )
         }
         v1::EventKind::TipRetired => format!("{to} (height {})", event.to_height),
         _ => format!("{to} (height {}) on {from}", event.to_height),

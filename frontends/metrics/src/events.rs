@@ -21,7 +21,9 @@ const DEPTH: Described = Described {
     help: "Blocks that reorganisations since the node started took back.",
 };
 /// Bounds of its buckets.
-const DEPTHS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0, 288.0, 1000.0];
+const DEPTHS: &[f64] = &[
+    1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0, 288.0, 1000.0,
+];
 /// Blocks that were refused.
 const INVALID: Described = Described {
     name: "everett_invalid_blocks_total",
@@ -90,7 +92,10 @@ impl Counts {
             EventKind::BlockInvalid => self.invalid.one(),
             EventKind::ConflictFound => {
                 for conflict in &event.conflicts {
-                    let of_kind = self.conflicts.iter().find(|(kind, _, _)| *kind == conflict.kind);
+                    let of_kind = self
+                        .conflicts
+                        .iter()
+                        .find(|(kind, _, _)| *kind == conflict.kind);
                     if let Some((_, count, sat)) = of_kind {
                         count.one();
                         sat.add(conflict.amount.to_sat());
@@ -98,7 +103,10 @@ impl Counts {
                 }
                 self.unlisted.add(event.unlisted.into());
             }
-            EventKind::TipAdded | EventKind::TipExtended | EventKind::TipRetired | EventKind::Checkpointed => {}
+            EventKind::TipAdded
+            | EventKind::TipExtended
+            | EventKind::TipRetired
+            | EventKind::Checkpointed => {}
         }
     }
 }
@@ -110,7 +118,9 @@ pub(crate) async fn count(handle: Handle) -> Result<(), FrontendError> {
     loop {
         match events.next().await {
             Ok(None) => return Ok(()),
-            Ok(Some(batch)) => batch.iter().for_each(|delivery| counts.see(&delivery.event)),
+            Ok(Some(batch)) => batch
+                .iter()
+                .for_each(|delivery| counts.see(&delivery.event)),
             Err(StreamError::Events(EventsError::CursorExpired { mut cursor, oldest })) => {
                 cursor.seq = oldest;
                 events.seek(cursor);

@@ -100,8 +100,17 @@ mod tests {
     #[test]
     fn only_a_request_line_is_one() {
         let request = parse(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/metrics"));
-        for wrong in [&b"GET /metrics\r\n\r\n"[..], b"\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n", b"\xff / HTTP/1.1\r\n\r\n", b"GET / SPDY\r\n\r\n"] {
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("GET", "/metrics")
+        );
+        for wrong in [
+            &b"GET /metrics\r\n\r\n"[..],
+            b"\r\n\r\n",
+            b"GET  / HTTP/1.1\r\n\r\n",
+            b"\xff / HTTP/1.1\r\n\r\n",
+            b"GET / SPDY\r\n\r\n",
+        ] {
             assert_eq!(parse(wrong), None);
         }
     }

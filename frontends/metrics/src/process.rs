@@ -34,19 +34,33 @@ pub(crate) fn process(page: &mut Page) {
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         // One of them is the directory itself.
         let open = open.count().saturating_sub(1);
-        page.one("process_open_fds", Type::Gauge, "Open file descriptors.", open as f64);
+        page.one(
+            "process_open_fds",
+            Type::Gauge,
+            "Open file descriptors.",
+            open as f64,
+        );
     }
     if let Some(threads) = status_number("Threads:") {
-        page.one("process_threads", Type::Gauge, "Threads of the process.", threads);
+        page.one(
+            "process_threads",
+            Type::Gauge,
+            "Threads of the process.",
+            threads,
+        );
     }
 }
 
 /// Puts the data directory's figures on a page.
 pub(crate) fn disk(page: &mut Page, ledger: &Ledger) {
-    let Some(directory) = ledger.directory() else {
+    let Some(directory) = ledger.place().directory() else {
         return;
     };
-    let mut family = page.family("everett_disk_bytes", Type::Gauge, "Bytes of the data directory on disk, by part.");
+    let mut family = page.family(
+        "everett_disk_bytes",
+        Type::Gauge,
+        "Bytes of the data directory on disk, by part.",
+    );
     let parts = [
         ("database", on_disk(&directory.join("data.mdb"))),
         ("blocks", all_in(&directory.join("blocks"))),

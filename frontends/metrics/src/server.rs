@@ -27,13 +27,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// Anyone could read them.
-    #[error("the metrics would be served on {listen}, beyond this machine; allow it explicitly with --metrics-allow-open")]
+    #[error(
+        "the metrics would be served on {listen}, beyond this machine; allow it explicitly with --metrics-allow-open"
+    )]
     OpenBeyondLoopback {
         /// The configured address.
         listen: SocketAddr,
     },
     /// The address cannot be listened on.
-    #[error("the metrics cannot be served on {listen}: {source}; choose another address with --metrics, or stop what uses it")]
+    #[error(
+        "the metrics cannot be served on {listen}: {source}; choose another address with --metrics, or stop what uses it"
+    )]
     Listen {
         /// The configured address.
         listen: SocketAddr,
@@ -55,7 +59,9 @@ pub struct BoundAddress(watch::Receiver<Option<SocketAddr>>);
 impl BoundAddress {
     /// The page's URL, once it is served.
     pub fn url(&self) -> Option<String> {
-        self.0.borrow().map(|address| format!("http://{address}/metrics"))
+        self.0
+            .borrow()
+            .map(|address| format!("http://{address}/metrics"))
     }
 }
 
@@ -156,7 +162,10 @@ async fn page(handle: &Handle) -> Response {
         },
         Ok(Err(error)) => {
             warn!(%error, "the metrics cannot be read");
-            Response::plain("500 Internal Server Error", "the ledger cannot be read; see the node's log\n")
+            Response::plain(
+                "500 Internal Server Error",
+                "the ledger cannot be read; see the node's log\n",
+            )
         }
         Err(error) => Response::plain("503 Service Unavailable", &format!("{error}\n")),
     }

@@ -35,14 +35,18 @@ impl Page {
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        self.0.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        self.0
+            .push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
 
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(name);
         if !labels.is_empty() {
-            let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value)));
-            self.0.push_str(&format!("{{{}}}", labels.collect::<Vec<_>>().join(",")));
+            let labels = labels
+                .iter()
+                .map(|(name, value)| format!("{name}=\"{}\"", escape(value)));
+            self.0
+                .push_str(&format!("{{{}}}", labels.collect::<Vec<_>>().join(",")));
         }
         self.0.push_str(&format!(" {}\n", number(value)));
     }
@@ -113,7 +117,10 @@ fn number(value: f64) -> String {
 }
 
 fn escape(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]

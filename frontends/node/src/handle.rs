@@ -15,9 +15,8 @@ use crate::meters::Meters;
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
-/// Writes that may wait for the ledger's one writer on a thread, where blocks of the best chain overtake others; more
-/// wait before that, in their order of arrival.
-const WRITERS: usize = 16;
+/// Writes that may wait for the ledger's one writer on a thread; more wait without one.
+const WRITERS: usize = 1;
 
 /// One frontend's hold on the node. Clones are the same hold.
 #[derive(Clone)]
@@ -153,8 +152,7 @@ impl Handle {
         self.run(&self.shared.readers, work).await
     }
 
-    /// Runs a write to the ledger on a thread of its own. Of two that wait, either may be the first: await the one
-    /// that must come before.
+    /// Runs a write to the ledger on a thread of its own, after those that came before.
     ///
     /// Dropping the future leaves a queued write undone; one that runs ends by itself.
     ///
@@ -195,7 +193,7 @@ impl Handle {
     /// Takes no more work, and waits until what runs has ended.
     pub(crate) async fn close(&self) {
         self.shared.readers.close();
-        // A write in flight holds its place until it is durable.
+        // A write in flight holds the one place until it is durable.
         let _ = self.shared.writers.acquire_many(WRITERS as u32).await;
         self.shared.writers.close();
     }

@@ -19,7 +19,8 @@ pub const OTHER: &str = "other";
 
 /// Seconds that bound the buckets of times of calls.
 pub const CALL_SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 
 /// The meters of a node. Clones are the same ones.
@@ -104,7 +105,9 @@ impl Histogram {
         let place = buckets.bounds.partition_point(|bound| *bound < value);
         buckets.counts[place].fetch_add(1, Ordering::Relaxed);
         let add = |bits| Some((f64::from_bits(bits) + value).to_bits());
-        let _ = buckets.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _ = buckets
+            .sum
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Counts a time, in seconds.
@@ -172,12 +175,7 @@ impl Meters {
         }
     }
 
-    fn series(
-        &self,
-        described: Described,
-        kind: Kind,
-        labels: &[(&'static str, &str)],
-    ) -> Series {
+    fn series(&self, described: Described, kind: Kind, labels: &[(&'static str, &str)]) -> Series {
         let mut families = self.0.lock();
         let family = families.entry(described.name).or_insert_with(|| Family {
             help: described.help,
@@ -189,7 +187,8 @@ impl Meters {
             .map(|(name, value)| (*name, (*value).to_owned()))
             .collect();
         if family.series.len() >= MAX_SERIES && !family.series.contains_key(&key) {
-            key.iter_mut().for_each(|(_, value)| *value = OTHER.to_owned());
+            key.iter_mut()
+                .for_each(|(_, value)| *value = OTHER.to_owned());
         }
         let new = match family.kind {
             Kind::Counter => Series::Counter(Counter::default()),
@@ -258,7 +257,11 @@ mod tests {
         meters.counter(CALLS, &[("method", "b")]).one();
         let now = meters.now();
         assert_eq!(now.len(), 1);
-        let values: Vec<_> = now[0].series.iter().map(|series| series.value.clone()).collect();
+        let values: Vec<_> = now[0]
+            .series
+            .iter()
+            .map(|series| series.value.clone())
+            .collect();
         assert_eq!(values, [ValueNow::Counter(3), ValueNow::Counter(1)]);
     }
 
@@ -266,11 +269,16 @@ mod tests {
     fn series_beyond_the_limit_are_counted_together() {
         let meters = Meters::default();
         for number in 0..MAX_SERIES + 50 {
-            meters.counter(CALLS, &[("peer", &number.to_string())]).one();
+            meters
+                .counter(CALLS, &[("peer", &number.to_string())])
+                .one();
         }
         let series = meters.now().remove(0).series;
         assert_eq!(series.len(), MAX_SERIES + 1);
-        let other = series.iter().find(|series| series.labels[0].1 == OTHER).unwrap();
+        let other = series
+            .iter()
+            .find(|series| series.labels[0].1 == OTHER)
+            .unwrap();
         assert_eq!(other.value, ValueNow::Counter(50));
     }
 
@@ -281,7 +289,12 @@ mod tests {
         for value in [0.05, 0.1, 0.5, 7.0] {
             times.see(value);
         }
-        let ValueNow::Histogram { at_most, count, sum } = meters.now()[0].series[0].value.clone() else {
+        let ValueNow::Histogram {
+            at_most,
+            count,
+            sum,
+        } = meters.now()[0].series[0].value.clone()
+        else {
             panic!("no histogram");
         };
         assert_eq!(at_most, [(0.1, 2), (1.0, 3)]);

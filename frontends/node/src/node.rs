@@ -14,6 +14,7 @@ use crate::error::{CallError, NodeError};
 use crate::frontend::Frontend;
 use crate::handle::{Handle, NodeShape};
 use crate::health::FrontendState;
+use crate::interrupts::Interrupts;
 use crate::supervisor::{BackOff, start, supervise};
 
 /// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
@@ -106,10 +107,18 @@ impl Node {
     }
 
     /// Serves until the process is interrupted (SIGINT, SIGTERM) or [`Handle::shut_down`] is called, then stops.
+    ///
+    /// Signals before this call end the process: who tells others that the node is ready before it waits takes
+    /// [`Interrupts`] first, and [`Node::wait_for`].
     pub async fn wait(self) {
+        self.wait_for(Interrupts::listen()).await;
+    }
+
+    /// As [`Node::wait`], for signals since `interrupts` was made.
+    pub async fn wait_for(self, mut interrupts: Interrupts) {
         tokio::select! {
             () = self.handle.shutdown().wait() => info!("asked to shut down"),
-            signal = interrupted() => info!(signal, "shutting down"),
+            signal = interrupts.next() => info!(signal, "shutting down"),
         }
         self.stop().await;
     }
@@ -190,23 +199,6 @@ async fn save_cursors(handle: &Handle) {
         Ok(Err(error)) => warn!(%error, "cursors were not saved; it is tried again"),
         Err(error) => warn!(%error, "cursors were not saved"),
     }
-}
-
-/// Waits for the signal to end, and names it.
-async fn interrupted() -> &'static str {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = tokio::signal::ctrl_c() => "SIGINT",
-            };
-        }
-    }
-    // Without handlers for signals the process ends by them, as it would anyway.
-    let _ = tokio::signal::ctrl_c().await;
-    "interrupt"
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
   if (!live || !window.EventSource) return;
 
   let wanted = null; // the newest number that the node told
-  let shown = null; // the one on the page
+  let shown = live.dataset.number; // the one on the page
   let busy = false;
 
   const tips = () => new Set(Array.from(live.querySelectorAll("[data-tip]"), (tip) => tip.dataset.tip));

@@ -48,7 +48,8 @@ pub struct Limits {
     pub burst: u32,
     /// Requests a second that an address may send for ever. Default 20.
     pub rate: u32,
-    /// Wrong passwords that an address may send at once; after that one every ten seconds. Default 5.
+    /// Wrong passwords that an address may send at once; after that one every ten seconds. Default 10: a browser that
+    /// remembers an old one sends it with each file of a page.
     pub wrong_logins: u32,
 }
 
@@ -62,7 +63,7 @@ impl Default for Limits {
             patience: Duration::from_secs(30),
             burst: 240,
             rate: 20,
-            wrong_logins: 5,
+            wrong_logins: 10,
         }
     }
 }

@@ -40,7 +40,8 @@ impl Maps {
 
     pub(super) fn bytes(&self, table: &Table) -> u64 {
         let rows = self.0[table.number].iter();
-        rows.map(|(key, value)| (key.len() + value.len()) as u64).sum()
+        rows.map(|(key, value)| (key.len() + value.len()) as u64)
+            .sum()
     }
 
     pub(super) fn rows(&self, table: &Table, from: Bound<&[u8]>) -> MapsRange<'_> {

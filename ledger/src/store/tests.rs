@@ -305,27 +305,23 @@ fn a_later_schema_is_refused() {
 }
 
 #[test]
-fn a_ledger_of_the_first_schema_is_taken_over_and_its_events_are_counted() {
+fn a_ledger_of_an_earlier_schema_is_refused_and_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let mut writer = store.write().unwrap();
-    (0..10).for_each(|_| drop(writer.append_event(&[7; 100])));
-    writer.put_outbox_end().unwrap();
     let schema = 1u32.to_le_bytes();
     writer.put(&store.tables.meta, b"schema", &schema).unwrap();
-    writer.delete(&store.tables.meta, b"outbox-bytes").unwrap();
     writer.commit().unwrap();
     drop(store);
-    let store = open(directory.path());
-    let row = 8 + 4 + 100;
-    assert_eq!(store.read().unwrap().schema().unwrap(), meta::SCHEMA);
-    assert_eq!(store.read().unwrap().outbox_bytes().unwrap(), 10 * row);
-    let mut writer = store.write().unwrap();
-    assert_eq!(writer.append_event(&[7; 100]).unwrap(), 10);
-    assert_eq!(writer.trim_outbox(4).unwrap(), 4);
-    assert_eq!(writer.outbox_bytes().unwrap(), 7 * row);
-    writer.commit().unwrap();
-    assert_eq!(store.read().unwrap().outbox_bytes().unwrap(), 7 * row);
+    let error = error_of(Store::open(config(directory.path())));
+    assert!(
+        matches!(error, StoreError::OlderSchema { found: 1, .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("import its block files"),
+        "{error}"
+    );
 }
 
 #[test]

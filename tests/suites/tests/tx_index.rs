@@ -61,7 +61,7 @@ fn every_transaction_is_found_in_every_block_however_the_index_was_filled() {
         return;
     };
     let blocks = &data.blocks;
-    let expected = by_hand(&blocks);
+    let expected = by_hand(blocks);
     let directory = tempfile::tempdir().expect("a directory");
     let third = blocks.len() / 3;
 
@@ -106,7 +106,7 @@ fn every_transaction_is_found_in_every_block_however_the_index_was_filled() {
             .complete
     );
     check(&ledger, &expected);
-    read_in_worlds(&ledger, &expected, &blocks);
+    read_in_worlds(&ledger, &expected, blocks);
 }
 
 /// Places in `blocks` of transactions that none of `others` holds.

@@ -110,7 +110,10 @@ impl Started {
             grpc: Some(url(scheme, address)),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),
             console: self.console.path(),
-            metrics: self.metrics.as_ref().and_then(everett_metrics::BoundAddress::url),
+            metrics: self
+                .metrics
+                .as_ref()
+                .and_then(everett_metrics::BoundAddress::url),
         }
     }
 }

@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use everett_lab::scenario::{SHIPPED, Step};
 use everett_lab::{Played, Scenario};
 use everett_ledger::{Ledger, Network};
-use everett_node::{Node, NodeConfig, NodeError};
+use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
-use super::faces::{Faces, Told};
+use super::faces::{FaceArgs, Faces, Told};
 use super::run::runtime;
 use crate::args::LabArgs;
 use crate::failure::Failure;
@@ -68,8 +68,11 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
             log: args.log,
             metrics: args.metrics,
         },
-        place.path())?;
+        place.path(),
+    )?;
     runtime()?.block_on(async {
+        // Before anybody is told that the node is ready.
+        let interrupts = Interrupts::listen();
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
@@ -90,7 +93,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
                 Err(failure)
             }
             None => {
-                node.wait().await;
+                node.wait_for(interrupts).await;
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use everett_grpc::{BearerToken, BoundAddress, Grpc, GrpcConfig, TlsFiles};
 use everett_ledger::Network;
-use everett_node::{Node, NodeConfig};
+use everett_node::{Interrupts, Node, NodeConfig};
 use everett_proto::v1::ErrorReason;
 use everett_web::{Login, Web, WebConfig};
 use serde_json::json;
@@ -36,8 +36,11 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
             log: args.log,
             metrics: args.metrics,
         },
-        &directory)?;
+        &directory,
+    )?;
     runtime()?.block_on(async {
+        // Before anybody is told that the node is ready.
+        let interrupts = Interrupts::listen();
         let (builder, faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let best = node.handle().ledger().best();
@@ -67,7 +70,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
         write(&(text + "\n"))?;
         // A world that is held keeps what it stands on.
         drop(best);
-        node.wait().await;
+        node.wait_for(interrupts).await;
         Ok(ExitCode::SUCCESS)
     })
 }

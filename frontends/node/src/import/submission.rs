@@ -23,7 +23,7 @@ pub(super) struct Submission<'r, 'a> {
     summary: Summary,
     /// Blocks that the ledger keeps until their parent comes, or another ancestor's block.
     strays: Vec<Frame>,
-    /// Blocks that the ledger stored without connecting them; those whose ancestors came late are accepted in the end.
+    /// Blocks that the ledger has without having connected them; those whose ancestors came are accepted in the end.
     waiting: HashSet<BlockHash>,
     /// Blocks of this import that were refused, each with the reason.
     refused: HashMap<BlockHash, String>,
@@ -78,6 +78,10 @@ impl Submission<'_, '_> {
     /// Hands all of them over, in the order of a plan.
     pub(super) fn submit_all(&mut self, frames: &[Frame]) -> Result<(), ImportError> {
         let ledger = self.import.ledger.clone();
+        // The ledger keeps these, and a header lets them in without a word.
+        let orphans = ledger.orphans();
+        self.waiting
+            .extend(orphans.iter().map(|orphan| orphan.hash));
         // A header alone, from an import that was stopped, must not change the order of blocks.
         let plan = plan(frames, |hash| {
             let info = ledger.block_info(hash);
@@ -208,6 +212,7 @@ impl Submission<'_, '_> {
         if status == ChainStatus::HeadersOnly {
             self.waiting.insert(hash);
         } else {
+            self.waiting.remove(&hash);
             self.summary.accepted += 1;
         }
     }
@@ -350,11 +355,18 @@ impl Submission<'_, '_> {
                 Some(_) => {} // Its ancestors came after all.
             }
         }
-        for hash in &self.waiting {
-            let info = self.import.ledger.block_info(hash);
-            let waits = [ChainStatus::HeadersOnly, ChainStatus::Invalid];
-            if info.is_some_and(|info| !waits.contains(&info.status)) {
-                self.summary.accepted += 1;
+        for hash in std::mem::take(&mut self.waiting) {
+            let Some(info) = self.import.ledger.block_info(&hash) else {
+                continue;
+            };
+            match info.status {
+                ChainStatus::HeadersOnly => {}
+                ChainStatus::Invalid if self.refused.contains_key(&hash) => {}
+                ChainStatus::Invalid => {
+                    let reason = info.reject_reason.unwrap_or_default();
+                    self.rejected(None, hash, Some(info.height), &reason, "");
+                }
+                _ => self.summary.accepted += 1,
             }
         }
         self.summary

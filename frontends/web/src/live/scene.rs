@@ -24,7 +24,7 @@ const MAP_FROM: usize = 8;
 /// One rendering of it.
 pub(crate) struct Scene {
     /// Which one, as the events name it.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// HTML, to be put into the page as it is.
     pub(crate) html: String,
     /// For the page's title.

@@ -14,6 +14,8 @@ use crate::site::{Frame, Section, Site};
 #[template(path = "start.html")]
 struct Start<'a> {
     frame: Frame,
+    /// Which picture it is, as the events name it.
+    number: u64,
     height: u32,
     scene: &'a str,
 }
@@ -23,6 +25,7 @@ pub(super) async fn start(State(site): State<Arc<Site>>) -> Result<Page, Fault> 
     let scene = site.scene().await?;
     Page::of(&Start {
         frame: site.frame(Section::Worlds),
+        number: scene.number,
         height: scene.height,
         scene: &scene.html,
     })

@@ -112,10 +112,7 @@ impl Branch {
             has_child[below] = true;
         }
         let mut branches = Vec::new();
-        for tip in 0..blocks.len() {
-            if has_child[tip] {
-                continue;
-            }
+        for (tip, _) in has_child.iter().enumerate().filter(|(_, has)| !**has) {
             let mut line = vec![tip];
             let mut at = tip;
             let mut foot = axis.row(tip);

@@ -34,6 +34,7 @@ fn key(number: usize, below: Option<usize>, height: u32) -> KeyBlock {
             size: 0,
             median_time_past: 0,
             reject_reason: None,
+            reject_debug: None,
             next_hash: None,
         },
         below,

@@ -200,6 +200,9 @@ fn not_json(error: serde_json::Error) -> LineError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let what = text.strip_suffix(&place).unwrap_or(&text);
+    let what = what
+        .replace("invalid type: sequence", "invalid type: an array")
+        .replace("invalid type: map", "invalid type: an object");
     LineError::malformed(format!("{what} (column {})", error.column()))
 }
 

@@ -212,7 +212,21 @@ fn blocks_swallowed_by_a_frame_that_is_no_block_are_saved() {
     assert_eq!(kinds(&summary)[0], ProblemKind::Undecodable);
     // Block 1 and its fork; blocks 3 to 6 wait for block 2.
     assert_eq!((summary.accepted, summary.undecodable), (3, 1));
-    assert_eq!(summary.unknown_parents, 4);
+    assert_eq!((summary.refused_ancestors, summary.unknown_parents), (4, 0));
+    let stands: Vec<&Problem> = summary
+        .problems
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::RefusedAncestor)
+        .collect();
+    let ancestor = deserialize::<Block>(&blocks[1])
+        .unwrap()
+        .block_hash()
+        .to_string();
+    for problem in &stands {
+        assert_eq!(problem.ancestor_hash.as_deref(), Some(ancestor.as_str()));
+        assert!(problem.message.contains("which was refused"), "{problem:?}");
+    }
+    assert_eq!(stands.len(), 4);
     ledger.submit_block(&blocks[1]).unwrap();
     assert_eq!(ledger.best().height(), 6);
 }
@@ -281,4 +295,99 @@ fn a_file_that_is_not_there_is_an_error_that_names_it() {
         error.to_string().starts_with("cannot open /no/such.dat"),
         "{error}"
     );
+}
+
+/// The blocks with the second one's coinbase too greedy, and all that stood on it mined again on top.
+fn with_a_bad_block(blocks: &[Vec<u8>]) -> Vec<Block> {
+    let mut blocks: Vec<Block> = blocks
+        .iter()
+        .map(|block| deserialize(block).unwrap())
+        .collect();
+    let mut renamed = std::collections::HashMap::new();
+    for (index, block) in blocks.iter_mut().enumerate().skip(1) {
+        let old = block.block_hash();
+        if index == 1 {
+            block.txdata[0].output[0].value = Amount::from_sat(50_0000_0001);
+            block.header.merkle_root = block.compute_merkle_root().unwrap();
+        } else if let Some(parent) = renamed.get(&block.header.prev_blockhash) {
+            block.header.prev_blockhash = *parent;
+        } else {
+            continue;
+        }
+        while !block.header.target().is_met_by(block.block_hash()) {
+            block.header.nonce += 1;
+        }
+        renamed.insert(old, block.block_hash());
+    }
+    blocks
+}
+
+#[test]
+fn what_stands_on_a_bad_block_is_an_invalid_branch_with_and_without_an_assumed_block() {
+    let blocks = with_a_bad_block(&blocks(6));
+    let file: Vec<u8> = blocks
+        .iter()
+        .flat_map(|block| frame(&serialize(block)))
+        .collect();
+    let (_sources, paths) = write(&[file]);
+    let bad = blocks[1].block_hash();
+    let mut lists = Vec::new();
+    for assumed in [None, Some(blocks[5].block_hash()), Some(bad)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory.path());
+        config.assume_valid = assumed;
+        let ledger = Ledger::open(config).unwrap();
+        let summary = Import::new(&ledger).run(&paths).unwrap();
+        // Block 1 and its fork are good; block 2 is not, and 3 to 6 stand on it.
+        assert_eq!((summary.accepted, summary.rejected), (3, 5));
+        assert_eq!(summary.unknown_parents + summary.refused_ancestors, 0);
+        assert_eq!(summary.problems[0].reason.as_deref(), Some("bad-cb-amount"));
+        for problem in &summary.problems[1..] {
+            assert_eq!(problem.kind, ProblemKind::Rejected);
+            assert!(
+                problem
+                    .message
+                    .contains(&format!("its ancestor {bad} is invalid: bad-cb-amount"))
+            );
+        }
+        let tips = ledger.tips();
+        lists.push(
+            tips.iter()
+                .map(|tip| (tip.hash, tip.status))
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(lists[0].len(), 2);
+    assert_eq!(lists[0][1].0, blocks[5].block_hash());
+    assert!(lists[1..].iter().all(|list| *list == lists[0]), "{lists:?}");
+}
+
+#[test]
+fn of_two_rivals_of_equal_work_the_one_whose_block_comes_first_is_best_in_any_order_of_files() {
+    let made = blocks(3);
+    // 1, then 2 and 3, and the rivals 2' and 3' of the same work.
+    for (order, best) in [
+        ([0, 1, 2, 3, 4], 2),
+        ([0, 3, 4, 1, 2], 4),
+        ([0, 1, 3, 4, 2], 4),
+    ] {
+        let file: Vec<u8> = order
+            .iter()
+            .flat_map(|index| frame(&made[*index]))
+            .collect();
+        let (_directory, ledger) = regtest();
+        let (_sources, paths) = write(&[file]);
+        let stop = AtomicBool::new(false);
+        // Once with the headers of all known before, as after an import that was stopped.
+        let headers = made
+            .iter()
+            .map(|block| deserialize::<Block>(block).unwrap().header);
+        let headers: Vec<_> = headers.collect();
+        ledger.submit_headers(&headers).unwrap().unwrap();
+        Import::new(&ledger).stop_when(&stop).run(&paths).unwrap();
+        let (fresh, ..) = import(&[std::fs::read(&paths[0]).unwrap()]);
+        let hash = deserialize::<Block>(&made[best]).unwrap().block_hash();
+        assert_eq!(ledger.best().hash(), hash);
+        assert_eq!(fresh.best_hash, hash.to_string());
+    }
 }

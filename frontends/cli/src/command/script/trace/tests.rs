@@ -116,3 +116,19 @@ fn long_elements_are_shortened_in_text_only() {
         "{text}"
     );
 }
+
+#[test]
+fn a_push_past_the_end_is_shown_with_its_place() {
+    let mut script = events("", "1 0x4c");
+    script.retain(|event| event["event"] == "stop");
+    assert_eq!(
+        script,
+        [
+            json!({"event": "stop", "phase": "scriptPubKey", "index": 1, "offset": 1,
+            "opcode": "OP_PUSHDATA1", "cause": "truncated_push", "rest": "4c"})
+        ]
+    );
+    let (text, failed) = traced("", "1 0x4c", false);
+    assert_eq!(failed, Some(ScriptError::BadOpcode));
+    assert!(text.contains("    1 @1     OP_PUSHDATA1 "), "{text}");
+}

@@ -1,0 +1,251 @@
+"""What somebody sees who opens the page in Chromium."""
+
+import contextlib
+import os
+import pathlib
+import time
+import unittest
+
+from playwright.sync_api import Error, sync_playwright
+
+from node import Node, rows, sixty_forks, whole
+
+SCREENSHOTS = pathlib.Path(os.environ["EVERETT_SCREENSHOTS"])
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+FREE_PORT = ("--webui", "127.0.0.1:0")
+
+
+class PageTest(unittest.TestCase):
+    """One node on the chain of sixty forks, one browser; each test has a visit of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        cls.node, cls.directory = sixty_forks(*FREE_PORT)
+        cls.playwright = sync_playwright().start()
+        cls.browser = cls.playwright.chromium.launch(
+            executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"]
+        )
+        cls.tips = whole("chaintips.json")
+        cls.conflicts = whole("conflicts.json")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+        cls.playwright.stop()
+        cls.node.stop()
+        cls.directory.cleanup()
+
+    def own_node(self):
+        """A node on the same chain for a test that makes blocks."""
+        node, directory = sixty_forks(*FREE_PORT)
+        self.addCleanup(directory.cleanup)
+        self.addCleanup(node.stop)
+        return node
+
+    def visit(self, path="", web=None, **options):
+        """Opens a page as a new visitor; nothing may come from elsewhere, and nothing may be complained of."""
+        web = web or self.node.web
+        context = self.browser.new_context(**{"viewport": DESKTOP, **options})
+        self.addCleanup(context.close)
+        page = context.new_page()
+        self.asked, self.complaints = [], []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(web + path)
+        return page
+
+    def assert_well_behaved(self, page, web=None):
+        """Everything came from the node, the browser has nothing to complain of, and the page fits its width."""
+        origin = (web or self.node.web).removesuffix("/admin/")
+        self.assertEqual([url for url in self.asked if not url.startswith(origin)], [])
+        self.assertEqual(self.complaints, [])
+        width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        self.assertLessEqual(width[0], width[1], page.url)
+
+    def losing_transaction(self):
+        """A transaction that only a losing branch holds, with the tip of that branch."""
+        best = self.tips[0]["hash"]
+        for fork in self.conflicts:
+            if fork["tip_b"] == best and fork["conflicts"]:
+                return fork["conflicts"][0]["spent_in_a"][0], fork["tip_a"]
+        raise AssertionError("no conflict with the best branch")
+
+    def test_the_picture_shows_every_tip(self):
+        page = self.visit()
+        shown = page.locator("svg [data-tip]").evaluate_all("tips => tips.map(tip => tip.dataset.tip)")
+        expected = {tip["hash"] for tip in self.tips}
+        self.assertEqual((len(shown), set(shown)), (61, expected))
+        # Each has a place of its own, within the picture.
+        boxes = [tip.locator("circle").bounding_box() for tip in page.locator("svg [data-tip]").all()]
+        self.assertEqual(len({(box["x"], box["y"]) for box in boxes}), len(boxes))
+        # Pointing at one tells what it is, and what it spends otherwise.
+        title = page.locator("svg [data-tip] title").first.text_content()
+        self.assertIn("The best world", title)
+        txid, tip = self.losing_transaction()
+        self.assertIn("spent otherwise", page.locator(f"[data-tip='{tip}'] title").text_content())
+        self.assert_well_behaved(page)
+
+    def test_a_block_that_arrives_appears_without_reload(self):
+        node = self.own_node()
+        page = self.visit(web=node.web)
+        page.wait_for_selector("html.script")
+        page.evaluate("window.stillTheSamePage = true")
+        before = int(page.locator("[data-height]").get_attribute("data-height"))
+        times = []
+        for number in range(1, 4):
+            started = time.monotonic()
+            [mined] = node.mine()
+            page.wait_for_selector(f"[data-best='{mined}'][data-height='{before + number}']")
+            times.append(time.monotonic() - started)
+            page.wait_for_selector(f"[data-tip='{mined}'].fresh")
+        print(f"from the call to the page: {', '.join(f'{seconds * 1000:.0f} ms' for seconds in times)} ", end="")
+        # So does a rival to it.
+        count = page.locator("[data-tip]").count()
+        [rival] = node.mine(parent=self.tips[0]["hash"])
+        page.wait_for_selector(f"[data-tip='{rival}'].rival")
+        self.assertEqual(page.locator("[data-tip]").count(), count + 1)
+        self.assertTrue(page.evaluate("window.stillTheSamePage"))
+        self.assertEqual(page.title(), f"{before + 3} · Everett")
+        self.assert_well_behaved(page, node.web)
+        page.screenshot(path=SCREENSHOTS / "start-with-new-blocks.png")
+
+    def test_the_search_finds_a_transaction_on_a_losing_branch(self):
+        txid, tip = self.losing_transaction()
+        page = self.visit()
+        page.get_by_role("searchbox").fill(txid)
+        page.get_by_role("searchbox").press("Enter")
+        page.wait_for_url(f"**/admin/tx/{txid}")
+        self.assertIn("not in the best one", page.locator("main").text_content())
+        worlds = page.locator("tr[data-world]").evaluate_all("rows => rows.map(row => row.dataset.world)")
+        self.assertIn(tip, worlds)
+        self.assertNotIn(self.tips[0]["hash"], worlds)
+        self.assertGreater(page.locator("tr[data-rival]").count(), 0)
+        self.assert_well_behaved(page)
+        page.screenshot(path=SCREENSHOTS / "transaction-light.png", full_page=True)
+
+    def test_a_script_has_different_balances_in_two_worlds(self):
+        tips = {tip["hash"] for tip in self.tips}
+        by_script = {}
+        for row in rows("balances.jsonl"):
+            if row["tip"] in tips:
+                by_script.setdefault(row["address"] or row["script"], {})[row["tip"]] = row["balance_sat"]
+        name, balances = max(by_script.items(), key=lambda item: len(set(item[1].values())))
+        page = self.visit(f"script/{name}")
+        shown = {}
+        for row in page.locator("tr[data-world]").all():
+            amount = row.locator("td[data-balance] .btc").first.text_content()
+            whole_part, decimals = amount.replace(",", "").split(".")
+            shown[row.get_attribute("data-world")] = int(whole_part) * 100_000_000 + int(decimals)
+        self.assertGreater(len(set(balances.values())), 1)
+        for tip, balance in balances.items():
+            self.assertEqual(shown[tip], balance, tip)
+        self.assert_well_behaved(page)
+        # The coins of a world that is not the best one.
+        rival = self.tips[1]["hash"]
+        page.locator(f"tr[data-world='{rival}'] a[href*='world=']").click()
+        page.wait_for_url("**/admin/script/*world=*")
+        self.assertIn(f"Coins in the world at {self.tips[1]['height']}", page.locator("#coins h2").text_content())
+
+    def test_a_login_is_required_when_configured(self):
+        node = Node("lab", *FREE_PORT, "--user", "ann:secret")
+        self.addCleanup(node.stop)
+        login = {"username": "ann", "password": "secret"}
+        page = self.visit(web=node.web, http_credentials=login)
+        self.assertEqual(page.locator("[data-tip]").count(), 3)
+        page.wait_for_selector("html.script")
+        # Live updates carry the login, too.
+        [mined] = node.mine()
+        page.wait_for_selector(f"[data-best='{mined}']")
+        page.screenshot(path=SCREENSHOTS / "lab-light.png", full_page=True)
+        # Last, for after too many of these even the right one has to wait.
+        for login in (None, {"username": "ann", "password": "guess"}):
+            context = self.browser.new_context(http_credentials=login)
+            self.addCleanup(context.close)
+            self.assertEqual(context.request.get(node.web).status, 401)
+            # Without a login to try, the browser would ask for one; nobody is there to answer.
+            with contextlib.suppress(Error):
+                self.assertEqual(context.new_page().goto(node.web).status, 401)
+
+    def test_it_can_be_read_without_scripts(self):
+        page = self.visit(java_script_enabled=False)
+        self.assertGreaterEqual(page.locator("svg [data-tip]").count(), 61)
+        self.assertTrue(page.get_by_text("Load the page again to see what is new.").is_visible())
+        page.locator("nav").get_by_text("Conflicts").click()
+        self.assertGreaterEqual(page.locator("tr[data-world]").count(), 60)
+        page.locator("tr[data-world] a.clash").first.click()
+        self.assertGreater(page.locator("tr[data-conflict]").count(), 0)
+
+    def test_the_picture_can_be_walked_with_the_keyboard(self):
+        node = self.own_node()
+        page = self.visit(web=node.web)
+        first = page.locator("svg [data-tip]").first
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if first.evaluate("tip => tip === document.activeElement"):
+                break
+        self.assertTrue(first.evaluate("tip => tip === document.activeElement"))
+        page.keyboard.press("Tab")
+        second = page.locator("svg [data-tip]").nth(1)
+        self.assertTrue(second.evaluate("tip => tip === document.activeElement"))
+        # The focus stays where it is when the picture moves.
+        focused = second.get_attribute("data-tip")
+        [mined] = node.mine()
+        page.wait_for_selector(f"[data-best='{mined}']")
+        self.assertEqual(page.evaluate("document.activeElement.dataset.tip"), focused)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/admin/block/{focused}")
+
+    def test_it_comes_back_by_itself_when_the_node_does(self):
+        node = Node("lab", *FREE_PORT)
+        page = self.visit(web=node.web)
+        page.wait_for_selector("html.script")
+        node.stop()
+        page.wait_for_selector("html.lost")
+        address = node.web.removeprefix("http://").removesuffix("/admin/")
+        node = Node("lab", "--webui", address)
+        self.addCleanup(node.stop)
+        page.wait_for_selector("html.script:not(.lost)", timeout=15_000)
+        [mined] = node.mine()
+        page.wait_for_selector(f"[data-best='{mined}']")
+
+    def test_every_page_fits_every_screen(self):
+        txid, tip = self.losing_transaction()
+        script = whole("scripts.json")[0]["address"]
+        pages = {
+            "start": "",
+            "block": f"block/{tip}",
+            "height": "block/415",
+            "transaction": f"tx/{txid}",
+            "script": f"script/{script}",
+            "conflicts": "conflicts",
+            "between": f"conflicts?a={tip}",
+            "peers": "peers",
+            "nothing": "search?q=no such thing",
+        }
+        screens = {
+            "light": {"viewport": DESKTOP, "color_scheme": "light"},
+            "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
+            "phone-light": {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+            "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+        }
+        for screen, options in screens.items():
+            for name, path in pages.items():
+                with self.subTest(screen=screen, page=name):
+                    page = self.visit(path, **options)
+                    page.wait_for_load_state("load")
+                    page.evaluate("document.fonts.ready")
+                    if name == "nothing":
+                        # The browser notes the status, which is meant.
+                        self.complaints = [text for text in self.complaints if "404" not in text]
+                    self.assert_well_behaved(page)
+                    page.screenshot(path=SCREENSHOTS / f"{name}-{screen}.png")
+                    if name == "start":
+                        page.screenshot(path=SCREENSHOTS / f"{name}-{screen}-whole.png", full_page=True)
+                    page.context.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
