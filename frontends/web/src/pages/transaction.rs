@@ -206,8 +206,8 @@ fn indexed(ledger: &Ledger, txid: &Txid) -> Result<Option<Vec<Found>>, Fault> {
     };
     let mut found = Vec::with_capacity(places.len());
     for place in places {
-        let transactions = decoded(ledger, &place.block)?.transactions.into_iter();
-        let here = transactions.skip(place.index as usize).next();
+        let mut transactions = decoded(ledger, &place.block)?.transactions.into_iter();
+        let here = transactions.nth(place.index as usize);
         found.extend(here.map(|transaction| Found {
             block: place.block,
             height: place.height,

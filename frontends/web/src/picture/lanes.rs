@@ -112,10 +112,8 @@ impl Branch {
             has_child[below] = true;
         }
         let mut branches = Vec::new();
-        for tip in 0..blocks.len() {
-            if has_child[tip] {
-                continue;
-            }
+        let ends = has_child.iter().enumerate().filter(|(_, has)| !**has);
+        for tip in ends.map(|(tip, _)| tip) {
             let mut line = vec![tip];
             let mut at = tip;
             let mut foot = axis.row(tip);
