@@ -508,7 +508,9 @@ fn the_prompt_on_a_terminal_completes_remembers_and_leaves() {
     screen.until("everett> ");
     // Ctrl-D leaves.
     keys.write_all(&[4]).unwrap();
-    assert!(terminal.wait().unwrap().success());
+    let rest = screen.rest();
+    let status = terminal.wait().unwrap();
+    assert!(status.success(), "{status}: {rest:?}");
     let kept = std::fs::read_to_string(&history).unwrap();
     assert!(kept.contains("best().height + 42"), "{kept}");
     let mode = std::fs::metadata(&history).unwrap().mode();
@@ -519,6 +521,13 @@ fn the_prompt_on_a_terminal_completes_remembers_and_leaves() {
 struct Screen(std::process::ChildStdout, String);
 
 impl Screen {
+    /// What it shows until it is gone.
+    fn rest(mut self) -> String {
+        let mut bytes = Vec::new();
+        self.0.read_to_end(&mut bytes).unwrap();
+        self.1 + &String::from_utf8_lossy(&bytes)
+    }
+
     /// Reads until it shows this, and forgets what came before.
     fn until(&mut self, wanted: &str) {
         let started = Instant::now();

@@ -79,8 +79,11 @@ class PageTest(unittest.TestCase):
         expected = {tip["hash"] for tip in self.tips}
         self.assertEqual((len(shown), set(shown)), (61, expected))
         # Each has a place of its own, within the picture.
-        boxes = [tip.locator("circle").bounding_box() for tip in page.locator("svg [data-tip]").all()]
-        self.assertEqual(len({(box["x"], box["y"]) for box in boxes}), len(boxes))
+        # All at once: the picture may be made anew between two questions.
+        places = page.locator("svg [data-tip] circle").evaluate_all(
+            "marks => marks.map(mark => mark.getBoundingClientRect()).map(box => [box.x, box.y])"
+        )
+        self.assertEqual(len({tuple(place) for place in places}), 61)
         # Pointing at one tells what it is, and what it spends otherwise.
         title = page.locator("svg [data-tip] title").first.text_content()
         self.assertIn("The best world", title)

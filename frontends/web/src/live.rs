@@ -31,6 +31,7 @@ use crate::site::Site;
 use scene::NodeState;
 pub(crate) use scene::Scene;
 use speed::Speed;
+use system::Disk;
 
 /// The shortest time between two pictures.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -51,6 +52,7 @@ pub(crate) struct Live {
     news: watch::Sender<u64>,
     scene: Mutex<Option<Arc<Scene>>>,
     speed: std::sync::Mutex<Speed>,
+    disk: Arc<std::sync::Mutex<Disk>>,
     places: Arc<Semaphore>,
     max_places: usize,
     stop: StopSignal,
@@ -62,6 +64,7 @@ impl Live {
             news: watch::Sender::new(0),
             scene: Mutex::new(None),
             speed: std::sync::Mutex::default(),
+            disk: Arc::default(),
             places: Arc::new(Semaphore::new(max_places)),
             max_places,
             stop,
@@ -108,12 +111,16 @@ impl Site {
     pub(crate) async fn scene(&self) -> Result<Arc<Scene>, Fault> {
         let mut kept = self.live.scene.lock().await;
         let number = *self.live.news.borrow();
-        if let Some(scene) = kept.as_ref().filter(|scene| scene.number == number) {
+        // Events may be there that nobody was told of yet: who asks now sees them, too.
+        let events = *self.reads.handle().event_seq().borrow();
+        let newest = |scene: &&Arc<Scene>| scene.number == number && scene.events == events;
+        if let Some(scene) = kept.as_ref().filter(newest) {
             return Ok(scene.clone());
         }
         let speed = self.live.with_speed(|speed| speed.blocks_a_second());
         let handle = self.reads.handle().clone();
         let phase = handle.phase();
+        let disk = self.live.disk.clone();
         // Whoever searches with it now has it for longer than a picture may wait.
         let recent = self.recent.clone().try_lock_owned().ok();
         let before = kept.as_ref().map(|scene| scene.clashes.clone());
@@ -128,12 +135,16 @@ impl Site {
                     Some(_) => (HashMap::new(), true),
                     None => (before.unwrap_or_default(), false),
                 };
+                let disk = disk.lock();
                 let state = NodeState {
                     phase,
                     speed,
+                    disk: disk
+                        .unwrap_or_else(|poisoned| poisoned.into_inner())
+                        .bytes(ledger, Instant::now()),
                     frontends: handle.frontends()?,
                 };
-                let scene = Scene::make(ledger, &skeleton, clashes, number, &state)?;
+                let scene = Scene::make(ledger, &skeleton, clashes, (number, events), &state)?;
                 Ok((scene, whole))
             })
             .await?;

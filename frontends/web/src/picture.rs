@@ -13,12 +13,14 @@
 //! ```
 
 mod axis;
+mod density;
 mod lanes;
 mod map;
 
 use everett_ledger::{ChainStatus, Skeleton};
 
 use axis::Axis;
+pub(crate) use density::Density;
 use lanes::Lanes;
 pub(crate) use map::Map;
 
@@ -27,16 +29,12 @@ pub(crate) const MAX_TIPS: usize = 250;
 
 /// From the left edge to the middle of lane 0: room for heights.
 const GUTTER: f32 = 62.0;
-/// Between two lanes, when there are few.
-const WIDE_LANE: f32 = 17.0;
 /// Between two lanes at least.
 const NARROW_LANE: f32 = 7.0;
 /// All lanes together get no wider than this, as long as [`NARROW_LANE`] allows.
 const LANES_WIDTH: f32 = 132.0;
 /// From the outermost lane to the words.
 const MARGIN: f32 = 22.0;
-/// Radius of the bend in which a branch leaves its parent's lane.
-const BEND: f32 = 8.0;
 
 /// How a run of blocks or a mark is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -113,6 +111,7 @@ pub(crate) struct Gap {
 /// All that is drawn, in pixels from the upper left corner.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Picture {
+    pub(crate) density: Density,
     pub(crate) height: f32,
     /// Where the words of a row begin.
     pub(crate) words: f32,
@@ -133,11 +132,12 @@ pub(crate) struct Picture {
 impl Picture {
     /// Draws a skeleton.
     pub(crate) fn draw(skeleton: &Skeleton) -> Picture {
-        let axis = Axis::new(skeleton);
+        let density = Density::of(skeleton);
+        let axis = Axis::new(skeleton, &density);
         let lanes = Lanes::new(skeleton, &axis);
         let step = match lanes.count() {
-            0 | 1 => WIDE_LANE,
-            count => (LANES_WIDTH / (count - 1) as f32).clamp(NARROW_LANE, WIDE_LANE),
+            0 | 1 => density.lane,
+            count => (LANES_WIDTH / (count - 1) as f32).clamp(NARROW_LANE, density.lane),
         };
         let place = |block: usize| (GUTTER + lanes.of(block) as f32 * step, axis.y(block));
         let kind = |block: usize| {
@@ -145,6 +145,7 @@ impl Picture {
             Kind::of(info.status, info.live)
         };
         let mut picture = Picture {
+            density,
             height: axis.length(),
             words: GUTTER + lanes.count().saturating_sub(1) as f32 * step + MARGIN,
             runs: Vec::new(),
@@ -169,7 +170,7 @@ impl Picture {
             let (to_x, to_y) = place(below);
             picture.runs.push(Run {
                 kind,
-                path: run_path((x, y), (to_x, to_y)),
+                path: run_path((x, y), (to_x, to_y), density.bend),
             });
             let bottom = skeleton.blocks[below].info.height;
             for bead in axis.beads(bottom, key.info.height) {
@@ -198,12 +199,12 @@ impl Picture {
 }
 
 /// Down from a block, and to the side into the lane of the one below it.
-fn run_path((x, y): (f32, f32), (to_x, to_y): (f32, f32)) -> String {
+fn run_path((x, y): (f32, f32), (to_x, to_y): (f32, f32), bend: f32) -> String {
     if x == to_x {
         return format!("M{x:.1} {y:.1}V{to_y:.1}");
     }
     let side = if to_x < x { -1.0 } else { 1.0 };
-    let bend = BEND.min(to_y - y).min((to_x - x).abs());
+    let bend = bend.min(to_y - y).min((to_x - x).abs());
     format!(
         "M{x:.1} {y:.1}V{:.1}Q{x:.1} {to_y:.1} {:.1} {to_y:.1}H{to_x:.1}",
         to_y - bend,

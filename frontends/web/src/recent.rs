@@ -59,13 +59,26 @@ pub(crate) struct Found {
 }
 
 /// What was read so far.
-#[derive(Default)]
 pub(crate) struct Recent {
+    /// [`MAX_NUMBERS`], but for tests.
+    limit: usize,
     blocks: HashMap<BlockHash, Arc<Contents>>,
     key: RandomState,
     numbers: usize,
     /// Blocks at this height and below were forgotten, or never read.
     forgotten: u32,
+}
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent {
+            limit: MAX_NUMBERS,
+            blocks: HashMap::new(),
+            key: RandomState::new(),
+            numbers: 0,
+            forgotten: 0,
+        }
+    }
 }
 
 impl Recent {
@@ -80,7 +93,7 @@ impl Recent {
     ) -> Result<bool, Fault> {
         let floor = floor.max(self.forgotten);
         let best = ledger.best();
-        let branches = off_the_best_chain(ledger, skeleton);
+        let branches = off_the_best_chain(ledger, skeleton, self.forgotten);
         let trunk = (floor + 1..=best.height()).filter_map(|height| best.block_hash_at(height));
         let mut wanted: Vec<BlockHash> = branches.into_iter().chain(trunk).collect();
         wanted.retain(|hash| !self.blocks.contains_key(hash));
@@ -129,7 +142,7 @@ impl Recent {
         };
         self.numbers += contents.numbers();
         self.blocks.insert(block.hash, Arc::new(contents));
-        while self.numbers > MAX_NUMBERS {
+        while self.numbers > self.limit {
             self.forget_lowest();
         }
     }
@@ -301,9 +314,17 @@ fn branches(ledger: &Ledger, skeleton: &Skeleton) -> Vec<(BlockHash, u32, Vec<Bl
     branches
 }
 
-fn off_the_best_chain(ledger: &Ledger, skeleton: &Skeleton) -> Vec<BlockHash> {
+/// Every block off the best chain above a height, once.
+fn off_the_best_chain(ledger: &Ledger, skeleton: &Skeleton, above: u32) -> Vec<BlockHash> {
     let mut seen = HashSet::new();
-    let branches = branches(ledger, skeleton).into_iter();
-    let blocks = branches.flat_map(|(_, _, blocks)| blocks);
-    blocks.filter(|hash| seen.insert(*hash)).collect()
+    let mut found = Vec::new();
+    for (_, fork, blocks) in branches(ledger, skeleton) {
+        let heights = (fork + 1..).zip(blocks.into_iter().rev());
+        let high = heights.filter(|(height, _)| *height > above);
+        found.extend(high.map(|(_, hash)| hash).filter(|hash| seen.insert(*hash)));
+    }
+    found
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use everett_node::{FrontendHealth, FrontendState, Phase};
 
 use super::system;
 use crate::fault::Fault;
-use crate::picture::{Gap, HeightMark, Map, Mark, Picture, Run};
+use crate::picture::{Density, Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::{parse, show};
 
 /// The longest reason that is written beside a tip.
@@ -25,6 +25,8 @@ const MAP_FROM: usize = 8;
 pub(crate) struct Scene {
     /// Which one, as the events name it.
     pub(crate) number: u64,
+    /// The sequence of the first event that it does not show.
+    pub(super) events: u64,
     /// HTML, to be put into the page as it is.
     pub(crate) html: String,
     /// For the page's title.
@@ -40,7 +42,7 @@ impl Scene {
         ledger: &Ledger,
         skeleton: &Skeleton,
         clashes: HashMap<BlockHash, u64>,
-        number: u64,
+        (number, events): (u64, u64),
         state: &NodeState,
     ) -> Result<Scene, Fault> {
         let stats = ledger.stats()?;
@@ -51,6 +53,7 @@ impl Scene {
         let hash = sha256::Hash::hash(html.as_bytes());
         Ok(Scene {
             number,
+            events,
             height: view.height,
             etag: format!("\"{}\"", hash.as_byte_array()[..12].to_lower_hex_string()),
             html,
@@ -64,6 +67,8 @@ pub(super) struct NodeState {
     pub(super) phase: Phase,
     /// Blocks a second.
     pub(super) speed: Option<f64>,
+    /// Bytes.
+    pub(super) disk: Option<u64>,
     pub(super) frontends: Vec<FrontendHealth>,
 }
 
@@ -123,6 +128,7 @@ struct SceneView {
     figures: Vec<Figure>,
     frontends: Vec<FrontendRow>,
     picture_height: f32,
+    density: Density,
     words: f32,
     /// Only where there is too much to see at once.
     map: Option<Map>,
@@ -335,9 +341,10 @@ impl SceneView {
             tips: skeleton.tips,
             rival,
             sync: Sync::new(skeleton, best.height, &best.chainwork, state),
-            figures: figures(ledger, stats),
+            figures: figures(ledger, stats, state.disk),
             frontends: state.frontends.iter().map(FrontendRow::of).collect(),
             picture_height: picture.height,
+            density: picture.density,
             words: picture.words,
             map: (picture.tips.len() >= MAP_FROM).then_some(picture.map),
             runs: picture.runs,
@@ -398,9 +405,8 @@ impl Sync {
     }
 }
 
-fn figures(ledger: &Ledger, stats: &LedgerStats) -> Vec<Figure> {
+fn figures(ledger: &Ledger, stats: &LedgerStats, disk: Option<u64>) -> Vec<Figure> {
     let unknown = || "not told".to_owned();
-    let disk = ledger.place().directory().and_then(system::disk);
     let number = |number: usize| show::thousands(number as u64);
     vec![
         Figure {

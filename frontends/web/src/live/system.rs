@@ -2,6 +2,9 @@
 //! Promises nothing where the system does not tell.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use everett_ledger::Ledger;
 
 /// Directory entries that are looked at, at most.
 const MAX_ENTRIES: usize = 10_000;
@@ -16,8 +19,31 @@ pub(super) fn memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+/// How long a measurement of the disk is good for: a large ledger has thousands of files.
+const MEASURE_EVERY: Duration = Duration::from_secs(30);
+
+/// How much disk the ledger takes, as last measured.
+#[derive(Default)]
+pub(super) struct Disk {
+    measured: Option<(Instant, Option<u64>)>,
+}
+
+impl Disk {
+    /// Bytes; measured anew when the last time is long ago.
+    pub(super) fn bytes(&mut self, ledger: &Ledger, now: Instant) -> Option<u64> {
+        match self.measured {
+            Some((when, bytes)) if now.duration_since(when) < MEASURE_EVERY => bytes,
+            _ => {
+                let bytes = ledger.place().directory().and_then(disk);
+                self.measured = Some((now, bytes));
+                bytes
+            }
+        }
+    }
+}
+
 /// Bytes on disk of the files in a directory and those in it; holes in files do not count.
-pub(super) fn disk(directory: &Path) -> Option<u64> {
+fn disk(directory: &Path) -> Option<u64> {
     let mut directories = vec![directory.to_owned()];
     let (mut bytes, mut entries) = (0, 0);
     while let Some(directory) = directories.pop() {

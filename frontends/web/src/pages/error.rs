@@ -21,6 +21,8 @@ struct ErrorPage<'a> {
     reason: &'a str,
     what: String,
     advice: &'a str,
+    /// What was searched for.
+    query: &'a str,
 }
 
 /// Puts words to a failure, whoever it came from.
@@ -52,6 +54,10 @@ pub(super) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
         reason: status.canonical_reason().unwrap_or("Error"),
         what: fault.to_string(),
         advice: fault.advice(),
+        query: match &*fault {
+            Fault::NothingFound { query } => query,
+            _ => "",
+        },
     };
     let text = page.render().unwrap_or_else(|_| fault.to_string());
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -5,20 +5,14 @@ use std::cmp::Reverse;
 
 use everett_ledger::Skeleton;
 
+use super::density::Density;
 use super::{Gap, HeightMark};
 
-/// Half the height of a tip's row.
-const TIP_HALF: f32 = 13.0;
-/// Half the height of a fork point's row.
-const FORK_HALF: f32 = 8.0;
-/// Room that a single block gets, where there are few.
-const BEAD: f32 = 7.5;
 /// The most blocks between two rows that are shown one by one.
 const MAX_BEADS: u32 = 9;
-/// Room for a run that is shortened, and the most for one that is not.
-const GAP: f32 = 48.0;
-/// The part of that room in which the line is interrupted: from here to as far from the other end.
-const CUT: f32 = 13.0;
+/// Where the line of a run that is shortened is interrupted: between this part of its room and as much from the other
+/// end.
+const CUT: f32 = 0.28;
 /// Above the first row: room for the heads of the columns.
 const TOP: f32 = 48.0;
 /// Below the last row.
@@ -39,7 +33,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    pub(super) fn new(skeleton: &Skeleton) -> Axis {
+    pub(super) fn new(skeleton: &Skeleton, density: &Density) -> Axis {
         let blocks = &skeleton.blocks;
         let mut order: Vec<usize> = (0..blocks.len()).collect();
         // At one height tips stand above fork points: a branch that ends leaves its lane to one that begins there.
@@ -54,7 +48,7 @@ impl Axis {
             let (height, tip) = (blocks[block].info.height, blocks[block].tip);
             let y = match rows.last() {
                 None => TOP,
-                Some(above) => above.y + room(above, height, tip),
+                Some(above) => above.y + room(density, above, height, tip),
             };
             row_of[block] = rows.len();
             rows.push(Row { height, y, tip });
@@ -126,7 +120,10 @@ impl Axis {
         pairs
             .take_while(|(_, below)| below.y <= bottom)
             .filter(|(above, below)| is_long(above, below))
-            .map(|(above, below)| (above.y + CUT, below.y - CUT))
+            .map(|(above, below)| {
+                let edge = (below.y - above.y) * CUT;
+                (above.y + edge, below.y - edge)
+            })
             .collect()
     }
 
@@ -136,12 +133,18 @@ impl Axis {
 }
 
 /// From a row to the next one.
-fn room(above: &Row, height: u32, tip: bool) -> f32 {
-    let half = |tip| if tip { TIP_HALF } else { FORK_HALF };
+fn room(density: &Density, above: &Row, height: u32, tip: bool) -> f32 {
+    let half = |tip| {
+        if tip {
+            density.tip_half
+        } else {
+            density.fork_half
+        }
+    };
     let rows = half(above.tip) + half(tip);
     match above.height - height {
-        long if long > MAX_BEADS => GAP.max(rows),
-        blocks => rows.max((blocks as f32 * BEAD).min(GAP)),
+        long if long > MAX_BEADS => density.gap.max(rows),
+        blocks => rows.max((blocks as f32 * density.bead).min(density.beads)),
     }
 }
 

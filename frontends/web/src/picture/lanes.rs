@@ -112,7 +112,8 @@ impl Branch {
             has_child[below] = true;
         }
         let mut branches = Vec::new();
-        for (tip, _) in has_child.iter().enumerate().filter(|(_, has)| !**has) {
+        let ends = has_child.iter().enumerate().filter(|(_, has)| !**has);
+        for tip in ends.map(|(tip, _)| tip) {
             let mut line = vec![tip];
             let mut at = tip;
             let mut foot = axis.row(tip);
