@@ -80,6 +80,8 @@ pub struct BlockInfo {
     pub reject_reason: Option<String>,
     /// The block after it, if it lies on the best chain below its tip.
     pub next_hash: Option<BlockHash>,
+    /// Its place in the order in which blocks' bytes came, with gaps; `None` if only the header is here.
+    pub arrival: Option<u64>,
 }
 
 /// A block that waits for its parent.
@@ -359,6 +361,10 @@ impl Ledger {
             median_time_past: tree.median_time_past(id),
             reject_reason: reject_reason(tree, id),
             next_hash: next.map(|next| tree.node(next).hash),
+            // Block files are only appended to.
+            arrival: node
+                .position
+                .map(|position| u64::from(position.file) << 32 | u64::from(position.offset)),
         }
     }
 

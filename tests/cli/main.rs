@@ -5,6 +5,7 @@ mod broken_files;
 mod everett;
 mod import;
 mod lab;
+mod lab_kit;
 mod reading;
 mod running;
 mod script;

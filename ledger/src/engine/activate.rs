@@ -3,6 +3,7 @@
 
 use super::base::base_limit;
 use super::group::Group;
+use crate::chain_status::INVALIDATED_BY_HAND;
 use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::rules::reject::Reject;
@@ -63,7 +64,7 @@ impl Group<'_> {
 
     /// Takes a block back by hand, with all that is built on it.
     pub(super) fn invalidate(&mut self, id: BlockId) -> Result<(), StoreError> {
-        self.condemn(id, Failure::ByHand, "invalidated by hand")?;
+        self.condemn(id, Failure::ByHand, INVALIDATED_BY_HAND)?;
         self.choose_best()
     }
 

@@ -2,6 +2,9 @@
 //! Promises a fresh chain in a temporary directory unless one is named; refuses mainnet, and to
 //! serve a history whose expectations do not hold.
 
+mod chaos;
+mod record;
+mod replay;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ use tempfile::TempDir;
 use self::show::LabView;
 use super::faces::{Faces, Told};
 use super::run::runtime;
-use crate::args::LabArgs;
+use crate::args::lab::{LabArgs, LabCommand};
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
@@ -27,6 +30,12 @@ const DEFAULT_SCENARIO: &str = "double-spend";
 
 /// Runs the command.
 pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        Some(LabCommand::Record(args)) => return record::record(settings, args),
+        Some(LabCommand::Replay(args)) => return replay::replay(settings, args),
+        None if args.chaos => return chaos::chaos(settings, args),
+        None => {}
+    }
     if let Some(name) = &args.print {
         return match shipped(name) {
             Some(text) => write(text).map(|()| ExitCode::SUCCESS),

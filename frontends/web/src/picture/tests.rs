@@ -35,6 +35,7 @@ fn key(number: usize, below: Option<usize>, height: u32) -> KeyBlock {
             median_time_past: 0,
             reject_reason: None,
             next_hash: None,
+            arrival: Some(u64::from(height)),
         },
         below,
         tip: false,
