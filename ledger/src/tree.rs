@@ -202,9 +202,12 @@ impl BlockTree {
                     BlockId::GENESIS
                 }
                 Some(tree) => match row.parent {
-                    Some(parent) if parent.index() < tree.nodes.length => {
-                        tree.push(row.header.block_hash(), row.header, Some(parent), row.first_seen)
-                    }
+                    Some(parent) if parent.index() < tree.nodes.length => tree.push(
+                        row.header.block_hash(),
+                        row.header,
+                        Some(parent),
+                        row.first_seen,
+                    ),
                     _ => return Err(corrupt(format!("row {} has no parent before it", row.id))),
                 },
                 None => return Err(corrupt("the first row is not a genesis block".into())),

@@ -11,7 +11,14 @@ use crate::everett::{Answer, Serving, everett, on};
 /// Plays a scenario with a double spend into a directory, and takes a block of it back.
 fn history(directory: &Path) {
     let datadir = directory.to_str().unwrap();
-    let answer = everett(&["lab", "double-spend", "--exit", "--json", "--datadir", datadir]);
+    let answer = everett(&[
+        "lab",
+        "double-spend",
+        "--exit",
+        "--json",
+        "--datadir",
+        datadir,
+    ]);
     assert_eq!(answer.code, Some(0), "{answer:?}");
 }
 
@@ -20,14 +27,31 @@ fn tips(worlds: &Answer) -> Vec<(String, String, bool)> {
     let worlds = worlds.json();
     let tip = |world: &Value| {
         let text = |key: &str| world[key].as_str().unwrap().to_owned();
-        (text("tip_hash"), text("status"), world["best"].as_bool().unwrap())
+        (
+            text("tip_hash"),
+            text("status"),
+            world["best"].as_bool().unwrap(),
+        )
     };
-    worlds["worlds"].as_array().unwrap().iter().map(tip).collect()
+    worlds["worlds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(tip)
+        .collect()
 }
 
 fn replayed(file: &Path, into: &Path) -> Value {
     let (file, datadir) = (file.to_str().unwrap(), into.to_str().unwrap());
-    let answer = everett(&["lab", "replay", file, "--exit", "--json", "--datadir", datadir]);
+    let answer = everett(&[
+        "lab",
+        "replay",
+        file,
+        "--exit",
+        "--json",
+        "--datadir",
+        datadir,
+    ]);
     assert_eq!(answer.code, Some(0), "{answer:?}");
     answer.json()
 }
@@ -45,7 +69,10 @@ fn a_directory_is_recorded_and_replayed_into_another_one() {
     assert!(entries > 100);
     let replay = replayed(&file, &into);
     assert_eq!(replay["accepted"].as_u64(), Some(entries));
-    assert_eq!((&replay["ending"], &replay["refused"]), (&"whole".into(), &0.into()));
+    assert_eq!(
+        (&replay["ending"], &replay["refused"]),
+        (&"whole".into(), &0.into())
+    );
     let wanted = tips(&on(&from, &["worlds", "--json"]));
     assert_eq!(tips(&on(&into, &["worlds", "--json"])), wanted);
     assert!(wanted.len() > 1);
@@ -107,7 +134,10 @@ fn damage_other_files_and_other_networks_are_named() {
     damaged[last] ^= 4;
     let error = replay(&damaged, &[]).error();
     assert_eq!(error["reason"], "RECORDING_MALFORMED");
-    assert!(error["message"].as_str().unwrap().contains("at offset"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("at offset"),
+        "{error}"
+    );
     let torn = replay(&bytes[..bytes.len() - 40], &[]);
     assert_eq!(torn.code, Some(0));
     assert_eq!(torn.json()["ending"], "torn");
@@ -126,7 +156,15 @@ fn damage_other_files_and_other_networks_are_named() {
 fn chaos_reorganises_a_served_chain_until_it_is_told_to_stop() {
     let chaos = Serving::start(
         &[
-            "lab", "--chaos", "--seed", "3", "--rate", "20", "--json", "--grpc", "127.0.0.1:0",
+            "lab",
+            "--chaos",
+            "--seed",
+            "3",
+            "--rate",
+            "20",
+            "--json",
+            "--grpc",
+            "127.0.0.1:0",
         ],
         "ready",
     );

@@ -15,7 +15,7 @@ use super::tables::Table;
 
 /// The tables.
 pub(super) enum Database {
-    Lmdb(Lmdb),
+    Lmdb(Box<Lmdb>),
     Memory(Memory),
 }
 

@@ -20,7 +20,9 @@ impl Shop {
     fn delivers(&self, world: &World) -> Result<HashSet<Txid>, Box<dyn std::error::Error>> {
         let coins = world.coins_of(&self.till.script_hash(), None, 1_000)?;
         let deep = |height: u32| world.height() + 1 - height >= self.confirmations;
-        let paid = coins.iter().filter(|(_, coin)| coin.amount >= self.price && deep(coin.height));
+        let paid = coins
+            .iter()
+            .filter(|(_, coin)| coin.amount >= self.price && deep(coin.height));
         Ok(paid.map(|(outpoint, _)| outpoint.txid).collect())
     }
 }
@@ -55,7 +57,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(shop.delivers(&reorg.to)?.is_empty());
 
     // The world in which it was paid is still there to be asked.
-    lab.expect(&second).not_best().balance(&shop.till, Amount::ONE_BTC);
+    lab.expect(&second)
+        .not_best()
+        .balance(&shop.till, Amount::ONE_BTC);
     println!("{}", lab.picture());
     Ok(())
 }

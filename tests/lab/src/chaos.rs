@@ -23,6 +23,7 @@ use everett_scenario::Party;
 
 use crate::error::LabError;
 use crate::lab::Lab;
+use crate::paying::fits;
 use crate::random::Random;
 
 /// The deepest fork.
@@ -243,7 +244,7 @@ impl Chaos {
                 let Ok(theft) = self.lab.double_spend(&payment, &to) else {
                     continue;
                 };
-                if spendable(&fork, &theft)? {
+                if fits(&fork, &double_spends, &theft)? {
                     double_spends.push(theft);
                 }
             }
@@ -294,16 +295,6 @@ impl Chaos {
         }
         Ok(payments)
     }
-}
-
-/// Whether all that a transaction spends is there.
-fn spendable(world: &World, transaction: &Transaction) -> Result<bool, LabError> {
-    for input in &transaction.input {
-        if world.coin(&input.previous_output)?.is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn done(kind: Stir, tip: &World, blocks: u32) -> Stirred {

@@ -201,7 +201,10 @@ impl Lab {
     ///
     /// [`RecordingError`], also where there is a file already.
     pub fn record(&self, path: impl AsRef<Path>) -> Result<u64, RecordingError> {
-        let head = Head::new(self.ledger.params(), format!("a lab with seed {}", self.seed));
+        let head = Head::new(
+            self.ledger.params(),
+            format!("a lab with seed {}", self.seed),
+        );
         let mut writer = RecordingWriter::create(path, &head)?;
         record_ledger(&self.ledger, 1, &mut writer, &mut |_, _| ())?;
         let entries = writer.entries();

@@ -46,12 +46,12 @@ pub mod strategy;
 pub use at::At;
 pub use branch::{Branch, Reorg};
 pub use builder::LabBuilder;
+pub use chaos::Chaos;
 pub use error::LabError;
 pub use everett_scenario::{
     AddressKind, MineError, Party, PlayError, Played, PlayedWorld, Scenario, ScenarioError,
     assemble, mine, party, purse, scenario,
 };
-pub use chaos::Chaos;
 pub use expect::{Expect, Unmet};
 pub use lab::Lab;
 pub use mining::MAX_BLOCKS_A_COMMIT;

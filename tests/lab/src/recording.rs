@@ -167,13 +167,17 @@ pub enum RecordingError {
         source: io::Error,
     },
     /// It does not begin as recordings do.
-    #[error("{path} is no recording: it does not begin with EVRTREC; make one with `everett lab record`")]
+    #[error(
+        "{path} is no recording: it does not begin with EVRTREC; make one with `everett lab record`"
+    )]
     NotARecording {
         /// The file.
         path: PathBuf,
     },
     /// A later version of this program wrote it.
-    #[error("{path}: version {found} of the format, this program reads {VERSION}; use a newer version of it")]
+    #[error(
+        "{path}: version {found} of the format, this program reads {VERSION}; use a newer version of it"
+    )]
     NewerVersion {
         /// The file.
         path: PathBuf,

@@ -94,7 +94,12 @@ impl Lab {
             .name("lab-server".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    match Node::builder(config).on(ledger).frontend(grpc).start().await {
+                    match Node::builder(config)
+                        .on(ledger)
+                        .frontend(grpc)
+                        .start()
+                        .await
+                    {
                         Ok(node) => {
                             let handle = node.handle().clone();
                             let shutdown = handle.shutdown().clone();
@@ -110,7 +115,9 @@ impl Lab {
             })?;
         let handle = told.recv().map_err(|_| ServeError::Ended)??;
         let server = LabServer {
-            address: bound.get().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            address: bound
+                .get()
+                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             handle,
             thread: Some(thread),
         };

@@ -30,6 +30,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::lab::Lab;
+use crate::paying::fits;
 
 /// Names of those who pay each other in a history.
 pub const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
@@ -180,14 +181,20 @@ fn step(shape: Shape) -> impl Strategy<Value = Step> {
 
 /// Any history of this shape.
 pub fn histories(shape: Shape) -> impl Strategy<Value = History> {
-    let delays = vec(0..=shape.disorder, 0..=shape.steps * usize::from(shape.blocks.max(1)));
-    (any::<u8>(), vec(step(shape), 1..=shape.steps.max(1)), delays).prop_map(
-        |(seed, steps, delays)| History {
+    let delays = vec(
+        0..=shape.disorder,
+        0..=shape.steps * usize::from(shape.blocks.max(1)),
+    );
+    (
+        any::<u8>(),
+        vec(step(shape), 1..=shape.steps.max(1)),
+        delays,
+    )
+        .prop_map(|(seed, steps, delays)| History {
             seed: u64::from(seed),
             steps,
             delays,
-        },
-    )
+        })
 }
 
 /// A history that has happened.
@@ -291,7 +298,9 @@ impl Telling {
         for party in &people {
             lab.grow_to(party, lab.best(), 1).expect(OWN);
         }
-        let tip = lab.grow(lab.best(), TRUNK - PEOPLE.len() as u32).expect(OWN);
+        let tip = lab
+            .grow(lab.best(), TRUNK - PEOPLE.len() as u32)
+            .expect(OWN);
         let hashes = (1..=tip.height()).filter_map(|height| tip.block_hash_at(height));
         let trunk = hashes.map(|hash| lab.ledger().block_bytes(&hash).expect(OWN));
         let trunk = trunk.collect();
@@ -350,9 +359,10 @@ impl Telling {
             }
         };
         match pick {
-            Pick::Any(number) if !live.is_empty() => {
-                self.lab.world(live[usize::from(number) % live.len()]).expect(OWN)
-            }
+            Pick::Any(number) if !live.is_empty() => self
+                .lab
+                .world(live[usize::from(number) % live.len()])
+                .expect(OWN),
             Pick::Any(_) => best,
             Pick::Best(below) => {
                 let height = best.height().saturating_sub(u32::from(below)).max(TRUNK);
@@ -405,13 +415,7 @@ impl Telling {
             }
             Payment::Again { of } => earlier(*of)?.clone(),
         };
-        let mut inputs = transaction.input.iter().map(|input| input.previous_output);
-        let fits = inputs.all(|wanted| {
-            let spent = taken.iter().flat_map(|other| &other.input);
-            let made = taken.iter().any(|other| other.compute_txid() == wanted.txid);
-            spent.into_iter().all(|input| input.previous_output != wanted)
-                && (made || parent.coin(&wanted).is_ok_and(|coin| coin.is_some()))
-        });
+        let fits = fits(parent, taken, &transaction).expect(OWN);
         fits.then_some(transaction)
     }
 }
@@ -425,7 +429,10 @@ fn delay(arrivals: &mut [Arrival], delays: &[u8]) {
         let late = (0..stretch.len()).map(|place| place + usize::from(delays.next().unwrap_or(0)));
         let mut order: Vec<(usize, usize)> = late.zip(0..).collect();
         order.sort_unstable();
-        let delayed: Vec<Arrival> = order.iter().map(|(_, place)| stretch[*place].clone()).collect();
+        let delayed: Vec<Arrival> = order
+            .iter()
+            .map(|(_, place)| stretch[*place].clone())
+            .collect();
         stretch.clone_from_slice(&delayed);
     }
 }

@@ -80,7 +80,8 @@ pub async fn follow_server(
     let token = Token::new(token)?;
     let service = InterceptedService::new(channel, token);
     let mut node = Node {
-        chain: ChainServiceClient::new(service.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        chain: ChainServiceClient::new(service.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES),
         recorded: HashSet::new(),
         invalidated: HashSet::new(),
     };
@@ -287,7 +288,9 @@ async fn subscribe(
         start: Some(Start::Now(true)),
         ..v1::StreamEventsRequest::default()
     };
-    let answer = EventServiceClient::new(service).stream_events(request).await;
+    let answer = EventServiceClient::new(service)
+        .stream_events(request)
+        .await;
     Ok(answer.map_err(call("StreamEvents"))?.into_inner())
 }
 

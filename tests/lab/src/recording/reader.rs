@@ -52,7 +52,10 @@ impl RecordingReader {
             source,
         };
         let file = File::open(&path).map_err(|error| failed("opening it", error))?;
-        let length = file.metadata().map_err(|error| failed("looking at it", error))?.len();
+        let length = file
+            .metadata()
+            .map_err(|error| failed("looking at it", error))?
+            .len();
         let mut reader = RecordingReader {
             file: BufReader::new(file),
             length,

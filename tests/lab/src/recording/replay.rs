@@ -165,7 +165,11 @@ impl<'a> Replay<'a> {
         let magic_fits = head.magic == params.magic || head.magic == UNKNOWN_MAGIC;
         if !magic_fits || head.genesis != params.genesis_hash() {
             return Err(ReplayError::OtherNetwork {
-                found: head.magic.iter().map(|byte| format!("{byte:02x}")).collect(),
+                found: head
+                    .magic
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect(),
                 genesis: head.genesis,
                 ledger: params.network.to_string(),
             });
@@ -291,7 +295,9 @@ impl Run<'_> {
     }
 
     fn stopped(&self) -> bool {
-        self.replay.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+        self.replay
+            .stop
+            .is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     /// Commits the blocks that were gathered.
@@ -311,7 +317,8 @@ impl Run<'_> {
                     told.waiting = told.waiting.saturating_sub(1);
                     outcome
                 });
-                let outcomes: Vec<&Outcome> = std::iter::once(&answer.outcome).chain(waited).collect();
+                let outcomes: Vec<&Outcome> =
+                    std::iter::once(&answer.outcome).chain(waited).collect();
                 for outcome in outcomes {
                     count(told, outcome);
                 }

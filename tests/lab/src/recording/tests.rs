@@ -10,7 +10,7 @@ fn head() -> Head {
 }
 
 fn entries() -> Vec<Entry> {
-    let at = |number| Moment::of_second(1_700_000_000 + number);
+    let at = |number: u64| Moment::of_second(1_700_000_000 + number);
     vec![
         Entry {
             at: at(0),
@@ -149,16 +149,26 @@ fn damage_is_an_error_with_its_offset_and_what_came_before_is_read() {
 fn other_files_and_later_versions_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
-    for bytes in [&b""[..], b"EVRT", b"\xf9\xbe\xb4\xd9 blocks of a bootstrap.dat"] {
+    for bytes in [
+        &b""[..],
+        b"EVRT",
+        b"\xf9\xbe\xb4\xd9 blocks of a bootstrap.dat",
+    ] {
         std::fs::write(&path, bytes).unwrap();
         let refused = RecordingReader::open(&path).unwrap_err();
         assert!(matches!(refused, RecordingError::NotARecording { .. }));
     }
     std::fs::write(&path, b"EVRTREC\n\x02\0\0\0").unwrap();
     let refused = RecordingReader::open(&path).unwrap_err();
-    assert!(matches!(refused, RecordingError::NewerVersion { found: 2, .. }));
+    assert!(matches!(
+        refused,
+        RecordingError::NewerVersion { found: 2, .. }
+    ));
     let missing = RecordingReader::open(directory.path().join("none")).unwrap_err();
-    assert!(missing.to_string().contains("opening it failed"), "{missing}");
+    assert!(
+        missing.to_string().contains("opening it failed"),
+        "{missing}"
+    );
 }
 
 #[test]

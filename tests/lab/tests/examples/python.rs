@@ -16,10 +16,15 @@ fn repository() -> PathBuf {
 }
 
 fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     match output.status.success() {
         true => Ok(output),
-        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))),
+        false => Err(format!(
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
     }
 }
 
@@ -34,8 +39,16 @@ fn python() -> Result<PathBuf, String> {
     if has_grpc(&python) {
         return Ok(python);
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run(Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&environment))?;
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
     run(Command::new(&python).args(install).args(PACKAGES))?;
     match has_grpc(&python) {
         true => Ok(python),

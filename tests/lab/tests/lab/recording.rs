@@ -81,7 +81,8 @@ fn a_directory_is_recorded_in_the_order_of_arrival() {
     // Another process could read beside it; this one has the directory open once.
     drop(lab);
 
-    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory.path().join("data"));
+    let mut config =
+        LedgerConfig::new(Params::new(Network::Regtest), directory.path().join("data"));
     config.access = Access::Reader;
     let reader = Ledger::open(config).unwrap();
     let path = directory.path().join("second");
@@ -114,7 +115,10 @@ fn a_part_of_a_history_is_replayed_where_the_rest_is() {
     let directory = tempfile::tempdir().unwrap();
     let lab = Lab::new(1);
     lab.grow(0, 20).unwrap();
-    let (whole, part) = (directory.path().join("whole"), directory.path().join("part"));
+    let (whole, part) = (
+        directory.path().join("whole"),
+        directory.path().join("part"),
+    );
     lab.record(&whole).unwrap();
     lab.reorg(4).unwrap();
     let head = everett_lab::recording::Head::new(lab.ledger().params(), "above height 16");
@@ -180,7 +184,10 @@ fn a_replay_of_a_recording_that_was_cut_off_says_so() {
     let other = Lab::new(3);
     let error = other.replay(&path).unwrap_err();
     assert!(matches!(error, ReplayError::Recording(_)), "{error}");
-    assert!(other.best().height() > 5, "what came before the damage is kept");
+    assert!(
+        other.best().height() > 5,
+        "what came before the damage is kept"
+    );
 }
 
 #[test]

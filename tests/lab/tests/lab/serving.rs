@@ -47,7 +47,10 @@ fn clients_see_what_the_lab_does_and_the_lab_sees_what_they_do() {
     let url = server.url();
     server.stop();
     runtime.block_on(async {
-        assert!(LedgerServiceClient::connect(url).await.is_err(), "it is gone");
+        assert!(
+            LedgerServiceClient::connect(url).await.is_err(),
+            "it is gone"
+        );
     });
 }
 
@@ -55,7 +58,10 @@ fn clients_see_what_the_lab_does_and_the_lab_sees_what_they_do() {
 fn many_labs_are_served_at_once_each_on_a_port_of_its_own() {
     let labs: Vec<Lab> = (0..4).map(Lab::new).collect();
     let servers: Vec<_> = labs.iter().map(|lab| lab.serve().unwrap()).collect();
-    let mut ports: Vec<u16> = servers.iter().map(|server| server.address().port()).collect();
+    let mut ports: Vec<u16> = servers
+        .iter()
+        .map(|server| server.address().port())
+        .collect();
     ports.sort_unstable();
     ports.dedup();
     assert_eq!(ports.len(), 4);
@@ -71,7 +77,8 @@ fn chaos_does_all_that_it_says_and_the_same_for_the_same_seed() {
     let (stirred, best) = run(5);
     assert_eq!((&stirred, best), (&run(5).0, run(5).1));
     assert_ne!(best, run(6).1);
-    let count = |wanted: &dyn Fn(Stir) -> bool| stirred.iter().filter(|one| wanted(one.kind)).count();
+    let count =
+        |wanted: &dyn Fn(Stir) -> bool| stirred.iter().filter(|one| wanted(one.kind)).count();
     assert_eq!(count(&|kind| kind == Stir::Prepared), 1);
     assert!(count(&|kind| kind == Stir::Extended) > 80);
     assert!(count(&|kind| kind == Stir::RivalExtended) > 5);
@@ -88,7 +95,10 @@ fn chaos_does_all_that_it_says_and_the_same_for_the_same_seed() {
     let shallow = depths.iter().filter(|depth| **depth == 1).count();
     assert!(2 * shallow > depths.len() / 2, "about half have depth 1");
     assert!(stirred.iter().any(|one| one.undone > 1), "it reorganises");
-    assert!(stirred.iter().any(|one| one.double_spends > 0), "it spends twice");
+    assert!(
+        stirred.iter().any(|one| one.double_spends > 0),
+        "it spends twice"
+    );
     assert!(stirred.iter().map(|one| one.payments).sum::<usize>() > 50);
     for one in &stirred {
         assert!(one.to_string().contains("best height"));

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use everett_lab::strategy::{Arrival, PEOPLE, Shape, histories};
 use everett_lab::Lab;
+use everett_lab::strategy::{Arrival, PEOPLE, Shape, histories};
 use everett_ledger::{ChainStatus, Outcome};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -17,7 +17,8 @@ proptest! {
         let tale = history.tell();
         let other = Lab::new(99);
         for answer in tale.deliver_to(other.ledger(), other.ledger().clock()).unwrap() {
-            prop_assert!(matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Orphan { .. }));
+            let kept = matches!(answer.outcome, Outcome::Accepted { .. } | Outcome::Orphan { .. });
+            prop_assert!(kept, "{:?}", answer.outcome);
         }
         prop_assert!(other.ledger().orphans().is_empty());
         let (here, there) = (tale.lab.ledger(), other.ledger());
@@ -42,7 +43,10 @@ fn the_strategy_makes_forks_double_spends_invalidations_and_disorder() {
     let mut runner = TestRunner::deterministic();
     let (mut conflicts, mut invalid, mut orphans, mut forks, mut payments) = (0, 0, 0, 0, 0);
     for _ in 0..60 {
-        let history = histories(Shape::small()).new_tree(&mut runner).unwrap().current();
+        let history = histories(Shape::small())
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
         let tale = history.tell();
         let ledger = tale.lab.ledger();
         let tips = ledger.tips();
@@ -58,7 +62,9 @@ fn the_strategy_makes_forks_double_spends_invalidations_and_disorder() {
             balance.unwrap().confirmed.to_sat() % 5_000_000_000 != 0
         }));
         let other = Lab::new(1);
-        let answers = tale.deliver_to(other.ledger(), other.ledger().clock()).unwrap();
+        let answers = tale
+            .deliver_to(other.ledger(), other.ledger().clock())
+            .unwrap();
         let waited = |outcome: &Outcome| matches!(outcome, Outcome::Orphan { .. });
         orphans += usize::from(answers.iter().any(|answer| waited(&answer.outcome)));
     }
@@ -103,16 +109,27 @@ fn breaks(history: &everett_lab::strategy::History) -> bool {
 
 #[test]
 fn without_disorder_and_invalidations_there_are_only_blocks_and_they_come_in_order() {
-    let tale = histories(Shape { invalidations: false, disorder: 0, ..Shape::small() })
-        .new_tree(&mut TestRunner::deterministic())
-        .unwrap()
-        .current()
-        .tell();
+    let tale = histories(Shape {
+        invalidations: false,
+        disorder: 0,
+        ..Shape::small()
+    })
+    .new_tree(&mut TestRunner::deterministic())
+    .unwrap()
+    .current()
+    .tell();
     assert_eq!(tale.people.len(), PEOPLE.len());
-    assert!(tale.arrivals.iter().all(|arrival| matches!(arrival, Arrival::Block(_))));
+    assert!(
+        tale.arrivals
+            .iter()
+            .all(|arrival| matches!(arrival, Arrival::Block(_)))
+    );
     assert_eq!(tale.blocks().count(), tale.arrivals.len());
     let other = Lab::new(1);
-    for answer in tale.deliver_to(other.ledger(), other.ledger().clock()).unwrap() {
+    for answer in tale
+        .deliver_to(other.ledger(), other.ledger().clock())
+        .unwrap()
+    {
         assert!(matches!(answer.outcome, Outcome::Accepted { .. }));
     }
 }

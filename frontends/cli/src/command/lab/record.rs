@@ -119,9 +119,8 @@ impl From<RecordingError> for Failure {
 impl From<FollowError> for Failure {
     fn from(error: FollowError) -> Failure {
         match error {
-            FollowError::Call { status, .. } => {
-                Failure::from(*status).while_doing("the recording stopped, what came before is kept")
-            }
+            FollowError::Call { status, .. } => Failure::from(*status)
+                .while_doing("the recording stopped, what came before is kept"),
             FollowError::Recording(error) => error.into(),
             error => Failure::named("RECORDING_FAILED", error),
         }

@@ -168,7 +168,10 @@ pub(super) fn replay(settings: &Settings, args: ReplayArgs) -> Result<ExitCode, 
         let stop = crate::interrupt::flag(&runtime);
         let replayed = run(&ledger, recording, args.pace, &stop, &bar)?;
         let faces = FacesView::new(Told::default(), place.lasting(true));
-        show(&ReplayView::new(args.file, &ledger, replayed, faces), settings.json)?;
+        show(
+            &ReplayView::new(args.file, &ledger, replayed, faces),
+            settings.json,
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = NodeConfig::new(ledger);
