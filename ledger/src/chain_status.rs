@@ -4,6 +4,9 @@ use crate::id::BlockId;
 use crate::path::Path;
 use crate::tree::{Node, Progress};
 
+/// What [`BlockInfo::reject_reason`](crate::BlockInfo::reject_reason) says of a block that was invalidated by hand.
+pub const INVALIDATED_BY_HAND: &str = "invalidated by hand";
+
 /// How far a block was validated and whether the best chain holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChainStatus {

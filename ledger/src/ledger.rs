@@ -83,6 +83,8 @@ pub struct BlockInfo {
     pub reject_debug: Option<String>,
     /// The block after it, if it lies on the best chain below its tip.
     pub next_hash: Option<BlockHash>,
+    /// Its place in the order in which blocks' bytes came, with gaps; `None` if only the header is here.
+    pub arrival: Option<u64>,
 }
 
 /// A block that waits for its parent.
@@ -367,6 +369,10 @@ impl Ledger {
             reject_reason: reject_reason(tree, id),
             reject_debug: reject_debug(tree, id),
             next_hash: next.map(|next| tree.node(next).hash),
+            // Block files are only appended to.
+            arrival: node
+                .position
+                .map(|position| u64::from(position.file) << 32 | u64::from(position.offset)),
         }
     }
 

@@ -46,7 +46,7 @@ mod urgency;
 mod verifier;
 mod world;
 
-pub use chain_status::ChainStatus;
+pub use chain_status::{ChainStatus, INVALIDATED_BY_HAND};
 pub use clock::Clock;
 pub use coin::{Coin, ScriptPubKey};
 pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};

@@ -190,7 +190,7 @@ impl BlockTree {
             before: HashMap::new(),
             best_header: BlockId::GENESIS,
         };
-        tree.push(genesis, None, first_seen);
+        tree.push(genesis.block_hash(), genesis, None, first_seen);
         tree
     }
 
@@ -208,9 +208,12 @@ impl BlockTree {
                     BlockId::GENESIS
                 }
                 Some(tree) => match row.parent {
-                    Some(parent) if parent.index() < tree.nodes.length => {
-                        tree.push(row.header, Some(parent), row.first_seen)
-                    }
+                    Some(parent) if parent.index() < tree.nodes.length => tree.push(
+                        row.header.block_hash(),
+                        row.header,
+                        Some(parent),
+                        row.first_seen,
+                    ),
                     _ => return Err(corrupt(format!("row {} has no parent before it", row.id))),
                 },
                 None => return Err(corrupt("the first row is not a genesis block".into())),
@@ -239,15 +242,15 @@ impl BlockTree {
         Ok(tree)
     }
 
-    /// Appends a header under `parent`; invisible to readers until published.
+    /// Appends a header, whose hash is known, under `parent`; invisible to readers until published.
     pub(crate) fn push(
         &mut self,
+        hash: BlockHash,
         header: Header,
         parent: Option<BlockId>,
         first_seen: u64,
     ) -> BlockId {
         let id = BlockId(self.nodes.length as u32);
-        let hash = header.block_hash();
         let (height, chainwork, skip) = match parent {
             None => (0, header.work(), id),
             Some(parent_id) => {

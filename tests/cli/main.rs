@@ -6,6 +6,7 @@ mod console;
 mod everett;
 mod import;
 mod lab;
+mod lab_kit;
 mod log;
 mod metrics;
 mod reading;

@@ -2,6 +2,7 @@
 //! Promises that every command says with examples what it is for; refuses to look anything up.
 
 mod console;
+pub(crate) mod lab;
 mod log;
 mod metrics;
 pub(crate) mod script;
@@ -17,6 +18,7 @@ use everett_script::Flags;
 use crate::at::At;
 use crate::script_arg::ScriptArg;
 pub(crate) use console::{ConsoleArgs, MonitorArgs};
+use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
 use script::ScriptArgs;
@@ -216,16 +218,19 @@ Examples:
 
 Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
     Run(RunArgs),
-    /// Play a history on a private chain, show its worlds, and serve them
+    /// Play, record or replay a history on a private chain, and serve it
     #[command(after_help = "\
 Examples:
   everett lab                            the built-in double-spend, then serves until Ctrl-C
   everett lab --exit --json              the same as JSON, without serving
   everett lab --print tie > mine.toml    a shipped scenario, to begin one's own with
   everett lab mine.toml                  fails when an expectation of the scenario does not hold
+  everett lab --chaos --rate 2           a chain that reorganises itself, until Ctrl-C
+  everett lab record --datadir D FORK    all blocks of a data directory, in the order of their arrival
+  everett lab replay FORK                on a chain of its own, served like a node's
 
 Shipped scenarios: double-spend, deep-reorganisation, tie.")]
-    Lab(LabArgs),
+    Lab(Box<LabArgs>),
     /// Read block files (bootstrap.dat, blk?????.dat) into a data directory
     #[command(after_help = "\
 Examples:
@@ -306,8 +311,9 @@ Exits 1 where a script fails; the message names line and column.")]
     Script(ScriptArgs),
 }
 
+/// The options of all faces of a node.
 #[derive(Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct FaceArgs {
     #[command(flatten)]
     pub(crate) web: WebArgs,
     #[command(flatten)]
@@ -318,6 +324,12 @@ pub(crate) struct RunArgs {
     pub(crate) log: NodeLogArgs,
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) faces: FaceArgs,
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
@@ -326,34 +338,6 @@ pub(crate) struct RunArgs {
     pub(crate) horizon: Option<u32>,
     #[command(flatten)]
     pub(crate) validation: ValidationArgs,
-}
-
-#[derive(Args)]
-pub(crate) struct LabArgs {
-    /// A scenario file, or the name of a shipped one [default: double-spend]
-    #[arg(value_name = "SCENARIO")]
-    pub(crate) scenario: Option<PathBuf>,
-    /// Stop after showing the worlds
-    #[arg(long)]
-    pub(crate) exit: bool,
-    /// Print a shipped scenario instead of playing it
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["scenario", "exit"])]
-    pub(crate) print: Option<String>,
-    /// How many blocks behind the best tip a branch may fork off and stay live
-    #[arg(long, value_name = "BLOCKS")]
-    pub(crate) horizon: Option<u32>,
-    #[command(flatten)]
-    pub(crate) validation: ValidationArgs,
-    #[command(flatten)]
-    pub(crate) web: WebArgs,
-    #[command(flatten)]
-    pub(crate) grpc: GrpcArgs,
-    #[command(flatten)]
-    pub(crate) monitor: MonitorArgs,
-    #[command(flatten)]
-    pub(crate) log: NodeLogArgs,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let json = settings.json;
     match cli.command {
         Command::Run(args) => return run::run(&settings, args),
-        Command::Lab(args) => return lab::lab(&settings, args),
+        Command::Lab(args) => return lab::lab(&settings, *args),
         Command::Import(args) => return import::import(&settings, args),
         Command::Worlds(args) => show(&settings.source(args.connect)?.worlds()?, json)?,
         Command::Balance(args) => {

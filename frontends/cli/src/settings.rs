@@ -138,32 +138,44 @@ impl Settings {
         Ok(config)
     }
 
-    /// Where answers come from: the server that is named, or else the data directory.
-    pub(crate) fn source(&self, connect: ConnectArgs) -> Result<Box<dyn Source>, Failure> {
+    /// The server that is named, if one is rather than a data directory.
+    pub(crate) fn server(&self, connect: ConnectArgs) -> Result<Option<ServerAddress>, Failure> {
         let url = connect.connect.or_else(|| {
             // A directory on the command line weighs more than a server in the file.
             let file = self.file.connect.clone();
             file.filter(|_| self.chain.datadir.is_none())
         });
-        if let Some(url) = url {
-            if self.chain.datadir.is_some() {
-                return Err(Failure::usage(
-                    "--connect asks a server and --datadir a directory; leave one of them out",
-                ));
-            }
-            let address = ServerAddress {
-                url,
-                token: connect.token.or_else(|| self.file.token.clone()),
-                tls_ca: connect.tls_ca.or_else(|| self.file.tls_ca.clone()),
-            };
-            let server = Server::connect(&address, self.named_network()?)?;
-            return Ok(Box::new(server));
+        let Some(url) = url else {
+            return Ok(None);
+        };
+        if self.chain.datadir.is_some() {
+            return Err(Failure::usage(
+                "--connect asks a server and --datadir a directory; leave one of them out",
+            ));
         }
+        Ok(Some(ServerAddress {
+            url,
+            token: connect.token.or_else(|| self.file.token.clone()),
+            tls_ca: connect.tls_ca.or_else(|| self.file.tls_ca.clone()),
+        }))
+    }
+
+    /// The ledger of the data directory, for reading: also while a node is at work on it.
+    pub(crate) fn reader(&self) -> Result<Ledger, Failure> {
         let params = self.params(Network::Mainnet)?;
         let directory = self.datadir(params.network)?;
         let mut config = LedgerConfig::new(params, &directory);
         config.access = Access::Reader;
-        Ok(Box::new(Directory::new(Ledger::open(config)?)))
+        Ok(Ledger::open(config)?)
+    }
+
+    /// Where answers come from: the server that is named, or else the data directory.
+    pub(crate) fn source(&self, connect: ConnectArgs) -> Result<Box<dyn Source>, Failure> {
+        if let Some(address) = self.server(connect)? {
+            let server = Server::connect(&address, self.named_network()?)?;
+            return Ok(Box::new(server));
+        }
+        Ok(Box::new(Directory::new(self.reader()?)))
     }
 
     /// The gRPC options with what the file adds to them.

@@ -8,7 +8,7 @@ use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::Network;
 
 pub(crate) use directory::Directory;
-pub(crate) use server::{Server, ServerAddress};
+pub(crate) use server::{Server, ServerAddress, channel};
 
 use crate::at::At;
 use crate::failure::Failure;

@@ -146,6 +146,7 @@ pub(crate) fn header(info: &BlockInfo) -> v1::BlockHeader {
         reject_debug_message: info.reject_debug.clone().unwrap_or_default(),
         raw: bitcoin::consensus::serialize(header),
         first_seen_time: Some(time(info.first_seen)),
+        arrival: info.arrival,
     }
 }
 

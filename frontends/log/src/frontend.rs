@@ -12,7 +12,6 @@ use everett_node::{
     Task,
 };
 use everett_proto::v1::log_record::Body;
-use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use crate::config::LogConfig;
@@ -22,8 +21,6 @@ use crate::writer::{Files, run};
 
 /// The name under which the log follows events.
 const SUBSCRIBER: &str = "log";
-/// How often frontends are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait when the queue is full.
 const WHEN_FULL: Duration = Duration::from_millis(20);
 /// How long the last records have to get to the disk.
@@ -118,8 +115,8 @@ async fn follow(handle: &Handle, sink: &Sink) -> Result<(), FrontendError> {
         .subscribe(SUBSCRIBER, Policy::Lossless, Start::Stored)
         .await?;
     let mut health = Watched::default();
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut changes = handle.frontend_changes();
+    health.look(handle, sink)?;
     loop {
         tokio::select! {
             batch = events.next() => match batch {
@@ -148,7 +145,7 @@ async fn follow(handle: &Handle, sink: &Sink) -> Result<(), FrontendError> {
                 Err(StreamError::Call(CallError::ShuttingDown)) => break,
                 Err(error) => return Err(error.into()),
             },
-            _ = look.tick() => health.look(handle, sink)?,
+            Ok(()) = changes.changed() => health.look(handle, sink)?,
         }
     }
     // How the others stopped; this one stops last.

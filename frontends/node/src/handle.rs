@@ -39,6 +39,8 @@ struct Shared {
     shutdown: StopSignal,
     /// How all frontends fare, in the order in which they started.
     frontends: Mutex<Vec<Arc<Health>>>,
+    /// Told when one of them changes its state.
+    fared: watch::Sender<()>,
     meters: Meters,
 }
 
@@ -53,16 +55,17 @@ impl Handle {
                 phase: watch::Sender::new(Phase::Ready),
                 shutdown: StopSignal::new(),
                 frontends: Mutex::default(),
+                fared: watch::Sender::new(()),
                 meters: Meters::default(),
             }),
             stop: StopSignal::new(),
-            health: Arc::new(Health::new("node")),
+            health: Arc::new(Health::new("node", watch::Sender::new(()))),
         }
     }
 
     /// A handle on the same node with a stop signal and a health of its own.
     pub(crate) fn for_frontend(&self, name: &str) -> Handle {
-        let health = Arc::new(Health::new(name));
+        let health = Arc::new(Health::new(name, self.shared.fared.clone()));
         self.shared.frontends.lock().push(health.clone());
         Handle {
             shared: self.shared.clone(),
@@ -85,6 +88,12 @@ impl Handle {
         let frontends = self.shared.frontends.lock().clone();
         let look = |health: &Arc<Health>| health.look(&self.shared.ledger);
         frontends.iter().map(look).collect()
+    }
+
+    /// Is told whenever a frontend changes its state; [`Handle::frontends`] then says to which. Changes that follow
+    /// each other faster than the receiver looks are one.
+    pub fn frontend_changes(&self) -> watch::Receiver<()> {
+        self.shared.fared.subscribe()
     }
 
     /// The counts and times that frontends keep, for whoever shows them.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use everett_ledger::{Ledger, StoreError};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// How a frontend fares.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -67,6 +68,8 @@ pub(crate) struct Health {
     facts: Mutex<Facts>,
     /// For each stream of events the first one that is not done.
     streams: Mutex<Vec<Weak<AtomicU64>>>,
+    /// Told whenever this frontend's state changes, or another's of the node.
+    changed: watch::Sender<()>,
 }
 
 struct Facts {
@@ -77,7 +80,7 @@ struct Facts {
 }
 
 impl Health {
-    pub(crate) fn new(name: &str) -> Health {
+    pub(crate) fn new(name: &str, changed: watch::Sender<()>) -> Health {
         Health {
             name: name.to_owned(),
             facts: Mutex::new(Facts {
@@ -87,6 +90,7 @@ impl Health {
                 last_error: None,
             }),
             streams: Mutex::default(),
+            changed,
         }
     }
 
@@ -94,6 +98,7 @@ impl Health {
         let mut facts = self.facts.lock();
         facts.state = state;
         facts.since = SystemTime::now();
+        self.changed.send_replace(());
     }
 
     pub(crate) fn failed(&self, error: String) {

@@ -23,6 +23,8 @@ const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(5);
 /// Collects what a node is made of.
 pub struct NodeBuilder {
     config: NodeConfig,
+    /// A ledger that is open already.
+    ledger: Option<Ledger>,
     frontends: Vec<Arc<dyn Frontend>>,
 }
 
@@ -30,6 +32,12 @@ impl NodeBuilder {
     /// Adds a frontend; they start in the order in which they are added.
     pub fn frontend(mut self, frontend: impl Frontend) -> NodeBuilder {
         self.frontends.push(Arc::new(frontend));
+        self
+    }
+
+    /// Puts the node on a ledger that is open already, instead of opening the one of its settings.
+    pub fn on(mut self, ledger: Ledger) -> NodeBuilder {
+        self.ledger = Some(ledger);
         self
     }
 
@@ -43,9 +51,12 @@ impl NodeBuilder {
         let shape = NodeShape::from(&self.config);
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
         let opening = self.config.ledger;
-        let ledger = tokio::task::spawn_blocking(move || Ledger::open(opening))
-            .await
-            .map_err(|_| CallError::Panicked)??;
+        let ledger = match self.ledger {
+            Some(ledger) => ledger,
+            None => tokio::task::spawn_blocking(move || Ledger::open(opening))
+                .await
+                .map_err(|_| CallError::Panicked)??,
+        };
         let handle = Handle::new(ledger, &shape);
         let mut node = Node {
             running: Vec::with_capacity(self.frontends.len()),
@@ -97,6 +108,7 @@ impl Node {
     pub fn builder(config: NodeConfig) -> NodeBuilder {
         NodeBuilder {
             config,
+            ledger: None,
             frontends: Vec::new(),
         }
     }

@@ -34,7 +34,8 @@ fn chain(length: u32) -> BlockTree {
 fn extend(tree: &mut BlockTree, from: BlockId, length: u32, nonce: u32) -> BlockId {
     let mut tip = from;
     for _ in 0..length {
-        tip = tree.push(header(tree.node(tip).hash, nonce), Some(tip), 0);
+        let next = header(tree.node(tip).hash, nonce);
+        tip = tree.push(next.block_hash(), next, Some(tip), 0);
     }
     tip
 }

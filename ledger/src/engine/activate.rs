@@ -3,6 +3,7 @@
 
 use super::base::base_limit;
 use super::group::Group;
+use crate::chain_status::INVALIDATED_BY_HAND;
 use crate::delta::Delta;
 use crate::id::BlockId;
 use crate::rules::reject::Reject;
@@ -63,7 +64,7 @@ impl Group<'_> {
 
     /// Takes a block back by hand, with all that is built on it.
     pub(super) fn invalidate(&mut self, id: BlockId) -> Result<(), StoreError> {
-        let by_hand = Reject::consensus("invalidated by hand", "");
+        let by_hand = Reject::consensus(INVALIDATED_BY_HAND, "");
         self.condemn(id, Failure::ByHand, &by_hand)?;
         self.choose_best()
     }

@@ -93,6 +93,11 @@ impl<'g> Group<'g> {
         self.shared.clock.now()
     }
 
+    /// What `look` takes from what the tree knows of a block.
+    pub(super) fn look<R>(&self, id: BlockId, look: impl FnOnce(&Node) -> R) -> R {
+        look(self.shared.tree.read().node(id))
+    }
+
     /// A copy of what the tree knows of a block.
     pub(super) fn node(&self, id: BlockId) -> Node {
         self.shared.tree.read().node(id).clone()

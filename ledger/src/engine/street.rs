@@ -142,12 +142,12 @@ impl<'g> Group<'g> {
         };
         let id = match known {
             Some(id) => id,
-            None => match self.place_header(parent, &block.header) {
+            None => match self.place_header(parent, block.hash, &block.header) {
                 Ok(id) => id,
                 Err(reject) => return rejected(Some(self.node(parent).height + 1), reject),
             },
         };
-        let height = self.node(id).height;
+        let height = self.look(id, |node| node.height);
         let in_context = {
             let tree = self.shared.tree.read();
             let check = || check_block_in_context(block, &tree.chain(parent), &shared.params);
@@ -169,7 +169,7 @@ impl<'g> Group<'g> {
             node.tx_count = block.transactions.len() as u32;
         });
         self.index(id, block)?;
-        if self.node(parent).sequence == 0 {
+        if self.look(parent, |node| node.sequence) == 0 {
             // An ancestor's block is missing; this one is connected when that comes.
             return self.accepted(id);
         }
@@ -181,7 +181,7 @@ impl<'g> Group<'g> {
             return rejected(Some(height), reject);
         }
         let heaviest = self.connect_waiting_children(id)?;
-        if self.node(heaviest).chainwork > self.best.chainwork
+        if self.look(heaviest, |node| node.chainwork) > self.best.chainwork
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
         {
@@ -216,10 +216,11 @@ impl<'g> Group<'g> {
         let mut parents = VecDeque::from([id]);
         let mut heaviest = id;
         while let Some(parent) = parents.pop_front() {
-            if self.node(parent).chainwork > self.node(heaviest).chainwork {
+            if self.look(parent, |node| node.chainwork) > self.look(heaviest, |node| node.chainwork)
+            {
                 heaviest = parent;
             }
-            let mut children = self.node(parent).children().to_vec();
+            let mut children = self.look(parent, |node| node.children().to_vec());
             // Those stand in the order of their headers; what counts as first seen is the block.
             children.sort_by_key(|child| self.node(*child).position);
             for child in children {
@@ -290,7 +291,7 @@ impl<'g> Group<'g> {
         let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
             let debug = || format!("the parent {} is unknown", header.prev_blockhash);
             let missing = || Reject::parent_unknown(debug());
-            self.place_header(parent.ok_or_else(missing)?, header)
+            self.place_header(parent.ok_or_else(missing)?, hash, header)
         });
         if placed.is_ok() {
             self.join(hash)?;
@@ -299,7 +300,12 @@ impl<'g> Group<'g> {
     }
 
     /// Enters a header below `parent` if the rules for headers let it.
-    fn place_header(&mut self, parent: BlockId, header: &Header) -> Result<BlockId, Reject> {
+    fn place_header(
+        &mut self,
+        parent: BlockId,
+        hash: BlockHash,
+        header: &Header,
+    ) -> Result<BlockId, Reject> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
@@ -311,7 +317,7 @@ impl<'g> Group<'g> {
         }
         let now = self.shared.clock.now();
         check_header(header, &tree.chain(parent), &self.shared.params, now)?;
-        Ok(tree.push(*header, Some(parent), now))
+        Ok(tree.push(hash, *header, Some(parent), now))
     }
 
     /// Checks a block against its parent's world and, if it holds, gives it a world of its own.
@@ -320,7 +326,7 @@ impl<'g> Group<'g> {
         id: BlockId,
         block: &DecodedBlock,
     ) -> Result<Result<(), Reject>, StoreError> {
-        let parent = self.node(id).parent.unwrap_or(BlockId::GENESIS);
+        let parent = self.look(id, |node| node.parent.unwrap_or(BlockId::GENESIS));
         let path = self.path_to(parent);
         let connected = {
             let tree = self.shared.tree.read();
@@ -376,7 +382,7 @@ impl<'g> Group<'g> {
     fn path_to(&self, id: BlockId) -> Path {
         match self.world(id) {
             Some(world) => world.path.clone(),
-            None => self.best.path.truncated(self.node(id).height),
+            None => self.best.path.truncated(self.look(id, |node| node.height)),
         }
     }
 

@@ -7,7 +7,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::script::Builder;
 
 use super::chain::{Chain, median_time_past};
-use super::header::check_proof_of_work;
+use super::header::check_hash;
 use super::merkle::merkle_root;
 use super::reject::Reject;
 use super::script_check::ScriptCheck;
@@ -39,7 +39,7 @@ pub fn check_block(
     params: &Params,
     scripts: &dyn ScriptCheck,
 ) -> Result<(), Reject> {
-    check_proof_of_work(&block.header, params)?;
+    check_hash(&block.hash, &block.header, params)?;
     signet::check_solution(block, params, scripts)?;
     check_merkle_root(block)?;
 

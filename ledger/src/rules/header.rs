@@ -1,6 +1,7 @@
 //! Owns the rules for headers: proof of work by themselves, the rest against their parent's chain.
 //! Promises Bitcoin Core's order of checks. Refuses to look at a clock: the caller says what time it is.
 
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
 use super::chain::{Chain, median_time_past};
@@ -19,7 +20,12 @@ pub const MAX_TIMEWARP: u32 = 600;
 
 /// Checks that the header's hash meets the target that it claims: `high-hash`.
 pub fn check_proof_of_work(header: &Header, params: &Params) -> Result<(), Reject> {
-    match is_met(&header.block_hash(), header.bits.to_consensus(), params) {
+    check_hash(&header.block_hash(), header, params)
+}
+
+/// The same, for a header whose hash is known.
+pub(super) fn check_hash(hash: &BlockHash, header: &Header, params: &Params) -> Result<(), Reject> {
+    match is_met(hash, header.bits.to_consensus(), params) {
         true => Ok(()),
         false => Err(Reject::header("high-hash", "proof of work failed")),
     }

@@ -23,7 +23,7 @@ fn grown(picks: &[u16]) -> BlockTree {
         let back = u32::from(pick % 5).min(length - 1);
         let parent = BlockId(length - 1 - back);
         let header = header(tree.node(parent).hash, length);
-        tree.push(header, Some(parent), 0);
+        tree.push(header.block_hash(), header, Some(parent), 0);
     }
     tree.publish();
     tree

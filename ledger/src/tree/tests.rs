@@ -27,7 +27,7 @@ fn header(parent: BlockHash, nonce: u32) -> Header {
 fn push(tree: &mut BlockTree, parent: BlockId) -> BlockId {
     let nonce = tree.nodes.length as u32;
     let header = header(tree.node(parent).hash, nonce);
-    tree.push(header, Some(parent), u64::from(nonce))
+    tree.push(header.block_hash(), header, Some(parent), u64::from(nonce))
 }
 
 /// A tree whose blocks hang below those that `picks` says, mostly near the end.
@@ -183,7 +183,7 @@ proptest! {
                     let parent = BlockId(u32::from(pick) % tree.nodes.length as u32);
                     // Headers differ also when an earlier one was rolled back.
                     let below = header(tree.node(parent).hash, 1000 + number as u32);
-                    touched.insert(tree.push(below, Some(parent), 5));
+                    touched.insert(tree.push(below.block_hash(), below, Some(parent), 5));
                 }
                 Step::Update(pick) => {
                     let id = BlockId(u32::from(pick) % tree.nodes.length as u32);

@@ -18,6 +18,10 @@ use crate::expect::Expect;
 use crate::paying::Payments;
 use crate::picture::Picture;
 use crate::random::Random;
+use crate::recording::{
+    Head, RecordingError, RecordingReader, RecordingWriter, Replay, ReplayError, Replayed,
+    record_ledger,
+};
 
 /// A ledger in memory, and the means to make history on it. The methods that do so stand with what they make:
 /// blocks ([`Lab::mine`], [`Lab::grow`], …), payments ([`Lab::pay`], …), branches ([`Lab::fork`], [`Lab::reorg`]).
@@ -64,6 +68,11 @@ impl Lab {
     /// To choose more than the seed.
     pub fn builder() -> LabBuilder {
         LabBuilder::new()
+    }
+
+    /// A lab on a regtest ledger that is open already, such as a running node's. The machine's clock tells block times.
+    pub fn around(ledger: Ledger, seed: u64) -> Lab {
+        Lab::on(ledger, seed, 1, true)
     }
 
     pub(crate) fn on(ledger: Ledger, seed: u64, spacing: u32, live: bool) -> Lab {
@@ -183,6 +192,42 @@ impl Lab {
     /// The step that cannot be done; what came before it has happened.
     pub fn play(&self, scenario: &Scenario) -> Result<Played, everett_scenario::PlayError> {
         scenario.play(&self.ledger)
+    }
+
+    /// Records all blocks of the lab into a new file, in the order in which they came; how many entries there are. See
+    /// [`recording`](crate::recording).
+    ///
+    /// # Errors
+    ///
+    /// [`RecordingError`], also where there is a file already.
+    pub fn record(&self, path: impl AsRef<Path>) -> Result<u64, RecordingError> {
+        let head = Head::new(
+            self.ledger.params(),
+            format!("a lab with seed {}", self.seed),
+        );
+        let mut writer = RecordingWriter::create(path, &head)?;
+        record_ledger(&self.ledger, 1, &mut writer, &mut |_, _| ())?;
+        let entries = writer.entries();
+        writer.finish()?;
+        Ok(entries)
+    }
+
+    /// Replays a recording in this lab, at full speed; [`Replay`] does it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`].
+    pub fn replay(&self, path: impl AsRef<Path>) -> Result<Replayed, ReplayError> {
+        self.replaying().run(RecordingReader::open(path)?)
+    }
+
+    /// A replay on this lab, with its clock, for which pace and watch may still be chosen.
+    pub fn replaying(&self) -> Replay<'_> {
+        let replay = Replay::new(&self.ledger);
+        match self.live {
+            true => replay,
+            false => replay.moving(self.ledger.clock()),
+        }
     }
 
     /// What is expected of the world at a block; see [`Expect`].

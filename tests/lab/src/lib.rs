@@ -30,6 +30,7 @@
 mod at;
 mod branch;
 mod builder;
+pub mod chaos;
 mod error;
 mod expect;
 mod lab;
@@ -37,10 +38,15 @@ mod mining;
 mod paying;
 mod picture;
 pub mod random;
+pub mod recording;
+mod server;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 
 pub use at::At;
 pub use branch::{Branch, Reorg};
 pub use builder::LabBuilder;
+pub use chaos::Chaos;
 pub use error::LabError;
 pub use everett_scenario::{
     AddressKind, MineError, Party, PlayError, Played, PlayedWorld, Scenario, ScenarioError,
@@ -52,3 +58,4 @@ pub use mining::MAX_BLOCKS_A_COMMIT;
 pub use paying::FEE;
 pub use picture::Picture;
 pub use random::Random;
+pub use server::{LabServer, ServeError};

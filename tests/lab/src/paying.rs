@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bitcoin::{Amount, Transaction, TxOut, Txid};
-use everett_ledger::World;
+use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
+use everett_ledger::{COINBASE_MATURITY, Coin, ReadError, World};
 use everett_scenario::Party;
 use everett_scenario::purse::{self, Coins, PurseError};
 
@@ -69,24 +69,38 @@ impl Payments {
     fn possible(&self, world: &World) -> Result<Vec<Transaction>, LabError> {
         let mut possible: Vec<Transaction> = Vec::new();
         for transaction in &self.pending {
-            let mut there = true;
-            for input in &transaction.input {
-                let wanted = input.previous_output;
-                let spent = possible.iter().flat_map(|earlier| &earlier.input);
-                let made = possible
-                    .iter()
-                    .any(|earlier| earlier.compute_txid() == wanted.txid);
-                there &= spent
-                    .into_iter()
-                    .all(|spent| spent.previous_output != wanted)
-                    && (made || world.coin(&wanted)?.is_some());
-            }
-            if there {
+            if fits(world, &possible, transaction)? {
                 possible.push(transaction.clone());
             }
         }
         Ok(possible)
     }
+}
+
+/// Whether all that a transaction spends can be spent in the block after `world`, behind `earlier` ones of that block.
+pub(crate) fn fits(
+    world: &World,
+    earlier: &[Transaction],
+    transaction: &Transaction,
+) -> Result<bool, ReadError> {
+    let made = |wanted: &OutPoint| {
+        let of = |other: &&Transaction| other.compute_txid() == wanted.txid;
+        let other = earlier.iter().find(of);
+        other.is_some_and(|other| (wanted.vout as usize) < other.output.len())
+    };
+    for input in &transaction.input {
+        let wanted = input.previous_output;
+        let mut spent = earlier.iter().flat_map(|other| &other.input);
+        if spent.any(|other| other.previous_output == wanted) {
+            return Ok(false);
+        }
+        let mature =
+            |coin: Coin| !coin.coinbase || coin.height + COINBASE_MATURITY <= world.height() + 1;
+        if !made(&wanted) && !world.coin(&wanted)?.is_some_and(mature) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Lab {

@@ -13,7 +13,7 @@ use everett_node::NodeBuilder;
 
 use super::monitor::{Attached, Monitor};
 use super::run::{GrpcServer, WebServer, url};
-use crate::args::{GrpcArgs, MetricsArgs, MonitorArgs, NodeLogArgs, WebArgs};
+use crate::args::FaceArgs;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -24,15 +24,6 @@ pub(super) struct Faces {
     web: Option<WebServer>,
     monitor: Monitor,
     metrics: Option<Metrics>,
-}
-
-/// The options of all faces.
-pub(super) struct FaceArgs {
-    pub(super) grpc: GrpcArgs,
-    pub(super) web: WebArgs,
-    pub(super) monitor: MonitorArgs,
-    pub(super) log: NodeLogArgs,
-    pub(super) metrics: MetricsArgs,
 }
 
 /// The faces of a node, to be asked where they are.

@@ -2,6 +2,9 @@
 //! Promises a fresh chain in a temporary directory unless one is named; refuses mainnet, and to
 //! serve a history whose expectations do not hold.
 
+mod chaos;
+mod record;
+mod replay;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -15,9 +18,9 @@ use everett_proto::v1::ErrorReason;
 use tempfile::TempDir;
 
 use self::show::LabView;
-use super::faces::{FaceArgs, Faces, Told};
+use super::faces::{Faces, Told};
 use super::run::runtime;
-use crate::args::LabArgs;
+use crate::args::lab::{LabArgs, LabCommand};
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
@@ -27,6 +30,12 @@ const DEFAULT_SCENARIO: &str = "double-spend";
 
 /// Runs the command.
 pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        Some(LabCommand::Record(args)) => return record::record(settings, args),
+        Some(LabCommand::Replay(args)) => return replay::replay(settings, *args),
+        None if args.chaos => return chaos::chaos(settings, args),
+        None => {}
+    }
     if let Some(name) = &args.print {
         return match shipped(name) {
             Some(text) => write(text).map(|()| ExitCode::SUCCESS),
@@ -59,17 +68,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         show(&view(played, Told::default()), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
-    let faces = Faces::new(
-        settings,
-        FaceArgs {
-            grpc: args.grpc,
-            web: args.web,
-            monitor: args.monitor,
-            log: args.log,
-            metrics: args.metrics,
-        },
-        place.path(),
-    )?;
+    let faces = Faces::new(settings, args.faces, place.path())?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();

@@ -12,7 +12,7 @@ use everett_web::{Login, Web, WebConfig};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::faces::{FaceArgs, Faces};
+use super::faces::Faces;
 use crate::args::{GrpcArgs, RunArgs, WebArgs};
 use crate::failure::Failure;
 use crate::output::write;
@@ -27,17 +27,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
-    let faces = Faces::new(
-        settings,
-        FaceArgs {
-            grpc: args.grpc,
-            web: args.web,
-            monitor: args.monitor,
-            log: args.log,
-            metrics: args.metrics,
-        },
-        &directory,
-    )?;
+    let faces = Faces::new(settings, args.faces, &directory)?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();

@@ -96,23 +96,7 @@ impl Server {
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         });
-        let endpoint = endpoint(address)?;
-        let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
-            let mut why = error.to_string();
-            let mut below = std::error::Error::source(&error);
-            while let Some(error) = below {
-                why = error.to_string();
-                below = error.source();
-            }
-            Failure::named(
-                "UNREACHABLE",
-                format!(
-                    "no server at {}: {why}; start one with `everett run`, or name a data \
-                     directory with --datadir instead",
-                    address.url
-                ),
-            )
-        })?;
+        let channel = runtime.block_on(channel(address))?;
         Ok(Server {
             runtime,
             wire: InterceptedService::new(channel, Token(token.transpose()?)),
@@ -400,6 +384,26 @@ impl Source for Server {
         TransactionView::decode(place, &found.raw, network)
             .ok_or_else(|| undecodable(&self.url, "transaction"))
     }
+}
+
+/// Connects to a server.
+pub(crate) async fn channel(address: &ServerAddress) -> Result<Channel, Failure> {
+    endpoint(address)?.connect().await.map_err(|error| {
+        let mut why = error.to_string();
+        let mut below = std::error::Error::source(&error);
+        while let Some(error) = below {
+            why = error.to_string();
+            below = error.source();
+        }
+        Failure::named(
+            "UNREACHABLE",
+            format!(
+                "no server at {}: {why}; start one with `everett run`, or name a data \
+                 directory with --datadir instead",
+                address.url
+            ),
+        )
+    })
 }
 
 fn endpoint(address: &ServerAddress) -> Result<Endpoint, Failure> {

@@ -36,6 +36,7 @@ fn key(number: usize, below: Option<usize>, height: u32) -> KeyBlock {
             reject_reason: None,
             reject_debug: None,
             next_hash: None,
+            arrival: Some(u64::from(height)),
         },
         below,
         tip: false,

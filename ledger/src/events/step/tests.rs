@@ -18,7 +18,7 @@ fn grow(tree: &mut BlockTree, mut parent: BlockId, count: u32, nonce: u32) -> Bl
             bits: CompactTarget::from_consensus(0x207f_ffff),
             nonce,
         };
-        parent = tree.push(header, Some(parent), 0);
+        parent = tree.push(header.block_hash(), header, Some(parent), 0);
     }
     parent
 }

@@ -115,6 +115,7 @@ fn a_solution_is_judged_after_the_work_and_before_the_merkle_root() {
     assert_eq!(judge(&block, &refuses), "bad-signet-blksig");
     assert_eq!(judge(&block, &SeamSpy::default()), "bad-txnmrklroot");
     block.header.nonce += 1;
+    block.hash = block.header.block_hash();
     assert_eq!(judge(&block, &refuses), "high-hash");
 }
 

@@ -4,3 +4,6 @@ mod expecting;
 mod forking;
 mod making;
 mod paying;
+mod recording;
+mod serving;
+mod strategy;
