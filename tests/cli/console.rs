@@ -1,12 +1,15 @@
 //! `everett console`: sessions with a running node, and with a data directory that no node has.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -344,7 +347,7 @@ fn ctrl_c_stops_a_script() {
         .unwrap()
         .read_exact(&mut begun)
         .unwrap();
-    let sent = std::process::Command::new("kill")
+    let sent = Command::new("kill")
         .args(["-s", "INT", &client.id().to_string()])
         .status();
     assert!(sent.unwrap().success());
@@ -470,62 +473,83 @@ fn the_prompt_on_a_terminal_completes_remembers_and_leaves() {
     let path = directory.path();
     let _node = Serving::run(path, &[]);
     let history = path.join("history");
-    let binary = env!("CARGO_BIN_EXE_everett");
-    let line = format!(
-        "{binary} console --network regtest --datadir {} --history {}",
-        path.display(),
-        history.display()
-    );
-    let spawned = std::process::Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let Ok(mut terminal) = spawned else {
-        println!("skipped: there is no `script` (util-linux) to make a terminal with");
+    let Some(mut terminal) = Terminal::new(&[
+        "console".as_ref(),
+        "--network=regtest".as_ref(),
+        "--datadir".as_ref(),
+        path.as_os_str(),
+        "--history".as_ref(),
+        history.as_os_str(),
+    ]) else {
+        println!("skipped: there is no `setsid` (util-linux) to run something on a terminal with");
         return;
     };
-    let mut keys = terminal.stdin.take().unwrap();
-    let mut screen = Screen(terminal.stdout.take().unwrap(), String::new());
-    screen.until("everett> ");
+    terminal.until("everett> ");
     // A tab completes, a line that is open goes on, Ctrl-C stops what runs.
-    keys.write_all(b"bes\t).height + 42\r").unwrap();
-    screen.until("42");
-    screen.until("everett> ");
-    keys.write_all(b"for i in 0..1 {\r").unwrap();
-    keys.write_all(b"print(\"in \" + \"it\") }\r").unwrap();
-    screen.until("in it");
-    screen.until("everett> ");
-    keys.write_all(b"print(\"be\" + \"gun\"); loop {}\r")
-        .unwrap();
-    screen.until("begun");
-    keys.write_all(&[3]).unwrap();
-    screen.until("it was cancelled");
-    screen.until("everett> ");
-    keys.write_all(b"peers()\r").unwrap();
-    screen.until("no network frontend");
-    screen.until("everett> ");
+    terminal.keys(b"bes\t).height + 40 + 2\r");
+    terminal.until("42");
+    terminal.until("everett> ");
+    terminal.keys(b"for i in 0..1 {\r");
+    terminal.keys(b"print(\"in \" + \"it\") }\r");
+    terminal.until("in it");
+    terminal.until("everett> ");
+    terminal.keys(b"print(\"be\" + \"gun\"); loop {}\r");
+    terminal.until("begun");
+    terminal.keys(&[3]);
+    terminal.until("it was cancelled");
+    terminal.until("everett> ");
+    terminal.keys(b"peers()\r");
+    terminal.until("no network frontend");
+    terminal.until("everett> ");
     // Ctrl-D leaves.
-    keys.write_all(&[4]).unwrap();
-    let rest = screen.rest();
-    let status = terminal.wait().unwrap();
-    assert!(status.success(), "{status}: {rest:?}");
+    terminal.keys(&[4]);
+    let status = terminal.process.wait().unwrap();
+    assert!(status.success(), "{status}: {:?}", terminal.shown);
     let kept = std::fs::read_to_string(&history).unwrap();
-    assert!(kept.contains("best().height + 42"), "{kept}");
+    assert!(kept.contains("best().height + 40 + 2"), "{kept}");
     let mode = std::fs::metadata(&history).unwrap().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
 
-/// What a terminal shows.
-struct Screen(std::process::ChildStdout, String);
+/// A process on a terminal of its own.
+struct Terminal {
+    process: Child,
+    /// Our end.
+    screen: File,
+    /// What it shows that was not waited for yet.
+    shown: String,
+}
 
-impl Screen {
-    /// What it shows until it is gone.
-    fn rest(mut self) -> String {
-        let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes).unwrap();
-        self.1 + &String::from_utf8_lossy(&bytes)
+impl Terminal {
+    /// Runs Everett on one; `None` where there is no program to make it a process's own.
+    fn new(arguments: &[&OsStr]) -> Option<Terminal> {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let screen = openpt(flags).unwrap();
+        grantpt(&screen).unwrap();
+        unlockpt(&screen).unwrap();
+        let name = ptsname(&screen, Vec::new()).unwrap();
+        let end = || {
+            let mut options = File::options();
+            options.read(true).write(true);
+            options.open(name.to_str().unwrap()).unwrap()
+        };
+        let spawned = Command::new("setsid")
+            .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_everett")])
+            .args(arguments)
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn();
+        Some(Terminal {
+            process: spawned.ok()?,
+            screen: File::from(screen),
+            shown: String::new(),
+        })
+    }
+
+    fn keys(&mut self, keys: &[u8]) {
+        self.screen.write_all(keys).unwrap();
     }
 
     /// Reads until it shows this, and forgets what came before.
@@ -533,14 +557,19 @@ impl Screen {
         let started = Instant::now();
         let mut bytes = [0; 4096];
         loop {
-            if let Some(place) = self.1.find(wanted) {
-                self.1.drain(..place + wanted.len());
+            if let Some(place) = self.shown.find(wanted) {
+                self.shown.drain(..place + wanted.len());
                 return;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "{:?}", self.1);
-            let read = self.0.read(&mut bytes).unwrap();
-            assert!(read > 0, "no {wanted:?} in {:?}", self.1);
-            self.1.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                self.shown
+            );
+            let read = self.screen.read(&mut bytes);
+            let read =
+                read.unwrap_or_else(|error| panic!("no {wanted:?} in {:?}: {error}", self.shown));
+            self.shown += &String::from_utf8_lossy(&bytes[..read]);
         }
     }
 }

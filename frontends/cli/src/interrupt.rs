@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use everett_node::Interrupts;
 use tokio::runtime::Runtime;
 
 /// What the process ends with when it is interrupted twice: 128 and SIGINT's number.
@@ -13,32 +14,15 @@ const INTERRUPTED: i32 = 130;
 pub(crate) fn flag(runtime: &Runtime) -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = flag.clone();
+    let _inside = runtime.enter();
+    let mut interrupts = Interrupts::listen();
     runtime.spawn(async move {
-        let mut terminate = terminate();
         loop {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                () = recv(&mut terminate) => {}
-            }
+            interrupts.next().await;
             if set.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
         }
     });
     flag
-}
-
-type Terminate = Option<tokio::signal::unix::Signal>;
-
-fn terminate() -> Terminate {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()
-}
-
-async fn recv(terminate: &mut Terminate) {
-    match terminate {
-        Some(signal) => {
-            signal.recv().await;
-        }
-        None => std::future::pending().await,
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use everett_ledger::Ledger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split};
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::connection::{Times, serve};
 use crate::limits::{DEFAULT_MAX_TIME, DEFAULT_TIME};
@@ -132,8 +132,8 @@ impl Client {
         &self.hello
     }
 
-    /// Runs a script to its end. What it prints and comes to goes to `show`, a text at a time; each notice of
-    /// `interrupts` asks the console to stop it.
+    /// Runs a script to its end. What it prints and comes to goes to `show`, a text at a time; each change of
+    /// `interrupts`, also one from before, asks the console to stop it.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl Client {
     pub async fn run<F>(
         &mut self,
         script: Script<'_>,
-        interrupts: &Notify,
+        interrupts: &mut watch::Receiver<u64>,
         mut show: F,
     ) -> Result<Outcome, RunError>
     where
@@ -165,7 +165,7 @@ impl Client {
                 loop {
                     tokio::select! {
                         reply = &mut next => break reply?,
-                        () = interrupts.notified() => {
+                        Ok(()) = interrupts.changed() => {
                             write(&mut self.output, &Request::Cancel { id }).await?;
                         }
                     }

@@ -15,7 +15,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use self::helper::Words;
 use crate::client::{Client, Outcome, RunError, Said, Script};
@@ -46,7 +46,7 @@ pub enum PromptError {
     Run(#[from] RunError),
 }
 
-/// Reads, runs and shows until the user leaves. `interrupts` is told of each Ctrl-C while a script runs.
+/// Reads, runs and shows until the user leaves. `interrupts` counts each Ctrl-C while a script runs.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ pub enum PromptError {
 pub fn run(
     runtime: &Runtime,
     client: &mut Client,
-    interrupts: &Notify,
+    interrupts: &mut watch::Receiver<u64>,
     options: &PromptOptions,
 ) -> Result<(), PromptError> {
     let config = Config::builder()
@@ -93,6 +93,8 @@ pub fn run(
             lines: true,
             time: options.time,
         };
+        // What came too late for the script before is not for this one.
+        interrupts.mark_unchanged();
         let outcome = runtime.block_on(client.run(script, interrupts, |said| {
             let (Said::Printed(text) | Said::Value(text)) = said;
             writeln!(io::stdout().lock(), "{text}")

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use everett_console::limits::MAX_SCRIPT_BYTES;
 use everett_console::prompt::{self, PromptError, PromptOptions};
@@ -14,7 +13,8 @@ use everett_ledger::{Access, Ledger, LedgerConfig, Network};
 use everett_node::NodeError;
 use everett_proto::v1::ErrorReason;
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::run::runtime;
 use crate::args::{ConsoleArgs, ValidationArgs};
@@ -36,7 +36,7 @@ pub(super) fn console(settings: &Settings, args: ConsoleArgs) -> Result<ExitCode
         ));
     }
     let quiet = settings.json || place.attached;
-    let interrupts = interrupts(&runtime, matches!(work, Work::Prompt));
+    let mut interrupts = interrupts(&runtime, matches!(work, Work::Prompt))?;
     let texts = match work {
         Work::Prompt => {
             println!("{}", prompt::greeting(client.hello(), &place.text));
@@ -45,7 +45,7 @@ pub(super) fn console(settings: &Settings, args: ConsoleArgs) -> Result<ExitCode
                 json: settings.json,
                 time: args.timeout,
             };
-            prompt::run(&runtime, &mut client, &interrupts, &options)?;
+            prompt::run(&runtime, &mut client, &mut interrupts, &options)?;
             return Ok(ExitCode::SUCCESS);
         }
         Work::Texts(texts) => texts,
@@ -61,7 +61,7 @@ pub(super) fn console(settings: &Settings, args: ConsoleArgs) -> Result<ExitCode
             time: args.timeout,
         };
         let ran =
-            runtime.block_on(client.run(script, &interrupts, |said| say(said, settings.json)));
+            runtime.block_on(client.run(script, &mut interrupts, |said| say(said, settings.json)));
         match ran {
             Ok(Outcome::Done(_)) => {}
             Ok(Outcome::Failed(error)) => {
@@ -233,21 +233,21 @@ fn check_network(settings: &Settings, client: &Client) -> Result<(), Failure> {
     }
 }
 
-/// Told of each Ctrl-C. Without a prompt the second one ends the process.
-fn interrupts(runtime: &Runtime, prompt: bool) -> Arc<Notify> {
-    let notify = Arc::new(Notify::new());
-    let told = notify.clone();
+/// Counts each Ctrl-C from now on. Without a prompt the second one ends the process.
+fn interrupts(runtime: &Runtime, prompt: bool) -> Result<watch::Receiver<u64>, Failure> {
+    let (count, counted) = watch::channel(0);
+    let _inside = runtime.enter();
+    let mut signal = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::new(ErrorReason::Internal, format!("Ctrl-C: {error}")))?;
     runtime.spawn(async move {
-        let mut before = false;
-        while tokio::signal::ctrl_c().await.is_ok() {
-            if before && !prompt {
+        while signal.recv().await.is_some() {
+            if *count.borrow() > 0 && !prompt {
                 std::process::exit(INTERRUPTED);
             }
-            before = true;
-            told.notify_waiters();
+            count.send_modify(|count| *count += 1);
         }
     });
-    notify
+    Ok(counted)
 }
 
 /// With `--json` standard output is for values.

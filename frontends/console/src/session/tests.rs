@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use everett_lab::scenario::{Played, SHIPPED, Scenario};
 use everett_ledger::{Ledger, LedgerConfig, Network, Params};
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::client::{Client, Outcome, Said, Script};
 use crate::protocol::ScriptError;
@@ -37,8 +37,8 @@ impl Bench {
 
     async fn run(&mut self, script: Script<'_>) -> Result<String, ScriptError> {
         let mut said = String::new();
-        let interrupts = Notify::new();
-        let outcome = self.client.run(script, &interrupts, |what| {
+        let (_never, mut interrupts) = watch::channel(0);
+        let outcome = self.client.run(script, &mut interrupts, |what| {
             let (Said::Printed(text) | Said::Value(text)) = what;
             said.push_str(text);
             said.push('\n');
@@ -344,16 +344,16 @@ async fn a_script_that_loops_for_ever_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_is_stopped_by_its_client() {
     let mut bench = Bench::new(false).await;
-    let interrupts = Notify::new();
+    let (interrupt, mut interrupts) = watch::channel(0);
     let script = Script {
         text: "print(\"begun\"); loop {}",
         ..Script::default()
     };
-    let outcome = bench.client.run(script, &interrupts, |_| Ok(()));
+    let outcome = bench.client.run(script, &mut interrupts, |_| Ok(()));
     let interrupt = async {
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            interrupts.notify_waiters();
+            interrupt.send_replace(1);
         }
     };
     let outcome = tokio::select! { outcome = outcome => outcome, () = interrupt => unreachable!() };
