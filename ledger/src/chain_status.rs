@@ -8,7 +8,8 @@ use crate::tree::{Node, Progress};
 pub const INVALIDATED_BY_HAND: &str = "invalidated by hand";
 
 /// How far a block was validated and whether the best chain holds it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Ordered by how much speaks for a block.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ChainStatus {
     /// On the best chain.
     Active,

@@ -140,21 +140,9 @@ impl Ledger {
     /// Coins and balances that differ between two worlds.
     pub fn diff(&self, a: &World, b: &World) -> Result<Diff, CompareError> {
         let comparison = self.compare(a, b);
-        let of_a = Branch::since(a, comparison.fork_height)?;
-        let of_b = Branch::since(b, comparison.fork_height)?;
-        let mut coins: BTreeMap<OutPoint, [Option<Coin>; 2]> = BTreeMap::new();
-        for (side, mine, theirs) in [(0, &of_a, &of_b), (1, &of_b, &of_a)] {
-            for (outpoint, coin) in &mine.created {
-                coins.entry(*outpoint).or_default()[side] = Some(coin.clone());
-            }
-            // What the other branch spent of the common past and this one did not is still here.
-            for (outpoint, coin) in &theirs.spent {
-                if !mine.spent.contains_key(outpoint) {
-                    coins.entry(*outpoint).or_default()[side] = Some(coin.clone());
-                }
-            }
-        }
-        coins.retain(|_, [a, b]| a != b);
+        let of_a = Branch::of(deltas_since(a, comparison.fork_height)?);
+        let of_b = Branch::of(deltas_since(b, comparison.fork_height)?);
+        let coins = differing(&of_a, &of_b);
         let balances = balance_changes(a, b, coins.values())?;
         let coins = coins
             .into_iter()
@@ -219,7 +207,7 @@ impl Ledger {
         Ok(branches)
     }
 
-    fn decoded(&self, hash: &BlockHash) -> Result<DecodedBlock, BlockError> {
+    pub(crate) fn decoded(&self, hash: &BlockHash) -> Result<DecodedBlock, BlockError> {
         let bytes = self.block_bytes(hash)?;
         decode_block(&bytes)
             .map(|(block, _)| block)
@@ -318,7 +306,7 @@ pub(crate) fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> Conf
 
 /// What a branch did since the fork, netted out.
 #[derive(Default)]
-struct Branch {
+pub(crate) struct Branch {
     /// Coins of the common past that it spent.
     spent: HashMap<OutPoint, Coin>,
     /// Coins that it made and still has.
@@ -326,9 +314,10 @@ struct Branch {
 }
 
 impl Branch {
-    fn since(world: &World, fork_height: u32) -> Result<Branch, CompareError> {
+    /// What these deltas did, lowest first.
+    pub(crate) fn of(deltas: impl IntoIterator<Item = Delta>) -> Branch {
         let mut branch = Branch::default();
-        for delta in deltas_since(world, fork_height)? {
+        for delta in deltas {
             for (outpoint, coin) in delta.spent {
                 if branch.created.remove(&outpoint).is_none() {
                     branch.spent.insert(outpoint, coin);
@@ -336,8 +325,26 @@ impl Branch {
             }
             branch.created.extend(delta.created);
         }
-        Ok(branch)
+        branch
     }
+}
+
+/// The coins that two branches have otherwise, each as the one and the other has it.
+pub(crate) fn differing(a: &Branch, b: &Branch) -> BTreeMap<OutPoint, [Option<Coin>; 2]> {
+    let mut coins: BTreeMap<OutPoint, [Option<Coin>; 2]> = BTreeMap::new();
+    for (side, mine, theirs) in [(0, a, b), (1, b, a)] {
+        for (outpoint, coin) in &mine.created {
+            coins.entry(*outpoint).or_default()[side] = Some(coin.clone());
+        }
+        // What the other branch spent of the common past and this one did not is still here.
+        for (outpoint, coin) in &theirs.spent {
+            if !mine.spent.contains_key(outpoint) {
+                coins.entry(*outpoint).or_default()[side] = Some(coin.clone());
+            }
+        }
+    }
+    coins.retain(|_, [a, b]| a != b);
+    coins
 }
 
 /// The deltas of a world's blocks above the fork, lowest first.

@@ -166,15 +166,15 @@ pub enum TransactionError {
         /// Where it was looked for.
         block: BlockHash,
     },
-    /// The transaction index is complete and has it in no block of the world's chain.
-    #[error("transaction {txid} is not confirmed at {world}{}", elsewhere_text(.elsewhere))]
+    /// No block of the world's chain holds it.
+    #[error("transaction {txid} is not confirmed at {world}{}", elsewhere_text(.elsewhere.as_deref()))]
     NotInWorld {
         /// What was asked for.
         txid: Txid,
         /// The world it was looked for in.
         world: BlockHash,
-        /// Blocks of other branches that hold it.
-        elsewhere: Vec<BlockHash>,
+        /// Blocks of other branches that hold it; `None` without a transaction index.
+        elsewhere: Option<Vec<BlockHash>>,
     },
     /// Without an index only transactions with an unspent output and those of recent blocks can be found.
     #[error(
@@ -198,11 +198,12 @@ pub enum TransactionError {
 }
 
 /// Names the other blocks, as far as a message has room for them.
-fn elsewhere_text(blocks: &[BlockHash]) -> String {
+fn elsewhere_text(blocks: Option<&[BlockHash]>) -> String {
     match blocks {
-        [] => ", nor in any block here".to_owned(),
-        [block] => format!("; block {block} of another branch holds it"),
-        [block, others @ ..] => {
+        None => String::new(),
+        Some([]) => ", nor in any block here".to_owned(),
+        Some([block]) => format!("; block {block} of another branch holds it"),
+        Some([block, others @ ..]) => {
             let others = others.len();
             format!("; block {block} of another branch holds it, and {others} more")
         }

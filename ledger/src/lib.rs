@@ -14,6 +14,7 @@
 
 mod assumed;
 mod chain_status;
+mod changes;
 mod clock;
 pub mod coin;
 pub mod compare;
@@ -41,12 +42,15 @@ mod submission;
 mod transaction;
 mod tree;
 mod turns;
+mod tx_conflicts;
 mod tx_index;
 mod urgency;
 mod verifier;
+mod whereabouts;
 mod world;
 
 pub use chain_status::{ChainStatus, INVALIDATED_BY_HAND};
+pub use changes::ScriptChange;
 pub use clock::Clock;
 pub use coin::{Coin, ScriptPubKey};
 pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
@@ -70,4 +74,5 @@ pub use submission::{Outcome, Submitted};
 pub use transaction::FoundTransaction;
 pub use tx_index::{TransactionPlace, TxIndexProgress};
 pub use verifier::{MAX_SCRIPT_THREADS, ScriptVerifier, ThreadsError};
+pub use whereabouts::{Held, MAX_PLACE_WORLDS, MAX_PLACES, MAX_TRANSACTION_CONFLICTS, Whereabouts};
 pub use world::{Balance, COINBASE_MATURITY, World};

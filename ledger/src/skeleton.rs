@@ -8,13 +8,13 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bitcoin::BlockHash;
 
 use crate::id::BlockId;
 use crate::ledger::{BlockInfo, Ledger};
-use crate::tree::BlockTree;
+use crate::tree::{BlockTree, Progress};
 
 /// The shape of the block tree: its tips, and the blocks at which they part.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,19 +65,52 @@ impl Ledger {
         }
     }
 
-    /// The tips whose chains hold a block: the best one first, then by work, then by arrival, at most `limit` of them;
-    /// and how many there are in all. `None` for a block that nobody told us of.
-    pub fn tips_above(&self, hash: &BlockHash, limit: usize) -> Option<(Vec<BlockInfo>, usize)> {
+    /// The worlds whose chains hold a block: the validated end of every branch above it, also of one that goes on with
+    /// blocks that are not validated or not valid. The best one first, then by work, then by arrival; at most `limit` of
+    /// them, and how many there are in all. `None` for a block that nobody told us of.
+    pub fn worlds_above(&self, hash: &BlockHash, limit: usize) -> Option<(Vec<BlockInfo>, usize)> {
         let tree = self.shared.tree.read();
         let worlds = self.shared.worlds.read();
         let id = tree.find_committed(hash)?;
         let height = tree.node(id).height;
         let best = worlds.best.id;
-        let leaves = tree.leaves().filter(|leaf| *leaf != best);
-        let above = leaves
-            .chain([best])
-            .filter(|tip| tree.node(*tip).height >= height && tree.ancestor(*tip, height) == id);
-        let mut above: Vec<BlockId> = above.collect();
+        let validated = |id: BlockId| {
+            let node = tree.node(id);
+            node.progress == Progress::Connected && !node.failed()
+        };
+        let holds = |tip: BlockId, height: u32, id: BlockId| {
+            tree.node(tip).height >= height && tree.ancestor(tip, height) == id
+        };
+        let mut above = Vec::new();
+        let mut cut = BTreeSet::new();
+        let leaves = tree.leaves().filter(|leaf| holds(*leaf, height, id));
+        for leaf in leaves.filter(|_| validated(id)) {
+            if validated(leaf) {
+                above.push(leaf);
+                continue;
+            }
+            // Whatever a validated block stands on is validated, too.
+            let (mut low, mut high) = (height, tree.node(leaf).height);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                match validated(tree.ancestor(leaf, middle)) {
+                    true => low = middle,
+                    false => high = middle,
+                }
+            }
+            cut.insert(tree.ancestor(leaf, low));
+        }
+        if holds(best, height, id) {
+            cut.insert(best);
+        }
+        // Where a branch was cut off it may fork, and go on in another direction.
+        for end in &cut {
+            let others = above.iter().chain(cut.iter().filter(|other| *other != end));
+            let height = tree.node(*end).height;
+            if !others.into_iter().any(|other| holds(*other, height, *end)) {
+                above.push(*end);
+            }
+        }
         above.sort_unstable_by_key(|tip| (*tip != best, Reverse(tree.node(*tip).chainwork), *tip));
         let all = above.len();
         above.truncate(limit);

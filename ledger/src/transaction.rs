@@ -55,7 +55,7 @@ impl Ledger {
             return Err(TransactionError::NotInWorld {
                 txid: *txid,
                 world: world.hash(),
-                elsewhere: places.iter().map(|place| place.block).collect(),
+                elsewhere: Some(places.iter().map(|place| place.block).collect()),
             });
         }
         if let Some(height) = world.height_of_a_coin(txid)?
@@ -72,6 +72,13 @@ impl Ledger {
             {
                 return Ok(found);
             }
+        }
+        if lowest == 0 {
+            return Err(TransactionError::NotInWorld {
+                txid: *txid,
+                world: world.hash(),
+                elsewhere: None,
+            });
         }
         let searched = world.height() - lowest + 1;
         Err(TransactionError::NotIndexed {

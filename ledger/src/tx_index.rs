@@ -44,10 +44,9 @@ impl Ledger {
     /// How far the transaction index is; `None` if the ledger was opened without
     /// ([`LedgerConfig::tx_index`](crate::LedgerConfig::tx_index)). Counts all blocks: for people, not for loops.
     pub fn tx_index(&self) -> Result<Option<TxIndexProgress>, StoreError> {
-        let Some(complete) = &self.shared.tx_index else {
+        let Some(complete) = self.tx_index_complete() else {
             return Ok(None);
         };
-        let complete = complete.load(Ordering::Acquire);
         let indexed = self.shared.store.read()?.indexed_blocks()?;
         let stored = self.shared.tree.read().stored_blocks();
         Ok(Some(TxIndexProgress {
@@ -55,6 +54,13 @@ impl Ledger {
             stored: stored.max(indexed),
             complete,
         }))
+    }
+
+    /// Whether every stored block is in the transaction index, and every new one will be; `None` if the ledger was opened
+    /// without.
+    pub fn tx_index_complete(&self) -> Option<bool> {
+        let complete = self.shared.tx_index.as_ref()?;
+        Some(complete.load(Ordering::Acquire))
     }
 
     /// Indexes some of the blocks that were stored while there was no index, in one commit; says whether none is left.
@@ -138,7 +144,7 @@ impl Ledger {
         }
     }
 
-    fn position(&self, id: BlockId) -> (BlockHash, Option<crate::store::BlockPosition>) {
+    pub(crate) fn position(&self, id: BlockId) -> (BlockHash, Option<crate::store::BlockPosition>) {
         let tree = self.shared.tree.read();
         let node = tree.committed_node(id);
         (node.hash, node.position)

@@ -126,6 +126,69 @@ fn a_directory_and_a_server_answer_alike() {
 }
 
 #[test]
+fn the_transaction_index_is_built_by_an_import_or_beside_a_node_and_read_by_both() {
+    let Some(file) = vectors::sixty_forks("blocks.dat") else {
+        return;
+    };
+    let directory = tempdir().unwrap();
+    let path = directory.path();
+    let file = file.to_str().unwrap();
+    assert_eq!(on(path, &["import", file]).code, Some(0));
+    let rivals = on(path, &["conflicts", RIVAL, "--json"]).json();
+    let txid = rivals["conflicts"][0]["txid_a"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    // Without an index: nobody knows where else it is.
+    let without = on(path, &["tx", &txid, "--at", RIVAL, "--json"]).json();
+    assert_eq!(
+        (&without["indexed"], &without["conflicts"]),
+        (&json!(false), &json!([]))
+    );
+    assert_eq!(without["places"].as_array().unwrap().len(), 1);
+
+    // It is built from what is there, though nothing new came.
+    assert_eq!(on(path, &["import", "--txindex", file]).code, Some(0));
+    let there = on(path, &["tx", &txid, "--json"]).json();
+    assert_eq!(there["indexed"], true);
+    assert_eq!(there["world"]["best"], false);
+    assert_eq!(there["conflicts"][0]["txid_a"], txid);
+    assert!(!there["places"][0]["worlds"].as_array().unwrap().is_empty());
+    let text = on(path, &["tx", &txid]).stdout;
+    assert!(
+        text.contains("DEPTH") && text.contains("CONFLICTS WITH"),
+        "{text}"
+    );
+
+    // A node without it says so; one with it, here by its configuration file, agrees with the directory.
+    let node = Serving::run(path, &[]);
+    let url = node.url().to_owned();
+    let over = everett(&["tx", &txid, "--at", RIVAL, "--json", "--connect", &url]).json();
+    assert_eq!(over["indexed"], false);
+    assert!(node.stop("TERM").success());
+    let config = path.join("everett.toml");
+    std::fs::write(&config, "txindex = true\n").unwrap();
+    let node = Serving::run(path, &["--config", config.to_str().unwrap()]);
+    let url = node.url().to_owned();
+    assert_eq!(both(path, &url, &["tx", &txid]), there);
+    assert!(node.stop("TERM").success());
+
+    // A node builds it, too, beside its work.
+    let other = tempdir().unwrap();
+    let path = other.path();
+    assert_eq!(on(path, &["import", file]).code, Some(0));
+    let node = Serving::run(path, &["--txindex"]);
+    let started = std::time::Instant::now();
+    while on(path, &["tx", &txid]).code != Some(0) {
+        assert!(started.elapsed().as_secs() < 60, "the index is not built");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(both(path, node.url(), &["tx", &txid]), there);
+    assert!(node.stop("TERM").success());
+}
+
+#[test]
 fn a_directory_and_a_server_fail_alike() {
     let directory = tempdir().unwrap();
     let node = Serving::run(directory.path(), &[]);

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use bitcoin::{BlockHash, Txid};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, value_parser};
 use everett_script::Flags;
 
 use crate::at::At;
@@ -114,9 +115,37 @@ pub(crate) struct ConnectArgs {
 }
 
 /// What is validated, and on how many threads.
+/// 1 TiB.
+const MAX_EVENT_QUOTA_MIB: u64 = 1 << 20;
+
+/// How a ledger is kept that blocks are handed to.
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Validation")]
-pub(crate) struct ValidationArgs {
+#[command(next_help_heading = "Ledger")]
+pub(crate) struct LedgerArgs {
+    /// How many blocks behind the best tip a branch may fork off and stay live
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) horizon: Option<u32>,
+    /// Keep an index from transactions to every block that holds them, on any branch; what is there
+    /// already is indexed beside other work [default: no]
+    #[arg(
+        long,
+        value_name = "yes|no",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) txindex: Option<bool>,
+    /// Events that are kept whether a subscriber needs them or not [default: 100000]
+    #[arg(long, value_name = "EVENTS")]
+    pub(crate) retain_events: Option<u64>,
+    /// Most events that are kept for the slowest lossless subscriber, which is then told what it
+    /// missed [default: 1000000]
+    #[arg(long, value_name = "EVENTS", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) event_quota: Option<u64>,
+    /// Most MiB of events that are kept, whoever needs them [default: 1024]
+    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(1..=MAX_EVENT_QUOTA_MIB))]
+    pub(crate) event_quota_mib: Option<u64>,
     /// Run no scripts of this block and its ancestors, once two weeks of work lie on them; 0 runs
     /// all [default: a block of the network's chain]
     #[arg(long, value_name = "HASH|0")]
@@ -333,11 +362,8 @@ pub(crate) struct RunArgs {
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
-    /// How many blocks behind the best tip a branch may fork off and stay live
-    #[arg(long, value_name = "BLOCKS")]
-    pub(crate) horizon: Option<u32>,
     #[command(flatten)]
-    pub(crate) validation: ValidationArgs,
+    pub(crate) ledger: LedgerArgs,
 }
 
 #[derive(Args)]
@@ -345,11 +371,8 @@ pub(crate) struct ImportArgs {
     /// Block files, directories of blk?????.dat, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// How many blocks behind the best tip a branch may fork off and stay live
-    #[arg(long, value_name = "BLOCKS")]
-    pub(crate) horizon: Option<u32>,
     #[command(flatten)]
-    pub(crate) validation: ValidationArgs,
+    pub(crate) ledger: LedgerArgs,
 }
 
 #[derive(Args)]

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use self::file::SettingsFile;
 use crate::args::{
-    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, MetricsArgs, MonitorArgs,
-    NodeLogArgs, ValidationArgs, WebArgs,
+    AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
+    MonitorArgs, NodeLogArgs, WebArgs,
 };
 use crate::failure::Failure;
 use crate::source::{Directory, Server, ServerAddress, Source};
@@ -122,17 +122,26 @@ impl Settings {
         &self,
         params: Params,
         directory: &Path,
-        horizon: Option<u32>,
-        validation: &ValidationArgs,
+        args: &LedgerArgs,
     ) -> Result<LedgerConfig, Failure> {
         let mut config = LedgerConfig::new(params, directory);
-        config.horizon = horizon.or(self.file.horizon);
+        config.horizon = args.horizon.or(self.file.horizon);
+        config.tx_index = args.txindex.or(self.file.txindex).unwrap_or(false);
+        if let Some(events) = args.retain_events.or(self.file.retain_events) {
+            config.retained_events = events;
+        }
+        if let Some(events) = args.event_quota.or(self.file.event_quota) {
+            config.event_quota = events;
+        }
+        if let Some(mib) = args.event_quota_mib.or(self.file.event_quota_mib) {
+            config.event_quota_bytes = mib.saturating_mul(1 << 20);
+        }
         let in_file = self.file.assumevalid.as_deref().map(AssumeValid::from_str);
         let in_file = in_file.transpose().map_err(Failure::usage)?;
-        if let Some(AssumeValid(block)) = validation.assumevalid.or(in_file) {
+        if let Some(AssumeValid(block)) = args.assumevalid.or(in_file) {
             config.assume_valid = block;
         }
-        let par = validation.par.or(self.file.par).unwrap_or(0);
+        let par = args.par.or(self.file.par).unwrap_or(0);
         let verifier = ScriptVerifier::with_par(par);
         config.scripts = Arc::new(verifier.map_err(|error| Failure::named("NO_THREADS", error))?);
         Ok(config)
@@ -166,6 +175,8 @@ impl Settings {
         let directory = self.datadir(params.network)?;
         let mut config = LedgerConfig::new(params, &directory);
         config.access = Access::Reader;
+        // It is read where the writer keeps one, and else not asked.
+        config.tx_index = true;
         Ok(Ledger::open(config)?)
     }
 

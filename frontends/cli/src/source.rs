@@ -51,10 +51,10 @@ pub(crate) trait Source {
     /// A block, on whatever branch, whether a world can be read there or not.
     fn block(&self, at: At) -> Result<BlockView, Failure>;
 
-    /// A transaction of the chain that ends at a block.
+    /// A transaction of the chain that ends at a block; of whatever world holds it where no block is named.
     fn transaction(
         &self,
-        at: At,
+        at: Option<At>,
         txid: &Txid,
         in_block: Option<&BlockHash>,
     ) -> Result<TransactionView, Failure>;

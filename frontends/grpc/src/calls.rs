@@ -75,6 +75,19 @@ impl Calls {
         self.answer(request, Side::Write, work).await
     }
 
+    /// Answers a call that hands in blocks: the ledger decides which of those that wait goes first.
+    pub(crate) async fn submit<Q, A>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(&Reading<'_>, Q) -> Result<A, Fault> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        self.answer(request, Side::Submit, work).await
+    }
+
     async fn answer<Q, A>(
         &self,
         request: Request<Q>,
@@ -99,6 +112,7 @@ impl Calls {
             match side {
                 Side::Read => self.handle.read(work).await,
                 Side::Write => self.handle.write(work).await,
+                Side::Submit => self.handle.submit(work).await,
             }
         };
         let answer: Result<Result<A, Fault>, CallError> = match deadline.instant() {
@@ -141,4 +155,5 @@ impl Calls {
 enum Side {
     Read,
     Write,
+    Submit,
 }

@@ -65,7 +65,7 @@ impl ChainService for Chain {
         request: Request<v1::SubmitBlockRequest>,
     ) -> Result<Response<v1::SubmitBlockResponse>, Status> {
         self.0
-            .write(request, |reading, request| {
+            .submit(request, |reading, request| {
                 let submitted = reading.ledger.submit_block(&request.block)?;
                 let told = Told::new(reading, &submitted);
                 Ok(v1::SubmitBlockResponse {

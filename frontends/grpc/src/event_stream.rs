@@ -2,14 +2,13 @@
 //! Promises that a client which does not read costs a bounded queue for a bounded time, and learns where it stood.
 //! Refuses to be cut short without a word: the last thing a client gets is why.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use everett_ledger::{Cursor, Delivery, Ledger, ScriptHash, World};
+use everett_ledger::{Cursor, Delivery, Ledger, World, WorldError};
 use everett_node::{CallError, EventStream, Handle};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
@@ -18,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::{Code, Status};
+use tracing::warn;
 
 use crate::config::StreamLimits;
 use crate::convert;
@@ -178,14 +178,10 @@ impl Sending {
         if !self.wish.watches(&delivery.event) {
             return Ok(message);
         }
-        let (Ok(from), Ok(to)) = (delivery.from, delivery.to) else {
-            message.changes_unknown = true;
-            return Ok(message);
-        };
         let wish = self.wish.clone();
         let changes = self
             .handle
-            .read(move |ledger| changes(ledger, &wish, &from, &to))
+            .read(move |ledger| changes(ledger, &wish, &delivery))
             .await
             .map_err(|error| Some(Fault::from(error)))?;
         match changes {
@@ -196,28 +192,33 @@ impl Sending {
     }
 }
 
-/// How the watched scripts differ between two worlds; `None` if one of these is gone.
+/// How the watched scripts differ between both ends of an event; `None` if that cannot be told any more.
 fn changes(
     ledger: &Ledger,
     wish: &EventWish,
-    from: &World,
-    to: &World,
+    delivery: &Delivery,
 ) -> Option<Vec<v1::WatchedChange>> {
-    let diff = ledger.diff(from, to).ok()?;
-    let touched: HashSet<ScriptHash> = diff
-        .coins
-        .iter()
-        .map(|change| ScriptHash::of(&change.coin.script_pubkey))
-        .collect();
-    let changed = wish.watch.iter().filter(|(_, hash)| touched.contains(hash));
-    changed
-        .map(|(script, hash)| {
-            let before = from.balance(hash).ok()?;
-            let after = to.balance(hash).ok()?;
-            Some(v1::WatchedChange {
-                before: Some(convert::balance(Some(script.clone()), &before)),
-                after: Some(convert::balance(Some(script.clone()), &after)),
-            })
+    let (from, to) = (&delivery.event.from, &delivery.event.to);
+    let changes = match ledger.script_changes(from, to) {
+        Ok(changes) => changes?,
+        Err(error) => {
+            warn!(%error, %from, %to, "the changes of watched scripts cannot be told");
+            return None;
+        }
+    };
+    let balance = |world: &Result<World, WorldError>, script: &v1::Script, hash| {
+        let balance = world.as_ref().ok()?.balance(hash).ok()?;
+        Some(convert::balance(Some(script.clone()), &balance))
+    };
+    let changed = wish.watch.iter().filter_map(|(script, hash)| {
+        let change = changes.get(hash)?;
+        Some(v1::WatchedChange {
+            before: balance(&delivery.from, script, hash),
+            after: balance(&delivery.to, script, hash),
+            script: Some(script.clone()),
+            confirmed_delta_sat: change.sat,
+            utxo_delta: change.coins,
         })
-        .collect()
+    });
+    Some(changed.collect())
 }

@@ -1,13 +1,11 @@
 //! Owns LedgerService: balances, coins and transactions at any world.
 
-use bitcoin::consensus::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Txid};
-use everett_ledger::{TransactionError, World};
+use everett_ledger::World;
 use everett_proto::v1;
-use everett_proto::v1::ErrorReason;
 use everett_proto::v1::ledger_service_server::LedgerService;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use crate::MAX_BATCH_SCRIPTS;
 use crate::calls::Calls;
@@ -16,6 +14,7 @@ use crate::fault::Fault;
 use crate::paging::{self, List, Token};
 use crate::parse;
 use crate::reading::Reading;
+use crate::transactions;
 
 pub(crate) struct LedgerReads(Calls);
 
@@ -83,7 +82,7 @@ impl LedgerService for LedgerReads {
         &self,
         request: Request<v1::GetTransactionRequest>,
     ) -> Result<Response<v1::GetTransactionResponse>, Status> {
-        self.0.read(request, get_transaction).await
+        self.0.read(request, transactions::get).await
     }
 
     async fn get_utxo_set_info(
@@ -108,7 +107,7 @@ impl LedgerService for LedgerReads {
 }
 
 /// Blocks from the one at `height` up to the world's tip, both counted.
-fn confirmations(world: &World, height: u32) -> u32 {
+pub(crate) fn confirmations(world: &World, height: u32) -> u32 {
     (world.height() + 1).saturating_sub(height)
 }
 
@@ -201,57 +200,4 @@ fn outpoint_from(position: [u8; 36]) -> OutPoint {
         txid: Txid::from_byte_array(txid),
         vout: u32::from_be_bytes(vout),
     }
-}
-
-fn get_transaction(
-    reading: &Reading<'_>,
-    request: v1::GetTransactionRequest,
-) -> Result<v1::GetTransactionResponse, Fault> {
-    let txid = parse::txid("txid", &request.txid)?;
-    let block = match request.block_hash.as_str() {
-        "" => None,
-        hash => Some(parse::block_hash("block_hash", hash)?),
-    };
-    let world = reading.world("world", request.world)?;
-    if let Some(hash) = block {
-        let info = reading
-            .ledger
-            .block_info(&hash)
-            .ok_or(everett_ledger::BlockError::Unknown { hash })?;
-        if world.block_hash_at(info.height) != Some(hash) {
-            return Err(Fault::field(
-                "block_hash",
-                format!(
-                    "block {hash} does not lie on the chain of the world at {}",
-                    world.hash()
-                ),
-            ));
-        }
-    }
-    let found = match reading
-        .ledger
-        .find_transaction(&world, &txid, block.as_ref())
-    {
-        Ok(found) => found,
-        // The search went down to the genesis block: an index would not find it either.
-        Err(error @ TransactionError::NotIndexed { searched, .. }) if searched > world.height() => {
-            return Err(
-                Fault::new(Code::NotFound, ErrorReason::TxUnknown, error.to_string())
-                    .with("txid", txid),
-            );
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(v1::GetTransactionResponse {
-        world: Some(reading.tell(&world)?),
-        transaction: Some(v1::Transaction {
-            txid: found.transaction.compute_txid().to_string(),
-            wtxid: found.transaction.compute_wtxid().to_string(),
-            raw: serialize(&found.transaction),
-            block_hash: found.block.to_string(),
-            height: found.height,
-            index: u32::try_from(found.index).unwrap_or(u32::MAX),
-            confirmations: confirmations(&world, found.height),
-        }),
-    })
 }

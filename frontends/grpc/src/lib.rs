@@ -26,6 +26,7 @@ mod parse;
 mod pins;
 mod reading;
 mod server;
+mod transactions;
 mod world_service;
 
 pub use auth::{BearerToken, InvalidToken};

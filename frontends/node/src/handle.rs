@@ -15,8 +15,10 @@ use crate::meters::Meters;
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
-/// Writes that may wait for the ledger's one writer on a thread; more wait without one.
+/// Writes of [`Handle::write`] at once: each sees what the one before it did.
 const WRITERS: usize = 1;
+/// Submissions that may wait for the ledger's one writer, each on a thread; more wait without one.
+const SUBMITTERS: usize = 32;
 
 /// One frontend's hold on the node. Clones are the same hold.
 #[derive(Clone)]
@@ -34,6 +36,7 @@ struct Shared {
     lab: bool,
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
+    submitters: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
     /// Given when the whole node is asked to stop.
     shutdown: StopSignal,
@@ -52,6 +55,7 @@ impl Handle {
                 lab: config.lab,
                 readers: Arc::new(Semaphore::new(config.readers)),
                 writers: Arc::new(Semaphore::new(WRITERS)),
+                submitters: Arc::new(Semaphore::new(SUBMITTERS)),
                 phase: watch::Sender::new(Phase::Ready),
                 shutdown: StopSignal::new(),
                 frontends: Mutex::default(),
@@ -175,6 +179,21 @@ impl Handle {
         self.run(&self.shared.writers, work).await
     }
 
+    /// Runs the submission of blocks or headers on a thread of its own. Of those that wait for the ledger, blocks that
+    /// may become the best chain go first, whoever came first.
+    ///
+    /// Dropping the future leaves a queued submission undone; one that runs ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.run(&self.shared.submitters, work).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         places: &Arc<Semaphore>,
@@ -202,9 +221,14 @@ impl Handle {
     /// Takes no more work, and waits until what runs has ended.
     pub(crate) async fn close(&self) {
         self.shared.readers.close();
-        // A write in flight holds the one place until it is durable.
-        let _ = self.shared.writers.acquire_many(WRITERS as u32).await;
-        self.shared.writers.close();
+        // A write in flight holds its place until it is durable.
+        for (places, all) in [
+            (&self.shared.writers, WRITERS),
+            (&self.shared.submitters, SUBMITTERS),
+        ] {
+            let _ = places.acquire_many(all as u32).await;
+            places.close();
+        }
     }
 }
 

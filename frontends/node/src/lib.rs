@@ -12,6 +12,7 @@ mod frontend;
 mod handle;
 mod health;
 pub mod import;
+mod indexer;
 mod interrupts;
 pub mod meters;
 mod node;

@@ -14,6 +14,7 @@ use crate::error::{CallError, NodeError};
 use crate::frontend::Frontend;
 use crate::handle::{Handle, NodeShape};
 use crate::health::FrontendState;
+use crate::indexer::build_tx_index;
 use crate::interrupts::Interrupts;
 use crate::supervisor::{BackOff, start, supervise};
 
@@ -63,6 +64,7 @@ impl NodeBuilder {
             stop_grace,
             back_off,
             cursors: tokio::spawn(keep_saving_cursors(handle.clone())),
+            indexer: tokio::spawn(build_tx_index(handle.clone())),
             handle,
         };
         for frontend in self.frontends {
@@ -94,6 +96,8 @@ pub struct Node {
     back_off: BackOff,
     /// Takes acknowledged cursors to disk.
     cursors: JoinHandle<()>,
+    /// Builds the transaction index, if there is one to build.
+    indexer: JoinHandle<()>,
 }
 
 /// A frontend that was started.
@@ -142,6 +146,7 @@ impl Node {
             running.stop(self.stop_grace).await;
         }
         self.cursors.abort();
+        self.indexer.abort();
         save_cursors(&self.handle).await;
         self.handle.close().await;
     }

@@ -75,7 +75,7 @@ fn a_transaction_of_two_branches_is_found_in_both_and_in_neither_where_the_block
     let absent = third.transactions[0].txid;
     let error = ledger.find_transaction(&world, &absent, None).unwrap_err();
     assert!(
-        matches!(&error, TransactionError::NotInWorld { elsewhere, .. } if elsewhere[..] == [third.hash])
+        matches!(&error, TransactionError::NotInWorld { elsewhere, .. } if elsewhere.as_deref() == Some(&[third.hash][..]))
     );
     assert!(error.to_string().contains(&third.hash.to_string()));
 

@@ -11,5 +11,6 @@ pub mod history;
 pub mod latency;
 pub mod mint;
 pub mod naive;
+pub mod python;
 pub use everett_lab::random;
 pub mod walk;

@@ -1,9 +1,10 @@
 //! The transaction index against a count by hand, on a regtest chain with 60 competing branches.
 
 use bitcoin::consensus::deserialize;
-use bitcoin::{Block, BlockHash, Txid};
+use bitcoin::{Amount, Block, BlockHash, OutPoint, Txid};
 use everett_ledger::{
-    ChainStatus, Ledger, LedgerConfig, Network, Outcome, Params, TransactionError,
+    ChainStatus, Ledger, LedgerConfig, MAX_PLACE_WORLDS, MAX_PLACES, Network, Outcome, Params,
+    TransactionError,
 };
 use everett_tests::data::SixtyForks;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,108 @@ fn every_transaction_is_found_in_every_block_however_the_index_was_filled() {
     );
     check(&ledger, &expected);
     read_in_worlds(&ledger, &expected, blocks);
+    held_in_worlds(&ledger, &expected);
+    rivals(&ledger, &expected, blocks);
+}
+
+/// Each transaction is confirmed in the worlds that a walk down from their tips finds it in, and as deep.
+fn held_in_worlds(ledger: &Ledger, expected: &Places) {
+    let mut above: BTreeMap<BlockHash, BTreeSet<BlockHash>> = BTreeMap::new();
+    for tip in ledger.tips() {
+        let mut at = tip.hash;
+        while let Some(info) = ledger.block_info(&at) {
+            above.entry(at).or_default().insert(tip.hash);
+            at = info.header.prev_blockhash;
+        }
+    }
+    let best = ledger.best();
+    let mut read_elsewhere = 0;
+    for (txid, places) in expected {
+        let answer = ledger.whereabouts(txid, None, None).expect("it is there");
+        assert!(answer.indexed && answer.place_count == places.len());
+        for held in answer.places.iter().take(MAX_PLACES) {
+            let tips = &above[&held.place.block];
+            assert_eq!(held.world_count, tips.len());
+            let listed: BTreeSet<BlockHash> = held.worlds.iter().map(|tip| tip.hash).collect();
+            assert!(listed.is_subset(tips) && listed.len() == tips.len().min(MAX_PLACE_WORLDS));
+        }
+        let holds = |hash: &BlockHash| {
+            let held = places.iter().any(|(block, _)| above[block].contains(hash));
+            held.then(|| ledger.block_info(hash).expect("a tip").chainwork)
+        };
+        let most = ledger
+            .tips()
+            .iter()
+            .filter_map(|tip| holds(&tip.hash))
+            .max();
+        match holds(&best.hash()) {
+            Some(_) => assert_eq!(answer.world.hash(), best.hash(), "{txid}"),
+            None => {
+                read_elsewhere += 1;
+                assert_eq!(holds(&answer.world.hash()), most, "{txid}");
+            }
+        }
+        let place = (answer.found.block, answer.found.index as u32);
+        assert!(places.contains(&place), "{txid}");
+    }
+    assert!(read_elsewhere > 10);
+}
+
+/// What stands against each transaction: whoever else spends one of its coins, in whichever block.
+fn rivals(ledger: &Ledger, expected: &Places, blocks: &[Vec<u8>]) {
+    let mut spenders: BTreeMap<OutPoint, BTreeSet<(Txid, BlockHash)>> = BTreeMap::new();
+    let mut inputs: BTreeMap<Txid, Vec<OutPoint>> = BTreeMap::new();
+    let mut amounts: BTreeMap<OutPoint, Amount> = BTreeMap::new();
+    for bytes in blocks {
+        let block: Block = deserialize(bytes).expect("a block");
+        for tx in &block.txdata {
+            let txid = tx.compute_txid();
+            for (vout, output) in (0..).zip(&tx.output) {
+                amounts.insert(OutPoint::new(txid, vout), output.value);
+            }
+            let coins = tx.input.iter().map(|input| input.previous_output);
+            let coins: Vec<OutPoint> = coins.filter(|coin| !coin.is_null()).collect();
+            for coin in &coins {
+                spenders
+                    .entry(*coin)
+                    .or_default()
+                    .insert((txid, block.block_hash()));
+            }
+            inputs.insert(txid, coins);
+        }
+    }
+    let mut found = 0;
+    for txid in expected.keys() {
+        let by_hand: BTreeSet<_> = inputs[txid]
+            .iter()
+            .flat_map(|coin| {
+                spenders[coin]
+                    .iter()
+                    .map(move |(rival, block)| (*coin, *rival, *block))
+            })
+            .filter(|(_, rival, _)| rival != txid)
+            .collect();
+        let conflicts = ledger
+            .transaction_conflicts(txid, usize::MAX)
+            .expect("a read");
+        let conflicts = conflicts.expect("there is an index");
+        assert_eq!(conflicts.len(), by_hand.len(), "{txid}");
+        for conflict in &conflicts {
+            let told = (conflict.outpoint, conflict.txid_b, conflict.block_b);
+            assert!(by_hand.contains(&told), "{txid}: {told:?}");
+            assert_eq!(conflict.txid_a, *txid);
+            assert!(
+                expected[txid]
+                    .iter()
+                    .any(|(block, _)| *block == conflict.block_a)
+            );
+            assert_eq!(conflict.amount, amounts[&conflict.outpoint]);
+        }
+        let some = ledger.transaction_conflicts(txid, 1).expect("a read");
+        assert_eq!(some.expect("an index").len(), conflicts.len().min(1));
+        found += conflicts.len();
+    }
+    assert!(found > 100, "{found} conflicts");
 }
 
 /// Places in `blocks` of transactions that none of `others` holds.
@@ -147,6 +250,7 @@ fn read_in_worlds(ledger: &Ledger, expected: &Places, blocks: &[Vec<u8>]) {
                 elsewhere += 1;
                 assert!(!confirmed);
                 let expected: BTreeSet<_> = places.iter().map(|place| place.0).collect();
+                let blocks = blocks.expect("there is an index");
                 assert_eq!(blocks.into_iter().collect::<BTreeSet<_>>(), expected);
             }
             Err(error) => panic!("{error}"),

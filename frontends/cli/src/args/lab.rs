@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use everett_lab::recording::Pace;
 
-use super::{ConnectArgs, FaceArgs, ValidationArgs};
+use super::{ConnectArgs, FaceArgs, LedgerArgs};
 
 /// Steps of chaos a second unless told otherwise.
 pub(crate) const DEFAULT_RATE: f64 = 0.5;
@@ -25,7 +25,8 @@ pub(crate) struct LabArgs {
     /// Print a shipped scenario instead of playing it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["scenario", "exit"])]
     pub(crate) print: Option<String>,
-    /// Reorganise the chain at random, with forks and double spends, until Ctrl-C
+    /// Reorganise the chain at random, with forks and double spends, until Ctrl-C; branches that
+    /// fork off more than 100 blocks down are retired unless --horizon says otherwise
     #[arg(long, conflicts_with_all = ["scenario", "exit", "print"])]
     pub(crate) chaos: bool,
     /// What chaos follows from: the same number does the same things [default: 0]
@@ -34,12 +35,8 @@ pub(crate) struct LabArgs {
     /// How many things chaos does a second [default: 0.5]
     #[arg(long, value_name = "PER_SECOND", requires = "chaos", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// How many blocks behind the best tip a branch may fork off and stay live [default with
-    /// --chaos: 100]
-    #[arg(long, value_name = "BLOCKS")]
-    pub(crate) horizon: Option<u32>,
     #[command(flatten)]
-    pub(crate) validation: ValidationArgs,
+    pub(crate) ledger: LedgerArgs,
     #[command(flatten)]
     pub(crate) faces: FaceArgs,
 }
@@ -92,11 +89,8 @@ pub(crate) struct ReplayArgs {
     /// Stop after it was replayed, without serving
     #[arg(long)]
     pub(crate) exit: bool,
-    /// How many blocks behind the best tip a branch may fork off and stay live
-    #[arg(long, value_name = "BLOCKS")]
-    pub(crate) horizon: Option<u32>,
     #[command(flatten)]
-    pub(crate) validation: ValidationArgs,
+    pub(crate) ledger: LedgerArgs,
     #[command(flatten)]
     pub(crate) faces: FaceArgs,
 }

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::run::runtime;
-use crate::args::{ConsoleArgs, ValidationArgs};
+use crate::args::{ConsoleArgs, LedgerArgs};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -184,7 +184,7 @@ async fn open(settings: &Settings, args: &ConsoleArgs) -> Result<(Client, Place)
         }
     }
     let mut config = match args.allow_write {
-        true => settings.ledger_config(params, &directory, None, &ValidationArgs::default())?,
+        true => settings.ledger_config(params, &directory, &LedgerArgs::default())?,
         false => LedgerConfig::new(params, &directory),
     };
     if args.lab && config.params.network == Network::Mainnet {

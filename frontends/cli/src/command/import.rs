@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use everett_ledger::{Ledger, Network};
@@ -26,7 +27,7 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) fn import(settings: &Settings, args: ImportArgs) -> Result<ExitCode, Failure> {
     let params = settings.params(Network::Mainnet)?;
     let directory = settings.datadir(params.network)?;
-    let config = settings.ledger_config(params, &directory, args.horizon, &args.validation)?;
+    let config = settings.ledger_config(params, &directory, &args.ledger)?;
     let ledger = Ledger::open(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -48,11 +49,49 @@ pub(super) fn import(settings: &Settings, args: ImportArgs) -> Result<ExitCode, 
         }
         error.into()
     })?;
+    if !summary.interrupted {
+        index(
+            &ledger,
+            &stop,
+            !settings.json && std::io::stderr().is_terminal(),
+        )?;
+    }
     if !settings.json {
         complain(&summary);
     }
     show(&summary, settings.json)?;
     verdict(&summary)
+}
+
+/// Brings the transaction index up to date, if there is one: also with blocks of earlier imports.
+fn index(ledger: &Ledger, stop: &AtomicBool, shown: bool) -> Result<(), Failure> {
+    if ledger.tx_index_complete() != Some(false) {
+        return Ok(());
+    }
+    let target = match shown {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    bar.set_style(
+        ProgressStyle::with_template("indexing transactions {wide_bar} {pos}/{len} blocks")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    while !ledger.build_tx_index()? {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::named(
+                "INTERRUPTED",
+                "the blocks are imported; the index is built further by the next import or node with --txindex",
+            ));
+        }
+        // It counts all blocks, which nobody should wait for who sees no bar.
+        if shown && let Some(progress) = ledger.tx_index()? {
+            bar.set_length(progress.stored);
+            bar.set_position(progress.indexed);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// The problems, each a line on standard error.

@@ -46,7 +46,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let params = settings.params(Network::Regtest)?;
     let network = params.network;
     let place = Place::new(settings.named_datadir())?;
-    let ledger = settings.ledger_config(params, place.path(), args.horizon, &args.validation)?;
+    let ledger = settings.ledger_config(params, place.path(), &args.ledger)?;
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;

@@ -23,7 +23,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let params = settings.params(Network::Mainnet)?;
     let network = params.network;
     let directory = settings.datadir(network)?;
-    let ledger = settings.ledger_config(params, &directory, args.horizon, &args.validation)?;
+    let ledger = settings.ledger_config(params, &directory, &args.ledger)?;
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;

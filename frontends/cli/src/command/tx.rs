@@ -60,7 +60,7 @@ fn show_one(settings: &Settings, args: TxShowArgs) -> Result<ExitCode, Failure> 
 /// Asks for a transaction, and says which options help where it is not found.
 fn look_up(
     source: &dyn Source,
-    at: At,
+    at: Option<At>,
     txid: &Txid,
     in_block: Option<&BlockHash>,
 ) -> Result<TransactionView, Failure> {
@@ -73,9 +73,9 @@ fn look_up(
     })
 }
 
-/// The world to look in.
-fn find(at: Option<At>, in_block: Option<BlockHash>) -> At {
-    at.or(in_block.map(At::Hash)).unwrap_or(At::Best)
+/// The world to look in, if one is named.
+fn find(at: Option<At>, in_block: Option<BlockHash>) -> Option<At> {
+    at.or(in_block.map(At::Hash))
 }
 
 fn verify(settings: &Settings, args: TxVerifyArgs) -> Result<ExitCode, Failure> {
@@ -138,6 +138,10 @@ fn in_refused_block(
         height: stored.height,
         index,
         confirmations: 0,
+        indexed: false,
+        places: Vec::new(),
+        place_count: 0,
+        conflicts: Vec::new(),
     };
     Ok(TransactionView::new(place, &transaction.tx, network))
 }

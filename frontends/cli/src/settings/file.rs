@@ -18,6 +18,10 @@ pub(super) struct SettingsFile {
     #[serde(default)]
     pub(super) testactivationheight: Vec<String>,
     pub(super) horizon: Option<u32>,
+    pub(super) txindex: Option<bool>,
+    pub(super) retain_events: Option<u64>,
+    pub(super) event_quota: Option<u64>,
+    pub(super) event_quota_mib: Option<u64>,
     pub(super) assumevalid: Option<String>,
     pub(super) par: Option<i32>,
     pub(super) connect: Option<String>,

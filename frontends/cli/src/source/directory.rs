@@ -15,7 +15,7 @@ use crate::view::block::{BlockFacts, BlockView};
 use crate::view::coin::{CoinView, CoinsView, sat};
 use crate::view::conflict::{ConflictView, ConflictsView};
 use crate::view::diff::{BalanceChangeView, CoinChangeView, DiffView};
-use crate::view::transaction::{Place, TransactionView};
+use crate::view::transaction::{Place, PlaceView, TransactionView};
 use crate::view::utxo_info::UtxoInfoView;
 use crate::view::world::{WorldView, WorldsView};
 
@@ -218,12 +218,12 @@ impl Source for Directory {
 
     fn transaction(
         &self,
-        at: At,
+        at: Option<At>,
         txid: &Txid,
         in_block: Option<&BlockHash>,
     ) -> Result<TransactionView, Failure> {
-        let world = self.world(at)?;
-        if let Some(hash) = in_block {
+        let world = at.map(|at| self.world(at)).transpose()?;
+        if let (Some(hash), Some(world)) = (in_block, &world) {
             let info = self.info(hash)?;
             if world.block_hash_at(info.height) != Some(*hash) {
                 return Err(Failure::usage(format!(
@@ -232,13 +232,18 @@ impl Source for Directory {
                 )));
             }
         }
-        let found = self.ledger.find_transaction(&world, txid, in_block)?;
+        let answer = self.ledger.whereabouts(txid, world, in_block)?;
+        let (world, found) = (&answer.world, answer.found);
         let place = Place {
-            world: self.show(&world)?,
+            world: self.show(world)?,
             block_hash: found.block.to_string(),
             height: found.height,
             index: u32::try_from(found.index).unwrap_or(u32::MAX),
             confirmations: (world.height() + 1).saturating_sub(found.height),
+            indexed: answer.indexed,
+            places: answer.places.iter().map(PlaceView::from).collect(),
+            place_count: answer.place_count as u64,
+            conflicts: answer.conflicts.iter().map(ConflictView::from).collect(),
         };
         Ok(TransactionView::new(
             place,

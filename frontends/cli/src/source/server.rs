@@ -30,7 +30,7 @@ use crate::view::block::{BlockFacts, BlockView};
 use crate::view::coin::{CoinView, CoinsView};
 use crate::view::conflict::{ConflictView, ConflictsView};
 use crate::view::diff::{BalanceChangeView, CoinChangeView, DiffView};
-use crate::view::transaction::{Place, TransactionView};
+use crate::view::transaction::{Place, PlaceView, TransactionView};
 use crate::view::utxo_info::UtxoInfoView;
 use crate::view::world::{WorldView, WorldsView, seconds};
 
@@ -362,13 +362,13 @@ impl Source for Server {
 
     fn transaction(
         &self,
-        at: At,
+        at: Option<At>,
         txid: &Txid,
         in_block: Option<&BlockHash>,
     ) -> Result<TransactionView, Failure> {
         let network = self.own_network()?;
         let request = v1::GetTransactionRequest {
-            world: Some(world_ref(at)),
+            world: at.map(world_ref),
             txid: txid.to_string(),
             block_hash: in_block.map(BlockHash::to_string).unwrap_or_default(),
         };
@@ -380,6 +380,14 @@ impl Source for Server {
             height: found.height,
             index: found.index,
             confirmations: found.confirmations,
+            indexed: answer.indexed,
+            places: answer.places.into_iter().map(PlaceView::from).collect(),
+            place_count: u64::from(answer.place_count),
+            conflicts: answer
+                .conflicts
+                .into_iter()
+                .map(ConflictView::from)
+                .collect(),
         };
         TransactionView::decode(place, &found.raw, network)
             .ok_or_else(|| undecodable(&self.url, "transaction"))

@@ -3,11 +3,13 @@
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Transaction};
-use everett_ledger::Network;
+use everett_ledger::{ChainStatus, Held, Network};
+use everett_proto::v1;
 use serde::Serialize;
 
 use super::coin::sat;
-use super::world::WorldView;
+use super::conflict::ConflictView;
+use super::world::{WorldView, status};
 use crate::amount::btc;
 use crate::output::View;
 use crate::table::{Align, Table};
@@ -31,7 +33,76 @@ pub(crate) struct TransactionView {
     pub(crate) virtual_size: usize,
     pub(crate) inputs: Vec<InputView>,
     pub(crate) outputs: Vec<OutputView>,
+    /// Whether a transaction index says where else it is. If not, `places` has this block alone.
+    pub(crate) indexed: bool,
+    /// The blocks that hold it.
+    pub(crate) places: Vec<PlaceView>,
+    pub(crate) place_count: u64,
+    /// Transactions on other branches that spend one of its coins; it is `txid_a` itself.
+    pub(crate) conflicts: Vec<ConflictView>,
     pub(crate) hex: String,
+}
+
+/// A block that holds a transaction.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct PlaceView {
+    pub(crate) block_hash: String,
+    pub(crate) height: u32,
+    pub(crate) index: u32,
+    /// In the words of `getchaintips`.
+    pub(crate) status: &'static str,
+    /// The worlds that it is confirmed in through this block.
+    pub(crate) worlds: Vec<DepthView>,
+    pub(crate) world_count: u64,
+}
+
+/// How deep a transaction lies in a world.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct DepthView {
+    pub(crate) tip_hash: String,
+    pub(crate) tip_height: u32,
+    pub(crate) confirmations: u32,
+    pub(crate) best: bool,
+}
+
+impl From<&Held> for PlaceView {
+    fn from(held: &Held) -> PlaceView {
+        let place = &held.place;
+        let worlds = held.worlds.iter().map(|tip| DepthView {
+            tip_hash: tip.hash.to_string(),
+            tip_height: tip.height,
+            confirmations: (tip.height + 1).saturating_sub(place.height),
+            best: tip.status == ChainStatus::Active,
+        });
+        PlaceView {
+            block_hash: place.block.to_string(),
+            height: place.height,
+            index: place.index,
+            status: place.status.as_str(),
+            worlds: worlds.collect(),
+            world_count: held.world_count as u64,
+        }
+    }
+}
+
+impl From<v1::TransactionPlace> for PlaceView {
+    fn from(place: v1::TransactionPlace) -> PlaceView {
+        let status = status(place.status());
+        let worlds = place.worlds.into_iter().map(|world| DepthView {
+            tip_hash: world.tip_hash,
+            tip_height: world.tip_height,
+            confirmations: world.confirmations,
+            best: world.best,
+        });
+        PlaceView {
+            block_hash: place.block_hash,
+            height: place.height,
+            index: place.index,
+            status,
+            worlds: worlds.collect(),
+            world_count: u64::from(place.world_count),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -62,6 +133,10 @@ pub(crate) struct Place {
     pub(crate) height: u32,
     pub(crate) index: u32,
     pub(crate) confirmations: u32,
+    pub(crate) indexed: bool,
+    pub(crate) places: Vec<PlaceView>,
+    pub(crate) place_count: u64,
+    pub(crate) conflicts: Vec<ConflictView>,
 }
 
 impl TransactionView {
@@ -111,6 +186,10 @@ impl TransactionView {
             virtual_size: transaction.vsize(),
             inputs: inputs.collect(),
             outputs: outputs.collect(),
+            indexed: place.indexed,
+            places: place.places,
+            place_count: place.place_count,
+            conflicts: place.conflicts,
             hex: serialize_hex(transaction),
         }
     }
@@ -140,7 +219,7 @@ impl View for TransactionView {
         }
         format!(
             "{}transaction {}\nin block {} (height {}, place {}), {} confirmations\n\
-             {} bytes, {} virtual, version {}, lock time {}\n{inputs}{table}",
+             {} bytes, {} virtual, version {}, lock time {}\n{inputs}{table}{}{}",
             self.world.line(),
             self.txid,
             self.block_hash,
@@ -150,7 +229,80 @@ impl View for TransactionView {
             self.size_bytes,
             self.virtual_size,
             self.version,
-            self.lock_time
+            self.lock_time,
+            self.places_text(),
+            self.conflicts_text(),
         )
+    }
+}
+
+impl TransactionView {
+    /// The worlds it is confirmed in.
+    fn places_text(&self) -> String {
+        if self.places.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new([
+            ("DEPTH", Align::Right),
+            ("WORLD", Align::Left),
+            ("IN BLOCK", Align::Left),
+        ]);
+        for place in &self.places {
+            for world in &place.worlds {
+                let best = if world.best { " (best)" } else { "" };
+                table.row([
+                    world.confirmations.to_string(),
+                    format!("{}{best}", world.tip_hash),
+                    place.block_hash.clone(),
+                ]);
+            }
+            let more = place.world_count.saturating_sub(place.worlds.len() as u64);
+            if place.world_count == 0 {
+                table.row([
+                    "-".to_owned(),
+                    format!("no world, the block is {}", place.status),
+                    place.block_hash.clone(),
+                ]);
+            } else if more > 0 {
+                table.row([
+                    String::new(),
+                    format!("and {more} more worlds"),
+                    place.block_hash.clone(),
+                ]);
+            }
+        }
+        let more = match self.place_count.saturating_sub(self.places.len() as u64) {
+            0 => String::new(),
+            more => format!("and {more} more blocks\n"),
+        };
+        let elsewhere = match self.indexed {
+            true => "",
+            false => {
+                "other blocks may hold it too: there is no complete transaction index (--txindex)\n"
+            }
+        };
+        format!("\n{table}{more}{elsewhere}")
+    }
+
+    /// What stands against it.
+    fn conflicts_text(&self) -> String {
+        if self.conflicts.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new([
+            ("KIND", Align::Left),
+            ("BTC", Align::Right),
+            ("CONFLICTS WITH", Align::Left),
+            ("OVER", Align::Left),
+        ]);
+        for conflict in &self.conflicts {
+            table.row([
+                conflict.kind.to_owned(),
+                btc(conflict.amount_sat),
+                conflict.txid_b.clone(),
+                format!("{}:{}", conflict.txid, conflict.vout),
+            ]);
+        }
+        format!("\n{table}")
     }
 }

@@ -175,6 +175,10 @@ async fn watched_scripts_are_told_with_what_they_had_and_have() {
     );
     assert_eq!((before.confirmed_sat, before.utxo_count), (0, 0));
     assert_eq!((after.confirmed_sat, after.utxo_count), (5_000_000_000, 1));
+    assert_eq!(
+        (change.confirmed_delta_sat, change.utxo_delta),
+        (5_000_000_000, 1)
+    );
     assert!(!event.changes_unknown);
 
     // Taken back by hand: the chain gets shorter, the balance goes.
@@ -187,8 +191,16 @@ async fn watched_scripts_are_told_with_what_they_had_and_have() {
         .expect("done");
     let event = self::event(&mut events).await;
     assert_eq!((event.from_height, event.to_height), (2, 1));
-    // The world that was left is invalid: nothing can be read there any more.
-    assert!(event.changes_unknown && event.changes.is_empty());
+    // The world that was left is invalid: no balance can be read there, but what went is known.
+    let [change] = &event.changes[..] else {
+        panic!("{event:?}");
+    };
+    assert_eq!((&change.before, event.changes_unknown), (&None, false));
+    assert_eq!(change.after.as_ref().expect("set").confirmed_sat, 0);
+    assert_eq!(
+        (change.confirmed_delta_sat, change.utxo_delta),
+        (-5_000_000_000, -1)
+    );
 }
 
 #[tokio::test]

@@ -302,6 +302,111 @@ async fn a_transaction_is_found_on_the_chain_of_its_world_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_an_index_a_transaction_tells_of_its_worlds_its_depths_and_its_rivals() {
+    let node = TestNode::start(Shape {
+        tx_index: true,
+        ..Shape::default()
+    })
+    .await;
+    let story = node.play().await;
+    let between = v1::ListConflictsRequest {
+        a: story.at("delivered"),
+        b: story.at("double-spend"),
+        ..Default::default()
+    };
+    let conflicts = node.worlds().list_conflicts(between).await;
+    let conflict = conflicts
+        .expect("conflicts")
+        .into_inner()
+        .conflicts
+        .remove(0);
+    let ask = |world, txid: &str| v1::GetTransactionRequest {
+        world,
+        txid: txid.to_owned(),
+        block_hash: String::new(),
+    };
+    // The payment that was taken back: the best world does not hold it, the one that does is read.
+    let car = node
+        .ledger()
+        .get_transaction(ask(None, &conflict.txid_a))
+        .await;
+    let car = car.expect("found").into_inner();
+    let world = car.world.expect("set");
+    assert!(car.indexed && !world.best);
+    assert_eq!(world.tip_hash, story.hash("delivered"));
+    assert_eq!(car.transaction.expect("set").confirmations, 2);
+    assert_eq!((car.place_count, car.places.len()), (1, 1));
+    let place = &car.places[0];
+    assert_eq!(place.block_hash, conflict.block_a);
+    assert_eq!((place.height, place.index), (102, 1));
+    assert_eq!(place.status(), v1::WorldStatus::ValidFork);
+    assert_eq!((place.world_count, place.worlds.len()), (1, 1));
+    let deep = &place.worlds[0];
+    assert_eq!(deep.tip_hash, story.hash("delivered"));
+    assert_eq!(
+        (deep.tip_height, deep.confirmations, deep.best),
+        (103, 2, false)
+    );
+    assert_eq!(car.conflicts, std::slice::from_ref(&conflict));
+
+    // Its rival, from the other side.
+    let rival = node
+        .ledger()
+        .get_transaction(ask(None, &conflict.txid_b))
+        .await;
+    let rival = rival.expect("found").into_inner();
+    assert!(rival.world.expect("set").best);
+    assert_eq!(rival.places[0].worlds[0].confirmations, 3);
+    let back = &rival.conflicts[0];
+    assert_eq!(
+        (&back.txid_a, &back.txid_b),
+        (&conflict.txid_b, &conflict.txid_a)
+    );
+    assert_eq!(
+        (&back.block_a, &back.block_b),
+        (&conflict.block_b, &conflict.block_a)
+    );
+    assert_eq!(back.amount_sat, conflict.amount_sat);
+
+    // A coinbase below the fork is in all three worlds.
+    let block = v1::GetBlockRequest {
+        world: at_height(1),
+    };
+    let block = node
+        .chain()
+        .get_block(block)
+        .await
+        .expect("a block")
+        .into_inner()
+        .block;
+    let block: bitcoin::Block = bitcoin::consensus::deserialize(&block).expect("a block");
+    let coinbase = block.txdata[0].compute_txid().to_string();
+    let shared = node.ledger().get_transaction(ask(None, &coinbase)).await;
+    let shared = shared.expect("found").into_inner();
+    let depths: Vec<_> = shared.places[0]
+        .worlds
+        .iter()
+        .map(|world| (world.confirmations, world.best))
+        .collect();
+    assert_eq!(depths, [(104, true), (103, false), (102, false)]);
+    assert!(shared.conflicts.is_empty());
+
+    // A world that is named is the one that is asked.
+    refused(
+        node.ledger()
+            .get_transaction(ask(best(), &conflict.txid_a))
+            .await,
+        Code::NotFound,
+        ErrorReason::TxUnknown,
+    );
+    refused(
+        node.ledger().get_transaction(ask(None, &nowhere())).await,
+        Code::NotFound,
+        ErrorReason::TxUnknown,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_only_an_index_would_find_says_so() {
     let node = TestNode::start(Shape {
         horizon: Some(5),

@@ -32,6 +32,7 @@ pub(crate) struct Shape {
     pub(crate) network: Network,
     pub(crate) lab: bool,
     pub(crate) horizon: Option<u32>,
+    pub(crate) tx_index: bool,
     pub(crate) grpc: GrpcConfig,
 }
 
@@ -41,6 +42,7 @@ impl Default for Shape {
             network: Network::Regtest,
             lab: true,
             horizon: None,
+            tx_index: false,
             grpc: GrpcConfig {
                 listen: "127.0.0.1:0".parse().expect("an address"),
                 ..GrpcConfig::default()
@@ -53,6 +55,7 @@ impl Default for Shape {
 pub(crate) fn node_config(shape: &Shape, directory: &TempDir) -> NodeConfig {
     let mut ledger = LedgerConfig::new(Params::new(shape.network), directory.path());
     ledger.horizon = shape.horizon;
+    ledger.tx_index = shape.tx_index;
     ledger.clock = everett_ledger::Clock::fixed(NOW);
     let mut config = NodeConfig::new(ledger);
     config.lab = shape.lab;
@@ -143,8 +146,13 @@ pub(crate) struct Story(pub(crate) v1::PlayScenarioResponse);
 impl Story {
     /// The world at a block that the scenario names.
     pub(crate) fn at(&self, label: &str) -> Option<v1::WorldRef> {
+        at(self.hash(label))
+    }
+
+    /// The block that the scenario calls so.
+    pub(crate) fn hash(&self, label: &str) -> &str {
         let block = self.0.blocks.iter().find(|block| block.label == label);
-        at(&block.expect("a label of the scenario").block_hash)
+        &block.expect("a label of the scenario").block_hash
     }
 
     pub(crate) fn script(&self, name: &str) -> Option<v1::Script> {

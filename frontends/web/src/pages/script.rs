@@ -101,7 +101,7 @@ pub(super) async fn script(
 /// The tips that a world can be read at, the best one first, and how many tips there are beyond those looked at.
 pub(super) fn worlds(ledger: &Ledger, limit: usize) -> (Vec<(BlockInfo, World)>, usize) {
     let genesis = ledger.params().genesis_hash();
-    let (tips, all) = ledger.tips_above(&genesis, limit).unwrap_or_default();
+    let (tips, all) = ledger.worlds_above(&genesis, limit).unwrap_or_default();
     let more = all - tips.len();
     let tips = tips.into_iter();
     let worlds = tips.filter_map(|tip| ledger.world(&tip.hash).ok().map(|world| (tip, world)));

@@ -199,8 +199,7 @@ pub(super) fn find(
 
 /// What the transaction index says, if there is one and it is complete.
 fn indexed(ledger: &Ledger, txid: &Txid) -> Result<Option<Vec<Found>>, Fault> {
-    let complete = ledger.tx_index()?.is_some_and(|index| index.complete);
-    let places = match complete {
+    let places = match ledger.tx_index_complete().unwrap_or(false) {
         true => ledger.transaction_places(txid)?.unwrap_or_default(),
         false => return Ok(None),
     };

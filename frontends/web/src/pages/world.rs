@@ -39,9 +39,7 @@ const MAX_TIPS: usize = 10_000;
 
 /// The worlds whose chains hold a block: tips that were validated, the best one first, then by work.
 pub(super) fn above(ledger: &Ledger, hash: &BlockHash) -> Vec<BlockInfo> {
-    let (mut tips, _) = ledger.tips_above(hash, MAX_TIPS).unwrap_or_default();
-    tips.retain(|tip| matches!(tip.status, ChainStatus::Active | ChainStatus::ValidFork));
-    tips
+    ledger.worlds_above(hash, MAX_TIPS).unwrap_or_default().0
 }
 
 /// A world in a list.

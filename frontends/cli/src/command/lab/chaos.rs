@@ -31,8 +31,8 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
         ));
     }
     let place = Place::new(settings.named_datadir())?;
-    let horizon = args.horizon.or(Some(HORIZON));
-    let ledger = settings.ledger_config(params, place.path(), horizon, &args.validation)?;
+    let mut ledger = settings.ledger_config(params, place.path(), &args.ledger)?;
+    ledger.horizon = ledger.horizon.or(Some(HORIZON));
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     let (seed, rate) = (args.seed.unwrap_or(0), args.rate.unwrap_or(DEFAULT_RATE));

@@ -162,7 +162,7 @@ pub(super) fn replay(settings: &Settings, args: ReplayArgs) -> Result<ExitCode, 
     let recording = RecordingReader::open(&args.file)?;
     let params = settings.params(network_of(recording.head()))?;
     let place = Place::new(settings.named_datadir())?;
-    let ledger = settings.ledger_config(params, place.path(), args.horizon, &args.validation)?;
+    let ledger = settings.ledger_config(params, place.path(), &args.ledger)?;
     let bar = bar(settings.json);
     if args.exit {
         let ledger = Ledger::open(ledger)?;
