@@ -18,6 +18,19 @@ PHONE = {"width": 390, "height": 844}
 MAX_FOLLOWERS = 64
 FREE_PORT = ("--webui", "127.0.0.1:0")
 
+# Words in a row of the picture that lie on each other.
+OVERLAPS = """() => {
+  const found = [];
+  for (const row of document.querySelectorAll(".worlds .tip, .worlds .heads")) {
+    const words = Array.from(row.querySelectorAll("text"), (text) => [text.textContent, text.getBoundingClientRect()]);
+    const shown = words.filter(([, box]) => box.width > 0).sort(([, a], [, b]) => a.left - b.left);
+    for (let i = 1; i < shown.length; i++) {
+      if (shown[i][1].left < shown[i - 1][1].right + 2) found.push([shown[i - 1][0], shown[i][0]]);
+    }
+  }
+  return found;
+}"""
+
 
 class PageTest(unittest.TestCase):
     """One node on the chain of sixty forks, one browser; each test has a visit of its own."""
@@ -128,9 +141,17 @@ class PageTest(unittest.TestCase):
         # The best world goes back to where the next one takes over: a shorter chain.
         node.invalidate(best)
         page.wait_for_selector(f"[data-tip='{best}'].invalid")
+        # It is no world any more, and has no conflicts; the block below it is one instead of it.
+        self.assertEqual(page.locator(".now .second .big").text_content(), "60")
+        self.assertEqual(page.locator(f"[data-tip='{rival}'] .c-clash").count(), 0)
         self.assertLess(int(page.locator("[data-height]").get_attribute("data-height")), self.tips[0]["height"])
         self.assert_well_behaved(page, node.web)
-        page.screenshot(path=SCREENSHOTS / "start-invalid.png")
+        for width in (1600, 1280, 1100, 970, 950, 800, 720, 700, 390, 360, 320):
+            page.set_viewport_size({"width": width, "height": 900})
+            self.assertEqual(page.evaluate(OVERLAPS), [], width)
+            self.assert_well_behaved(page, node.web)
+            page.screenshot(path=SCREENSHOTS / f"start-invalid-{width}.png")
+        page.set_viewport_size(DESKTOP)
         page.locator(f"[data-tip='{best}']").click()
         page.wait_for_url(f"**/admin/block/{best}")
         self.assertIn("invalid", page.locator("main").text_content())

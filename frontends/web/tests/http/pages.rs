@@ -110,7 +110,7 @@ fn what_does_not_decode_is_told_back() {
         ("/admin/block/0?page=18446744073709551616", 400),
         ("/admin/block/999999999", 404),
         ("/admin/script/51?after=0000", 400),
-        ("/admin/conflicts?a=&b=", 200),
+        ("/admin/conflicts?a=&b=", 400),
     ] {
         let answer = get(node.at, path);
         assert_eq!(answer.status, expected, "{path}");
@@ -218,6 +218,9 @@ fn invalid_and_unvalidated_branches_are_told_apart() {
     assert_eq!(class_of(&bad[1]), "tip invalid");
     assert_eq!(class_of(&previous), "tip pending");
     assert!(page.body.contains("3 of 5 headers"));
+    // Neither of the two is a world.
+    assert!(page.body.contains("nothing competes with it"));
+    assert!(page.body.contains(">invalidated by hand</text>"));
     for (hash, word) in [(bad[0], "invalid"), (previous, "only its header")] {
         let page = get(node.at, &format!("/admin/block/{hash}"));
         assert_eq!(page.status, 200);
@@ -240,7 +243,7 @@ fn a_thousand_tips_are_drawn_in_part_and_counted() {
     assert_eq!(page.all("data-tip").len(), 250);
     assert_eq!(page.all("data-more"), ["750"]);
     assert_eq!(page.all("data-tip")[0], trunk[19].to_string());
-    assert!(page.body.contains("and 750 more worlds"));
+    assert!(page.body.contains("and 750 more tips"));
     assert!(page.body.len() < 1_000_000);
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
