@@ -220,7 +220,7 @@ fn invalid_and_unvalidated_branches_are_told_apart() {
     assert!(page.body.contains("3 of 5 headers"));
     // Neither of the two is a world.
     assert!(page.body.contains("nothing competes with it"));
-    assert!(page.body.contains(">invalidated by hand</text>"));
+    assert!(page.body.contains(">invalid</text>"));
     for (hash, word) in [(bad[0], "invalid"), (previous, "only its header")] {
         let page = get(node.at, &format!("/admin/block/{hash}"));
         assert_eq!(page.status, 200);
