@@ -446,6 +446,15 @@ impl Ledger {
         self.shared.next_event.subscribe()
     }
 
+    /// Without those of invalidated blocks, which are kept for the day when they are reconsidered.
+    fn live_worlds(&self) -> usize {
+        let tree = self.shared.tree.read();
+        let worlds = self.shared.worlds.read();
+        let live = worlds.live.keys();
+        live.filter(|id| !tree.committed_node(**id).failed())
+            .count()
+    }
+
     /// Figures about this ledger. Waits for nobody.
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         let meter = &self.shared.meter;
@@ -456,7 +465,7 @@ impl Ledger {
             base_height: reader.base()?.height,
             journal_bytes: reader.journal_bytes()?,
             outbox_bytes: reader.outbox_bytes()?,
-            live_worlds: self.shared.worlds.read().live.len(),
+            live_worlds: self.live_worlds(),
             held_worlds: meter.held.load(Ordering::Relaxed),
             headers: self.shared.tree.read().ids().len(),
             overlay_coins: overlay.coins.len(),

@@ -62,6 +62,10 @@ class Node:
         request = lab_service_pb2.MineBlocksRequest(parent=world, count=count)
         return list(self.lab.MineBlocks(request).block_hashes)
 
+    def invalidate(self, block):
+        """Takes a block, and what stands on it, out of every world."""
+        self.lab.InvalidateBlock(lab_service_pb2.InvalidateBlockRequest(block_hash=block))
+
     def submit(self, block):
         """Hands in a block's bytes, as a miner would."""
         return self.chain.SubmitBlock(chain_service_pb2.SubmitBlockRequest(block=block))

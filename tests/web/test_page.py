@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import socket
 import time
 import unittest
 
@@ -13,7 +14,22 @@ from node import Node, rows, sixty_forks, whole
 SCREENSHOTS = pathlib.Path(os.environ["EVERETT_SCREENSHOTS"])
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+# Pages that may follow at once, see docs/src/web.md.
+MAX_FOLLOWERS = 64
 FREE_PORT = ("--webui", "127.0.0.1:0")
+
+# Words in a row of the picture that lie on each other.
+OVERLAPS = """() => {
+  const found = [];
+  for (const row of document.querySelectorAll(".worlds .tip, .worlds .heads")) {
+    const words = Array.from(row.querySelectorAll("text"), (text) => [text.textContent, text.getBoundingClientRect()]);
+    const shown = words.filter(([, box]) => box.width > 0).sort(([, a], [, b]) => a.left - b.left);
+    for (let i = 1; i < shown.length; i++) {
+      if (shown[i][1].left < shown[i - 1][1].right + 2) found.push([shown[i - 1][0], shown[i][0]]);
+    }
+  }
+  return found;
+}"""
 
 
 class PageTest(unittest.TestCase):
@@ -115,6 +131,32 @@ class PageTest(unittest.TestCase):
         self.assert_well_behaved(page, node.web)
         page.screenshot(path=SCREENSHOTS / "start-with-new-blocks.png")
 
+    def test_a_branch_that_becomes_invalid_is_crossed_out(self):
+        node = self.own_node()
+        page = self.visit(web=node.web)
+        page.wait_for_selector("html.script")
+        best, rival = self.tips[0]["hash"], self.tips[1]["hash"]
+        node.invalidate(rival)
+        page.wait_for_selector(f"[data-tip='{rival}'].invalid")
+        # The best world goes back to where the next one takes over: a shorter chain.
+        node.invalidate(best)
+        page.wait_for_selector(f"[data-tip='{best}'].invalid")
+        # It is no world any more, and has no conflicts; the block below it is one instead of it.
+        self.assertEqual(page.locator(".now .second .big").text_content(), "60")
+        self.assertEqual(page.locator(f"[data-tip='{rival}'] .c-clash").count(), 0)
+        self.assertLess(int(page.locator("[data-height]").get_attribute("data-height")), self.tips[0]["height"])
+        self.assert_well_behaved(page, node.web)
+        for width in (1600, 1280, 1100, 970, 950, 800, 720, 700, 390, 360, 320):
+            page.set_viewport_size({"width": width, "height": 900})
+            self.assertEqual(page.evaluate(OVERLAPS), [], width)
+            self.assert_well_behaved(page, node.web)
+            page.screenshot(path=SCREENSHOTS / f"start-invalid-{width}.png")
+        page.set_viewport_size(DESKTOP)
+        page.locator(f"[data-tip='{best}']").click()
+        page.wait_for_url(f"**/admin/block/{best}")
+        self.assertIn("invalid", page.locator("main").text_content())
+        page.screenshot(path=SCREENSHOTS / "block-invalid.png")
+
     def test_the_search_finds_a_transaction_on_a_losing_branch(self):
         txid, tip = self.losing_transaction()
         page = self.visit()
@@ -214,6 +256,36 @@ class PageTest(unittest.TestCase):
         [mined] = node.mine()
         page.wait_for_selector(f"[data-best='{mined}']")
 
+    def test_a_page_that_was_refused_its_news_gets_them_later(self):
+        node = Node("lab", *FREE_PORT)
+        self.addCleanup(node.stop)
+        port = int(node.web.removesuffix("/admin/").rpartition(":")[2])
+        others = []
+        for _ in range(MAX_FOLLOWERS):
+            other = socket.create_connection(("127.0.0.1", port))
+            other.sendall(b"GET /admin/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b" 200 ", other.recv(64))
+            others.append(other)
+        page = self.visit(web=node.web)
+        page.wait_for_selector("html.lost")
+        for other in others:
+            other.close()
+        node.mine()  # the node notices with its next word to them
+        page.wait_for_selector("html.script:not(.lost)", timeout=15_000)
+        [mined] = node.mine()
+        page.wait_for_selector(f"[data-best='{mined}']")
+
+    def test_a_page_that_is_come_back_to_follows_again(self):
+        node = Node("lab", *FREE_PORT)
+        self.addCleanup(node.stop)
+        page = self.visit(web=node.web)
+        page.wait_for_selector("html.script")
+        # As when the browser keeps a page that was left, and shows it again.
+        page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+        [mined] = node.mine()
+        page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        page.wait_for_selector(f"[data-best='{mined}']")
+
     def test_every_page_fits_every_screen(self):
         txid, tip = self.losing_transaction()
         script = whole("scripts.json")[0]["address"]
@@ -245,7 +317,7 @@ class PageTest(unittest.TestCase):
                         self.complaints = [text for text in self.complaints if "404" not in text]
                     self.assert_well_behaved(page)
                     page.screenshot(path=SCREENSHOTS / f"{name}-{screen}.png")
-                    if name == "start":
+                    if name == "start" or "phone" in screen:
                         page.screenshot(path=SCREENSHOTS / f"{name}-{screen}-whole.png", full_page=True)
                     page.context.close()
 

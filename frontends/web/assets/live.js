@@ -5,6 +5,8 @@
   const live = document.getElementById("live");
   if (!live || !window.EventSource) return;
 
+  const AGAIN = 5000; // milliseconds
+
   let wanted = null; // the newest number that the node told
   let shown = live.dataset.number; // the one on the page
   let busy = false;
@@ -49,16 +51,35 @@
     if (wanted !== number) refresh();
   }
 
-  const source = new EventSource("/admin/events");
-  source.addEventListener("news", (event) => {
-    document.documentElement.classList.remove("lost");
-    wanted = event.data;
-    refresh();
-  });
-  source.addEventListener("error", () => {
-    document.documentElement.classList.add("lost");
-    shown = null; // after a restart the node counts from the beginning
-  });
+  let source = null;
+  let again = null;
+
+  function follow() {
+    stop();
+    source = new EventSource("/admin/events");
+    source.addEventListener("news", (event) => {
+      document.documentElement.classList.remove("lost");
+      wanted = event.data;
+      refresh();
+    });
+    source.addEventListener("error", () => {
+      document.documentElement.classList.add("lost");
+      shown = null; // after a restart the node counts from the beginning
+      // A browser tries again when the connection was cut, but not when it was refused: too many follow, say.
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(follow, AGAIN);
+    });
+  }
+
+  function stop() {
+    clearTimeout(again);
+    if (source) source.close();
+  }
+
+  follow();
   document.addEventListener("visibilitychange", refresh);
-  window.addEventListener("pagehide", () => source.close());
+  window.addEventListener("pagehide", stop);
+  // The browser may show the page again as it was left.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) follow();
+  });
 })();

@@ -1,6 +1,8 @@
 //! Owns the accepting and serving of connections.
-//! Promises that no more are open than the limit, that a visitor who sends or takes too slowly is cut off, and that all
-//! end when the server does.
+//! Promises that no more are open than the limit and one, that a visitor who sends or takes too slowly is cut off, that
+//! who is silent makes room for who comes, and that all end when the server does.
+
+mod places;
 
 use std::future::Future;
 use std::io;
@@ -19,17 +21,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::gate::Visitor;
+use places::{Dismissed, Place, Places};
 
-/// Most bytes of a request's line and headers together.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Most bytes of a request's line and headers together: the longest script in hexadecimal fits.
+const MAX_HEAD_BYTES: usize = 24 * 1024;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
+/// How long an answer in flight may take when the server stops.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// How long to wait when the system has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,25 +45,21 @@ pub(crate) async fn serve(
     patience: Duration,
     stop: StopSignal,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
+    let places = Places::new(max_connections);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.wait() => break,
         };
         match accepted {
             Ok((stream, from)) => {
-                let connection = connection(
-                    stream,
-                    from.ip(),
-                    router.clone(),
-                    patience,
-                    stop.clone(),
-                    place,
-                );
+                let place = tokio::select! {
+                    place = places.take() => place,
+                    () = stop.wait() => break,
+                };
+                let router = router.clone();
+                let connection =
+                    connection(stream, from.ip(), router, patience, stop.clone(), place);
                 tokio::spawn(connection);
             }
             Err(error) => {
@@ -68,9 +68,7 @@ pub(crate) async fn serve(
             }
         }
     }
-    let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
-    // Nobody closes it.
-    let _ = places.acquire_many(all).await;
+    places.all_left().await;
 }
 
 async fn connection(
@@ -79,15 +77,24 @@ async fn connection(
     router: Router,
     patience: Duration,
     stop: StopSignal,
-    _place: OwnedSemaphorePermit,
+    place: Arc<Place>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection stays slow");
     }
+    let answering = place.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let answering = answering.answer();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Visitor(from));
-        router.clone().oneshot(request)
+        let router = router.clone();
+        async move {
+            let answering = answering.ok_or(Dismissed)?;
+            let response = router.oneshot(request).await;
+            // A router cannot fail.
+            let response = response.unwrap_or_else(|never| match never {});
+            Ok::<_, Dismissed>(response.map(|body| answering.with(body)))
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -98,9 +105,17 @@ async fn connection(
     let mut serving = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = &mut serving => served,
+        () = place.dismissed() => {
+            debug!(%from, "a silent connection makes room for another");
+            return;
+        }
         () = stop.wait() => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            // Who has sent half a request may never send the rest.
+            let Ok(served) = tokio::time::timeout(FAREWELL, serving).await else {
+                return;
+            };
+            served
         }
     };
     if let Err(error) = served {

@@ -125,7 +125,10 @@ fn has_content(headers: &HeaderMap) -> bool {
 /// Without a password, a site whose name is made to point at this machine could read this page through the visitor's
 /// browser (DNS rebinding): such a request carries that site's name.
 fn only_this_machine(request: &Request) -> Result<(), Fault> {
-    let in_header = request.headers().get(header::HOST);
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let in_header = hosts.next();
+    // Of two names, who forwarded the request may have gone by the other one.
+    let one = hosts.next().is_none();
     let named = match (in_header, request.uri().authority()) {
         (Some(host), _) => host.to_str().ok().and_then(|host| host.parse().ok()),
         (None, authority) => authority.cloned(),
@@ -139,7 +142,7 @@ fn only_this_machine(request: &Request) -> Result<(), Fault> {
         let name = bare.trim_end_matches('.').to_ascii_lowercase();
         name == "localhost" || name.ends_with(".localhost")
     };
-    match address || localhost {
+    match one && (address || localhost) {
         true => Ok(()),
         false => Err(Fault::StrangeHost {
             host: in_header.map_or_else(String::new, |host| {

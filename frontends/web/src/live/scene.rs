@@ -16,7 +16,7 @@ use crate::picture::{Density, Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::{parse, show};
 
 /// The longest reason that is written beside a tip.
-const MAX_REASON: usize = 36;
+const MAX_REASON: usize = 30;
 
 /// From how many tips on there is a map.
 const MAP_FROM: usize = 8;
@@ -116,12 +116,16 @@ impl FrontendRow {
 #[template(path = "scene.html")]
 struct SceneView {
     height: u32,
+    /// As people read it.
+    height_words: String,
     best_hash: String,
     best_short: String,
     best_age: String,
     best_time: String,
     /// Tips in the whole tree.
     tips: usize,
+    /// Those of them that a world can be read at; what is not drawn counts as such.
+    worlds: usize,
     /// In words, how far behind the next best world is.
     rival: Option<String>,
     sync: Sync,
@@ -129,7 +133,8 @@ struct SceneView {
     frontends: Vec<FrontendRow>,
     picture_height: f32,
     density: Density,
-    words: f32,
+    /// Where the columns begin (that of heights: where it ends), in pixels.
+    columns: Columns,
     /// Only where there is too much to see at once.
     map: Option<Map>,
     runs: Vec<Run>,
@@ -141,6 +146,30 @@ struct SceneView {
     forks: Vec<ForkMark>,
     /// Tips that are not drawn.
     more: usize,
+}
+
+/// Where the columns of the picture begin, in pixels.
+struct Columns {
+    /// Where the heights end.
+    height: f32,
+    world: f32,
+    branch: f32,
+    behind: f32,
+}
+
+impl Columns {
+    /// With worlds beginning at `world` and no height longer than `highest`.
+    fn new(world: f32, highest: u32) -> Columns {
+        const DIGIT: f32 = 8.0;
+        // Three digits fit where nothing is moved, and so does a regtest.
+        let more = highest.to_string().len().saturating_sub(3) as f32;
+        Columns {
+            height: (34.0 + (more - 1.0).max(0.0) * DIGIT).min(48.0),
+            world,
+            branch: world + 124.0,
+            behind: world + 262.0 + more * DIGIT,
+        }
+    }
 }
 
 /// How far the node has come.
@@ -225,6 +254,7 @@ impl SceneView {
                 let trouble = match info.status {
                     ChainStatus::Invalid => Some(match &info.reject_reason {
                         // The rule's name, but no story; that is in the title.
+                        Some(reason) if reason.starts_with("invalid") => parse::cut(reason),
                         Some(reason) if reason.len() <= MAX_REASON => format!("invalid: {reason}"),
                         _ => "invalid".to_owned(),
                     }),
@@ -252,7 +282,9 @@ impl SceneView {
                         show::thousands(u64::from(info.fork_height))
                     ));
                 }
-                let clash = clashes.get(&info.hash).copied().filter(|coins| *coins > 0);
+                let clash = clashes.get(&info.hash).copied();
+                // A branch without a world spends nothing.
+                let clash = clash.filter(|coins| *coins > 0 && info.live);
                 if let Some(coins) = clash {
                     title.push_str(&format!(
                         "{} spent otherwise than on the best chain\n",
@@ -332,27 +364,34 @@ impl SceneView {
                 Some(blocks) => format!("is {blocks} blocks of work behind"),
             }
         });
+        let highest = skeleton.blocks.iter().map(|key| key.info.height).max();
+        let highest = highest.unwrap_or(best.height);
+        let more = skeleton.tips - picture.tips.len();
+        let tips = skeleton.blocks.iter().filter(|key| key.tip);
+        let worlds = tips.filter(|key| key.info.live).count() + more;
         SceneView {
             height: best.height,
+            height_words: show::thousands(u64::from(best.height)),
             best_hash: best.hash.to_string(),
             best_short: show::short(&best.hash),
             best_age: show::age(now, u64::from(best.header.time)),
             best_time: show::moment(u64::from(best.header.time)),
             tips: skeleton.tips,
+            worlds,
             rival,
             sync: Sync::new(skeleton, best.height, &best.chainwork, state),
             figures: figures(ledger, stats, state.disk),
             frontends: state.frontends.iter().map(FrontendRow::of).collect(),
             picture_height: picture.height,
             density: picture.density,
-            words: picture.words,
+            columns: Columns::new(picture.words, highest),
             map: (picture.tips.len() >= MAP_FROM).then_some(picture.map),
             runs: picture.runs,
             beads: picture.beads,
             cuts: picture.cuts,
             heights: picture.heights,
             gaps: picture.gaps,
-            more: skeleton.tips - picture.tips.len(),
+            more,
             tip_rows,
             forks,
         }
@@ -434,9 +473,9 @@ fn figures(ledger: &Ledger, stats: &LedgerStats, disk: Option<u64>) -> Vec<Figur
             name: "Overlay",
             value: show::bytes(stats.overlay_bytes as u64),
             note: format!(
-                "{} coins, {} scripts",
-                number(stats.overlay_coins),
-                number(stats.overlay_scripts)
+                "{}, {}",
+                show::count(stats.overlay_coins as u64, "coin", "coins"),
+                show::count(stats.overlay_scripts as u64, "script", "scripts")
             ),
         },
         Figure {

@@ -189,7 +189,7 @@ fn facts(info: &BlockInfo, block: Option<&DecodedBlock>) -> Vec<(&'static str, S
             "Median time past",
             show::moment(u64::from(info.median_time_past)),
         ),
-        ("Target", format!("0x{:08x}", header.bits.to_consensus())),
+        ("Bits", format!("0x{:08x}", header.bits.to_consensus())),
         ("Nonce", header.nonce.to_string()),
         ("Work of the chain", show::work(info.chainwork)),
         ("First seen here", show::moment(info.first_seen)),

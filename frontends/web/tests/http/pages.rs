@@ -7,7 +7,7 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 
-use crate::client::get;
+use crate::client::{ask, get};
 use crate::node::TestNode;
 
 #[test]
@@ -57,6 +57,104 @@ fn what_is_not_there_is_told_with_its_status() {
             answer.body.contains("class=\"top\""),
             "{path}: not a whole page"
         );
+    }
+}
+
+#[test]
+fn no_address_leads_out_of_the_site() {
+    let node = TestNode::new();
+    let assets = "/admin/assets/x";
+    for path in [
+        "/admin/../../../../etc/passwd",
+        "/../etc/passwd",
+        "//etc/passwd",
+        "//evil.example/%2e%2e",
+        "/admin/assets/../../../etc/passwd",
+        &format!("{assets}/..%2f..%2f..%2fetc%2fpasswd"),
+        &format!("{assets}/%2e%2e%2f%2e%2e%2fCargo.toml"),
+        &format!("{assets}/..%5c..%5cCargo.toml"),
+        &format!("{assets}/live.js%00"),
+        "/admin/block/..%2f..%2flive",
+        "/admin/%2e%2e/live",
+        "/admin/block/0/",
+        "/admin/block/",
+        "/ADMIN/",
+        "*",
+    ] {
+        let answer = get(node.at, path);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {}",
+            answer.status
+        );
+        assert!(!answer.body.contains("root:") && !answer.body.contains("[package]"));
+    }
+}
+
+#[test]
+fn what_does_not_decode_is_told_back() {
+    let node = TestNode::new();
+    for (path, expected) in [
+        ("/admin/block/%", 400),
+        ("/admin/block/%zz", 400),
+        ("/admin/block/%00", 400),
+        ("/admin/block/%c0%af", 400),
+        ("/admin/tx/%e2%82", 400),
+        ("/admin/script/%u0041", 400),
+        ("/admin/search?q=%", 404),
+        ("/admin/search?q=%00", 404),
+        ("/admin/search?q=a&q=b", 400),
+        ("/admin/search?%ff=%ff", 303),
+        ("/admin/search?q=%0d%0aSet-Cookie:%20a=b", 404),
+        ("/admin/block/0?page=18446744073709551615", 404),
+        ("/admin/block/0?page=18446744073709551616", 400),
+        ("/admin/block/999999999", 404),
+        ("/admin/script/51?after=0000", 400),
+        ("/admin/conflicts?a=&b=", 400),
+    ] {
+        let answer = get(node.at, path);
+        assert_eq!(answer.status, expected, "{path}");
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+}
+
+#[test]
+fn a_script_as_long_as_any_can_be_asked_for() {
+    let node = TestNode::new();
+    let longest = "51".repeat(10_000);
+    let found = get(node.at, &format!("/admin/search?q={longest}"));
+    assert_eq!(found.status, 303);
+    let page = get(node.at, found.header("location").unwrap());
+    assert_eq!(page.status, 200);
+    let longer = get(node.at, &format!("/admin/script/{longest}51"));
+    assert_eq!(longer.status, 400);
+}
+
+#[test]
+fn the_head_of_every_page_is_that_of_its_content() {
+    let node = TestNode::new();
+    for path in [
+        "/admin/",
+        "/admin/live",
+        "/admin/block/0",
+        "/admin/script/51",
+        "/admin/conflicts",
+        "/admin/assets/x/live.js",
+        "/admin/nope",
+        "/",
+    ] {
+        let (head, whole) = (ask(node.at, "HEAD", path, &[]), get(node.at, path));
+        assert_eq!(
+            (head.status, head.body.as_str()),
+            (whole.status, ""),
+            "{path}"
+        );
+        assert_eq!(head.header("content-type"), whole.header("content-type"));
+    }
+    // It ends at once, and holds no place.
+    for _ in 0..100 {
+        let head = ask(node.at, "HEAD", "/admin/events", &[]);
+        assert_eq!((head.status, head.body.as_str()), (200, ""));
     }
 }
 
@@ -120,6 +218,9 @@ fn invalid_and_unvalidated_branches_are_told_apart() {
     assert_eq!(class_of(&bad[1]), "tip invalid");
     assert_eq!(class_of(&previous), "tip pending");
     assert!(page.body.contains("3 of 5 headers"));
+    // Neither of the two is a world.
+    assert!(page.body.contains("nothing competes with it"));
+    assert!(page.body.contains(">invalid</text>"));
     for (hash, word) in [(bad[0], "invalid"), (previous, "only its header")] {
         let page = get(node.at, &format!("/admin/block/{hash}"));
         assert_eq!(page.status, 200);
@@ -142,7 +243,7 @@ fn a_thousand_tips_are_drawn_in_part_and_counted() {
     assert_eq!(page.all("data-tip").len(), 250);
     assert_eq!(page.all("data-more"), ["750"]);
     assert_eq!(page.all("data-tip")[0], trunk[19].to_string());
-    assert!(page.body.contains("and 750 more worlds"));
+    assert!(page.body.contains("and 750 more tips"));
     assert!(page.body.len() < 1_000_000);
     assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -120,6 +120,19 @@ fn a_branch_that_never_led_is_retired_with_all_it_did() {
     assert_eq!(stats.live_worlds, HORIZON as usize + 1);
     assert_eq!(stats.overlay_coins, 13);
     best.check(&ledger.best());
+    // What is invalidated cannot be read at, although its world is kept.
+    let all: Vec<BlockHash> = (0..=13).map(|height| best.hash(height)).collect();
+    let all = all.into_iter().chain([side.hash(9), side.hash(10)]);
+    let readable = || {
+        all.clone()
+            .filter(|hash| ledger.world(hash).is_ok())
+            .count()
+    };
+    ledger.invalidate_block(&best.hash(12)).unwrap();
+    assert!(ledger.world(&best.tip()).is_err());
+    assert_eq!(ledger.stats().unwrap().live_worlds, readable());
+    ledger.reconsider_block(&best.hash(12)).unwrap();
+    assert_eq!(ledger.stats().unwrap().live_worlds, readable());
 }
 
 #[test]
