@@ -3,37 +3,29 @@
 //! The server is a process of its own, so that its CPU time can be told from the client's (Linux only: it is read from
 //! `/proc`). `cargo bench -p everett-grpc --bench get_balance [-- SECONDS]`; both share the machine's cores.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use everett_grpc::{Grpc, GrpcConfig};
-use everett_ledger::{LedgerConfig, Network, Params};
-use everett_node::{Node, NodeConfig};
 use everett_proto::v1;
 use everett_proto::v1::lab_service_client::LabServiceClient;
 use everett_proto::v1::ledger_service_client::LedgerServiceClient;
-use everett_proto::v1::script::Script as Named;
 use everett_proto::v1::world_ref::Ref;
 use tonic::transport::Channel;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use crate::support::{Failure, Server, is_server, script, serve};
 
-/// Tells the process that it is the server.
-const SERVER: &str = "EVERETT_BENCH_SERVER";
 /// How long each figure is measured unless the command line says otherwise.
 const DEFAULT_SECONDS: u64 = 5;
 /// Blocks on the trunk, and on the rival branch above their fork.
 const TRUNK: u32 = 200;
 const RIVAL: u32 = 100;
-/// `/proc` counts CPU time in these.
-const TICK: Duration = Duration::from_millis(10);
 
 fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
-    if std::env::var_os(SERVER).is_some() {
+    if is_server() {
         return runtime.block_on(serve());
     }
     let seconds = std::env::args()
@@ -44,61 +36,6 @@ fn main() -> Result<(), Failure> {
     let outcome = runtime.block_on(measure(&server, Duration::from_secs(seconds)));
     server.stop()?;
     outcome
-}
-
-/// A node that serves until its standard input ends.
-async fn serve() -> Result<(), Failure> {
-    let directory = tempfile::tempdir()?;
-    let ledger = LedgerConfig::new(Params::new(Network::Regtest), directory.path());
-    let mut config = NodeConfig::new(ledger);
-    config.lab = true;
-    let grpc = Grpc::new(GrpcConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        ..GrpcConfig::default()
-    });
-    let address = grpc.bound_address();
-    let node = Node::builder(config).frontend(grpc).start().await?;
-    println!("{}", address.get().ok_or("the server is not bound")?);
-    std::io::stdout().flush()?;
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
-    node.stop().await;
-    Ok(())
-}
-
-struct Server {
-    process: Child,
-    uri: String,
-}
-
-impl Server {
-    fn start() -> Result<Server, Failure> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .env(SERVER, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().ok_or("the server has no output")?;
-        let mut address = String::new();
-        BufReader::new(output).read_line(&mut address)?;
-        let uri = format!("http://{}", address.trim());
-        Ok(Server { process, uri })
-    }
-
-    fn stop(&mut self) -> Result<(), Failure> {
-        drop(self.process.stdin.take());
-        self.process.wait()?;
-        Ok(())
-    }
-
-    /// CPU time that the server has used, where the system tells.
-    fn cpu_time(&self) -> Option<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
-        // After the name in parentheses: user and system time are the 12th and 13th fields.
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-        let user: u32 = fields.next()?.parse().ok()?;
-        let system: u32 = fields.next()?.parse().ok()?;
-        Some(TICK * (user + system))
-    }
 }
 
 async fn measure(server: &Server, time: Duration) -> Result<(), Failure> {
@@ -150,13 +87,6 @@ async fn make_history(server: &Server) -> Result<String, Failure> {
     });
     let rival = lab.mine_blocks(request).await?.into_inner();
     Ok(rival.world.ok_or("the rival has no world")?.tip_hash)
-}
-
-/// A script by a small number.
-fn script(number: u8) -> Option<v1::Script> {
-    Some(v1::Script {
-        script: Some(Named::ScriptPubkey(vec![1, number])),
-    })
 }
 
 /// Calls made in `time` with so many always in flight.
