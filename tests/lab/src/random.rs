@@ -50,7 +50,8 @@ impl Random {
 
     /// One of the items; `None` if there is none.
     pub fn pick<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
-        items.get(self.below(items.len()))
+        // A choice is drawn even where there is none, so that what comes after does not depend on it.
+        items.get(self.number_below(items.len() as u64) as usize)
     }
 
     /// Puts the items into any order.
