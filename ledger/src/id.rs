@@ -1,10 +1,11 @@
 //! Owns the small names of things: blocks of the tree and scripts of the index.
 //! Promises that two things that could be swapped by mistake have two types.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use bitcoin::Script;
 use bitcoin::hashes::{Hash, sha256};
+use bitcoin::{BlockHash, Script};
 
 /// A block of the tree, by the order in which its header was first accepted; genesis is 0.
 ///
@@ -21,6 +22,12 @@ impl BlockId {
         self.0 as usize
     }
 }
+
+/// Something for each of many blocks. Ids are handed out here and hashes are work, so a fast hash will do.
+pub(crate) type ById<V> = HashMap<BlockId, V, foldhash::fast::RandomState>;
+
+/// The same by block hash.
+pub(crate) type ByHash<V> = HashMap<BlockHash, V, foldhash::fast::RandomState>;
 
 impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 //! Owns what the writer and all readers share: tree, worlds, overlay, store.
 //! Promises short critical sections: a lock here is never held while a block is validated or a disk is waited for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::events::Registry;
-use crate::id::BlockId;
+use crate::id::{BlockId, ById};
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::params::Params;
@@ -88,7 +87,7 @@ impl OverlayFloor {
 /// The worlds that can be asked for.
 pub(crate) struct Worlds {
     /// Every block inside the horizon that was connected, on any branch.
-    pub(crate) live: HashMap<BlockId, Arc<WorldState>>,
+    pub(crate) live: ById<Arc<WorldState>>,
     pub(crate) best: Arc<WorldState>,
     /// The sequence that the next event gets: those before it led to these worlds.
     pub(crate) next_event: u64,

@@ -3,13 +3,13 @@
 //! Refuses to judge: rules live in `rules/`, decisions in the engine.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Work};
 use smallvec::SmallVec;
 
-use crate::id::BlockId;
+use crate::id::{BlockId, ByHash, ById};
 use crate::rules::{Chain, HeaderFacts};
 use crate::store::{BlockPosition, HeaderRow, StoreError};
 
@@ -166,7 +166,7 @@ impl Nodes {
 /// and [`BlockTree::rollback`] takes everything back to the last publication.
 pub(crate) struct BlockTree {
     nodes: Nodes,
-    by_hash: HashMap<BlockHash, BlockId>,
+    by_hash: ByHash<BlockId>,
     /// At each height the blocks of all branches, in order of arrival.
     by_height: Vec<SmallVec<[BlockId; 2]>>,
     /// Committed nodes without committed children.
@@ -174,7 +174,7 @@ pub(crate) struct BlockTree {
     /// Nodes below this count are visible to readers.
     committed: usize,
     /// Committed nodes as they were before the writer changed them since the last publication.
-    before: HashMap<BlockId, Node>,
+    before: ById<Node>,
     /// The header of most work that did not fail, the first seen among equals, published or not.
     best_header: BlockId,
 }
@@ -183,11 +183,11 @@ impl BlockTree {
     pub(crate) fn new(genesis: Header, first_seen: u64) -> BlockTree {
         let mut tree = BlockTree {
             nodes: Nodes::default(),
-            by_hash: HashMap::new(),
+            by_hash: ByHash::default(),
             by_height: Vec::new(),
             leaves: BTreeSet::new(),
             committed: 0,
-            before: HashMap::new(),
+            before: ById::default(),
             best_header: BlockId::GENESIS,
         };
         tree.push(genesis.block_hash(), genesis, None, first_seen);

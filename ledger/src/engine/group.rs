@@ -2,7 +2,6 @@
 //! Promises all or nothing: dropped without a commit, it leaves tree, overlay and orphans as they were.
 //! Refuses to show anything to readers before the commit.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bitcoin::BlockHash;
@@ -16,7 +15,7 @@ use super::tidy::Retirement;
 use crate::decode::DecodedBlock;
 use crate::delta::Delta;
 use crate::events::Event;
-use crate::id::BlockId;
+use crate::id::{BlockId, ById};
 use crate::shared::Shared;
 use crate::store::{StoreError, Writer, failpoint};
 use crate::tree::Node;
@@ -40,7 +39,7 @@ pub(super) struct Group<'g> {
     /// `None` only between the parts of a flush.
     pub(super) writer: Option<Writer<'g>>,
     staged: Vec<Staged>,
-    staged_at: HashMap<BlockId, usize>,
+    staged_at: ById<usize>,
     /// Blocks whose versions this group entered.
     pub(super) entered: Vec<BlockId>,
     pub(super) staged_changes: usize,
@@ -64,7 +63,7 @@ impl<'g> Group<'g> {
             shared,
             writer,
             staged: Vec::new(),
-            staged_at: HashMap::new(),
+            staged_at: ById::default(),
             entered: Vec::new(),
             staged_changes: 0,
             lowered: Vec::new(),

@@ -16,7 +16,7 @@ use super::rivals::Rivals;
 use crate::config::LedgerConfig;
 use crate::error::OpenError;
 use crate::events::{Event, EventKind, Registry, Retention};
-use crate::id::BlockId;
+use crate::id::{BlockId, ById};
 use crate::meter::Meter;
 use crate::overlay::Overlay;
 use crate::path::Path;
@@ -66,7 +66,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         None if may_be_young => 0,
         old => best_height.saturating_sub(old.unwrap_or(config.params.default_horizon)),
     };
-    let mut live: HashMap<BlockId, Arc<WorldState>> = HashMap::new();
+    let mut live: ById<Arc<WorldState>> = ById::default();
     let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
     let mut newly_retired: BTreeMap<BlockId, u32> = BTreeMap::new();
     for (id, path) in loaded.paths {

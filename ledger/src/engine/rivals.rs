@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::stored::read_stored;
 use crate::compare::recipients;
 use crate::decode::DecodedBlock;
-use crate::id::BlockId;
+use crate::id::{BlockId, ById};
 use crate::overlay::OtherSpend;
 use crate::rules::connect::passing_outpoints;
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ pub(super) type Recipients = Arc<[(Vec<u8>, Amount)]>;
 /// The blocks that have versions in the overlay.
 #[derive(Default)]
 pub(super) struct Rivals {
-    blocks: HashMap<BlockId, Block>,
+    blocks: ById<Block>,
     /// Who made and spent a coin in one block, for those blocks that were looked at.
     passing: HashMap<OutPoint, SmallVec<[BlockId; 1]>>,
     /// Blocks that may have something for `passing` that is not there yet, by height.

@@ -56,9 +56,10 @@ def main(address, protos, script):
         # Best one first. The same address has another balance in each.
         tips = show()
 
-        # Two blocks on a losing branch: now it is the best one.
+        # A losing branch grows until it is one block longer than the best one, and is that now.
         loser = common_pb2.WorldRef(block_hash=tips[-1].tip_hash)
-        mined = lab.MineBlocks(lab_service_pb2.MineBlocksRequest(parent=loser, count=2))
+        count = tips[0].height + 1 - tips[-1].height
+        mined = lab.MineBlocks(lab_service_pb2.MineBlocksRequest(parent=loser, count=count))
         print(f"{len(mined.block_hashes)} blocks on {tips[-1].tip_hash[:16]}")
         show()
 

@@ -131,7 +131,7 @@ impl Lab {
         let world = self.world(at)?;
         let mut state = self.state.lock();
         let earlier = state.payments.possible(&world)?;
-        let needs = amount + FEE;
+        let needs = with_fee(amount, FEE);
         let coins = purse::choose(from, &world, &earlier, needs).map_err(|error| match error {
             PurseError::Read(error) => LabError::Read(error),
             PurseError::Short { has } => LabError::Funds {
@@ -175,7 +175,7 @@ impl Lab {
                 .filter(|output| output.script_pubkey != *mine)
                 .cloned()
                 .collect();
-            let needs = outputs.iter().map(|output| output.value).sum::<Amount>() + fee;
+            let needs = with_fee(outputs.iter().map(|output| output.value).sum(), fee);
             let change = worth.checked_sub(needs).ok_or(LabError::Worth {
                 txid: made.transaction.compute_txid(),
                 worth,
@@ -225,7 +225,7 @@ fn sign(
         value: amount,
         script_pubkey: to.script_pubkey().clone(),
     }];
-    let change = worth(&coins).checked_sub(amount + fee);
+    let change = worth(&coins).checked_sub(with_fee(amount, fee));
     if let Some(change) = change.filter(|change| *change > Amount::ZERO) {
         outputs.push(TxOut {
             value: change,
@@ -237,6 +237,11 @@ fn sign(
         from: from.clone(),
         coins,
     })
+}
+
+/// What a payment takes; more than there is for amounts that do not add up.
+fn with_fee(amount: Amount, fee: Amount) -> Amount {
+    amount.checked_add(fee).unwrap_or(Amount::MAX)
 }
 
 fn worth(coins: &Coins) -> Amount {

@@ -24,8 +24,23 @@ impl Random {
     pub fn below(&mut self, end: usize) -> usize {
         match end {
             0 => 0,
-            end => (self.number() % end as u64) as usize,
+            end => self.number_below(end as u64) as usize,
         }
+    }
+
+    /// A number below `end`, of 64 bits; 0 if `end` is 0.
+    pub fn number_below(&mut self, end: u64) -> u64 {
+        self.number() % end.max(1)
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.number_below(high - low + 1)
+    }
+
+    /// True in `percent` of a hundred cases.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.number_below(100) < percent
     }
 
     /// True once in `times`.
@@ -35,7 +50,8 @@ impl Random {
 
     /// One of the items; `None` if there is none.
     pub fn pick<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
-        items.get(self.below(items.len()))
+        // A choice is drawn even where there is none, so that what comes after does not depend on it.
+        items.get(self.number_below(items.len() as u64) as usize)
     }
 
     /// Puts the items into any order.

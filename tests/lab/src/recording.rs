@@ -20,7 +20,8 @@
 //!
 //! `begun` and `at` are microseconds since 1970; `at` never falls. A file without its end frame was cut off while it was
 //! written: everything up to the last whole frame holds ([`Ending::Torn`]). A frame whose checksum is wrong is damage
-//! ([`RecordingError::Damaged`]), wherever it stands.
+//! ([`RecordingError::Damaged`]), wherever it stands; so is one that is longer than the file where an end frame stands
+//! at the end of that.
 
 mod follow;
 mod reader;
@@ -165,6 +166,12 @@ pub enum RecordingError {
         offset: u64,
         /// The system's reason.
         source: io::Error,
+    },
+    /// There is something where the recording was to be written.
+    #[error("{path} is there already and is not written over; name another file, or take it away")]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// It does not begin as recordings do.
     #[error(

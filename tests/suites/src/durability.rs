@@ -3,12 +3,11 @@
 //! Refuses to share code with the ledger where that would hide a fault: coins, worlds, tips and events are kept anew.
 //!
 //! ```text
-//!   seed -> Chance -> Forest (real blocks) + [Operation]      history.rs
+//!   seed -> Random -> Forest (real blocks) + [Operation]      history.rs
 //!   Operation -> Model (what must be there)                   model.rs
 //!   Operation -> Ledger -> compare with Model                 comparison.rs
 //! ```
 
-pub mod chance;
 pub mod comparison;
 pub mod forest;
 pub mod history;

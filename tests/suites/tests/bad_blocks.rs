@@ -3,6 +3,7 @@
 use bitcoin::hex::FromHex;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_tests::data;
+use everett_tests::random::Random;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -74,13 +75,7 @@ fn in_any_order_between_good_blocks_no_case_leaves_a_trace() {
         let directory = tempfile::tempdir().unwrap();
         let ledger = open(&fixture, directory.path());
         let mut cases: Vec<&Case> = fixture.cases.iter().collect();
-        cases.sort_by_cached_key(|case| {
-            let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            for byte in case.name.bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-            hash
-        });
+        Random::new(seed).shuffle(&mut cases);
         let mut good = Vec::new();
         for case in &cases {
             let block = Vec::<u8>::from_hex(&case.block).expect("hexadecimal");

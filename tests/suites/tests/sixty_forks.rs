@@ -5,6 +5,7 @@ use everett_ledger::{
     Ledger, LedgerConfig, Network, Outcome, Params, ScriptHash, World, WorldError,
 };
 use everett_tests::data::{BalanceRow, BlockRow, SixtyForks};
+use everett_tests::random::Random;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -212,11 +213,7 @@ fn the_order_in_which_blocks_come_does_not_matter() {
     };
     let directory = tempfile::tempdir().unwrap();
     let mut shuffled = data.blocks.clone();
-    // A fixed permutation: 769 is a prime above the number of blocks.
-    shuffled.sort_by_key(|block| {
-        let seed = u64::from_le_bytes(block[68..76].try_into().expect("eight bytes"));
-        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
+    Random::new(60).shuffle(&mut shuffled);
     let ledger = open(directory.path(), None);
     submit_all(&ledger, &shuffled);
     assert!(ledger.orphans().is_empty());

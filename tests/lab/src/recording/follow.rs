@@ -103,12 +103,20 @@ pub async fn follow_server(
         watch(&entry, writer.entries());
         Ok(())
     };
-    node.snapshot(from, &mut append).await?;
     let mut stop = std::pin::pin!(stop);
-    while let Some(stream) = &mut events {
+    let mut stopped = false;
+    tokio::select! {
+        taken = node.snapshot(from, &mut append) => taken?,
+        // Entries are appended whole: what was taken up to here is a recording too.
+        () = &mut stop => stopped = true,
+    }
+    while !stopped && let Some(stream) = &mut events {
         let message = tokio::select! {
             message = stream.message() => message,
-            () = &mut stop => break,
+            () = &mut stop => {
+                stopped = true;
+                continue;
+            }
         };
         let message = message.map_err(call("StreamEvents"))?;
         let Some(message) = message.and_then(|response| response.message) else {
@@ -116,6 +124,13 @@ pub async fn follow_server(
         };
         if let Message::Event(event) = message {
             node.happened(&event, &mut append).await?;
+        }
+    }
+    if stopped {
+        match node.look_for_reconsidered(Moment::now(), &mut append).await {
+            // A node that has gone meanwhile has nothing more to tell.
+            Ok(()) | Err(FollowError::Call { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     let entries = writer.entries();
@@ -202,6 +217,7 @@ impl Node {
         append: &mut Append<'_>,
     ) -> Result<(), FollowError> {
         let now = Moment::now();
+        self.look_for_reconsidered(now, append).await?;
         match event.kind() {
             v1::EventKind::TipAdded | v1::EventKind::TipExtended => {
                 self.block(&event.to_hash, now, append).await
@@ -234,6 +250,28 @@ impl Node {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Records that blocks invalidated by hand are no longer so. Where that makes no other block the best one, no event
+    /// tells.
+    async fn look_for_reconsidered(
+        &mut self,
+        now: Moment,
+        append: &mut Append<'_>,
+    ) -> Result<(), FollowError> {
+        for hash in self.invalidated.clone() {
+            let request = v1::GetBlockHeaderRequest {
+                world: Some(by_hash(&hash)),
+            };
+            let answer = self.chain.get_block_header(request).await;
+            let header = answer.map_err(call("GetBlockHeader"))?.into_inner().header;
+            if header.is_some_and(|header| header.reject_reason.is_empty()) {
+                self.invalidated.remove(&hash);
+                let what = Happening::Reconsidered(parse_hash(&hash)?);
+                append(Entry { at: now, what })?;
+            }
+        }
+        Ok(())
     }
 
     /// Records a block, once.

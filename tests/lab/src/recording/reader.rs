@@ -2,7 +2,7 @@
 //! Promises memory for one frame at a time, and the offset of whatever is wrong.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bitcoin::BlockHash;
@@ -15,6 +15,9 @@ use super::{
 
 /// Bytes of a frame before its kind.
 const FRAME_HEAD: usize = 8;
+
+/// Bytes of a whole end frame: before its kind, the kind, the count.
+const END_FRAME: usize = FRAME_HEAD + 1 + 8;
 
 /// A recording that is being read: an iterator over what came, which ends with the first error.
 #[derive(Debug)]
@@ -170,6 +173,10 @@ impl RecordingReader {
             return Err(self.damaged(offset, "a frame has an impossible length"));
         }
         let Some(mut payload) = self.take(length as usize)? else {
+            // A length that became too great looks like a tail that was cut off, unless the end is there.
+            if self.has_end_at_its_end()? {
+                return Err(self.damaged(offset, "a frame is longer than what is left of the file"));
+            }
             return Ok(self.torn(offset));
         };
         let kind = payload.remove(0);
@@ -181,6 +188,28 @@ impl RecordingReader {
             kind,
             payload,
         }))
+    }
+
+    /// Whether the last bytes of the file are a whole end frame. Reading goes on nowhere after this.
+    fn has_end_at_its_end(&mut self) -> Result<bool, RecordingError> {
+        if self.length.saturating_sub(self.offset) < END_FRAME as u64 {
+            return Ok(false);
+        }
+        self.offset = self.length - END_FRAME as u64;
+        if let Err(source) = self.file.seek(SeekFrom::Start(self.offset)) {
+            return Err(RecordingError::File {
+                path: self.path.clone(),
+                doing: "reading it",
+                offset: self.offset,
+                source,
+            });
+        }
+        let frame = self.take(END_FRAME)?.unwrap_or_default();
+        let (head, payload) = frame.split_at(FRAME_HEAD + 1);
+        let length = (END_FRAME - FRAME_HEAD) as u32;
+        let sum = checksum(length, END, &[payload]);
+        let wanted = [&length.to_le_bytes()[..], &sum.to_le_bytes(), &[END]].concat();
+        Ok(head == wanted)
     }
 
     fn torn(&mut self, offset: u64) -> Option<Frame> {

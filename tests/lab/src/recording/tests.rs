@@ -138,8 +138,11 @@ fn damage_is_an_error_with_its_offset_and_what_came_before_is_read() {
         assert!(read.iter().zip(entries()).all(|(a, b)| *a == b), "at {at}");
         match error {
             Some(RecordingError::Damaged { offset, .. }) => assert!(offset <= at as u64),
-            // A length that became too great looks like a tail that was cut off.
-            None => assert!(matches!(ending, Some(Ending::Torn { .. })), "at {at}"),
+            // Only what is wrong with the end itself may look like a tail that was cut off.
+            None => {
+                assert!(matches!(ending, Some(Ending::Torn { .. })), "at {at}");
+                assert!(at + 17 >= good.len(), "at {at}");
+            }
             Some(error) => panic!("at {at}: {error}"),
         }
     }
@@ -176,8 +179,36 @@ fn a_recording_never_takes_the_place_of_another_file() {
     let directory = tempfile::tempdir().unwrap();
     let (path, head) = written(directory.path());
     let refused = RecordingWriter::create(&path, &head).unwrap_err();
-    assert!(matches!(refused, RecordingError::File { .. }), "{refused}");
+    assert!(
+        matches!(refused, RecordingError::Exists { .. }),
+        "{refused}"
+    );
     assert_eq!(read(&path).0, entries());
+}
+
+#[test]
+fn a_length_that_was_damaged_is_no_tail_that_was_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _) = written(directory.path());
+    let good = std::fs::read(&path).unwrap();
+    let bad = directory.path().join("bad");
+    let head = u32::from_le_bytes(good[12..16].try_into().unwrap()) as usize;
+    // The first entry's: within what a frame may have, and beyond the file.
+    let at = 12 + 8 + head;
+    let mut bytes = good.clone();
+    bytes[at + 2] = 0xff;
+    std::fs::write(&bad, &bytes).unwrap();
+    let (some, ending, error) = read(&bad);
+    assert!(some.is_empty());
+    assert!(
+        matches!(&error, Some(RecordingError::Damaged { offset, .. }) if *offset == at as u64),
+        "{ending:?} {error:?}"
+    );
+    // A file that is really cut off there has no end.
+    std::fs::write(&bad, &bytes[..bytes.len() - 1]).unwrap();
+    let (_, ending, error) = read(&bad);
+    assert!(error.is_none(), "{error:?}");
+    assert!(matches!(ending, Some(Ending::Torn { offset, .. }) if offset == at as u64));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Promises that what was appended is whole frames, whatever happens after.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use bitcoin::hashes::Hash;
@@ -27,14 +27,18 @@ impl RecordingWriter {
     ///
     /// # Errors
     ///
-    /// [`RecordingError::File`], also where there is a file already: a recording is nothing to lose by a typing error.
+    /// [`RecordingError::Exists`] where there is a file already: a recording is nothing to lose by a typing error.
+    /// [`RecordingError::File`].
     pub fn create(path: impl AsRef<Path>, head: &Head) -> Result<RecordingWriter, RecordingError> {
         let path = path.as_ref().to_path_buf();
-        let file = File::create_new(&path).map_err(|source| RecordingError::File {
-            path: path.clone(),
-            doing: "making it",
-            offset: 0,
-            source,
+        let file = File::create_new(&path).map_err(|source| match source.kind() {
+            ErrorKind::AlreadyExists => RecordingError::Exists { path: path.clone() },
+            _ => RecordingError::File {
+                path: path.clone(),
+                doing: "making it",
+                offset: 0,
+                source,
+            },
         })?;
         let mut writer = RecordingWriter {
             path,

@@ -3,62 +3,19 @@
 //! Where there is no Python, or no grpcio for it can be had, the test says so and passes.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use bitcoin::{Amount, KnownHrp};
 use everett_lab::{At, Lab};
-
-/// What the client needs.
-const PACKAGES: [&str; 2] = ["grpcio", "grpcio-tools"];
+use everett_tests::python::{run, with_grpc};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    match output.status.success() {
-        true => Ok(output),
-        false => Err(format!(
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
-
-/// A Python that has what the client needs.
-fn python() -> Result<PathBuf, String> {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-python");
-    let python = environment.join("bin/python");
-    let has_grpc = |python: &Path| {
-        let check = run(Command::new(python).args(["-c", "import grpc, grpc_tools"]));
-        check.is_ok()
-    };
-    if has_grpc(&python) {
-        return Ok(python);
-    }
-    run(Command::new("python3")
-        .args(["-m", "venv"])
-        .arg(&environment))?;
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    run(Command::new(&python).args(install).args(PACKAGES))?;
-    match has_grpc(&python) {
-        true => Ok(python),
-        false => Err("grpcio is installed and cannot be imported".to_owned()),
-    }
-}
-
 #[test]
 fn a_python_client_asks_two_worlds_and_makes_another_the_best() {
-    let python = match python() {
+    let python = match with_grpc(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
         Ok(python) => python,
         Err(why) => {
             eprintln!("skipped: no Python with grpcio can be had: {why}");

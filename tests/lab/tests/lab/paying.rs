@@ -88,6 +88,20 @@ fn a_payment_is_spent_again_otherwise_or_with_a_higher_fee() {
 }
 
 #[test]
+fn amounts_that_do_not_add_up_are_errors() {
+    let lab = Lab::new(1);
+    let (alice, bob) = (lab.party("alice"), lab.party("bob"));
+    lab.fund(&alice).unwrap();
+    for amount in [Amount::MAX, Amount::MAX - FEE, Amount::MAX_MONEY] {
+        let error = lab.pay(&alice, &bob, amount).unwrap_err();
+        assert!(matches!(&error, LabError::Funds { .. }), "{error}");
+    }
+    let payment = lab.pay(&alice, &bob, Amount::ONE_BTC).unwrap();
+    let error = lab.bump_fee(&payment, Amount::MAX).unwrap_err();
+    assert!(matches!(&error, LabError::Worth { .. }), "{error}");
+}
+
+#[test]
 fn who_has_no_money_is_told_what_there_is() {
     let lab = Lab::new(1);
     let (alice, bob) = (lab.party("alice"), lab.party("bob"));

@@ -251,6 +251,77 @@ async fn a_running_node_is_recorded_with_what_it_has_and_what_comes() {
     drop(server);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rivals_block_that_is_reconsidered_is_recorded_though_no_event_tells_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("live");
+    let lab = Lab::new(1);
+    lab.grow(0, 5).unwrap();
+    let rival = lab.grow(2u32, 2).unwrap().hash();
+    let server = lab.serve().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let recording = {
+        let (channel, path) = (channel(&server), path.clone());
+        tokio::spawn(async move {
+            let stop = async { drop(stopped.await) };
+            follow_server(channel, None, &path, 1, true, stop, &mut |_, _| ()).await
+        })
+    };
+    let lab = until(&path, 7, lab, |_| ()).await;
+    let lab = until(&path, 8, lab, move |lab| lab.invalidate(rival).unwrap()).await;
+    // The best chain is longer: it stays the best one, and only the rival's status changes.
+    lab.reconsider(rival).unwrap();
+    let _ = stop.send(());
+    assert_eq!(recording.await.unwrap().unwrap(), 9);
+    let other = Lab::new(2);
+    other.replay(&path).unwrap();
+    assert_eq!(tips(other.ledger()), tips(lab.ledger()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_that_is_stopped_early_is_whole_up_to_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("early");
+    let lab = Lab::new(1);
+    lab.grow(0, 2_000).unwrap();
+    let server = lab.serve().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut stop = Some(stop);
+    let mut watch = |_: &Entry, count: u64| {
+        if count == 10 {
+            drop(stop.take());
+        }
+    };
+    let stopped = async { drop(stopped.await) };
+    let count = follow_server(channel(&server), None, &path, 1, false, stopped, &mut watch)
+        .await
+        .unwrap();
+    assert!((10..2_000).contains(&count), "{count}");
+    let replayed = Lab::new(2).replay(&path).unwrap();
+    assert_eq!((replayed.accepted, replayed.ending), (count, Ending::Whole));
+}
+
+/// Does something in the lab, and waits until so many entries are recorded.
+async fn until(
+    path: &std::path::Path,
+    wanted: u64,
+    lab: Lab,
+    work: impl FnOnce(&Lab) + Send + 'static,
+) -> Lab {
+    let lab = tokio::task::spawn_blocking(move || {
+        work(&lab);
+        lab
+    })
+    .await
+    .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while entries(path) < wanted {
+        assert!(Instant::now() < deadline, "{} of {wanted}", entries(path));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    lab
+}
+
 /// How many entries can be read of a recording that is being written.
 fn entries(path: &std::path::Path) -> u64 {
     let reader = RecordingReader::open(path);

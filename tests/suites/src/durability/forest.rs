@@ -15,7 +15,7 @@ use bitcoin::{
 use everett_ledger::setinfo::SetInfoBuilder;
 use everett_ledger::{Coin, Network, Params, ScriptPubKey, SetInfo};
 
-use super::chance::Chance;
+use crate::random::Random;
 
 /// How many scripts share all coins.
 pub const SCRIPTS: u8 = 6;
@@ -167,7 +167,7 @@ impl Forest {
     }
 
     /// Mines a block on `parent` and returns its index.
-    pub fn mine(&mut self, parent: usize, chance: &mut Chance, filling: Filling) -> usize {
+    pub fn mine(&mut self, parent: usize, chance: &mut Random, filling: Filling) -> usize {
         let (height, time) = (self.blocks[parent].height + 1, self.blocks[parent].time);
         let mut coins = Coins::clone(&self.blocks[parent].coins);
         let (transactions, fees) = self.transactions(&mut coins, height, chance, filling);
@@ -213,7 +213,7 @@ impl Forest {
         &mut self,
         coins: &mut Coins,
         height: u32,
-        chance: &mut Chance,
+        chance: &mut Random,
         filling: Filling,
     ) -> (Vec<Transaction>, u64) {
         let (mut block, mut fees) = (Vec::new(), 0);
@@ -263,16 +263,16 @@ impl Forest {
         (block, fees)
     }
 
-    fn coinbase(&self, height: u32, fees: u64, chance: &mut Chance, padding: usize) -> Transaction {
+    fn coinbase(&self, height: u32, fees: u64, chance: &mut Random, padding: usize) -> Transaction {
         let reward = self.params.subsidy(height).to_sat() + fees;
         let first = chance.between(1, reward - 1);
         let pays = |sat, number| (sat, script(number));
         let mut outputs = vec![
-            pays(first, chance.below(SCRIPTS.into()) as u8),
-            pays(reward - first, chance.below(SCRIPTS.into()) as u8),
+            pays(first, chance.number_below(SCRIPTS.into()) as u8),
+            pays(reward - first, chance.number_below(SCRIPTS.into()) as u8),
         ];
         if padding > 0 {
-            let bytes = std::iter::repeat_with(|| chance.any() as u8).take(padding);
+            let bytes = std::iter::repeat_with(|| chance.number() as u8).take(padding);
             let mut script = vec![bitcoin::opcodes::all::OP_RETURN.to_u8()];
             script.extend(bytes);
             outputs.push((0, ScriptBuf::from_bytes(script)));
@@ -315,7 +315,7 @@ fn transaction(inputs: Vec<OutPoint>, outputs: Vec<(u64, ScriptBuf)>) -> Transac
 }
 
 /// A transaction of one or two inputs and as many outputs, or none if there is nothing to spend.
-fn spend(coins: &Coins, height: u32, chance: &mut Chance, used: &BTreeSet<Txid>) -> Transaction {
+fn spend(coins: &Coins, height: u32, chance: &mut Random, used: &BTreeSet<Txid>) -> Transaction {
     let spendable: Vec<(&OutPoint, &Coin)> = coins
         .iter()
         .filter(|(_, coin)| is_mature(coin, height) && coin.amount.to_sat() > 10_000)
@@ -336,14 +336,14 @@ fn spend(coins: &Coins, height: u32, chance: &mut Chance, used: &BTreeSet<Txid>)
         }
     }
     let sum: u64 = inputs.values().sum();
-    let mut left = sum.saturating_sub(chance.below(500));
+    let mut left = sum.saturating_sub(chance.number_below(500));
     let mut outputs = Vec::new();
     for _ in 1..chance.between(1, 3) {
-        let part = chance.below(left);
-        outputs.push((part, script(chance.below(SCRIPTS.into()) as u8)));
+        let part = chance.number_below(left);
+        outputs.push((part, script(chance.number_below(SCRIPTS.into()) as u8)));
         left -= part;
     }
-    outputs.push((left, script(chance.below(SCRIPTS.into()) as u8)));
+    outputs.push((left, script(chance.number_below(SCRIPTS.into()) as u8)));
     transaction(inputs.into_keys().collect(), outputs)
 }
 

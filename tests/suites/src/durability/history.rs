@@ -4,9 +4,9 @@
 
 use everett_ledger::{BlockError, Clock, Ledger, LedgerConfig, OpenError, StoreError};
 
-use super::chance::Chance;
 use super::forest::{Filling, Forest, GENESIS};
 use super::model::{Model, Operation};
+use crate::random::Random;
 
 /// Blocks before the first fork: the first coinbases are mature then.
 const TRUNK: u32 = 104;
@@ -43,7 +43,7 @@ pub struct History {
 impl History {
     /// The history of `seed`.
     pub fn new(seed: u64, shape: Shape) -> History {
-        let mut chance = Chance::new(seed);
+        let mut chance = Random::new(seed);
         let horizon = chance.between(5, 30) as u32;
         let mut writer = Author {
             model: Model::new(horizon, 0),
@@ -55,7 +55,8 @@ impl History {
             chance,
         };
         writer.trunk();
-        let deep = shape.operations / 2 + writer.chance.below(shape.operations as u64 / 4) as usize;
+        let deep =
+            shape.operations / 2 + writer.chance.number_below(shape.operations as u64 / 4) as usize;
         for operation in 0..shape.operations {
             if operation == deep {
                 writer.deep_reorganisation();
@@ -66,7 +67,8 @@ impl History {
         History {
             horizon,
             checkpoint_interval: chance.between(1, 4) as u32,
-            block_file_size: [8_000, 60_000, 1 << 27][chance.below(3) as usize] + shape.padding,
+            block_file_size: [8_000, 60_000, 1 << 27][chance.number_below(3) as usize]
+                + shape.padding,
             forest: writer.forest,
             operations: writer.operations,
         }
@@ -126,7 +128,7 @@ impl History {
 
 /// Draws operations, with a model beside it to know what is worth drawing.
 struct Author {
-    chance: Chance,
+    chance: Random,
     shape: Shape,
     forest: Forest,
     model: Model,
@@ -145,7 +147,7 @@ impl Author {
     fn mine(&mut self, parent: usize, broken: bool) -> usize {
         let filling = Filling {
             transactions: 5,
-            padding: self.chance.below(self.shape.padding + 1) as usize,
+            padding: self.chance.number_below(self.shape.padding + 1) as usize,
             broken,
         };
         self.forest.mine(parent, &mut self.chance, filling)
@@ -195,7 +197,7 @@ impl Author {
 
     fn something(&mut self) {
         let horizon = u64::from(self.model.horizon());
-        match self.chance.below(100) {
+        match self.chance.number_below(100) {
             0..=34 => {
                 let count = self.chance.between(1, 3);
                 let blocks = self.chain(self.model.best(), count);
@@ -203,7 +205,7 @@ impl Author {
             }
             35..=52 => {
                 // A fork, mostly inside the horizon.
-                let back = self.chance.below(horizon + 3);
+                let back = self.chance.number_below(horizon + 3);
                 let parent = self.behind(back);
                 let count = self.chance.between(1, 4);
                 let blocks = self.chain(parent, count);
@@ -211,7 +213,7 @@ impl Author {
             }
             53..=66 => self.overtake(),
             67..=71 => {
-                let back = self.chance.below(4);
+                let back = self.chance.number_below(4);
                 let parent = self.behind(back);
                 let broken = self.mine(parent, true);
                 let mut blocks = vec![broken];
@@ -222,8 +224,8 @@ impl Author {
             72..=78 => self.orphans(),
             79..=85 => {
                 let back = match self.chance.percent(15) {
-                    true => self.chance.below(3 * horizon),
-                    false => self.chance.below(6),
+                    true => self.chance.number_below(3 * horizon),
+                    false => self.chance.number_below(6),
                 };
                 let block = self.behind(back);
                 if block != GENESIS {
@@ -270,7 +272,7 @@ impl Author {
         if let Some(block) = self.withheld.pop() {
             return self.submit(vec![block]);
         }
-        let back = self.chance.below(4);
+        let back = self.chance.number_below(4);
         let parent = self.behind(back);
         let first = self.mine(parent, false);
         self.withheld.push(first);
@@ -279,7 +281,7 @@ impl Author {
         // Twins: which of them was seen first decides.
         blocks.extend(self.chain(first, count));
         for index in (1..blocks.len()).rev() {
-            let other = self.chance.below(index as u64 + 1) as usize;
+            let other = self.chance.number_below(index as u64 + 1) as usize;
             blocks.swap(index, other);
         }
         self.submit(blocks);
@@ -292,7 +294,7 @@ impl Author {
         let behind = self.height() - self.forest.block(parent).height;
         let mut blocks = self.chain(parent, u64::from(behind) + 1);
         if self.chance.percent(40) {
-            let at = self.chance.below(blocks.len() as u64) as usize;
+            let at = self.chance.number_below(blocks.len() as u64) as usize;
             let mut broken = self.mine(self.forest.block(blocks[at]).parent, true);
             let mut branch = blocks[..at].to_vec();
             branch.push(broken);

@@ -8,10 +8,10 @@ use everett_ledger::{
     Access, BlockError, DEFAULT_STAGED_CHANGES, Ledger, LedgerConfig, Network, OpenError, Params,
     StoreError,
 };
-use everett_tests::durability::chance::Chance;
 use everett_tests::durability::comparison::{compare, compare_blocks};
 use everett_tests::durability::history::{History, Shape};
 use everett_tests::durability::model::{Model, Operation};
+use everett_tests::random::Random;
 
 use super::processes::{End, Job, opened, place, rounds};
 
@@ -128,14 +128,14 @@ fn garbage_anywhere_in_the_database_is_no_panic_and_no_signal() {
     let path = closed.file("data.mdb");
     let whole = fs::read(&path).unwrap();
     let blocks = copy_of(&closed.file("blocks"));
-    let mut chance = Chance::new(SEED);
+    let mut chance = Random::new(SEED);
     let (mut refused, mut found) = (0, 0);
     for round in 0..12 * rounds() {
         let mut broken = whole.clone();
         for _ in 0..chance.between(1, 3) {
-            let length = [1, 8, 200, 4096][chance.below(4) as usize];
-            let start = chance.below((broken.len() - length) as u64) as usize;
-            let fill = chance.any() as u8;
+            let length = [1, 8, 200, 4096][chance.number_below(4) as usize];
+            let start = chance.number_below((broken.len() - length) as u64) as usize;
+            let fill = chance.number() as u8;
             broken[start..start + length].fill(fill);
         }
         for role in ["read", "open"] {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use everett_ledger::rules::{BlockScripts, ScriptCheck, ScriptFailure};
 use everett_ledger::store::failpoint;
 use everett_ledger::{DEFAULT_STAGED_CHANGES, Ledger, LedgerConfig};
-use everett_tests::durability::chance::Chance;
 use everett_tests::durability::comparison::{compare_tree, compare_worlds};
 use everett_tests::durability::history::{History, Shape};
 use everett_tests::durability::model::Model;
+use everett_tests::random::Random;
 
 use super::processes::{End, Job, kills_wanted, opened, place};
 
@@ -112,7 +112,7 @@ impl Patient<'_> {
     }
 
     /// Lets it run into its death, perhaps again while it recovers, and compares what is left.
-    fn die(&mut self, death: &Death, chance: &mut Chance, tally: &mut Tally) -> bool {
+    fn die(&mut self, death: &Death, chance: &mut Random, tally: &mut Tally) -> bool {
         // The horizon changes with the process now and then.
         if chance.percent(20) {
             self.job.horizon = chance.between(5, 30) as u32;
@@ -130,7 +130,7 @@ impl Patient<'_> {
         died
     }
 
-    fn die_opening(&self, chance: &mut Chance, tally: &mut Tally) {
+    fn die_opening(&self, chance: &mut Random, tally: &mut Tally) {
         let job = Job {
             role: "open",
             ..self.job.clone()
@@ -148,7 +148,7 @@ impl Patient<'_> {
             // Not after it has opened, but on the way.
             Death::AtMoment(..) => {
                 let worker = job.start("");
-                std::thread::sleep(Duration::from_micros(chance.below(40_000)));
+                std::thread::sleep(Duration::from_micros(chance.number_below(40_000)));
                 worker.kill()
             }
         };
@@ -250,11 +250,11 @@ fn patient<'h>(history: &'h History, seed: u64, directory: &Path) -> Patient<'h>
 }
 
 /// Kills ledgers on their way through histories until there were enough kills.
-fn campaign(first_seed: u64, kills: usize, mut next: impl FnMut(&mut Chance) -> Death) {
+fn campaign(first_seed: u64, kills: usize, mut next: impl FnMut(&mut Random) -> Death) {
     let mut tally = Tally::default();
     let mut seed = first_seed;
     while tally.kills < kills {
-        let mut chance = Chance::new(!seed);
+        let mut chance = Random::new(!seed);
         let history = History::new(seed, SHAPE);
         let place = place();
         let mut patient = patient(&history, seed, place.path());
@@ -272,8 +272,11 @@ fn campaign(first_seed: u64, kills: usize, mut next: impl FnMut(&mut Chance) -> 
 #[test]
 fn a_process_killed_at_any_moment_leaves_what_it_answered_for() {
     campaign(1_000, kills_wanted().div_ceil(2), |chance| {
-        let operations = chance.below(14) as usize;
-        Death::AtMoment(operations, Duration::from_micros(chance.below(6_000)))
+        let operations = chance.number_below(14) as usize;
+        Death::AtMoment(
+            operations,
+            Duration::from_micros(chance.number_below(6_000)),
+        )
     });
 }
 

@@ -3,11 +3,11 @@
 use std::os::unix::process::ExitStatusExt;
 
 use everett_ledger::{Ledger, LedgerConfig};
-use everett_tests::durability::chance::Chance;
 use everett_tests::durability::comparison::{compare, compare_blocks, compare_worlds};
 use everett_tests::durability::forest::{Filling, Forest};
 use everett_tests::durability::history::{History, Shape};
 use everett_tests::durability::model::{Model, Operation};
+use everett_tests::random::Random;
 
 use super::processes::{Job, opened, place, rounds};
 
@@ -87,7 +87,7 @@ fn parts(operation: &Operation) -> Vec<Operation> {
 }
 
 /// Mines `count` blocks of a few transactions each.
-fn chain(forest: &mut Forest, chance: &mut Chance, mut parent: usize, count: u64) -> Vec<usize> {
+fn chain(forest: &mut Forest, chance: &mut Random, mut parent: usize, count: u64) -> Vec<usize> {
     let filling = Filling {
         transactions: 4,
         ..Filling::default()
@@ -104,7 +104,7 @@ fn chain(forest: &mut Forest, chance: &mut Chance, mut parent: usize, count: u64
 fn a_retired_branch_that_somebody_holds_comes_back_as_it_was() {
     const HORIZON: u32 = 8;
     const TIME: u64 = 2_000_000_000;
-    let (mut forest, mut chance) = (Forest::new(), Chance::new(1));
+    let (mut forest, mut chance) = (Forest::new(), Random::new(1));
     let trunk = chain(&mut forest, &mut chance, 0, 125);
     let (fork, old) = (trunk[110], trunk[124]);
     let rival = chain(&mut forest, &mut chance, fork, 16);

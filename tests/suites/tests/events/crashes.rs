@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use everett_ledger::store::failpoint;
 use everett_ledger::{Access, Ledger, LedgerConfig, Policy};
-use everett_tests::durability::chance::Chance;
 use everett_tests::durability::history::History;
+use everett_tests::random::Random;
 
 use super::histories::{Job, ROLES};
 use super::sink::{State, chain_to};
@@ -47,7 +47,7 @@ fn after_any_crash_of_node_and_subscribers_each_state_is_a_replay_at_its_cursor(
 }
 
 fn live_through(seed: u64, tally: &mut Tally) {
-    let mut chance = Chance::new(!seed);
+    let mut chance = Random::new(!seed);
     let place = place();
     let mut job = Job {
         directory: place.path().to_path_buf(),

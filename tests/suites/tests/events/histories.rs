@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use everett_ledger::store::failpoint;
 use everett_ledger::{EventsError, Ledger, LedgerConfig, Policy, Start, Subscription};
-use everett_tests::durability::chance::Chance;
 use everett_tests::durability::history::{History, Shape};
+use everett_tests::random::Random;
 
 use super::sink::Sink;
 
@@ -161,7 +161,7 @@ fn a_process_of_its_own_lives_through_the_history_it_is_given() {
             let (job, history, ledger, over) = (&job, &history, &ledger, &over);
             let seed = job.seed ^ job.run << 20 ^ (number as u64) << 40;
             scope.spawn(move || {
-                let chance = Chance::new(seed);
+                let chance = Random::new(seed);
                 let follower = Follower {
                     job,
                     history,
@@ -181,10 +181,10 @@ fn a_process_of_its_own_lives_through_the_history_it_is_given() {
             .append(true)
             .open(job.progress())
             .unwrap();
-        let mut chance = Chance::new(job.seed ^ job.run << 50);
+        let mut chance = Random::new(job.seed ^ job.run << 50);
         for operation in &history.operations[job.from..] {
             // Time for the subscribers to get ahead, or not.
-            std::thread::sleep(Duration::from_micros(chance.below(1_500)));
+            std::thread::sleep(Duration::from_micros(chance.number_below(1_500)));
             history.perform(&ledger, operation).unwrap();
             std::io::Write::write_all(&mut progress, b"done\n").unwrap();
         }
@@ -198,7 +198,7 @@ struct Follower<'j> {
     history: &'j History,
     ledger: &'j Ledger,
     role: &'j Role,
-    chance: Chance,
+    chance: Random,
 }
 
 impl Follower<'_> {
@@ -229,7 +229,7 @@ impl Follower<'_> {
                 if ending {
                     return true;
                 }
-                std::thread::sleep(Duration::from_micros(self.chance.below(400)));
+                std::thread::sleep(Duration::from_micros(self.chance.number_below(400)));
             }
             for delivery in &batch {
                 if self.chance.percent(2) {

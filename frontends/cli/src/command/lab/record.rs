@@ -110,7 +110,9 @@ impl From<RecordingError> for Failure {
         match error {
             RecordingError::Block(error) => error.into(),
             RecordingError::Store(error) => error.into(),
-            RecordingError::File { .. } => Failure::named("FILE_FAILED", error),
+            RecordingError::File { .. } | RecordingError::Exists { .. } => {
+                Failure::named("FILE_FAILED", error)
+            }
             error => Failure::named("RECORDING_MALFORMED", error),
         }
     }

@@ -144,6 +144,9 @@ impl View for ReplayView {
                 self.torn_bytes
             );
         }
+        if self.ending == "stopped" {
+            text += "stopped before its end\n";
+        }
         text += &format!(
             "best {} (height {}), {} tips\n",
             self.best_hash, self.best_height, self.tips
