@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use everett_proto::v1;
 use everett_proto::v1::lab_service_client::LabServiceClient;
 use everett_proto::v1::ledger_service_client::LedgerServiceClient;
+use everett_proto::v1::script::Script as Named;
 use everett_proto::v1::world_ref::Ref;
 use tonic::transport::Channel;
 
-use crate::support::{Failure, Server, is_server, script, serve};
+use crate::support::{Failure, Server, is_server, serve};
 
 /// How long each figure is measured unless the command line says otherwise.
 const DEFAULT_SECONDS: u64 = 5;
@@ -120,4 +121,11 @@ async fn load(
         caller.await??;
     }
     Ok(calls.load(Ordering::Relaxed))
+}
+
+/// A script by a small number.
+fn script(number: u8) -> Option<v1::Script> {
+    Some(v1::Script {
+        script: Some(Named::ScriptPubkey(vec![1, number])),
+    })
 }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use everett_grpc::{Grpc, GrpcConfig};
 use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
-use everett_proto::v1;
-use everett_proto::v1::script::Script as Named;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -85,11 +83,4 @@ impl Server {
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kib << 10)
     }
-}
-
-/// A script by a small number.
-pub(crate) fn script(number: u8) -> Option<v1::Script> {
-    Some(v1::Script {
-        script: Some(Named::ScriptPubkey(vec![1, number])),
-    })
 }
