@@ -173,7 +173,11 @@ impl Store {
                     Access::Reader => None,
                 };
                 let lmdb = Lmdb::open(&config, directory)?;
-                (Database::Lmdb(Box::new(lmdb)), Folder::below(directory), lock)
+                (
+                    Database::Lmdb(Box::new(lmdb)),
+                    Folder::below(directory),
+                    lock,
+                )
             }
             Place::Memory if config.access == Access::Reader => {
                 let path = config.place.path().to_path_buf();

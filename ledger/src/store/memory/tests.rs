@@ -76,7 +76,7 @@ proptest! {
     fn tables_in_memory_and_in_lmdb_answer_alike(steps in vec(step(), 1..60)) {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path());
-        let lmdb = Database::Lmdb(Lmdb::open(&config, directory.path()).unwrap());
+        let lmdb = Database::Lmdb(Box::new(Lmdb::open(&config, directory.path()).unwrap()));
         let memory = Database::Memory(Memory::with_meta(&meta::first_rows(&config)));
         let (mut a, mut b) = (lmdb.write().unwrap(), memory.write().unwrap());
         for step in &steps {
