@@ -42,6 +42,8 @@ pub struct Timings {
     pub overlay: Spent,
     /// Changes of coins in those deltas.
     pub changes: u64,
+    /// Looks for conflicts with other branches; none are made while there is one branch.
+    pub conflicts: Spent,
     /// Changes of the best world, without their commits.
     pub best_change: Spent,
     /// Commits of groups of blocks.
@@ -107,6 +109,7 @@ pub(crate) struct Meter {
     pub(crate) journal: Gauge,
     pub(crate) overlay: Gauge,
     pub(crate) changes: AtomicU64,
+    pub(crate) conflicts: Gauge,
     pub(crate) best_change: Gauge,
     pub(crate) commit: Gauge,
     pub(crate) checkpoint: Gauge,
@@ -123,6 +126,7 @@ impl Meter {
             journal: self.journal.read(),
             overlay: self.overlay.read(),
             changes: self.changes.load(Ordering::Relaxed),
+            conflicts: self.conflicts.read(),
             best_change: self.best_change.read(),
             commit: self.commit.read(),
             checkpoint: self.checkpoint.read(),

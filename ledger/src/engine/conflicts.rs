@@ -49,13 +49,25 @@ impl Group<'_> {
         &mut self,
         world: &WorldState,
         block: &DecodedBlock,
-        mut others: Vec<OtherSpend>,
+        others: Vec<OtherSpend>,
     ) -> Result<(), StoreError> {
         let (base, _) = self.shared.overlay_floor.load();
         let alone = self.engine.rivals.count() as u32 == world.height().saturating_sub(base);
         if alone {
             return Ok(());
         }
+        let meter = &self.shared.meter;
+        meter
+            .conflicts
+            .time(|| self.look_for_conflicts(world, block, others))
+    }
+
+    fn look_for_conflicts(
+        &mut self,
+        world: &WorldState,
+        block: &DecodedBlock,
+        mut others: Vec<OtherSpend>,
+    ) -> Result<(), StoreError> {
         self.add_passing_spends(world, block, &mut others);
         others.retain(|other| !world.path.holds(other.height, other.block));
         others.sort_unstable();

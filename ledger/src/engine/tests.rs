@@ -1,4 +1,5 @@
 mod conflicts;
+mod figures;
 mod horizon;
 mod in_memory;
 mod urgency;
