@@ -59,7 +59,7 @@ impl Group<'_> {
         let meter = &self.shared.meter;
         meter
             .conflicts
-            .time(|| self.look_for_conflicts(world, block, others))
+            .time(1, || self.look_for_conflicts(world, block, others))
     }
 
     fn look_for_conflicts(
