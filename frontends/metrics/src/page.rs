@@ -207,6 +207,7 @@ fn steps(page: &mut Page, timings: &Timings) {
         ("connect", &timings.connect),
         ("journal", &timings.journal),
         ("overlay", &timings.overlay),
+        ("conflicts", &timings.conflicts),
         ("best_change", &timings.best_change),
         ("commit", &timings.commit),
         ("checkpoint", &timings.checkpoint),

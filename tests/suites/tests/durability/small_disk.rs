@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A small file system in memory, if we may mount one.
 pub(crate) struct SmallDisk(tempfile::TempDir);
@@ -43,13 +44,23 @@ impl SmallDisk {
         ballast.set_len(length.saturating_sub(more)).unwrap();
     }
 
-    /// From now on nobody writes.
+    /// From now on nobody writes. Another test's child that was forked and did not get to its program yet holds for a
+    /// moment what was open here, and the disk is busy as long.
     pub(crate) fn make_read_only(&self) {
-        let remount = Command::new("mount")
-            .args(["-o", "remount,ro"])
-            .arg(self.path())
-            .status();
-        assert!(remount.unwrap().success());
+        let started = Instant::now();
+        loop {
+            let remount = Command::new("mount")
+                .args(["-o", "remount,ro"])
+                .arg(self.path())
+                .output()
+                .unwrap();
+            if remount.status.success() {
+                return;
+            }
+            let complaint = String::from_utf8_lossy(&remount.stderr);
+            assert!(started.elapsed() < Duration::from_secs(10), "{complaint}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
