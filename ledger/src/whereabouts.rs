@@ -23,7 +23,7 @@ pub const MAX_TRANSACTION_CONFLICTS: usize = 1_000;
 
 /// Where a transaction is confirmed, and what stands against it.
 pub struct Whereabouts {
-    /// The world that it was found in.
+    /// The world that it was found in, or the best one if none that can be read holds it.
     pub world: World,
     /// The transaction as that world's chain holds it.
     pub found: FoundTransaction,
@@ -50,9 +50,22 @@ pub struct Held {
     pub world_count: usize,
 }
 
+impl Whereabouts {
+    /// The transaction's depth in [`Whereabouts::world`]: blocks from the one that holds it up to the tip, both counted;
+    /// 0 if that world does not hold it.
+    pub fn confirmations(&self) -> u32 {
+        let (world, found) = (&self.world, &self.found);
+        match world.block_hash_at(found.height) == Some(found.block) {
+            true => world.height() + 1 - found.height,
+            false => 0,
+        }
+    }
+}
+
 impl Ledger {
     /// Finds a transaction as [`Ledger::find_transaction`] does, and says where else it is. Without `world` the best one
-    /// is read; or, where an index says that it does not hold the transaction, the world of the most work that does.
+    /// is read; or, where an index says that it does not hold the transaction, the world of the most work that does. One
+    /// that only blocks hold that are retired or invalid is found in the first of them, and confirmed nowhere.
     ///
     /// # Errors
     ///
@@ -74,10 +87,15 @@ impl Ledger {
             .map(|place| self.held(place))
             .collect();
         places.sort_by_key(|held| held.place.status != ChainStatus::Active);
-        let world = world
-            .or_else(|| in_block.is_none().then(|| self.holding(&places)).flatten())
-            .unwrap_or_else(|| self.best());
-        let found = self.find_transaction(&world, txid, in_block)?;
+        let free = world.is_none() && in_block.is_none();
+        let holding = free.then(|| self.holding(&places)).flatten();
+        // Where no world holds it that can be read, a block does.
+        let block_alone = match (free && holding.is_none(), places.first()) {
+            (true, Some(held)) => Some(held.place.block),
+            _ => None,
+        };
+        let world = world.or(holding).unwrap_or_else(|| self.best());
+        let found = self.find_transaction(&world, txid, block_alone.as_ref().or(in_block))?;
         if !indexed {
             let status = self.block_info(&found.block).map(|info| info.status);
             places.push(self.held(TransactionPlace {

@@ -3,6 +3,7 @@
 //! those of the gRPC interface; refuses to print more than one message.
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use everett_grpc::GrpcError;
@@ -93,9 +94,10 @@ impl Failure {
                     "message": self.message,
                 }
             });
-            eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
         } else {
-            eprintln!("everett: {}", self.message);
+            // Whoever closed it does not want to know.
+            let _ = writeln!(std::io::stderr(), "everett: {}", self.message);
         }
         ExitCode::from(self.exit as u8)
     }

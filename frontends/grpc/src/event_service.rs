@@ -78,6 +78,7 @@ impl EventService for Events {
     ) -> Result<Response<v1::AckEventsResponse>, Status> {
         self.calls
             .read(request, |reading, request| {
+                not_our_own(&request.subscriber)?;
                 let cursor = parse::cursor("cursor", request.cursor)?;
                 reading.ledger.acknowledge(&request.subscriber, cursor)?;
                 Ok(v1::AckEventsResponse {})
@@ -109,12 +110,27 @@ impl EventService for Events {
         self.calls
             .write(request, |reading, request| {
                 let name = request.subscriber;
+                not_our_own(&name)?;
                 match reading.ledger.unregister(&name)? {
                     true => Ok(v1::DeleteSubscriberResponse {}),
                     false => Err(everett_ledger::EventsError::Unregistered { name }.into()),
                 }
             })
             .await
+    }
+}
+
+/// What the names of subscribers begin with that belong to the node itself, such as its binary log.
+const OWN_NAMES: &str = "everett.";
+
+/// Refuses a subscriber that belongs to the node: nobody else moves its cursor.
+pub(crate) fn not_our_own(name: &str) -> Result<(), Fault> {
+    match name.starts_with(OWN_NAMES) {
+        true => Err(Fault::field(
+            "subscriber",
+            format!("names that begin with `{OWN_NAMES}` are the node's own; choose another"),
+        )),
+        false => Ok(()),
     }
 }
 

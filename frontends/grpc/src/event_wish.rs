@@ -8,6 +8,7 @@ use everett_ledger::{Event, EventKind, Network, Policy, ScriptHash, Start};
 use everett_proto::v1;
 use everett_proto::v1::stream_events_request::Start as Asked;
 
+use crate::event_service::not_our_own;
 use crate::fault::Fault;
 use crate::parse;
 use crate::{MAX_LOCATOR_BLOCKS, MAX_WATCHED_SCRIPTS};
@@ -37,6 +38,7 @@ impl EventWish {
         network: Network,
     ) -> Result<EventWish, Fault> {
         let subscriber = Some(request.subscriber).filter(|name| !name.is_empty());
+        not_our_own(subscriber.as_deref().unwrap_or_default())?;
         let policy = match v1::EventPolicy::try_from(request.policy) {
             Ok(v1::EventPolicy::Unspecified | v1::EventPolicy::Lossless) => Policy::Lossless,
             Ok(v1::EventPolicy::Conflating) => Policy::Conflating,

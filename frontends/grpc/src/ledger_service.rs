@@ -107,7 +107,7 @@ impl LedgerService for LedgerReads {
 }
 
 /// Blocks from the one at `height` up to the world's tip, both counted.
-pub(crate) fn confirmations(world: &World, height: u32) -> u32 {
+fn confirmations(world: &World, height: u32) -> u32 {
     (world.height() + 1).saturating_sub(height)
 }
 

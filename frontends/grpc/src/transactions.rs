@@ -6,7 +6,6 @@ use everett_proto::v1;
 
 use crate::convert;
 use crate::fault::Fault;
-use crate::ledger_service::confirmations;
 use crate::parse;
 use crate::reading::Reading;
 
@@ -41,6 +40,7 @@ pub(crate) fn get(
         world = Some(named);
     }
     let answer = reading.ledger.whereabouts(&txid, world, block.as_ref())?;
+    let confirmations = answer.confirmations();
     let found = answer.found;
     Ok(v1::GetTransactionResponse {
         world: Some(reading.tell(&answer.world)?),
@@ -51,7 +51,7 @@ pub(crate) fn get(
             block_hash: found.block.to_string(),
             height: found.height,
             index: u32::try_from(found.index).unwrap_or(u32::MAX),
-            confirmations: confirmations(&answer.world, found.height),
+            confirmations,
         }),
         indexed: answer.indexed,
         places: answer.places.iter().map(place).collect(),

@@ -20,7 +20,7 @@ use crate::record;
 use crate::writer::{Files, run};
 
 /// The name under which the log follows events.
-const SUBSCRIBER: &str = "log";
+const SUBSCRIBER: &str = "everett.log";
 /// How long to wait when the queue is full.
 const WHEN_FULL: Duration = Duration::from_millis(20);
 /// How long the last records have to get to the disk.

@@ -2,6 +2,7 @@
 //! Promises bounded memory and time for whoever connects.
 //! Refuses everything but GET and HEAD.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +19,22 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Without its query.
     pub(crate) path: String,
+    /// What the client calls this server, if it says so.
+    pub(crate) host: Option<String>,
+}
+
+impl Request {
+    /// Whether the client means this machine. A page from elsewhere that made a browser believe that its own name leads
+    /// here (DNS rebinding) sends that name.
+    pub(crate) fn means_this_machine(&self) -> bool {
+        let Some(host) = &self.host else { return true };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            _ => host,
+        };
+        let literal = name.trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok()
+    }
 }
 
 /// What it gets.
@@ -63,9 +80,16 @@ fn parse(head: &[u8]) -> Option<Request> {
         return None;
     }
     let path = target.split('?').next()?;
+    let text = String::from_utf8_lossy(head);
+    let host = text.split("\r\n").skip(1).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("host")
+            .then(|| value.trim().to_owned())
+    });
     Some(Request {
         method: method.to_owned(),
         path: path.to_owned(),
+        host,
     })
 }
 
@@ -96,6 +120,36 @@ pub(crate) async fn answer(stream: &mut TcpStream, response: &Response, with_bod
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_from_elsewhere_is_not_this_machine() {
+        let asked = |host: &str| {
+            let head = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            parse(head.as_bytes()).unwrap().means_this_machine()
+        };
+        for ours in [
+            "127.0.0.1:8370",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:8370",
+            "::1",
+        ] {
+            assert!(asked(ours), "{ours}");
+        }
+        for other in [
+            "evil.example",
+            "evil.example:8370",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert!(!asked(other), "{other}");
+        }
+        assert!(
+            parse(b"GET / HTTP/1.0\r\n\r\n")
+                .unwrap()
+                .means_this_machine()
+        );
+    }
 
     #[test]
     fn only_a_request_line_is_one() {

@@ -144,7 +144,13 @@ async fn respond(mut stream: TcpStream, handle: &Handle) {
         let response = Response::plain("400 Bad Request", "this is an HTTP page: GET /metrics\n");
         return answer(&mut stream, &response, true).await;
     };
+    let on_loopback = stream
+        .local_addr()
+        .is_ok_and(|here| here.ip().is_loopback());
     let response = match (request.method.as_str(), request.path.as_str()) {
+        _ if on_loopback && !request.means_this_machine() => {
+            Response::plain("421 Misdirected Request", "this machine has another name\n")
+        }
         ("GET" | "HEAD", "/metrics") => page(handle).await,
         ("GET" | "HEAD", _) => Response::plain("404 Not Found", "the figures are at /metrics\n"),
         _ => Response::plain("405 Method Not Allowed", "only GET\n"),

@@ -51,7 +51,7 @@ pub(super) fn console(settings: &Settings, args: ConsoleArgs) -> Result<ExitCode
         Work::Texts(texts) => texts,
     };
     if !quiet {
-        eprintln!("everett: {}", place.text);
+        let _ = writeln!(std::io::stderr(), "everett: {}", place.text);
     }
     for text in &texts {
         let script = Script {
@@ -198,6 +198,8 @@ async fn open(settings: &Settings, args: &ConsoleArgs) -> Result<(Client, Place)
     }
     if !args.allow_write {
         config.access = Access::Reader;
+        // It is read where the writer keeps one, and else not asked.
+        config.tx_index = true;
     }
     let opened = tokio::task::spawn_blocking(move || Ledger::open(config)).await;
     let ledger = opened.map_err(|error| Failure::new(ErrorReason::Internal, error))??;
@@ -208,7 +210,10 @@ async fn open(settings: &Settings, args: &ConsoleArgs) -> Result<(Client, Place)
     };
     let place = Place {
         attached: false,
-        text: format!("no node has a console there; {how} {}", directory.display()),
+        text: match args.offline {
+            true => format!("{how} {}", directory.display()),
+            false => format!("no node has a console there; {how} {}", directory.display()),
+        },
     };
     Ok((client, place))
 }

@@ -233,13 +233,14 @@ impl Source for Directory {
             }
         }
         let answer = self.ledger.whereabouts(txid, world, in_block)?;
+        let confirmations = answer.confirmations();
         let (world, found) = (&answer.world, answer.found);
         let place = Place {
             world: self.show(world)?,
             block_hash: found.block.to_string(),
             height: found.height,
             index: u32::try_from(found.index).unwrap_or(u32::MAX),
-            confirmations: (world.height() + 1).saturating_sub(found.height),
+            confirmations,
             indexed: answer.indexed,
             places: answer.places.iter().map(PlaceView::from).collect(),
             place_count: answer.place_count as u64,

@@ -51,6 +51,10 @@ fn build(value: &Dynamic, room: &mut usize, depth: usize) -> Result<Value, Fault
     }
     if let Ok(number) = value.as_float() {
         take(room, AROUND)?;
+        if !number.is_finite() {
+            let text = format!("{number} is no JSON; show it without --json");
+            return Err(Fault::named("NOT_JSON", text));
+        }
         return Ok(object!(number));
     }
     if let Ok(text) = value.as_immutable_string_ref() {

@@ -112,6 +112,26 @@ async fn a_subscriber_goes_on_after_what_it_acknowledged() {
 }
 
 #[tokio::test]
+async fn the_nodes_own_subscribers_are_nobody_elses() {
+    let node = TestNode::lab().await;
+    let own = "everett.log".to_owned();
+    let stream = v1::StreamEventsRequest {
+        subscriber: own.clone(),
+        ..Default::default()
+    };
+    refused_field(client(&node).stream_events(stream).await, "subscriber");
+    let delete = v1::DeleteSubscriberRequest {
+        subscriber: own.clone(),
+    };
+    refused_field(client(&node).delete_subscriber(delete).await, "subscriber");
+    let acknowledge = v1::AckEventsRequest {
+        subscriber: own,
+        ..Default::default()
+    };
+    refused_field(client(&node).ack_events(acknowledge).await, "subscriber");
+}
+
+#[tokio::test]
 async fn a_client_that_knows_a_block_of_a_lost_branch_is_led_to_the_best_one() {
     let node = TestNode::lab().await;
     let story = node.play().await;

@@ -391,6 +391,28 @@ async fn with_an_index_a_transaction_tells_of_its_worlds_its_depths_and_its_riva
     assert_eq!(depths, [(104, true), (103, false), (102, false)]);
     assert!(shared.conflicts.is_empty());
 
+    // Taken back by hand, no world holds it; the block does.
+    let invalid = v1::InvalidateBlockRequest {
+        block_hash: conflict.block_a.clone(),
+    };
+    node.make().invalidate_block(invalid).await.expect("done");
+    let gone = node
+        .ledger()
+        .get_transaction(ask(None, &conflict.txid_a))
+        .await;
+    let gone = gone.expect("found").into_inner();
+    assert!(gone.world.expect("set").best);
+    let found = gone.transaction.expect("set");
+    assert_eq!(
+        (&found.block_hash, found.confirmations),
+        (&conflict.block_a, 0)
+    );
+    assert_eq!(gone.places[0].status(), v1::WorldStatus::Invalid);
+    assert_eq!(
+        (gone.places[0].world_count, gone.places[0].worlds.len()),
+        (0, 0)
+    );
+
     // A world that is named is the one that is asked.
     refused(
         node.ledger()

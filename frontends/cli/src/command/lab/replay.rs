@@ -172,11 +172,19 @@ pub(super) fn replay(settings: &Settings, args: ReplayArgs) -> Result<ExitCode, 
         let runtime = runtime()?;
         let stop = crate::interrupt::flag(&runtime);
         let replayed = run(&ledger, recording, args.pace, &stop, &bar)?;
+        let (accepted, waiting) = (replayed.accepted + replayed.known, replayed.waiting);
         let faces = FacesView::new(Told::default(), place.lasting(true));
         show(
             &ReplayView::new(args.file, &ledger, replayed, faces),
             settings.json,
         )?;
+        if accepted == 0 && waiting > 0 {
+            return Err(Failure::named(
+                "REPLAY_FAILED",
+                "every block waits for its parent: the recording leaves the first blocks out (record --from), so replay it \
+                 onto a chain that has them (--datadir)",
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = NodeConfig::new(ledger);
