@@ -32,7 +32,7 @@ fn ask(url: &str, request: &str) -> (String, String) {
 }
 
 fn scrape(url: &str) -> String {
-    let (head, body) = ask(url, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (head, body) = ask(url, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
     body
@@ -303,6 +303,7 @@ fn the_page_is_for_this_machine_and_for_get() {
         ("GET / HTTP/1.1\r\n\r\n", "404"),
         ("POST /metrics HTTP/1.1\r\n\r\n", "405"),
         ("nonsense\r\n\r\n", "400"),
+        ("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"),
         ("HEAD /metrics HTTP/1.1\r\n\r\n", "200"),
     ] {
         let (head, body) = ask(url, request);

@@ -132,7 +132,7 @@ mod tests {
             "localhost",
             "LOCALHOST:1",
             "[::1]:8370",
-            "::1",
+            "[::1]",
         ] {
             assert!(asked(ours), "{ours}");
         }
