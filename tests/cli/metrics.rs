@@ -143,7 +143,7 @@ fn the_figures_tell_what_happened() {
     until(
         url,
         "everett_subscriber_lag_events",
-        "subscriber=\"log\"",
+        "subscriber=\"everett.log\"",
         0.0,
     );
     assert!(node.stop("TERM").success());

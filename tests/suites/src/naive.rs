@@ -58,6 +58,8 @@ pub struct Entry {
     pub changes: Vec<(OutPoint, ScriptBuf)>,
     /// Its place in the order in which headers came in; `None` while it is not in the tree.
     arrival: Option<usize>,
+    /// Its place in the order in which blocks' bytes came and were kept.
+    delivery: Option<usize>,
     progress: Progress,
     failure: Option<Failure>,
     /// Its place in the order in which blocks became complete down to genesis; 0: it is not.
@@ -134,6 +136,7 @@ pub struct NaiveLedger {
     /// Blocks whose parents are not in the tree, in order of arrival, and what their bytes have.
     orphans: Vec<(usize, Option<Mutation>)>,
     arrivals: usize,
+    deliveries: usize,
     sequence: u64,
     /// Retired worlds that somebody holds, the oldest first.
     held: Vec<Life>,
@@ -155,6 +158,7 @@ impl NaiveLedger {
             set_info: Arc::default(),
             changes: Vec::new(),
             arrival: Some(0),
+            delivery: Some(0),
             progress: Progress::Connected,
             failure: None,
             sequence: 1,
@@ -170,6 +174,7 @@ impl NaiveLedger {
             quota,
             orphans: Vec::new(),
             arrivals: 1,
+            deliveries: 1,
             sequence: 2,
             held: Vec::new(),
             expired: HashSet::new(),
@@ -206,6 +211,7 @@ impl NaiveLedger {
             set_info: Arc::default(),
             changes,
             arrival: None,
+            delivery: None,
             progress: Progress::Header,
             failure: None,
             sequence: 0,
@@ -455,6 +461,7 @@ impl NaiveLedger {
             let kept = mutation != Some(Mutation::Witness);
             if kept && !self.orphans.iter().any(|(orphan, _)| *orphan == index) {
                 self.orphans.push((index, mutation));
+                self.deliver(index);
             }
             return Answer::refused("prev-blk-not-found");
         }
@@ -471,6 +478,7 @@ impl NaiveLedger {
             return Answer::refused(self.witness_fault(index));
         }
         self.entries[index].progress = Progress::Stored;
+        self.deliver(index);
         if self.entries[parent].sequence == 0 {
             return self.accepted(index);
         }
@@ -483,6 +491,14 @@ impl NaiveLedger {
         match self.entries[index].failure {
             Some(_) => Answer::refused(self.failure_of(index)),
             None => self.accepted(index),
+        }
+    }
+
+    /// The block's bytes are kept from now on, if they were not before.
+    fn deliver(&mut self, index: usize) {
+        if self.entries[index].delivery.is_none() {
+            self.entries[index].delivery = Some(self.deliveries);
+            self.deliveries += 1;
         }
     }
 
@@ -539,7 +555,10 @@ impl NaiveLedger {
     fn connect_waiting_children(&mut self, index: usize) {
         let mut parents = VecDeque::from([index]);
         while let Some(parent) = parents.pop_front() {
-            for child in self.children(parent) {
+            // First seen is the block that came first, whatever header did: so Bitcoin Core.
+            let mut children = self.children(parent);
+            children.sort_by_key(|child| self.entries[*child].delivery);
+            for child in children {
                 let entry = &self.entries[child];
                 if entry.progress != Progress::Stored
                     || entry.sequence != 0

@@ -3,7 +3,7 @@
 //! `EVERETT_LAW_CASES` sets how many histories are lived through (default 24), `EVERETT_LAW_STEPS` how long the longest
 //! is (default 16). Proptest prints the shortest history that breaks a law; `PROPTEST_RNG_SEED` repeats a run.
 
-use everett_tests::history::histories;
+use everett_tests::history::{Growth, History, Order, Pick, Settings, Step, histories};
 use everett_tests::walk::live_through;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -36,4 +36,32 @@ fn every_world_answers_as_a_map_of_all_its_coins_would_whatever_happens() {
 #[test]
 fn a_ledger_in_memory_keeps_the_same_laws() {
     live_through_histories(true);
+}
+
+#[test]
+fn of_two_children_that_waited_the_block_that_came_first_is_the_best_one() {
+    // Headers first, then the blocks from the top down: on the second block lie two, and the later header's block came
+    // before the earlier one's.
+    let growth = Growth {
+        on: Pick::Best(0),
+        blocks: 3,
+        spends: 0,
+        prong: Some(1),
+        flaw: None,
+        order: Order::Reversed,
+        headers_first: true,
+        held_back: Some(4),
+        grouped: false,
+        seed: 1,
+    };
+    let history = History {
+        settings: Settings {
+            horizon: 3,
+            interval: 1,
+            quota: 0,
+        },
+        steps: vec![Step::Grow(growth)],
+    };
+    live_through(&history, false);
+    live_through(&history, true);
 }
