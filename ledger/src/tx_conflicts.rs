@@ -15,6 +15,7 @@ use crate::id::BlockId;
 use crate::ledger::Ledger;
 use crate::overlay::OtherSpend;
 use crate::tree::Progress;
+use crate::tx_index::TransactionPlace;
 
 impl Ledger {
     /// The conflicts of a confirmed transaction with others on other branches, at most `limit` of them: `txid_a` is the
@@ -48,7 +49,7 @@ impl Ledger {
             return Ok(Some(Vec::new()));
         }
         let mut conflicts = Vec::new();
-        let spends = self.other_spends(this, place.block)?;
+        let spends = self.other_spends(this, &places)?;
         for spends in spends.chunk_by(|a, b| a.block == b.block) {
             if conflicts.len() >= limit {
                 break;
@@ -79,11 +80,11 @@ impl Ledger {
         Ok(Some(conflicts))
     }
 
-    /// Where else the transaction's coins are spent, by block: in validated blocks other than `own`.
+    /// Where else the transaction's coins are spent, by block: in validated blocks that do not hold it themselves.
     fn other_spends(
         &self,
         this: &DecodedTransaction,
-        own: BlockHash,
+        own: &[TransactionPlace],
     ) -> Result<Vec<OtherSpend>, BlockError> {
         let mut spends = Vec::new();
         let mut makers = HashMap::new();
@@ -104,14 +105,16 @@ impl Ledger {
                 height: 0,
             }));
         }
+        let own: HashSet<BlockHash> = own.iter().map(|place| place.block).collect();
         let tree = self.shared.tree.read();
         let known = tree.ids().len();
         let validated = |id: BlockId| {
             // Neither a block that the tree does not show yet, nor one that breaks a rule.
             id.index() < known && tree.committed_node(id).progress == Progress::Connected
         };
-        spends
-            .retain(|spend| validated(spend.block) && tree.committed_node(spend.block).hash != own);
+        spends.retain(|spend| {
+            validated(spend.block) && !own.contains(&tree.committed_node(spend.block).hash)
+        });
         spends.sort_unstable_by_key(|spend| (spend.block, spend.outpoint));
         spends.dedup_by_key(|spend| (spend.block, spend.outpoint));
         Ok(spends)

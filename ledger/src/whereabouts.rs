@@ -30,7 +30,7 @@ pub struct Whereabouts {
     /// Whether a complete transaction index was asked. If not, `places` has the found block alone, and `conflicts` is
     /// empty.
     pub indexed: bool,
-    /// The blocks that hold it: one of the best chain first, then in the order of their headers. At most
+    /// The blocks that hold it: one of the best chain first, then other valid ones, each in the order of their headers. At most
     /// [`MAX_PLACES`].
     pub places: Vec<Held>,
     /// How many blocks hold it.
@@ -81,12 +81,11 @@ impl Ledger {
             _ => None,
         };
         let indexed = places.is_some();
-        let mut places: Vec<Held> = places
-            .into_iter()
-            .flatten()
-            .map(|place| self.held(place))
-            .collect();
-        places.sort_by_key(|held| held.place.status != ChainStatus::Active);
+        let mut places = places.unwrap_or_default();
+        let mut place_count = places.len();
+        places.sort_by_key(|place| place.status);
+        places.truncate(MAX_PLACES);
+        let mut places: Vec<Held> = places.into_iter().map(|place| self.held(place)).collect();
         let free = world.is_none() && in_block.is_none();
         let holding = free.then(|| self.holding(&places)).flatten();
         // Where no world holds it that can be read, a block does.
@@ -98,6 +97,7 @@ impl Ledger {
         let found = self.find_transaction(&world, txid, block_alone.as_ref().or(in_block))?;
         if !indexed {
             let status = self.block_info(&found.block).map(|info| info.status);
+            place_count = 1;
             places.push(self.held(TransactionPlace {
                 block: found.block,
                 height: found.height,
@@ -109,8 +109,6 @@ impl Ledger {
             true => self.transaction_conflicts(txid, MAX_TRANSACTION_CONFLICTS)?,
             false => None,
         };
-        let place_count = places.len();
-        places.truncate(MAX_PLACES);
         Ok(Whereabouts {
             world,
             found,
