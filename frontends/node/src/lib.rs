@@ -16,6 +16,7 @@ mod indexer;
 mod interrupts;
 pub mod meters;
 mod node;
+mod peers;
 mod phase;
 mod stop;
 mod stream;
@@ -28,6 +29,10 @@ pub use handle::Handle;
 pub use health::{FrontendHealth, FrontendState, Lag};
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
+pub use peers::{
+    BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
+    PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
+};
 pub use phase::Phase;
 pub use stop::StopSignal;
 pub use stream::{EventStream, StreamError};
