@@ -13,6 +13,7 @@ pub mod history;
 pub mod latency;
 pub mod mint;
 pub mod naive;
+pub mod p2p_node;
 pub mod python;
 pub use everett_lab::random;
 pub mod walk;
