@@ -134,7 +134,8 @@ impl<'g> Group<'g> {
             check_block(block, &shared.params, &*shared.scripts)
         });
         if let Err(reject) = checked {
-            return rejected(known.map(|id| self.node(id).height), reject);
+            let height = known.map(|id| self.look(id, |node| node.height));
+            return rejected(height, reject.found_by_itself());
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
@@ -284,11 +285,8 @@ impl<'g> Group<'g> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
-            return Err(Reject {
-                kind: RejectKind::InvalidPrevious,
-                reason: "bad-prevblk".into(),
-                debug,
-            });
+            let kind = RejectKind::InvalidPrevious;
+            return Err(Reject::new(kind, "bad-prevblk", debug));
         }
         let now = self.shared.clock.now();
         check_header(header, &tree.chain(parent), &self.shared.params, now)?;
