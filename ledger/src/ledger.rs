@@ -488,14 +488,14 @@ fn reject_debug(tree: &BlockTree, id: BlockId) -> Option<String> {
     while node.failure == Some(Failure::Ancestor) {
         node = tree.committed_node(node.parent?);
     }
-    (node.failed() && !node.debug.is_empty()).then(|| node.debug.clone())
+    (node.failed() && !node.debug().is_empty()).then(|| node.debug().to_owned())
 }
 
 /// Why a block is invalid: its own reason, or that of the ancestor that failed.
 fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
     let node = tree.committed_node(id);
     match node.failure? {
-        Failure::Rule | Failure::ByHand => Some(node.reason.clone()),
+        Failure::Rule | Failure::ByHand => Some(node.reason().to_owned()),
         Failure::Ancestor => {
             let mut ancestor = node;
             while ancestor.failure == Some(Failure::Ancestor) {
@@ -504,7 +504,8 @@ fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
             Some(match ancestor.failed() {
                 true => format!(
                     "its ancestor {} is invalid: {}",
-                    ancestor.hash, ancestor.reason
+                    ancestor.hash,
+                    ancestor.reason()
                 ),
                 // As in Bitcoin Core, that clears the ancestor and what lies between it and that block, no branches.
                 false => format!(

@@ -88,8 +88,7 @@ impl Group<'_> {
                 if tree.node(*member).failed() {
                     tree.update(*member, |node| {
                         node.failure = None;
-                        node.reason.clear();
-                        node.debug.clear();
+                        node.rejection = None;
                     });
                 }
             }

@@ -25,11 +25,12 @@ use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::script_check::{ScriptCheck, ScriptsAssumedValid};
 use crate::rules::{
-    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+    check_block, check_block_in_context, check_hash, check_header, check_orphan_witnesses,
 };
+use crate::sha256d::block_hash;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
-use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress};
+use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress, Rejection};
 use crate::world::WorldState;
 
 /// Bytes of a transaction, about.
@@ -249,26 +250,27 @@ impl<'g> Group<'g> {
         &mut self,
         header: &Header,
     ) -> Result<Result<(), Reject>, StoreError> {
-        let hash = header.block_hash();
-        let known = self.shared.tree.read().find(&hash);
-        if let Some(id) = known {
-            let invalid = || {
+        let hash = block_hash(header);
+        let (known, parent) = {
+            let tree = self.shared.tree.read();
+            let known = tree.find(&hash).map(|id| tree.node(id).failed());
+            (known, tree.find(&header.prev_blockhash))
+        };
+        match known {
+            Some(false) => return Ok(Ok(())),
+            Some(true) => {
                 let debug = "the block was found invalid before";
-                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
-            };
-            return Ok(if self.node(id).failed() {
-                Err(invalid())
-            } else {
-                Ok(())
-            });
+                let kind = RejectKind::CachedInvalid;
+                return Ok(Err(Reject::new(kind, "duplicate-invalid", debug)));
+            }
+            None => {}
         }
-        let parent = self.shared.tree.read().find(&header.prev_blockhash);
-        let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
+        let placed = check_hash(&hash, header, &self.shared.params).and_then(|()| {
             let debug = || format!("the parent {} is unknown", header.prev_blockhash);
             let missing = || Reject::parent_unknown(debug());
             self.place_header(parent.ok_or_else(missing)?, hash, header)
         });
-        if placed.is_ok() {
+        if placed.is_ok() && self.engine.orphans.len() > 0 {
             self.join(hash)?;
             self.completed.clear();
         }
@@ -455,8 +457,10 @@ impl<'g> Group<'g> {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
                 node.failure = Some(failure);
-                node.reason = reason.to_owned();
-                node.debug = debug.to_owned();
+                node.rejection = Some(Box::new(Rejection {
+                    reason: reason.to_owned(),
+                    debug: debug.to_owned(),
+                }));
             });
             for descendant in tree.descendants(id) {
                 if !tree.node(descendant).failed() {
