@@ -3,6 +3,7 @@
 //! It owns what goes over the wire. It promises that nothing is allocated before its length was judged.
 //! It refuses to know the ledger.
 
+pub mod address_book;
 pub mod anchors;
 pub mod bans;
 mod endpoint;
