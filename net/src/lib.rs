@@ -6,6 +6,7 @@
 pub mod address_book;
 pub mod anchors;
 pub mod bans;
+pub mod capture;
 mod endpoint;
 pub mod eviction;
 pub mod frame;
