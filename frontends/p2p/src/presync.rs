@@ -264,7 +264,7 @@ impl Presync {
         Presync {
             sizes,
             minimum_work,
-            max_commitments: BLOCKS_PER_SECOND * age / u64::from(period),
+            max_commitments: BLOCKS_PER_SECOND.saturating_mul(age) / u64::from(period),
             salt: (a, b),
             offset: (c % u64::from(period)) as u32,
             commitments: Bits::default(),

@@ -117,6 +117,17 @@ enum Form {
     Compact,
 }
 
+impl Form {
+    /// How a block is asked for in this form.
+    fn of(self, hash: BlockHash) -> Inventory {
+        match self {
+            Form::Stripped => Inventory::Block(hash),
+            Form::Whole => Inventory::WitnessBlock(hash),
+            Form::Compact => Inventory::CompactBlock(hash),
+        }
+    }
+}
+
 /// Something that was asked for and not answered yet.
 #[derive(Debug)]
 enum Request {
@@ -144,8 +155,9 @@ pub struct Requests {
     /// The last block of the answer to `getblocks`: once it is fetched, the peer is told of the best tip, so that it asks
     /// for the next ones.
     continuation: Option<BlockHash>,
-    /// To be sent before anything else.
-    next: Option<Message>,
+    /// Made already, to be sent before anything else: a block behind what was not found before it, an announcement behind
+    /// a block. Two at most.
+    ready: VecDeque<Message>,
 }
 
 impl Requests {
@@ -206,12 +218,12 @@ impl Requests {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.next.is_none()
+        self.queue.is_empty() && self.ready.is_empty()
     }
 
     /// How many requests wait.
     pub fn len(&self) -> usize {
-        self.queue.len() + usize::from(self.next.is_some())
+        self.queue.len() + self.ready.len()
     }
 
     fn push(&mut self, request: Request) {
@@ -360,51 +372,44 @@ impl Serving {
         requests: &mut Requests,
         ledger: &Ledger,
     ) -> Result<Option<Message>, ServeError> {
-        if let Some(message) = requests.next.take() {
+        if let Some(message) = requests.ready.pop_front() {
             return Ok(Some(message));
         }
         let best = ledger.best();
         let mut missing = Vec::new();
-        while missing.len() < MAX_LOOKED_AT {
-            // What was not found before a block is told before the block is sent.
-            let is_block = !matches!(requests.queue.front(), None | Some(Request::Transaction(_)));
-            if is_block && !missing.is_empty() {
-                break;
-            }
-            let Some(request) = requests.pop() else {
-                break;
-            };
-            let (hash, form) = match request {
-                Request::Transaction(entry) => {
+        let mut looked_at = 0;
+        while looked_at < MAX_LOOKED_AT && requests.ready.is_empty() {
+            looked_at += 1;
+            let sent = match requests.pop() {
+                None => break,
+                Some(Request::Transaction(entry)) => {
                     missing.push(entry);
                     continue;
                 }
-                Request::Block(hash, form) => (hash, form),
-                Request::BlockTransactions(hash, places) => {
-                    let answer = self.block_transactions(ledger, best.height(), hash, &places)?;
-                    match answer {
-                        Some(message) => return Ok(Some(message)),
-                        None => continue,
+                Some(Request::BlockTransactions(hash, places)) => {
+                    self.block_transactions(ledger, best.height(), hash, &places)
+                }
+                Some(Request::Block(hash, form)) => {
+                    let sent = self.block(ledger, best.height(), hash, form);
+                    if matches!(sent, Ok(None)) {
+                        missing.push(form.of(hash));
                     }
+                    let then = (requests.continuation == Some(hash)).then(|| best.hash());
+                    requests.ready.extend(sent?);
+                    if let Some(tip) = then {
+                        requests.continuation = None;
+                        let tip = vec![Inventory::Block(tip)];
+                        requests
+                            .ready
+                            .push_back(Message::from(NetworkMessage::Inv(tip)));
+                    }
+                    continue;
                 }
             };
-            let sent = self.block(ledger, best.height(), hash, form)?;
-            if requests.continuation == Some(hash) {
-                requests.continuation = None;
-                let tip = vec![Inventory::Block(best.hash())];
-                requests.next = Some(Message::from(NetworkMessage::Inv(tip)));
-            }
-            match sent {
-                Some(message) => return Ok(Some(message)),
-                None => missing.push(match form {
-                    Form::Stripped => Inventory::Block(hash),
-                    Form::Whole => Inventory::WitnessBlock(hash),
-                    Form::Compact => Inventory::CompactBlock(hash),
-                }),
-            }
+            requests.ready.extend(sent?);
         }
         if missing.is_empty() {
-            return Ok(requests.next.take());
+            return Ok(requests.ready.pop_front());
         }
         Ok(Some(Message::from(NetworkMessage::NotFound(missing))))
     }
