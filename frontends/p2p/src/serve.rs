@@ -3,13 +3,10 @@
 //! read of a block that a hundred peers ask for at once.
 //! Refuses blocks that were not validated or turned out to be invalid. Stale ones are served to whoever asks by hash.
 
-use std::collections::VecDeque;
-
 use bitcoin::block::Header;
 use bitcoin::hashes::{Hash, siphash24};
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
-use bitcoin::p2p::message_compact_blocks::GetBlockTxn;
 use bitcoin::{BlockHash, Work};
 use bytes::Bytes;
 use everett_ledger::{BlockError, HeaderInfo, HeaderStatus, Ledger, MAX_LOCATOR_HASHES};
@@ -18,11 +15,14 @@ use everett_net::{MAX_HEADERS, Message};
 use crate::compact::BlockTransactions;
 
 mod recent_blocks;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use recent_blocks::{MAX_RECENT_BLOCKS, MAX_RECENT_BYTES};
 use recent_blocks::{RecentBlock, RecentBlocks};
+pub use requests::Requests;
+use requests::{Form, Request};
 
 /// Most entries of one `inv`, `getdata` or `notfound`: Bitcoin Core's `MAX_INV_SZ`.
 pub const MAX_INVENTORY: usize = 50_000;
@@ -103,142 +103,6 @@ impl ServeError {
             self,
             ServeError::TooMany { .. } | ServeError::NoSuchTransaction { .. }
         )
-    }
-}
-
-/// In what form a block is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Form {
-    /// Without witnesses.
-    Stripped,
-    /// As it is stored.
-    Whole,
-    /// As a compact block, if it is recent.
-    Compact,
-}
-
-impl Form {
-    /// How a block is asked for in this form.
-    fn of(self, hash: BlockHash) -> Inventory {
-        match self {
-            Form::Stripped => Inventory::Block(hash),
-            Form::Whole => Inventory::WitnessBlock(hash),
-            Form::Compact => Inventory::CompactBlock(hash),
-        }
-    }
-}
-
-/// Something that was asked for and not answered yet.
-#[derive(Debug)]
-enum Request {
-    Block(BlockHash, Form),
-    /// Always answered by `notfound`: transactions are not relayed yet.
-    Transaction(Inventory),
-    BlockTransactions(BlockHash, Box<[u16]>),
-}
-
-impl Request {
-    /// What it costs to keep, in requests for blocks.
-    fn weight(&self) -> usize {
-        match self {
-            Request::Block(..) | Request::Transaction(_) => 1,
-            Request::BlockTransactions(_, places) => 1 + places.len() / 16,
-        }
-    }
-}
-
-/// What one peer has asked for, in the order in which it did.
-#[derive(Default, Debug)]
-pub struct Requests {
-    queue: VecDeque<Request>,
-    weight: usize,
-    /// The last block of the answer to `getblocks`: once it is fetched, the peer is told of the best tip, so that it asks
-    /// for the next ones.
-    continuation: Option<BlockHash>,
-    /// Made already, to be sent before anything else: a block behind what was not found before it, an announcement behind
-    /// a block. Two at most.
-    ready: VecDeque<Message>,
-}
-
-impl Requests {
-    /// None.
-    pub fn new() -> Requests {
-        Requests::default()
-    }
-
-    /// Takes the entries of a `getdata`. What nobody has an answer to (filtered blocks, unknown kinds) is left out.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::TooMany`] and [`ServeError::Backlog`]; nothing is taken then.
-    pub fn getdata(&mut self, entries: &[Inventory]) -> Result<(), ServeError> {
-        if entries.len() > MAX_INVENTORY {
-            let count = entries.len();
-            return Err(ServeError::TooMany { count });
-        }
-        if self.weight + entries.len() > MAX_WAITING_REQUESTS {
-            return Err(ServeError::Backlog);
-        }
-        for entry in entries {
-            self.push(match *entry {
-                Inventory::Block(hash) => Request::Block(hash, Form::Stripped),
-                Inventory::WitnessBlock(hash) => Request::Block(hash, Form::Whole),
-                Inventory::CompactBlock(hash) => Request::Block(hash, Form::Compact),
-                Inventory::Transaction(_)
-                | Inventory::WTx(_)
-                | Inventory::WitnessTransaction(_) => Request::Transaction(*entry),
-                Inventory::Error | Inventory::Unknown { .. } => continue,
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes a `getblocktxn`.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::NoSuchTransaction`] for a place that no block has, [`ServeError::Backlog`].
-    pub fn getblocktxn(&mut self, asked: &GetBlockTxn) -> Result<(), ServeError> {
-        let asked = &asked.txs_request;
-        let place = |index: &u64| {
-            u16::try_from(*index).map_err(|_| ServeError::NoSuchTransaction {
-                hash: asked.block_hash,
-                index: *index,
-                count: usize::from(u16::MAX),
-            })
-        };
-        let places: Result<Box<[u16]>, ServeError> = asked.indexes.iter().map(place).collect();
-        let request = Request::BlockTransactions(asked.block_hash, places?);
-        if self.weight + request.weight() > MAX_WAITING_REQUESTS {
-            return Err(ServeError::Backlog);
-        }
-        self.push(request);
-        Ok(())
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.ready.is_empty()
-    }
-
-    /// How many requests wait.
-    pub fn len(&self) -> usize {
-        self.queue.len() + self.ready.len()
-    }
-
-    fn push(&mut self, request: Request) {
-        self.weight += request.weight();
-        self.queue.push_back(request);
-    }
-
-    fn pop(&mut self) -> Option<Request> {
-        let request = self.queue.pop_front()?;
-        self.weight -= request.weight();
-        if self.queue.is_empty() {
-            // A peer that once asked for much does not keep the room for it.
-            self.queue = VecDeque::new();
-        }
-        Some(request)
     }
 }
 

@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bitcoin::consensus::serialize;
+use bitcoin::p2p::address::{AddrV2, Address};
+use bitcoin::p2p::message::NetworkMessage;
 use everett_net::TransportVersion;
 use proptest::prelude::*;
 

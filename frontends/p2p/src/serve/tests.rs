@@ -1,6 +1,6 @@
 use bitcoin::bip152::BlockTransactionsRequest;
 use bitcoin::consensus::{deserialize, serialize};
-use bitcoin::p2p::message_compact_blocks::BlockTxn;
+use bitcoin::p2p::message_compact_blocks::{BlockTxn, GetBlockTxn};
 use bitcoin::{Amount, Block, Txid, Wtxid};
 use everett_lab::{At, Lab};
 
