@@ -6,6 +6,7 @@
 //!   bytes -> decode -> check_block -> place in the tree -> check_in_context -> connect against the parent's world
 //!         -> delta -> one transaction (headers, journal, outbox) -> published worlds          engine/street.rs, group.rs
 //!   most work wins, first seen on a tie; branches from behind the horizon                     engine/activate.rs
+//!   blocks that came before an ancestor's                                                     engine/waiting.rs
 //!   coins that two branches spend in different transactions                                   engine/conflicts.rs, rivals.rs
 //!   what of the outbox is kept, and who has acknowledged what                                 engine/outbox.rs
 //!   retirement, held worlds, checkpoints                                                      engine/tidy.rs, base.rs
@@ -23,6 +24,7 @@ mod rivals;
 mod stored;
 mod street;
 mod tidy;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -70,7 +72,8 @@ pub(crate) struct Engine {
     staged_changes: usize,
     /// Blocks before this one are in the transaction index.
     index_next: u32,
-    /// Whether such a part is all that was committed: the best world may not be the one with the most work.
+    /// Whether such a part is all that was committed: the best world may not be the one with the most work, and
+    /// complete blocks may wait for their worlds.
     unfinished: bool,
 }
 
@@ -80,6 +83,7 @@ impl Engine {
         let mut group = Group::begin(self, shared)?;
         if unfinished {
             group.choose_best()?;
+            group.connect_left_over()?;
         }
         Ok(group)
     }

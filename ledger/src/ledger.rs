@@ -199,8 +199,13 @@ impl Ledger {
             .ok_or_else(|| StoreError::corrupt("engine", "a submitted block got no answer"))
     }
 
-    /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only a reorganisation of more
-    /// than [`LedgerConfig::staged_changes`] coin changes is committed in parts.
+    /// Takes blocks in order, with one commit for all of them: none is accepted before it. Only where one of them sets off
+    /// more than [`LedgerConfig::staged_changes`] coin changes of blocks that lay here before it, by a reorganisation or
+    /// because they waited for it, is that committed in parts.
+    ///
+    /// A block whose header is known may come before its parent's, on any branch: it is kept in the block files and takes
+    /// no memory, and is validated as soon as its parent has a world. One whose header is not known either, nor its
+    /// parent's, waits among a bounded number of orphans.
     ///
     /// Where several threads wait with blocks, those of the best chain go before those of other branches.
     ///

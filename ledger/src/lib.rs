@@ -22,11 +22,18 @@ mod config;
 pub mod decode;
 pub mod delta;
 mod engine;
+mod enough_work;
 mod error;
 pub mod events;
+#[cfg(test)]
+mod fixtures;
+mod fork_tips;
+mod header_info;
 pub mod id;
 mod ledger;
+mod locator;
 pub mod meter;
+mod missing;
 pub mod muhash;
 mod overlay;
 pub mod params;
@@ -62,8 +69,11 @@ pub use events::{
     Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,
     Subscription,
 };
+pub use fork_tips::ForkTip;
+pub use header_info::{HeaderInfo, HeaderStatus};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
+pub use locator::MAX_LOCATOR_HASHES;
 pub use meter::Timings;
 pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};

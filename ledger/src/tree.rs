@@ -177,6 +177,8 @@ pub(crate) struct BlockTree {
     before: ById<Node>,
     /// The header of most work that did not fail, the first seen among equals, published or not.
     best_header: BlockId,
+    /// The same at the last publication.
+    committed_best_header: BlockId,
 }
 
 impl BlockTree {
@@ -189,6 +191,7 @@ impl BlockTree {
             committed: 0,
             before: ById::default(),
             best_header: BlockId::GENESIS,
+            committed_best_header: BlockId::GENESIS,
         };
         tree.push(genesis.block_hash(), genesis, None, first_seen);
         tree
@@ -323,11 +326,11 @@ impl BlockTree {
             self.leaves.insert(id);
         }
         self.committed = self.nodes.length;
+        self.committed_best_header = self.best_header;
         self.before.clear();
     }
 
     pub(crate) fn rollback(&mut self) {
-        let changed = self.nodes.length > self.committed || !self.before.is_empty();
         while self.nodes.length > self.committed {
             if let Some(node) = self.nodes.pop() {
                 self.by_hash.remove(&node.hash);
@@ -344,14 +347,17 @@ impl BlockTree {
         for (id, node) in std::mem::take(&mut self.before) {
             *self.nodes.get_mut(id) = node;
         }
-        if changed {
-            self.find_best_header();
-        }
+        self.best_header = self.committed_best_header;
     }
 
     /// The header of most work that did not fail, the first seen among equals, for the writer.
     pub(crate) fn best_header(&self) -> BlockId {
         self.best_header
+    }
+
+    /// The same for readers: as it was at the last publication.
+    pub(crate) fn committed_best_header(&self) -> BlockId {
+        self.committed_best_header
     }
 
     /// Looks for the best header anew: for whoever marks blocks as failed, or no longer so.
@@ -389,6 +395,12 @@ impl BlockTree {
     pub(crate) fn at_height(&self, height: u32) -> impl Iterator<Item = BlockId> + '_ {
         let blocks = self.by_height.get(height as usize).into_iter().flatten();
         blocks.copied().filter(|id| id.index() < self.committed)
+    }
+
+    /// A committed block's committed children.
+    pub(crate) fn committed_children(&self, id: BlockId) -> impl Iterator<Item = BlockId> + '_ {
+        let children = self.node(id).children.iter().copied();
+        children.filter(|id| id.index() < self.committed)
     }
 
     /// Every committed id.

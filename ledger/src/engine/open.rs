@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::Engine;
 use super::base::base_limit;
-use super::group::Group;
+use super::group::{Group, UNFINISHED};
 use super::orphans::{Orphan, Orphans};
 use super::rivals::Rivals;
 use crate::config::LedgerConfig;
@@ -153,7 +153,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
         index_next: 0,
-        unfinished: false,
+        unfinished: loaded.unfinished,
     };
     if config.access == Access::Writer {
         if let Some(horizon) = config.horizon
@@ -212,7 +212,7 @@ impl Engine {
             let node = tree.node(id);
             node.sequence != 0 && !node.failed() && node.chainwork > best.chainwork
         };
-        self.unfinished = tree.node(best.id).failed() || tree.ids().any(better);
+        self.unfinished |= tree.node(best.id).failed() || tree.ids().any(better);
         drop(tree);
         if self.unfinished {
             let finished = self.begin(&shared).and_then(Group::commit);
@@ -258,6 +258,7 @@ struct Loaded {
     next_event: u64,
     oldest_event: u64,
     subscribers: Registry,
+    unfinished: bool,
 }
 
 impl Loaded {
@@ -330,6 +331,7 @@ impl Loaded {
             next_event,
             oldest_event: reader.oldest_event_seq()?.unwrap_or(next_event),
             subscribers: Registry::load(&reader)?,
+            unfinished: reader.meta_u64(UNFINISHED)? == Some(1),
             overlay,
             base,
             best,

@@ -54,12 +54,18 @@ impl<'g> Group<'g> {
                 return Ok(Submitted {
                     outcome: Outcome::Undecodable(error),
                     joined: Vec::new(),
+                    completed: Vec::new(),
                 });
             }
         };
         let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
         let joined = self.join(block.hash)?;
-        Ok(Submitted { outcome, joined })
+        let completed = std::mem::take(&mut self.completed);
+        Ok(Submitted {
+            outcome,
+            joined,
+            completed,
+        })
     }
 
     /// Lets in the orphans that waited for `parent`, and those that waited for them. What makes them wait is that
@@ -180,7 +186,7 @@ impl<'g> Group<'g> {
             self.condemn(id, Failure::Rule, &reject)?;
             return rejected(Some(height), reject);
         }
-        let heaviest = self.connect_waiting_children(id)?;
+        let heaviest = self.let_in_waiting(id)?;
         if self.look(heaviest, |node| node.chainwork) > self.best.chainwork
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
@@ -193,7 +199,7 @@ impl<'g> Group<'g> {
         self.accepted(id)
     }
 
-    fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
+    pub(super) fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
         let node = self.node(id);
         Ok(Outcome::Accepted {
             hash: node.hash,
@@ -208,38 +214,6 @@ impl<'g> Group<'g> {
         let sequence = self.engine.sequence;
         self.engine.sequence += 1;
         self.update(id, |node| node.sequence = sequence);
-    }
-
-    /// Lets in blocks whose headers came first and whose parents' blocks came late. Answers with the block of most
-    /// work among them and `id` that is complete now.
-    fn connect_waiting_children(&mut self, id: BlockId) -> Result<BlockId, StoreError> {
-        let mut parents = VecDeque::from([id]);
-        let mut heaviest = id;
-        while let Some(parent) = parents.pop_front() {
-            if self.look(parent, |node| node.chainwork) > self.look(heaviest, |node| node.chainwork)
-            {
-                heaviest = parent;
-            }
-            let mut children = self.look(parent, |node| node.children().to_vec());
-            // Those stand in the order of their headers; what counts as first seen is the block.
-            children.sort_by_key(|child| self.node(*child).position);
-            for child in children {
-                let node = self.node(child);
-                if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
-                    continue;
-                }
-                self.complete(child);
-                if self.world(parent).is_some() {
-                    let block = self.read_block(child)?;
-                    if let Err(reject) = self.connect(child, &block)? {
-                        self.condemn(child, Failure::Rule, &reject)?;
-                        continue;
-                    }
-                }
-                parents.push_back(child);
-            }
-        }
-        Ok(heaviest)
     }
 
     fn keep_orphan(
@@ -295,6 +269,7 @@ impl<'g> Group<'g> {
         });
         if placed.is_ok() {
             self.join(hash)?;
+            self.completed.clear();
         }
         Ok(placed.map(drop))
     }

@@ -3,6 +3,7 @@ mod figures;
 mod horizon;
 mod in_memory;
 mod urgency;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

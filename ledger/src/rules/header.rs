@@ -23,7 +23,13 @@ pub fn check_proof_of_work(header: &Header, params: &Params) -> Result<(), Rejec
     check_hash(&header.block_hash(), header, params)
 }
 
-/// The same, for a header whose hash is known.
+/// Whether a header's hash meets the target that it claims, and that target is within the network's limit: all that can be
+/// said of a header by itself, and what a stranger's headers must pass before anything else is looked at.
+pub fn has_valid_proof_of_work(header: &Header, params: &Params) -> bool {
+    is_met(&header.block_hash(), header.bits.to_consensus(), params)
+}
+
+/// The same as [`check_proof_of_work`], for a header whose hash is known.
 pub(super) fn check_hash(hash: &BlockHash, header: &Header, params: &Params) -> Result<(), Reject> {
     match is_met(hash, header.bits.to_consensus(), params) {
         true => Ok(()),
