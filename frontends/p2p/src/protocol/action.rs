@@ -2,15 +2,14 @@
 //! Promises plain data: an action can be carried to any thread.
 //! Refuses to do any of it.
 
-use std::sync::Arc;
-
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::p2p::address::AddrV2Message;
-use bitcoin::{BlockHash, Transaction};
 use bytes::Bytes;
 use everett_net::{Message, PeerId};
 
 use super::misbehaviour::Reason;
+use crate::recent_transactions::RecentTransaction;
 
 /// Something that the protocol wants done. In the order in which [`super::Protocol::take_actions`] gives them.
 #[derive(Clone, Debug)]
@@ -54,13 +53,15 @@ pub enum Action {
     FindAddresses {
         /// How many at most.
         limit: usize,
+        /// How much of the address book at most.
+        percent: u8,
     },
     /// A peer sent a transaction. It decodes; nothing else is known of it.
     HeardTransaction {
         /// Who sent it.
         from: PeerId,
-        /// The transaction.
-        transaction: Arc<Transaction>,
+        /// The transaction, as bytes with its ids.
+        transaction: RecentTransaction,
     },
     /// A peer gave us something new: it is worth keeping when connections are short.
     Useful(PeerId, Useful),

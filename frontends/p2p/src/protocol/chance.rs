@@ -18,12 +18,4 @@ impl Chance {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
-
-    /// A number below `bound`, or 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        match bound {
-            0 => 0,
-            bound => self.number() % bound,
-        }
-    }
 }

@@ -89,9 +89,8 @@ impl Protocol {
             if tip.stored || end.chainwork < threshold {
                 continue;
             }
-            let below_main = |target: &Target| {
-                stands_on(&self.ledger, &target.tip.hash, &end.hash, end.height)
-            };
+            let below_main =
+                |target: &Target| stands_on(&self.ledger, &target.tip.hash, &end.hash, end.height);
             if main.iter().any(below_main) {
                 continue;
             }

@@ -1,9 +1,36 @@
 //! Owns the numbers that an operator may choose.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::Work;
 use bitcoin::p2p::ServiceFlags;
+use everett_net::Endpoint;
+
+use crate::addr_relay::Standing;
+
+/// Says what the node thinks of an address that it hears of: whether it is one of the network's, one that it can call,
+/// one that is banned.
+#[derive(Clone)]
+pub struct Judge(pub Arc<dyn Fn(&Endpoint) -> Standing + Send + Sync>);
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judge")
+    }
+}
+
+impl Default for Judge {
+    /// All addresses are fine.
+    fn default() -> Judge {
+        Judge(Arc::new(|_| Standing {
+            routable: true,
+            reachable: true,
+            banned: false,
+        }))
+    }
+}
 
 /// How the node behaves towards its peers.
 #[derive(Clone, Debug)]
@@ -20,6 +47,10 @@ pub struct ProtocolConfig {
     pub outgoing: usize,
     /// How old the best tip may be before we count as being in initial download.
     pub max_tip_age: Duration,
+    /// What is thought of addresses that are heard of.
+    pub standing: Judge,
+    /// Our own address, to be told to peers; none by default.
+    pub announced: Option<Endpoint>,
 }
 
 /// What losing branches may cost. Blocks of the chain of most work are never held back by these.
@@ -59,6 +90,8 @@ impl Default for ProtocolConfig {
             forks: ForkLimits::default(),
             outgoing: 8,
             max_tip_age: Duration::from_secs(24 * 60 * 60),
+            standing: Judge::default(),
+            announced: None,
         }
     }
 }

@@ -34,6 +34,8 @@ const STALLING_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
 /// Blocks that others had to give in a peer's stead before it is let go.
 const MAX_LET_DOWN: u32 = 16;
+/// And for how long it must have given nothing by then.
+const LET_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a block of a losing branch is waited for before another peer is asked.
 const FORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of blocks that wait to be judged: beyond it no more are asked for.
@@ -172,11 +174,15 @@ impl Protocol {
                 ends.push(tip);
             }
         }
-        ends.into_iter().filter_map(|tip| self.main_target(tip)).collect()
+        ends.into_iter()
+            .filter_map(|tip| self.main_target(tip))
+            .collect()
     }
 
     fn main_target(&self, tip: Known) -> Option<Target> {
-        let mut missing = self.ledger.missing_blocks(&tip.hash, 0, WINDOW as usize + 1);
+        let mut missing = self
+            .ledger
+            .missing_blocks(&tip.hash, 0, WINDOW as usize + 1);
         let lowest = *missing.first()?;
         let end = lowest.0 + WINDOW;
         let within = missing.partition_point(|(height, _)| *height < end);
@@ -221,7 +227,11 @@ impl Protocol {
             return true;
         }
         // Who called us is spared while there are others.
-        let others = || self.peers.values().any(|other| other.is_preferred() && !other.is_limited());
+        let others = || {
+            self.peers
+                .values()
+                .any(|other| other.is_preferred() && !other.is_limited())
+        };
         (peer.is_preferred() || self.download.asked.is_empty() || !others())
             && (!peer.is_limited() || !others())
     }
@@ -297,8 +307,8 @@ impl Protocol {
             }
             if !target.fork {
                 mains_left |= !target.queue.is_empty();
-                if found.is_empty() && room > 0 && target.beyond_window && reach >= target.tip.height.min(reach)
-                {
+                let end = target.lowest.map_or(0, |(height, _)| height + WINDOW);
+                if found.is_empty() && room > 0 && target.beyond_window && reach >= end {
                     staller = staller.or(target.lowest);
                 }
             }
@@ -353,7 +363,10 @@ impl Protocol {
         };
         if peer.requests.is_empty() {
             peer.downloading_since = now;
-            peer.progress = now;
+            // Who let us down before has to give something first.
+            if peer.let_down == 0 {
+                peer.progress = now;
+            }
             self.download.sources += 1;
         }
         let asked = self.download.asked.entry(request.hash).or_default();
@@ -367,7 +380,10 @@ impl Protocol {
     pub(super) fn take_request(&mut self, id: PeerId, hash: &BlockHash) -> Option<Request> {
         let now = self.now;
         let peer = self.peers.get_mut(&id)?;
-        let place = peer.requests.iter().position(|request| request.hash == *hash)?;
+        let place = peer
+            .requests
+            .iter()
+            .position(|request| request.hash == *hash)?;
         let request = peer.requests.remove(place)?;
         if place == 0 {
             peer.downloading_since = now.max(peer.downloading_since);
@@ -409,12 +425,14 @@ impl Protocol {
 
     /// A block is here and sound: nobody is waited for with it any more. Those who were asked first let us down.
     pub(super) fn stop_waiting_for(&mut self, hash: &BlockHash) {
+        let now = self.now;
         for id in self.download.asked.get(hash).cloned().unwrap_or_default() {
             let Some(request) = self.take_request(id, hash) else {
                 continue;
             };
             if let Some(peer) = self.peers.get_mut(&id)
                 && !request.fork
+                && now > request.asked.max(peer.progress) + STALLING_TIMEOUT
             {
                 peer.let_down += 1;
             }
@@ -437,8 +455,10 @@ impl Protocol {
                 continue;
             };
             let hash = first.hash;
-            if peer.stalling_since.is_some_and(|since| now > since + patience)
-                || peer.let_down >= MAX_LET_DOWN
+            if peer
+                .stalling_since
+                .is_some_and(|since| now > since + patience)
+                || (peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT)
             {
                 let seconds = patience.as_secs();
                 leaving.push((*id, Reason::Stalling { hash, seconds }));
@@ -509,7 +529,10 @@ impl Protocol {
                     && self.may_give(peer)
                     && self.download.targets.iter().any(|target| {
                         !target.fork
-                            && target.reach.get(id).is_some_and(|reach| *reach >= request.height)
+                            && target
+                                .reach
+                                .get(id)
+                                .is_some_and(|reach| *reach >= request.height)
                             && super::availability::stands_on(
                                 &self.ledger,
                                 &target.tip.hash,

@@ -95,7 +95,10 @@ impl Protocol {
             if !is_met(&hash, header.bits.to_consensus(), params) {
                 return self.punish(id, Reason::NoProofOfWork(hash));
             }
-            if hashes.last().is_some_and(|last| *last != header.prev_blockhash) {
+            if hashes
+                .last()
+                .is_some_and(|last| *last != header.prev_blockhash)
+            {
                 return self.punish(id, Reason::HeadersNotContinuous(hash));
             }
             hashes.push(hash);
@@ -255,8 +258,7 @@ impl Protocol {
             from: id,
             headers: headers[known..].to_vec(),
         });
-        let in_presync =
-            (self.peers.get(&id)).is_some_and(|peer| peer.sync.presync.is_some());
+        let in_presync = (self.peers.get(&id)).is_some_and(|peer| peer.sync.presync.is_some());
         if full && waiting < PIPELINED_BATCHES && !in_presync {
             let mut locator = vec![last.hash];
             locator.extend(self.ledger.locator(&self.ledger.best_header().hash));
@@ -505,7 +507,11 @@ impl Protocol {
     /// Lets go of peers whose first download of headers takes too long, where there are others.
     pub(super) fn check_header_deadlines(&mut self) {
         let now = self.now;
-        let preferred = self.peers.values().filter(|peer| peer.is_preferred()).count();
+        let preferred = self
+            .peers
+            .values()
+            .filter(|peer| peer.is_preferred())
+            .count();
         let late: Vec<PeerId> = (self.peers.iter())
             .filter(|(_, peer)| peer.sync.deadline.is_some_and(|deadline| now > deadline))
             .filter(|(_, peer)| preferred > usize::from(peer.is_preferred()))
@@ -534,7 +540,7 @@ impl Protocol {
     /// where each header still costs as much as one at the tip.
     pub(super) fn work_threshold(&self) -> Work {
         let lag = self.ledger.horizon().max(BLOCKS_BEHIND);
-        let behind = times(self.best_tip_work, lag).min(self.best.work);
+        let behind = times(self.best_header.work(), lag).min(self.best.work);
         self.minimum_chain_work().max(self.best.work - behind)
     }
 }

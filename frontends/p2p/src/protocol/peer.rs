@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bitcoin::p2p::ServiceFlags;
-use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::HeaderInfo;
 use everett_net::{PeerInfo, Purpose};
@@ -14,6 +13,7 @@ use everett_net::{PeerInfo, Purpose};
 use super::bounded::BoundedSet;
 use super::collector::Budget;
 use super::headers::HeaderSync;
+use crate::serve::Requests;
 
 /// Tips that a peer is remembered to know, beside the one of most work.
 pub(super) const MAX_KNOWN_TIPS: usize = 1_000;
@@ -100,10 +100,8 @@ pub(super) struct Peer {
     pub(super) compact_to: bool,
     /// We want them right away.
     pub(super) compact_from: bool,
-    /// What it asked for and has not got yet; limited where it is filled.
-    pub(super) asked_of_us: VecDeque<Inventory>,
-    /// After this block of an answer to `getblocks` is asked for, the best tip is told of.
-    pub(super) continuation: Option<BlockHash>,
+    /// What it asked for and has not got yet.
+    pub(super) asked_of_us: Requests,
     pub(super) unrequested: u32,
     pub(super) last_block: Option<Duration>,
     pub(super) last_transaction: Option<Duration>,
@@ -111,8 +109,9 @@ pub(super) struct Peer {
     pub(super) block_bytes: u64,
     pub(super) noted: u32,
     pub(super) last_noted: Option<String>,
+    /// Addresses looked at, and left out because there were too many.
+    pub(super) addresses: (u64, u64),
     pub(super) fee_filter: u64,
-    pub(super) fee_filter_sent: Option<u64>,
 }
 
 impl Peer {
@@ -142,8 +141,7 @@ impl Peer {
             provides_compact: false,
             compact_to: false,
             compact_from: false,
-            asked_of_us: VecDeque::new(),
-            continuation: None,
+            asked_of_us: Requests::new(),
             unrequested: 0,
             last_block: None,
             last_transaction: None,
@@ -151,8 +149,8 @@ impl Peer {
             block_bytes: 0,
             noted: 0,
             last_noted: None,
+            addresses: (0, 0),
             fee_filter: 0,
-            fee_filter_sent: None,
         }
     }
 
@@ -160,8 +158,7 @@ impl Peer {
     pub(super) fn serves_blocks(&self) -> bool {
         let services = self.info.services;
         services.has(ServiceFlags::WITNESS)
-            && (services.has(ServiceFlags::NETWORK)
-                || services.has(ServiceFlags::NETWORK_LIMITED))
+            && (services.has(ServiceFlags::NETWORK) || services.has(ServiceFlags::NETWORK_LIMITED))
             && !matches!(self.info.purpose, Purpose::AddrFetch | Purpose::Feeler)
     }
 

@@ -2,6 +2,7 @@
 //! Promises plain data.
 //! Refuses to be exact about the time left: it is an estimate of the last minutes' speed.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bitcoin::BlockHash;
@@ -106,4 +107,45 @@ pub struct PeerSync {
     pub last_noted: Option<String>,
     /// The least fee rate that it wants to hear of, satoshis per 1,000 virtual bytes.
     pub fee_filter: u64,
+}
+
+/// How long the speed is measured over.
+const SPAN: Duration = Duration::from_secs(60);
+/// Points that are kept of it.
+const MAX_POINTS: usize = 64;
+
+/// How fast the best chain grows.
+#[derive(Debug, Default)]
+pub(super) struct Speed {
+    /// When which height was reached, oldest first.
+    points: VecDeque<(Duration, u32)>,
+}
+
+impl Speed {
+    pub(super) fn reached(&mut self, height: u32, now: Duration) {
+        let close = (self.points.back())
+            .is_some_and(|(at, _)| now < *at + SPAN / MAX_POINTS as u32 && self.points.len() > 1);
+        if close {
+            self.points.pop_back();
+        }
+        self.points.push_back((now, height));
+        while self.points.len() > MAX_POINTS
+            || (self.points.len() > 2 && self.points[1].0 + SPAN < now)
+        {
+            self.points.pop_front();
+        }
+    }
+
+    /// Blocks per second.
+    pub(super) fn per_second(&self, now: Duration) -> f64 {
+        let (Some((start, low)), Some((_, high))) = (self.points.front(), self.points.back())
+        else {
+            return 0.0;
+        };
+        let seconds = now.saturating_sub(*start).as_secs_f64();
+        match seconds > 0.0 {
+            true => f64::from(high.saturating_sub(*low)) / seconds,
+            false => 0.0,
+        }
+    }
 }
