@@ -1,14 +1,20 @@
-//! Bitcoin's P2P protocol, to be embedded. So far: the frames of the v1 transport.
+//! Bitcoin's P2P protocol, to be embedded.
 //!
 //! It owns what goes over the wire. It promises that nothing is allocated before its length was judged.
 //! It refuses to know the ledger.
 
+pub mod counters;
 mod endpoint;
-pub mod frame;
+pub mod handshake;
+pub mod limits;
 mod message;
 mod peer;
+pub mod session;
+pub mod transport;
 
+pub use counters::{Counters, Tally};
 pub use endpoint::Endpoint;
-pub use frame::{Frame, FrameError};
 pub use message::{Command, MAX_HEADERS, Message, MessageError};
 pub use peer::{PeerId, PeerInfo, Purpose, TransportVersion};
+pub use session::{OwnNonces, Session, SessionConfig, SessionError, SessionEvent, Timeouts};
+pub use transport::UnsendableError;
