@@ -7,5 +7,6 @@
 pub mod addr_relay;
 pub mod compact;
 pub mod presync;
+pub mod protocol;
 pub mod recent_transactions;
 pub mod serve;
