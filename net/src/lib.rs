@@ -24,9 +24,7 @@ pub mod socks;
 mod stored;
 pub mod transport;
 
-pub use connection::{
-    Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError,
-};
+pub use connection::{Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError};
 pub use counters::{Counters, Tally};
 pub use dial::{DialError, Route};
 pub use endpoint::{Endpoint, EndpointError, Group, NetworkKind, NetworkKindError, default_port};

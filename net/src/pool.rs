@@ -109,6 +109,9 @@ struct Inner {
     bans: Mutex<Bans>,
     handlers: Handlers,
     listening: Vec<SocketAddr>,
+    /// Bytes of connections that are over.
+    past_received: AtomicU64,
+    past_sent: AtomicU64,
     /// Told when there may be somebody to call.
     caller: Notify,
     closing: watch::Sender<bool>,
@@ -143,6 +146,8 @@ impl Pool {
             bans: Mutex::new(bans),
             handlers: Handlers::default(),
             listening,
+            past_received: AtomicU64::new(0),
+            past_sent: AtomicU64::new(0),
             caller: Notify::new(),
             closing: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
@@ -159,6 +164,17 @@ impl Pool {
             events: receiver,
         };
         Ok((pool, events))
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &PoolConfig {
+        &self.inner.config
+    }
+
+    /// Whether an endpoint is banned or discouraged.
+    pub fn is_refused(&self, endpoint: &Endpoint) -> bool {
+        let bans = self.inner.bans();
+        bans.is_banned(endpoint, self.inner.unix_time()) || bans.is_discouraged(endpoint)
     }
 
     /// Where it listens: the addresses of the config, with the ports that were picked.
@@ -223,6 +239,17 @@ impl Pool {
     /// The time since the pool began: the clock of its peers' counters.
     pub fn now(&self) -> Duration {
         self.inner.clock.now()
+    }
+
+    /// Bytes received and sent since the start, on all connections, also those that are over.
+    pub fn traffic(&self) -> (u64, u64) {
+        let past = [&self.inner.past_received, &self.inner.past_sent];
+        let [received, sent] = past.map(|bytes| bytes.load(Ordering::Relaxed));
+        let peers = self.inner.state().peers();
+        let counters = peers.iter().map(Peer::counters);
+        counters.fold((received, sent), |(received, sent), peer| {
+            (received + peer.bytes_received, sent + peer.bytes_sent)
+        })
     }
 
     /// Bytes that all peers have sent and that nobody has dealt with.
@@ -372,11 +399,21 @@ impl Inner {
         let owner = PoolOwner {
             inner: self.clone(),
         };
-        let mut link = Link::new(stream, session, peer.clone(), owner, self.clock, write_stall);
+        let mut link = Link::new(
+            stream,
+            session,
+            peer.clone(),
+            owner,
+            self.clock,
+            write_stall,
+        );
         let reason = (&mut link).await;
         let fall_back = link.should_fall_back() && !self.is_closing();
         // The socket is closed before anybody hears that the connection is over.
         drop(link);
+        let counters = peer.counters();
+        (self.past_received).fetch_add(counters.bytes_received, Ordering::Relaxed);
+        (self.past_sent).fetch_add(counters.bytes_sent, Ordering::Relaxed);
         self.state().leave(id, fall_back);
         self.after(&peer, reason, fall_back);
         fall_back

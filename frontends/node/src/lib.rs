@@ -11,6 +11,7 @@ mod error;
 mod frontend;
 mod handle;
 mod health;
+mod heard;
 pub mod import;
 mod indexer;
 mod interrupts;
@@ -27,6 +28,7 @@ pub use error::{CallError, NodeError};
 pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
 pub use handle::Handle;
 pub use health::{FrontendHealth, FrontendState, Lag};
+pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{

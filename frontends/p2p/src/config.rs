@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bitcoin::Work;
 use everett_ledger::Network;
 use everett_net::Endpoint;
 
@@ -42,6 +43,8 @@ pub struct P2pConfig {
     pub discover: bool,
     /// What of losing branches is fetched.
     pub forks: ForkLimits,
+    /// Chains with less work are not followed, instead of the network's own limit.
+    pub minimum_chain_work: Option<Work>,
     /// Where every message is written down.
     pub capture: Option<PathBuf>,
     /// Where addresses, bans and anchors are kept; nowhere means that they are forgotten at the end.
@@ -66,6 +69,7 @@ impl P2pConfig {
             relay: false,
             discover: false,
             forks: ForkLimits::default(),
+            minimum_chain_work: None,
             capture: None,
             directory: None,
             pruned: false,

@@ -14,8 +14,8 @@ use everett_scenario::assemble;
 
 /// Confirmations before a coinbase can be spent.
 const MATURITY: u32 = 100;
-/// Seconds between blocks.
-const SPACING: u32 = 600;
+/// Least seconds between blocks: few, so that a branch on a tip of now does not reach into the future.
+const SPACING: u32 = 1;
 
 /// Mines `blocks` blocks of about `size` bytes each on the ledger's best world, and gives their bytes. The first
 /// [`MATURITY`] blocks on an empty ledger are small: there is no coin to make a transaction of.
@@ -41,7 +41,7 @@ pub fn extend(
         let coin = coinbase(ledger, &parent, size);
         let transactions = coin.map(|coin| vec![heavy(coin, size, &mut random)]);
         // Blocks of two branches that pay the same script at the same time would be the same ones.
-        let time = parent.header().time + SPACING + (branch % 300) as u32;
+        let time = parent.header().time + SPACING + (branch % 30) as u32;
         let transactions = transactions.unwrap_or_default();
         let block = assemble::mine(ledger, &parent, transactions, &payout, Some(time));
         let block = block.expect("a block can be mined");

@@ -81,7 +81,10 @@ impl P2pNode {
 
     /// What frontends get.
     pub fn handle(&self) -> &Handle {
-        self.node.as_ref().expect("it runs until it is stopped").handle()
+        self.node
+            .as_ref()
+            .expect("it runs until it is stopped")
+            .handle()
     }
 
     /// Its ledger.
@@ -129,7 +132,10 @@ impl P2pNode {
     pub fn wait_for_peer(&self, so: impl Fn(&PeerState) -> bool) -> PeerState {
         self.wait_until("such a peer", |node| node.peers().list().iter().any(&so));
         let peers = self.peers().list();
-        peers.into_iter().find(so).expect("it was there a moment ago")
+        peers
+            .into_iter()
+            .find(so)
+            .expect("it was there a moment ago")
     }
 
     /// Waits until its best block is this one.
@@ -141,14 +147,21 @@ impl P2pNode {
 
     /// `hash_serialized_3` of its best world.
     pub fn hash_serialized(&self) -> String {
-        let info = self.ledger().best().set_info().expect("the set can be read");
+        let info = self
+            .ledger()
+            .best()
+            .set_info()
+            .expect("the set can be read");
         info.hash_serialized_3_hex()
     }
 
     /// Stops it in order, and gives its directory for another start.
     pub fn stop(mut self) -> TempDir {
         self.end();
-        std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"))
+        std::mem::replace(
+            &mut self.directory,
+            tempfile::tempdir().expect("a directory"),
+        )
     }
 
     fn end(&mut self) {

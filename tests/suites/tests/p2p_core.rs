@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use everett_ledger::Ledger;
 use everett_net::{Endpoint, TransportVersion};
 use everett_p2p::P2pConfig;
+use everett_tests::big_chain;
 use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::p2p_node::{P2pNode, ledger_config, on_loopback};
-use everett_tests::big_chain;
 use tempfile::TempDir;
 
 /// Bytes of a large block in these tests.
@@ -144,7 +144,10 @@ fn reorganisations_of_twenty_blocks_go_both_ways_between_everett_and_bitcoin_cor
     core.mine(21);
     same(&node, &core);
     assert!(
-        node.ledger().tips().iter().any(|tip| tip.hash.to_string() == lost && tip.live),
+        node.ledger()
+            .tips()
+            .iter()
+            .any(|tip| tip.hash.to_string() == lost && tip.live),
         "the branch that lost is still a world"
     );
 
@@ -203,7 +206,9 @@ fn a_branch_that_loses_on_bitcoin_core_comes_to_everett_when_it_is_announced() {
     let peer = node.wait_for_peer(|_| true);
     let peers = node.peers();
     let address = Endpoint::from(core.p2p()).to_string();
-    peers.disconnect(everett_node::PeerRef::Id(peer.info.id)).expect("it is connected");
+    peers
+        .disconnect(everett_node::PeerRef::Id(peer.info.id))
+        .expect("it is connected");
     core.wait_until("it has lost us", |core| {
         core.call("getconnectioncount", &[]) == 0
     });
@@ -213,7 +218,8 @@ fn a_branch_that_loses_on_bitcoin_core_comes_to_everett_when_it_is_announced() {
     peers.add(&address, false).expect("it is forgotten");
     node.wait_until("it keeps the branch that lost", |node| {
         let tips = node.ledger().tips();
-        tips.iter().any(|tip| tip.hash.to_string() == losing && tip.live && !tip.best)
+        tips.iter()
+            .any(|tip| tip.hash.to_string() == losing && tip.live && !tip.best)
     });
     let ours = node.ledger().best().hash().to_string();
     core.wait_until("it follows us", |core| core.best_hash() == ours);

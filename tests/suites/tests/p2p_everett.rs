@@ -10,13 +10,17 @@ use everett_tests::p2p_node::{P2pNode, ledger_config, on_loopback};
 /// The tips of a node that can be read as worlds.
 fn live_tips(node: &P2pNode) -> BTreeSet<String> {
     let tips = node.ledger().tips().into_iter();
-    tips.filter(|tip| tip.live).map(|tip| tip.hash.to_string()).collect()
+    tips.filter(|tip| tip.live)
+        .map(|tip| tip.hash.to_string())
+        .collect()
 }
 
 #[test]
 fn a_chain_with_sixty_forks_goes_over_the_network_with_every_tip() {
     let name = "a_chain_with_sixty_forks_goes_over_the_network_with_every_tip";
-    let Some(forks) = SixtyForks::load(name) else { return };
+    let Some(forks) = SixtyForks::load(name) else {
+        return;
+    };
     let directory = tempfile::tempdir().expect("a directory");
     let ledger = Ledger::open(ledger_config(directory.path())).expect("the ledger opens");
     ledger.submit_blocks(&forks.blocks).expect("the disk works");
@@ -33,7 +37,12 @@ fn a_chain_with_sixty_forks_goes_over_the_network_with_every_tip() {
         let world = fresh.ledger().world(&row.hash.parse().expect("a hash"));
         let info = world.expect("every block's world is there").set_info();
         let info = info.expect("the set can be read");
-        assert_eq!(info.hash_serialized_3_hex(), row.hash_serialized_3, "{}", row.hash);
+        assert_eq!(
+            info.hash_serialized_3_hex(),
+            row.hash_serialized_3,
+            "{}",
+            row.hash
+        );
     }
 
     // Somebody who heard of it at second hand has them, too.
@@ -56,7 +65,9 @@ fn what_was_parted_joins_and_every_node_has_both_worlds() {
     // The third one goes on alone.
     let peers = three.peers();
     let address = one.endpoint().to_string();
-    peers.disconnect(everett_node::PeerRef::Address(&address)).expect("it is connected");
+    peers
+        .disconnect(everett_node::PeerRef::Address(&address))
+        .expect("it is connected");
     three.wait_until("it is alone", |node| node.peers().list().is_empty());
     big_chain::mine(one.ledger(), 3, 0, 1);
     big_chain::mine(three.ledger(), 5, 0, 2);
