@@ -201,8 +201,9 @@ fn check_pruning(config: &LedgerConfig) -> Result<(), OpenError> {
     };
     if target < least {
         return Err(OpenError::Settings(format!(
-            "block files cannot be pruned to {target} bytes: on {} at least {least} are kept",
-            config.params.network
+            "block files cannot be pruned to {target} bytes: on {} at least {least} bytes ({} MiB) are kept",
+            config.params.network,
+            least.div_ceil(1 << 20)
         )));
     }
     if config.tx_index {
