@@ -463,13 +463,15 @@ impl BlockTree {
 
     /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
     /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
-    pub(crate) fn best_candidate(&self) -> BlockId {
+    ///
+    /// `None` where `passes` lets nothing through.
+    pub(crate) fn best_candidate(&self, passes: impl Fn(BlockId) -> bool) -> Option<BlockId> {
         let complete = self.all_ids().filter(|id| {
             let node = self.node(*id);
-            node.sequence != 0 && !node.failed()
+            node.sequence != 0 && !node.failed() && passes(*id)
         });
         let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
-        complete.max_by_key(rank).unwrap_or(BlockId::GENESIS)
+        complete.max_by_key(rank)
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {

@@ -118,6 +118,9 @@ pub(crate) struct ConnectArgs {
 /// 1 TiB.
 const MAX_EVENT_QUOTA_MIB: u64 = 1 << 20;
 
+/// 1 PiB.
+const MAX_PRUNE_MIB: u64 = 1 << 30;
+
 /// How a ledger is kept that blocks are handed to.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Ledger")]
@@ -136,6 +139,10 @@ pub(crate) struct LedgerArgs {
         value_parser = BoolishValueParser::new()
     )]
     pub(crate) txindex: Option<bool>,
+    /// Delete old blocks once block files take more MiB than this, as far as they are not needed:
+    /// at least 550, on regtest 1; 0 keeps all. Not together with --txindex [default: 0]
+    #[arg(long, value_name = "MB", value_parser = value_parser!(u64).range(..=MAX_PRUNE_MIB))]
+    pub(crate) prune: Option<u64>,
     /// Events that are kept whether a subscriber needs them or not [default: 100000]
     #[arg(long, value_name = "EVENTS")]
     pub(crate) retain_events: Option<u64>,

@@ -127,6 +127,8 @@ impl Settings {
         let mut config = LedgerConfig::new(params, directory);
         config.horizon = args.horizon.or(self.file.horizon);
         config.tx_index = args.txindex.or(self.file.txindex).unwrap_or(false);
+        let prune = args.prune.or(self.file.prune).filter(|mib| *mib > 0);
+        config.prune_target = prune.map(|mib| mib.saturating_mul(1 << 20));
         if let Some(events) = args.retain_events.or(self.file.retain_events) {
             config.retained_events = events;
         }

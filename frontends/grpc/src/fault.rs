@@ -185,11 +185,13 @@ impl From<BlockError> for Fault {
     fn from(error: BlockError) -> Fault {
         let message = error.to_string();
         match error {
-            BlockError::Unknown { hash } | BlockError::HeaderOnly { hash } => {
+            BlockError::Unknown { hash }
+            | BlockError::HeaderOnly { hash }
+            | BlockError::Pruned { hash, .. } => {
                 Fault::new(Code::NotFound, ErrorReason::BlockUnknown, message)
                     .with("block_hash", hash)
             }
-            BlockError::Genesis => {
+            BlockError::Genesis | BlockError::PrunedAbove { .. } => {
                 Fault::new(Code::FailedPrecondition, ErrorReason::BlockFixed, message)
             }
             BlockError::Undecodable { hash, .. } => {

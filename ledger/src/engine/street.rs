@@ -190,6 +190,7 @@ impl<'g> Group<'g> {
         }
         let heaviest = self.let_in_waiting(id)?;
         if self.look(heaviest, |node| node.chainwork) > self.best.chainwork
+            && self.out_of_reach(heaviest)?.is_none()
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
         {

@@ -108,7 +108,7 @@ proptest! {
                 false => node.sequence = sequence as u64 + 1,
             });
         }
-        let best = tree.best_candidate();
+        let best = tree.best_candidate(|_| true).unwrap_or(BlockId::GENESIS);
         let candidates = tree
             .all_ids()
             .filter(|id| tree.node(*id).sequence != 0 && !tree.node(*id).failed());

@@ -19,6 +19,7 @@ pub(super) struct SettingsFile {
     pub(super) testactivationheight: Vec<String>,
     pub(super) horizon: Option<u32>,
     pub(super) txindex: Option<bool>,
+    pub(super) prune: Option<u64>,
     pub(super) retain_events: Option<u64>,
     pub(super) event_quota: Option<u64>,
     pub(super) event_quota_mib: Option<u64>,
