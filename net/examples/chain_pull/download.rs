@@ -47,9 +47,8 @@ pub struct Download {
     in_flight: usize,
     writer: Writer,
     check: bool,
-    /// Bytes that came, and those of them that were handed to the writer.
+    /// Bytes of blocks that came.
     received: u64,
-    handed: u64,
 }
 
 impl Download {
@@ -69,7 +68,6 @@ impl Download {
             writer,
             check,
             received: 0,
-            handed: 0,
         }
     }
 
@@ -185,7 +183,6 @@ impl Download {
         self.received += message.payload.len() as u64;
         self.early.insert(place, message.payload);
         while let Some(block) = self.early.remove(&self.next) {
-            self.handed += block.len() as u64;
             if !self.writer.write(block) {
                 return Err(anyhow!("the file can no longer be written"));
             }

@@ -63,6 +63,11 @@ impl Options {
         Ok(peers)
     }
 
+    /// Whether peers were named.
+    pub fn are_named(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
     /// How peers are reached.
     pub fn route(&self) -> Route {
         let isolate = true;
