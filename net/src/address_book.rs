@@ -13,7 +13,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use bitcoin::Network;
 use bitcoin::hashes::siphash24;
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2Message;
@@ -26,7 +25,7 @@ mod disk;
 mod entry;
 mod table;
 
-pub use disk::{BookError, PEERS_FILE};
+pub use disk::BookError;
 pub use entry::Known;
 
 use entry::Entry;
@@ -158,7 +157,13 @@ impl AddressBook {
     ///
     /// `penalty` seconds are taken off the times, but where a peer speaks of itself: Bitcoin Core takes two hours off
     /// what peers tell. Of a message of the network no more than 1,000 addresses come here; that is the caller's limit.
-    pub fn add(&mut self, heard: &[AddrV2Message], source: &Endpoint, penalty: u64, now: u64) -> usize {
+    pub fn add(
+        &mut self,
+        heard: &[AddrV2Message],
+        source: &Endpoint,
+        penalty: u64,
+        now: u64,
+    ) -> usize {
         let mut added = 0;
         for message in heard {
             added += usize::from(self.add_one(message, source, penalty, now));
@@ -166,7 +171,13 @@ impl AddressBook {
         added
     }
 
-    fn add_one(&mut self, heard: &AddrV2Message, source: &Endpoint, penalty: u64, now: u64) -> bool {
+    fn add_one(
+        &mut self,
+        heard: &AddrV2Message,
+        source: &Endpoint,
+        penalty: u64,
+        now: u64,
+    ) -> bool {
         let endpoint = Endpoint::from(heard);
         if !endpoint.is_routable() {
             return false;
@@ -183,15 +194,14 @@ impl AddressBook {
                 };
                 let is_online = now.saturating_sub(time) < 86_400;
                 let interval = if is_online { 3_600 } else { 86_400 };
-                // No new information: nor a second place.
-                let is_old = time <= entry.time;
                 if entry.time + interval + penalty < time {
                     entry.time = time.saturating_sub(penalty);
                     self.changed = true;
                 }
                 entry.services |= heard.services;
                 let places = entry.places.len();
-                if is_old || time <= entry.time || entry.is_tried || places >= NEW_BUCKETS_PER_ADDRESS {
+                // No new information, no second place.
+                if time <= entry.time || entry.is_tried || places >= NEW_BUCKETS_PER_ADDRESS {
                     return false;
                 }
                 // Each place more is twice as hard to get.
@@ -532,8 +542,3 @@ impl AddressBook {
 
 /// The two hours that are taken off the times which peers tell (`addr`, `addrv2`).
 pub const GOSSIP_PENALTY: u64 = 2 * 3_600;
-
-/// The file's magic for a network, so that nobody calls testnet's nodes on mainnet.
-fn magic(network: Network) -> [u8; 4] {
-    network.magic().to_bytes()
-}

@@ -63,23 +63,37 @@ impl fmt::Debug for Handlers {
 
 impl Handlers {
     fn register(&self, action: impl FnOnce(&mut Registered)) {
-        action(&mut self.registered.write().unwrap_or_else(PoisonError::into_inner));
+        action(
+            &mut self
+                .registered
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     /// Those that want a message of this name.
     fn of(&self, command: &Command) -> Vec<OnMessage> {
-        let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
+        let registered = self
+            .registered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let named = registered.by_name.get(command).into_iter().flatten();
         named.chain(&registered.any).cloned().collect()
     }
 
     fn of_established(&self) -> Vec<OnEstablished> {
-        let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
+        let registered = self
+            .registered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         registered.established.clone()
     }
 
     fn of_lost(&self) -> Vec<OnLost> {
-        let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
+        let registered = self
+            .registered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         registered.lost.clone()
     }
 }
@@ -127,7 +141,8 @@ impl Pool {
         F: Future<Output = ()> + Send + 'static,
     {
         let handler: OnMessage = Arc::new(move |peer, message| Box::pin(handler(peer, message)));
-        self.handlers().register(|registered| registered.any.push(handler));
+        self.handlers()
+            .register(|registered| registered.any.push(handler));
     }
 
     /// Calls `handler` with each peer whose handshake is over, before any of its messages.
@@ -148,7 +163,8 @@ impl Pool {
         F: Future<Output = ()> + Send + 'static,
     {
         let handler: OnLost = Arc::new(move |peer, reason| Box::pin(handler(peer, reason)));
-        self.handlers().register(|registered| registered.lost.push(handler));
+        self.handlers()
+            .register(|registered| registered.lost.push(handler));
     }
 }
 

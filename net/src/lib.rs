@@ -3,8 +3,10 @@
 //! It owns what goes over the wire. It promises that nothing is allocated before its length was judged.
 //! It refuses to know the ledger.
 
+pub mod address_book;
 pub mod anchors;
 pub mod bans;
+pub mod capture;
 pub mod connection;
 pub mod counters;
 pub mod dial;
@@ -22,9 +24,7 @@ pub mod socks;
 mod stored;
 pub mod transport;
 
-pub use connection::{
-    Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError,
-};
+pub use connection::{Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError};
 pub use counters::{Counters, Tally};
 pub use dial::{DialError, Route};
 pub use endpoint::{Endpoint, EndpointError, Group, NetworkKind, NetworkKindError, default_port};

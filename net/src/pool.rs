@@ -372,7 +372,14 @@ impl Inner {
         let owner = PoolOwner {
             inner: self.clone(),
         };
-        let mut link = Link::new(stream, session, peer.clone(), owner, self.clock, write_stall);
+        let mut link = Link::new(
+            stream,
+            session,
+            peer.clone(),
+            owner,
+            self.clock,
+            write_stall,
+        );
         let reason = (&mut link).await;
         let fall_back = link.should_fall_back() && !self.is_closing();
         // The socket is closed before anybody hears that the connection is over.

@@ -59,7 +59,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(endpoint: Endpoint, services: ServiceFlags, time: u64, source: Endpoint) -> Entry {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        services: ServiceFlags,
+        time: u64,
+        source: Endpoint,
+    ) -> Entry {
         Entry {
             network: endpoint.kind(),
             endpoint,
@@ -113,13 +118,18 @@ impl Entry {
         let from_the_future = self.time > now + 600;
         let forgotten = now.saturating_sub(self.time) > HORIZON;
         let never_answered = self.last_success == 0 && self.attempts >= RETRIES;
-        let silent = now.saturating_sub(self.last_success) > MIN_FAIL && self.attempts >= MAX_FAILURES;
+        let silent =
+            now.saturating_sub(self.last_success) > MIN_FAIL && self.attempts >= MAX_FAILURES;
         from_the_future || forgotten || never_answered || silent
     }
 
     /// How likely it is drawn, compared with one that never failed.
     pub(super) fn chance(&self, now: u64) -> f64 {
-        let recent = if now.saturating_sub(self.last_try) < 600 { 0.01 } else { 1.0 };
+        let recent = if now.saturating_sub(self.last_try) < 600 {
+            0.01
+        } else {
+            1.0
+        };
         recent * 0.66f64.powi(self.attempts.min(8) as i32)
     }
 }

@@ -290,7 +290,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
 
     fn publish(&mut self) {
         let mut published = self.peer.lock_counters();
-        let undecodable = published.undecodable.max(self.session.counters().undecodable);
+        let undecodable = published
+            .undecodable
+            .max(self.session.counters().undecodable);
         published.clone_from(self.session.counters());
         published.undecodable = undecodable;
     }

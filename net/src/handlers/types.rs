@@ -6,9 +6,7 @@ use bitcoin::block::Header;
 use bitcoin::merkle_tree::MerkleBlock as BitcoinMerkleBlock;
 use bitcoin::p2p::address::{AddrV2Message, Address};
 use bitcoin::p2p::message::NetworkMessage;
-use bitcoin::p2p::message_blockdata::{
-    GetBlocksMessage, GetHeadersMessage, Inventory,
-};
+use bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
 use bitcoin::p2p::{message_bloom, message_compact_blocks, message_filter, message_network};
 
 /// What a message of one type carries.

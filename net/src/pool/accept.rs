@@ -75,9 +75,7 @@ fn admit(inner: &Arc<Inner>, stream: TcpStream, address: SocketAddr) {
     }
     let of_pool = inner.clone();
     inner.spawn(async move {
-        of_pool
-            .run(stream, Purpose::Inbound, endpoint, true)
-            .await;
+        of_pool.run(stream, Purpose::Inbound, endpoint, true).await;
     });
 }
 

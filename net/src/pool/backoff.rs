@@ -72,7 +72,9 @@ impl Backoffs {
             until: now,
         });
         let doubled = self.config.first * (1 << failures.count.min(MAX_DOUBLINGS));
-        let wait = doubled.min(self.config.most).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0);
+        let wait = doubled
+            .min(self.config.most)
+            .mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0);
         failures.count += 1;
         failures.until = now + wait;
     }

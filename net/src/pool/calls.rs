@@ -106,7 +106,10 @@ impl Caller {
             }
         }
         let wanted = [
-            (Purpose::OutboundFullRelay, config.outgoing.saturating_sub(relaying)),
+            (
+                Purpose::OutboundFullRelay,
+                config.outgoing.saturating_sub(relaying),
+            ),
             (Purpose::BlockRelayOnly, blocks_wanted),
         ];
         let mut groups = inner.state().groups();
@@ -198,8 +201,8 @@ fn draw(
         .collect();
     for drawn in 0..MAX_DRAWS {
         let known = inner.book().select(new_only, &networks, unix_time)?;
-        let fresh = drawn >= PATIENT_DRAWS
-            || unix_time.saturating_sub(known.last_try) >= TRIED_JUST_NOW;
+        let fresh =
+            drawn >= PATIENT_DRAWS || unix_time.saturating_sub(known.last_try) >= TRIED_JUST_NOW;
         let required = inner.config.session.required_services;
         let serves = known.services == ServiceFlags::NONE || known.services.has(required);
         if fresh && serves && fits(&known) && may_call(inner, &known.endpoint, now) {

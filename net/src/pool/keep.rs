@@ -81,9 +81,6 @@ fn write(inner: &Inner, over: bool) {
     if over {
         let mut anchored: Vec<_> = inner.state().anchors.clone();
         anchored.truncate(anchors::MAX_ANCHORS);
-        complain(
-            ANCHORS,
-            anchors::save(&directory.join(ANCHORS), &anchored),
-        );
+        complain(ANCHORS, anchors::save(&directory.join(ANCHORS), &anchored));
     }
 }

@@ -126,7 +126,9 @@ impl State {
         let anchors = members.filter(|member| {
             member.established && member.peer.purpose() == Purpose::BlockRelayOnly
         });
-        self.anchors = anchors.map(|member| member.peer.endpoint().clone()).collect();
+        self.anchors = anchors
+            .map(|member| member.peer.endpoint().clone())
+            .collect();
     }
 
     pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration) {
@@ -205,9 +207,7 @@ impl State {
 
     /// Handshakes that are under way with callers from this address.
     pub(super) fn handshakes_of(&self, ip: IpAddr) -> usize {
-        let of_ip = |endpoint: &Endpoint| {
-            endpoint.socket_address().is_some_and(|at| at.ip() == ip)
-        };
+        let of_ip = |endpoint: &Endpoint| endpoint.socket_address().is_some_and(|at| at.ip() == ip);
         let mut members: Vec<&Member> = self.members.values().collect();
         members.retain(|member| {
             !member.established

@@ -28,7 +28,7 @@ async fn server(lead_to: SocketAddr, takes: bool, refuses: Option<ReplyError>) -
     let told = asked.clone();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let (told, refuses) = (told.clone(), refuses.clone());
+            let (told, refuses) = (told.clone(), refuses);
             tokio::spawn(async move {
                 let methods = [
                     StandardAuthentication::PasswordAuthentication(PasswordAuthentication),
