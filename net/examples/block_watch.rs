@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Amount, Block, BlockHash};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, say};
+use options::{Options, report, say};
 
 mod options;
 
@@ -88,7 +89,13 @@ impl Blocks {
         self.order.push_back(hash);
         self.announced.insert(
             hash,
-            Announced { first: now, asked: now, peers: 1, others: VecDeque::new(), has_come: false },
+            Announced {
+                first: now,
+                asked: now,
+                peers: 1,
+                others: VecDeque::new(),
+                has_come: false,
+            },
         );
         true
     }
@@ -105,16 +112,21 @@ impl Blocks {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    report(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
-    let file = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.peers_at_once);
-    let (pool, mut events) = Pool::start(options.pool(peers, file.as_ref()))?;
+    let (pool, mut events) = Pool::start(options.pool(peers))?;
     let ask = |peer: PeerId, hash: BlockHash| {
         // A peer that is gone sends nothing; the next one is asked when its time is over.
-        let _ = pool.send(peer, NetworkMessage::GetData(vec![Inventory::WitnessBlock(hash)]));
+        let _ = pool.send(
+            peer,
+            NetworkMessage::GetData(vec![Inventory::WitnessBlock(hash)]),
+        );
     };
 
     let mut blocks = Blocks::default();
@@ -136,7 +148,10 @@ async fn main() -> Result<()> {
         match event {
             None => break,
             Some(PoolEvent::Established(info)) => {
-                eprintln!("{} {} {} height {}", info.id, info.endpoint, info.user_agent, info.start_height);
+                eprintln!(
+                    "{} {} {} height {}",
+                    info.id, info.endpoint, info.user_agent, info.start_height
+                );
             }
             Some(PoolEvent::Message(peer, message, _permit)) => match message.decode() {
                 Ok(NetworkMessage::Inv(announced)) => {
@@ -150,7 +165,8 @@ async fn main() -> Result<()> {
                 }
                 Ok(NetworkMessage::Block(block)) => {
                     let hash = block.block_hash();
-                    let Some(known) = blocks.announced.get_mut(&hash).filter(|it| !it.has_come) else {
+                    let Some(known) = blocks.announced.get_mut(&hash).filter(|it| !it.has_come)
+                    else {
                         continue;
                     };
                     let target = block.header.target();
@@ -168,14 +184,18 @@ async fn main() -> Result<()> {
                 Ok(_) => (),
                 Err(error) => _ = pool.disconnect(peer, error.to_string()),
             },
-            Some(PoolEvent::Failed { endpoint, error, .. }) => eprintln!("{endpoint}: {error}"),
-            Some(PoolEvent::Lost { endpoint, reason, .. }) => eprintln!("{endpoint}: {reason}"),
+            Some(PoolEvent::Failed {
+                endpoint, error, ..
+            }) => eprintln!("{endpoint}: {error}"),
+            Some(PoolEvent::Lost {
+                endpoint, reason, ..
+            }) => eprintln!("{endpoint}: {reason}"),
             Some(_) => (),
         }
     }
     pool.shut_down().await;
     eprintln!("{count} blocks");
-    close_capture(file)
+    Ok(())
 }
 
 fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bool {
@@ -183,7 +203,8 @@ fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bo
     let height = block.bip34_block_height().ok();
     let (size, count) = (block.total_size(), block.txdata.len());
     let milliseconds = took.as_millis() as u64;
-    let paid = |it: &bitcoin::Transaction| -> u64 { it.output.iter().map(|out| out.value.to_sat()).sum() };
+    let paid =
+        |it: &bitcoin::Transaction| -> u64 { it.output.iter().map(|out| out.value.to_sat()).sum() };
     if arguments.json {
         let mut line = serde_json::json!({
             "hash": hash, "parent": parent, "height": height, "time": block.header.time, "bytes": size,
@@ -203,7 +224,11 @@ fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bo
     ));
     for it in block.txdata.iter().filter(|_| arguments.txns) {
         let paid = Amount::from_sat(paid(it));
-        goes_on &= say(format_args!("  {}  {:6} vB  {paid}", it.compute_txid(), it.vsize()));
+        goes_on &= say(format_args!(
+            "  {}  {:6} vB  {paid}",
+            it.compute_txid(),
+            it.vsize()
+        ));
     }
     goes_on
 }

@@ -1,14 +1,16 @@
 //! Calls one peer, says what it says of itself, sends what it is told to, and prints every message that comes.
 
+use std::path::PathBuf;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bitcoin::hex::{DisplayHex, FromHex};
 use clap::Parser;
-use everett_net::capture::{Direction, Packet};
+use everett_net::capture::{CaptureConfig, CaptureFile, Direction, Packet};
 use everett_net::{Command, Connection, Message};
-use options::{Options, close_capture, say};
+use options::{Options, report, say};
 
 mod options;
 
@@ -32,6 +34,10 @@ struct Arguments {
     #[arg(long, value_name = "NAME[:HEX]", value_parser = message)]
     send: Vec<Message>,
 
+    /// Keep every message that goes either way in this file; `everett log cat FILE` shows it
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
+
     /// Print what messages mean, and not only their names
     #[arg(long)]
     decode: bool,
@@ -49,24 +55,38 @@ struct Arguments {
 fn message(text: &str) -> Result<Message, String> {
     let (name, hex) = text.split_once(':').unwrap_or((text, ""));
     let command = Command::new(name).ok_or("a message's name has 1 to 12 characters")?;
-    let payload = Vec::<u8>::from_hex(hex).map_err(|error| format!("the payload is no hex: {error}"))?;
+    let payload =
+        Vec::<u8>::from_hex(hex).map_err(|error| format!("the payload is no hex: {error}"))?;
     Ok(Message::new(command, payload))
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    report(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
     let peers = options.peers().await?;
     let endpoint = peers[0].clone();
-    let file = options.open_capture()?;
+    let file = match &arguments.capture {
+        Some(path) => {
+            let opened = CaptureFile::open(CaptureConfig::new(path));
+            Some(opened.with_context(|| format!("cannot write {}", path.display()))?)
+        }
+        None => None,
+    };
     let capture = file.as_ref().map(|file| file.capture());
 
-    let mut connection = Connection::open_through(&options.route(), endpoint.clone(), options.session())
-        .await
-        .with_context(|| format!("no connection to {endpoint}"))?;
+    let mut connection =
+        Connection::open_through(&options.route(), endpoint.clone(), options.session())
+            .await
+            .with_context(|| format!("no connection to {endpoint}"))?;
     let info = connection.info().clone();
-    say(format_args!("connected to {endpoint} over {}", info.transport.as_str()));
+    say(format_args!(
+        "connected to {endpoint} over {}",
+        info.transport.as_str()
+    ));
     say(format_args!(
         "{} speaks version {}, offers {}, has height {}",
         info.user_agent, info.version, info.services, info.start_height
@@ -98,7 +118,12 @@ async fn main() -> Result<()> {
         };
         count += 1;
         if let Some(capture) = &capture {
-            capture.record(Packet::new(info.id, Direction::Received, &endpoint, &message));
+            capture.record(Packet::new(
+                info.id,
+                Direction::Received,
+                &endpoint,
+                &message,
+            ));
         }
         if !print(&message, arguments.decode) {
             break None;
@@ -106,9 +131,16 @@ async fn main() -> Result<()> {
     };
     match reason {
         Some(reason) => say(format_args!("lost: {reason}")),
-        None => say(format_args!("{count} messages; {}", connection.close().await)),
+        None => say(format_args!(
+            "{count} messages; {}",
+            connection.close().await
+        )),
     };
-    close_capture(file)
+    if let Some(file) = file {
+        file.close()
+            .context("the capture was not written to its end")?;
+    }
+    Ok(())
 }
 
 fn print(message: &Message, decode: bool) -> bool {
@@ -121,6 +153,15 @@ fn print(message: &Message, decode: bool) -> bool {
         };
     }
     let start = &message.payload[..message.payload.len().min(SHOWN)];
-    let rest = if message.payload.len() > SHOWN { "…" } else { "" };
-    say(format_args!("{:12} {:8} bytes  {}{rest}", message.command, message.payload.len(), start.as_hex()))
+    let rest = if message.payload.len() > SHOWN {
+        "…"
+    } else {
+        ""
+    };
+    say(format_args!(
+        "{:12} {:8} bytes  {}{rest}",
+        message.command,
+        message.payload.len(),
+        start.as_hex()
+    ))
 }

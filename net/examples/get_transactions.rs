@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,7 +12,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Network, Transaction, Txid, Wtxid};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, say};
+use options::{Options, report, say};
 
 mod options;
 
@@ -80,16 +81,19 @@ impl Transactions {
         for inventory in announced {
             let (id, ask) = match inventory {
                 Inventory::WTx(wtxid) => (wtxid.to_byte_array(), *inventory),
-                Inventory::Transaction(txid) => (txid.to_byte_array(), Inventory::WitnessTransaction(*txid)),
+                Inventory::Transaction(txid) => {
+                    (txid.to_byte_array(), Inventory::WitnessTransaction(*txid))
+                }
                 _ => continue,
             };
             if self.seen.contains(&id) {
                 continue;
             }
+            let is_full = self.asked.len() >= MAX_ASKED;
             match self.asked.get_mut(&ask) {
                 Some(asked) if asked.others.len() < MAX_OTHERS => asked.others.push_back(peer),
                 Some(_) => (),
-                None if self.asked.len() >= MAX_ASKED => (),
+                None if is_full => (),
                 None => {
                     let others = VecDeque::new();
                     self.asked.insert(ask, Asked { since: now, others });
@@ -129,13 +133,15 @@ impl Transactions {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    report(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
-    let file = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.peers_at_once);
-    let (pool, mut events) = Pool::start(options.pool(peers, file.as_ref()))?;
+    let (pool, mut events) = Pool::start(options.pool(peers))?;
 
     let mut transactions = Transactions::default();
     let mut interrupt = pin!(tokio::signal::ctrl_c());
@@ -183,19 +189,31 @@ async fn main() -> Result<()> {
                 Ok(_) => (),
                 Err(error) => _ = pool.disconnect(peer, error.to_string()),
             },
-            Some(PoolEvent::Failed { endpoint, error, .. }) => eprintln!("{endpoint}: {error}"),
-            Some(PoolEvent::Lost { endpoint, reason, .. }) => eprintln!("{endpoint}: {reason}"),
+            Some(PoolEvent::Failed {
+                endpoint, error, ..
+            }) => eprintln!("{endpoint}: {error}"),
+            Some(PoolEvent::Lost {
+                endpoint, reason, ..
+            }) => eprintln!("{endpoint}: {reason}"),
             Some(_) => (),
         }
     }
     pool.shut_down().await;
     eprintln!("{count} transactions");
-    close_capture(file)
+    Ok(())
 }
 
 fn print(transaction: &Transaction, txid: Txid, json: bool, network: Network) -> bool {
-    let paid: u64 = transaction.output.iter().map(|output| output.value.to_sat()).sum();
-    let (size, inputs, outputs) = (transaction.vsize(), transaction.input.len(), transaction.output.len());
+    let paid: u64 = transaction
+        .output
+        .iter()
+        .map(|output| output.value.to_sat())
+        .sum();
+    let (size, inputs, outputs) = (
+        transaction.vsize(),
+        transaction.input.len(),
+        transaction.output.len(),
+    );
     if json {
         let hex = bitcoin::consensus::encode::serialize_hex(transaction);
         let line = serde_json::json!({
@@ -205,5 +223,7 @@ fn print(transaction: &Transaction, txid: Txid, json: bool, network: Network) ->
         return say(format_args!("{line}"));
     }
     let paid = bitcoin::Amount::from_sat(paid);
-    say(format_args!("{txid}  {size:6} vB  {inputs:3} in  {outputs:3} out  {paid}"))
+    say(format_args!(
+        "{txid}  {size:6} vB  {inputs:3} in  {outputs:3} out  {paid}"
+    ))
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use clap::Parser;
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, seeds};
-use options::{Options, close_capture};
+use options::{Options, report};
 
 mod options;
 
@@ -110,12 +111,21 @@ impl Tracker {
             (Format::Jsonl, _) => Ok(()),
             (Format::Csv, true) => writeln!(self.output, "kind,id,seen_ms,peer"),
             (Format::Csv, false) => {
-                writeln!(self.output, "kind,id,first_ms,first_peer,peers,p50_ms,p90_ms,last_ms")
+                writeln!(
+                    self.output,
+                    "kind,id,first_ms,first_peer,peers,p50_ms,p90_ms,last_ms"
+                )
             }
         }
     }
 
-    fn announced(&mut self, inventory: Inventory, peer: PeerId, from: &Endpoint, now: Duration) -> io::Result<()> {
+    fn announced(
+        &mut self,
+        inventory: Inventory,
+        peer: PeerId,
+        from: &Endpoint,
+        now: Duration,
+    ) -> io::Result<()> {
         if self.written.contains(&inventory) || kind(&inventory).is_none() {
             return Ok(());
         }
@@ -181,9 +191,15 @@ impl Tracker {
         };
         let after = |part: usize| {
             let place = (item.delays.len() * part).div_ceil(100).max(1) - 1;
-            item.delays.get(place).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
+            item.delays
+                .get(place)
+                .map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
         };
-        let (first, peer, peers) = (self.unix_ms(item.first), &item.first_peer, item.delays.len());
+        let (first, peer, peers) = (
+            self.unix_ms(item.first),
+            &item.first_peer,
+            item.delays.len(),
+        );
         let [p50, p90, last] = [after(50), after(90), after(100)];
         match self.format {
             Format::Csv => writeln!(
@@ -201,7 +217,12 @@ impl Tracker {
         }
     }
 
-    fn write_announcement(&mut self, inventory: &Inventory, peer: &Endpoint, now: Duration) -> io::Result<()> {
+    fn write_announcement(
+        &mut self,
+        inventory: &Inventory,
+        peer: &Endpoint,
+        now: Duration,
+    ) -> io::Result<()> {
         let Some((kind, id)) = kind(inventory) else {
             return Ok(());
         };
@@ -218,13 +239,15 @@ impl Tracker {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    report(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
-    let file = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.connections);
-    let mut config = options.pool(peers.clone(), file.as_ref());
+    let mut config = options.pool(peers.clone());
     config.calls_at_once = 128;
     if !options.are_named() {
         // The seeds' peers are where it begins; the pool looks for more among those that they know.
@@ -232,13 +255,18 @@ async fn main() -> Result<()> {
         config.outgoing = arguments.connections;
         config.block_relay_only = 0;
         config.one_per_group = false;
-        config.dns_seeds = seeds::dns_seeds(options.network).iter().map(|it| (*it).to_owned()).collect();
+        config.dns_seeds = seeds::dns_seeds(options.network)
+            .iter()
+            .map(|it| (*it).to_owned())
+            .collect();
         config.fixed_seeds = true;
     }
     let output: Box<dyn Write> = match &arguments.output {
         Some(path) => {
             let file = std::fs::File::create(path);
-            Box::new(BufWriter::new(file.with_context(|| format!("cannot write {}", path.display()))?))
+            Box::new(BufWriter::new(
+                file.with_context(|| format!("cannot write {}", path.display()))?,
+            ))
         }
         None => Box::new(BufWriter::new(io::stdout())),
     };
@@ -309,7 +337,9 @@ async fn main() -> Result<()> {
                         pool.address_book().add(&heard, from, GOSSIP_PENALTY, unix);
                     }
                     Ok(NetworkMessage::Addr(heard)) if heard.len() <= 1_000 => {
-                        let heard = heard.iter().map(|(time, it)| Endpoint::from(it).to_message(*time, it.services));
+                        let heard = heard
+                            .iter()
+                            .map(|(time, it)| Endpoint::from(it).to_message(*time, it.services));
                         let heard: Vec<_> = heard.collect();
                         pool.address_book().add(&heard, from, GOSSIP_PENALTY, unix);
                     }
@@ -321,7 +351,10 @@ async fn main() -> Result<()> {
         }
     }
     let _ = written.and_then(|()| tracker.close(None));
-    eprintln!("{} items, {} announcements", tracker.count, tracker.announcements);
+    eprintln!(
+        "{} items, {} announcements",
+        tracker.count, tracker.announcements
+    );
     pool.shut_down().await;
-    close_capture(file)
+    Ok(())
 }

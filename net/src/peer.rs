@@ -53,6 +53,14 @@ impl Purpose {
         self == Purpose::Inbound
     }
 
+    /// Whether a peer is of no use that does not offer what is asked of those that we pick ourselves.
+    pub fn expects_services(self) -> bool {
+        matches!(
+            self,
+            Purpose::OutboundFullRelay | Purpose::BlockRelayOnly | Purpose::AddrFetch
+        )
+    }
+
     /// Whether addresses and transactions are exchanged at all.
     pub fn relays(self) -> bool {
         !matches!(self, Purpose::BlockRelayOnly | Purpose::Feeler)

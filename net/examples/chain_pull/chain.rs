@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::GetHeadersMessage;
 use bitcoin::params::Params;
-use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Network, Target};
 use everett_net::{MAX_HEADERS, Message, PeerId, PeerInfo, Pool};
 
 /// Headers from genesis on, of which only the hashes are kept.
-pub struct Chain {
+pub(crate) struct Chain {
     hashes: Vec<BlockHash>,
     /// How many of them are blocks of the file; fewer when the peer's chain leaves the file's.
     kept: usize,
@@ -25,7 +25,7 @@ pub struct Chain {
 
 impl Chain {
     /// Beginning with the blocks of a file; the first is genesis, also when the file is empty.
-    pub fn new(hashes: Vec<BlockHash>, network: Network) -> Chain {
+    pub(crate) fn new(hashes: Vec<BlockHash>, network: Network) -> Chain {
         Chain {
             kept: hashes.len(),
             hashes: match hashes.is_empty() {
@@ -41,27 +41,27 @@ impl Chain {
     }
 
     /// Whether the peer has no more of them.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// How many there are.
-    pub fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.hashes.len()
     }
 
     /// How many came from peers.
-    pub fn new_headers(&self) -> usize {
+    pub(crate) fn new_headers(&self) -> usize {
         self.new
     }
 
     /// How many blocks of the file are on this chain, all hashes, and who told the last of them.
-    pub fn into_parts(self) -> (usize, Vec<BlockHash>, Option<PeerId>) {
+    pub(crate) fn into_parts(self) -> (usize, Vec<BlockHash>, Option<PeerId>) {
         (self.kept, self.hashes, self.source.map(|(peer, _)| peer))
     }
 
     /// A peer is there. The first is asked; another only when that one is lost.
-    pub fn connected(&mut self, pool: &Pool, info: &PeerInfo) {
+    pub(crate) fn connected(&mut self, pool: &Pool, info: &PeerInfo) {
         self.others.push((info.id, info.start_height));
         if self.source.is_none() {
             self.ask_best(pool);
@@ -69,7 +69,7 @@ impl Chain {
     }
 
     /// A peer is gone.
-    pub fn lost(&mut self, peer: PeerId) {
+    pub(crate) fn lost(&mut self, peer: PeerId) {
         self.others.retain(|(other, _)| *other != peer);
         if self.source.is_some_and(|(source, _)| source == peer) {
             self.source = None;
@@ -77,7 +77,7 @@ impl Chain {
     }
 
     /// Gives up a peer that does not answer.
-    pub fn tick(&mut self, pool: &Pool, patience: Duration) {
+    pub(crate) fn tick(&mut self, pool: &Pool, patience: Duration) {
         match self.source {
             Some((peer, since)) if pool.now().saturating_sub(since) > patience => {
                 pool.disconnect(peer, "it does not answer when asked for headers");
@@ -89,8 +89,10 @@ impl Chain {
     }
 
     /// A message came; only headers matter.
-    pub fn received(&mut self, pool: &Pool, peer: PeerId, message: &Message) {
-        if message.command.as_str() != "headers" || self.source.is_none_or(|(source, _)| source != peer) {
+    pub(crate) fn received(&mut self, pool: &Pool, peer: PeerId, message: &Message) {
+        if message.command.as_str() != "headers"
+            || self.source.is_none_or(|(source, _)| source != peer)
+        {
             return;
         }
         let headers = match message.decode() {
@@ -116,7 +118,10 @@ impl Chain {
         let Some(first) = headers.first() else {
             return Ok(());
         };
-        let parent = self.hashes.iter().rposition(|hash| *hash == first.prev_blockhash);
+        let parent = self
+            .hashes
+            .iter()
+            .rposition(|hash| *hash == first.prev_blockhash);
         let parent = parent.ok_or("its headers follow none that we know")?;
         let mut tip = first.prev_blockhash;
         let mut hashes = Vec::with_capacity(headers.len());
@@ -128,10 +133,16 @@ impl Chain {
             if target > self.most {
                 return Err("a header has too little work");
             }
-            tip = header.validate_pow(target).map_err(|_| "a header has not its work")?;
+            tip = header
+                .validate_pow(target)
+                .map_err(|_| "a header has not its work")?;
             hashes.push(tip);
         }
-        let same = hashes.iter().zip(&self.hashes[parent + 1..]).take_while(|(a, b)| a == b).count();
+        let same = hashes
+            .iter()
+            .zip(&self.hashes[parent + 1..])
+            .take_while(|(a, b)| a == b)
+            .count();
         let shared = parent + 1 + same;
         if same < hashes.len() {
             self.hashes.truncate(shared);

@@ -32,7 +32,7 @@ struct Source {
 }
 
 /// Blocks on their way from peers to the file.
-pub struct Download {
+pub(crate) struct Download {
     hashes: Vec<BlockHash>,
     /// The first block that is not handed to the writer.
     next: usize,
@@ -53,7 +53,13 @@ pub struct Download {
 
 impl Download {
     /// Of the blocks of these hashes, the first of which is genesis, those from `kept` on.
-    pub fn new(hashes: Vec<BlockHash>, kept: usize, in_flight: usize, writer: Writer, check: bool) -> Download {
+    pub(crate) fn new(
+        hashes: Vec<BlockHash>,
+        kept: usize,
+        in_flight: usize,
+        writer: Writer,
+        check: bool,
+    ) -> Download {
         // The writer has genesis.
         let first = kept.max(1);
         Download {
@@ -72,31 +78,38 @@ impl Download {
     }
 
     /// Whether every block was handed to the writer.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.next >= self.hashes.len()
     }
 
     /// Bytes of blocks that came.
-    pub fn received_bytes(&self) -> u64 {
+    pub(crate) fn received_bytes(&self) -> u64 {
         self.received
     }
 
     /// Blocks that are in the file, of those that were missing.
-    pub fn written_blocks(&self) -> u64 {
+    pub(crate) fn written_blocks(&self) -> u64 {
         self.writer.blocks()
     }
 
     /// A peer is there; one that told us the headers has all their blocks.
-    pub fn connected(&mut self, info: &PeerInfo, has_all: bool) {
+    pub(crate) fn connected(&mut self, info: &PeerInfo, has_all: bool) {
         let height = match has_all {
             true => usize::MAX,
             false => usize::try_from(info.start_height).unwrap_or(0),
         };
-        self.sources.insert(info.id, Source { height, asked: 0, since: Instant::now() });
+        self.sources.insert(
+            info.id,
+            Source {
+                height,
+                asked: 0,
+                since: Instant::now(),
+            },
+        );
     }
 
     /// A peer is gone: what it was asked for is asked of others.
-    pub fn lost(&mut self, peer: PeerId) {
+    pub(crate) fn lost(&mut self, peer: PeerId) {
         self.sources.remove(&peer);
         let again = &mut self.again;
         self.asked.retain(|_, (place, of)| {
@@ -108,14 +121,14 @@ impl Download {
     }
 
     /// Peers that sent nothing they were asked for.
-    pub fn stalling(&self, patience: Duration) -> Vec<PeerId> {
+    pub(crate) fn stalling(&self, patience: Duration) -> Vec<PeerId> {
         let waiting = self.sources.iter().filter(|(_, source)| source.asked > 0);
         let late = waiting.filter(|(_, source)| source.since.elapsed() > patience);
         late.map(|(peer, _)| *peer).collect()
     }
 
     /// Asks every peer that has room for more blocks.
-    pub fn ask(&mut self, pool: &Pool) {
+    pub(crate) fn ask(&mut self, pool: &Pool) {
         let held = self.received - self.writer.bytes();
         if held > MAX_HELD {
             return;
@@ -126,7 +139,11 @@ impl Download {
             }
             let mut places = Vec::new();
             while source.asked + places.len() < self.in_flight {
-                let end = self.hashes.len().min(self.next + WINDOW).min(source.height.saturating_add(1));
+                let end = self
+                    .hashes
+                    .len()
+                    .min(self.next + WINDOW)
+                    .min(source.height.saturating_add(1));
                 let place = match self.again.first().copied() {
                     Some(place) if place < end => {
                         self.again.pop_first();
@@ -143,8 +160,13 @@ impl Download {
             if places.is_empty() {
                 continue;
             }
-            let wanted = places.iter().map(|place| Inventory::WitnessBlock(self.hashes[*place]));
-            if pool.send(*peer, NetworkMessage::GetData(wanted.collect())).is_err() {
+            let wanted = places
+                .iter()
+                .map(|place| Inventory::WitnessBlock(self.hashes[*place]));
+            if pool
+                .send(*peer, NetworkMessage::GetData(wanted.collect()))
+                .is_err()
+            {
                 self.again.extend(places);
                 continue;
             }
@@ -152,13 +174,19 @@ impl Download {
                 source.since = Instant::now();
             }
             source.asked += places.len();
-            let asked = places.into_iter().map(|place| (self.hashes[place], (place, *peer)));
+            let asked = places
+                .into_iter()
+                .map(|place| (self.hashes[place], (place, *peer)));
             self.asked.extend(asked);
         }
     }
 
     /// A message came. The inner error is the peer's fault, the outer one the file's.
-    pub fn received(&mut self, peer: PeerId, message: Message) -> Result<Result<(), &'static str>> {
+    pub(crate) fn received(
+        &mut self,
+        peer: PeerId,
+        message: Message,
+    ) -> Result<Result<(), &'static str>> {
         if message.command.as_str() == "notfound" {
             return Ok(Err("it has not the blocks that it was asked for"));
         }
@@ -193,7 +221,7 @@ impl Download {
 
     /// Waits until what came is on the disk; how many blocks were written, and how long the file is. Blocks that came
     /// before others below them are lost.
-    pub fn finish(self) -> io::Result<(u64, u64)> {
+    pub(crate) fn finish(self) -> io::Result<(u64, u64)> {
         self.writer.finish()
     }
 }

@@ -20,7 +20,7 @@ const MAX_BLOCK: u32 = 4_000_000;
 const FRAME: u64 = 8;
 
 /// A file of blocks in the order of their chain, each after the network's magic and its length.
-pub struct ChainFile {
+pub(crate) struct ChainFile {
     file: File,
     network: Network,
     /// Where each block's frame begins, and where the last one ends.
@@ -30,8 +30,13 @@ pub struct ChainFile {
 impl ChainFile {
     /// Opens a file, or begins one, and reads which blocks are in it. A last block that was not written to its end is cut
     /// off.
-    pub fn open(path: &Path, network: Network) -> Result<(ChainFile, Vec<BlockHash>)> {
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    pub(crate) fn open(path: &Path, network: Network) -> Result<(ChainFile, Vec<BlockHash>)> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => (),
             Err(TryLockError::WouldBlock) => bail!("another run is writing it"),
@@ -43,7 +48,11 @@ impl ChainFile {
         let mut reader = BufReader::with_capacity(4_096, &file);
         let mut place = 0;
         while place < length {
-            let Some((size, header)) = read_frame(&mut reader, network, length - place)? else {
+            let frame = read_frame(&mut reader, network, length - place);
+            let frame = frame.with_context(|| {
+                format!("at byte {place}; name another file, another network, or remove this one")
+            })?;
+            let Some((size, header)) = frame else {
                 break;
             };
             let follows = match hashes.last() {
@@ -58,12 +67,16 @@ impl ChainFile {
             place += FRAME + u64::from(size);
             places.push(place);
         }
-        let file = ChainFile { file, network, places };
+        let file = ChainFile {
+            file,
+            network,
+            places,
+        };
         Ok((file, hashes))
     }
 
     /// Cuts off all but the first `count` blocks and starts a thread that appends others.
-    pub fn write_after(mut self, count: usize) -> Result<Writer> {
+    pub(crate) fn write_after(mut self, count: usize) -> Result<Writer> {
         self.places.truncate(count + 1);
         let end = *self.places.last().context("a file has an end")?;
         self.file.set_len(end)?;
@@ -72,12 +85,20 @@ impl ChainFile {
         let written = Arc::new(Written::default());
         let shared = written.clone();
         let thread = std::thread::spawn(move || append(self, receiver, &shared));
-        Ok(Writer { sender, written, thread })
+        Ok(Writer {
+            sender,
+            written,
+            thread,
+        })
     }
 }
 
 /// The length and the header of the next block; `None` if it was not written to its end.
-fn read_frame(reader: &mut BufReader<&File>, network: Network, left: u64) -> Result<Option<(u32, Header)>> {
+fn read_frame(
+    reader: &mut BufReader<&File>,
+    network: Network,
+    left: u64,
+) -> Result<Option<(u32, Header)>> {
     if left < FRAME {
         return Ok(None);
     }
@@ -85,11 +106,14 @@ fn read_frame(reader: &mut BufReader<&File>, network: Network, left: u64) -> Res
     reader.read_exact(&mut magic)?;
     ensure!(
         magic == network.magic().to_bytes(),
-        "it has no blocks of {network}; name another file, or another network"
+        "there is no block of {network}"
     );
     reader.read_exact(&mut size)?;
     let size = u32::from_le_bytes(size);
-    ensure!((81..=MAX_BLOCK).contains(&size), "a block of {size} bytes is none; name another file");
+    ensure!(
+        (81..=MAX_BLOCK).contains(&size),
+        "a block of {size} bytes is none"
+    );
     if left < FRAME + u64::from(size) {
         return Ok(None);
     }
@@ -106,7 +130,7 @@ struct Written {
 }
 
 /// A thread that appends blocks to a file.
-pub struct Writer {
+pub(crate) struct Writer {
     sender: UnboundedSender<Bytes>,
     written: Arc<Written>,
     thread: JoinHandle<io::Result<u64>>,
@@ -114,48 +138,58 @@ pub struct Writer {
 
 impl Writer {
     /// Hands over the next block; `false` if the thread has ended, because the file cannot be written.
-    pub fn write(&self, block: Bytes) -> bool {
+    pub(crate) fn write(&self, block: Bytes) -> bool {
         self.sender.send(block).is_ok()
     }
 
     /// Blocks that were written.
-    pub fn blocks(&self) -> u64 {
+    pub(crate) fn blocks(&self) -> u64 {
         self.written.blocks.load(Ordering::Relaxed)
     }
 
     /// Bytes of them.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.written.bytes.load(Ordering::Relaxed)
     }
 
     /// Waits until all is on the disk; how many blocks were written, and how long the file is.
-    pub fn finish(self) -> io::Result<(u64, u64)> {
+    pub(crate) fn finish(self) -> io::Result<(u64, u64)> {
         drop(self.sender);
         let ended = self.thread.join();
-        let length = ended.unwrap_or_else(|_| Err(io::Error::other("the thread that writes panicked")))?;
+        let length =
+            ended.unwrap_or_else(|_| Err(io::Error::other("the thread that writes panicked")))?;
         Ok((self.written.blocks.load(Ordering::Relaxed), length))
     }
 }
 
-fn append(file: ChainFile, mut blocks: UnboundedReceiver<Bytes>, written: &Written) -> io::Result<u64> {
+fn append(
+    file: ChainFile,
+    mut blocks: UnboundedReceiver<Bytes>,
+    written: &Written,
+) -> io::Result<u64> {
     let network = file.network;
     let magic = network.magic().to_bytes();
     let is_empty = file.places.len() == 1;
     let mut file = BufWriter::with_capacity(1 << 20, file.file);
-    let mut put = |file: &mut BufWriter<File>, block: &[u8]| {
+    let put = |file: &mut BufWriter<File>, block: &[u8]| {
         file.write_all(&magic)?;
         file.write_all(&(block.len() as u32).to_le_bytes())?;
         file.write_all(block)
     };
     if is_empty {
         // Peers never send genesis; everybody knows it.
-        put(&mut file, &serialize(&bitcoin::constants::genesis_block(network)))?;
+        put(
+            &mut file,
+            &serialize(&bitcoin::constants::genesis_block(network)),
+        )?;
         written.blocks.fetch_add(1, Ordering::Relaxed);
     }
     while let Some(block) = blocks.blocking_recv() {
         put(&mut file, &block)?;
         written.blocks.fetch_add(1, Ordering::Relaxed);
-        written.bytes.fetch_add(block.len() as u64, Ordering::Relaxed);
+        written
+            .bytes
+            .fetch_add(block.len() as u64, Ordering::Relaxed);
     }
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use chain::Chain;
 use download::Download;
 use file::ChainFile;
-use options::{Options, close_capture, say};
+use options::{Options, report, say};
 
 mod chain;
 mod download;
@@ -65,15 +66,17 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    report(run(Arguments::parse()).await)
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
     let (file, hashes) = ChainFile::open(&arguments.output, options.network)
         .with_context(|| format!("cannot go on with {}", arguments.output.display()))?;
     let had = hashes.len();
-    let capture = options.open_capture()?;
     let peers = options.peers().await?;
-    let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
+    let (pool, mut events) = Pool::start(options.pool(peers))?;
 
     let bar = progress(arguments.quiet);
     let mut chain = Chain::new(hashes, options.network);
@@ -101,13 +104,21 @@ async fn main() -> Result<()> {
                 chain.connected(&pool, &info);
                 known.push(info);
             }
-            Some(PoolEvent::Lost { peer, endpoint, reason }) => {
+            Some(PoolEvent::Lost {
+                peer,
+                endpoint,
+                reason,
+            }) => {
                 bar.println(format!("{endpoint}: {reason}"));
                 chain.lost(peer);
                 known.retain(|info| info.id != peer);
             }
-            Some(PoolEvent::Failed { endpoint, error, .. }) => bar.println(format!("{endpoint}: {error}")),
-            Some(PoolEvent::Message(peer, message, _permit)) => chain.received(&pool, peer, &message),
+            Some(PoolEvent::Failed {
+                endpoint, error, ..
+            }) => bar.println(format!("{endpoint}: {error}")),
+            Some(PoolEvent::Message(peer, message, _permit)) => {
+                chain.received(&pool, peer, &message)
+            }
             Some(_) => (),
         }
     }
@@ -116,9 +127,17 @@ async fn main() -> Result<()> {
 
     // Then the blocks, from all of them.
     let (kept, mut hashes, source) = chain.into_parts();
-    hashes.truncate(arguments.height.map_or(usize::MAX, |height| height + 1).max(kept));
+    hashes.truncate(
+        arguments
+            .height
+            .map_or(usize::MAX, |height| height + 1)
+            .max(kept),
+    );
     if kept < had {
-        bar.println(format!("{} blocks are no longer on the peers' chain; they are cut off", had - kept));
+        bar.println(format!(
+            "{} blocks are no longer on the peers' chain; they are cut off",
+            had - kept
+        ));
     }
     let writer = file.write_after(kept)?;
     let blocks = hashes.len() - kept;
@@ -150,19 +169,27 @@ async fn main() -> Result<()> {
         match event {
             None => break,
             Some(PoolEvent::Established(info)) => download.connected(&info, false),
-            Some(PoolEvent::Lost { peer, endpoint, reason }) => {
+            Some(PoolEvent::Lost {
+                peer,
+                endpoint,
+                reason,
+            }) => {
                 bar.println(format!("{endpoint}: {reason}"));
                 download.lost(peer);
             }
-            Some(PoolEvent::Message(peer, message, _permit)) => match download.received(peer, message) {
-                Ok(Ok(())) => (),
-                Ok(Err(why)) => _ = pool.disconnect(peer, why),
-                Err(error) => {
-                    stopped = Some(error);
-                    break;
+            Some(PoolEvent::Message(peer, message, _permit)) => {
+                match download.received(peer, message) {
+                    Ok(Ok(())) => (),
+                    Ok(Err(why)) => _ = pool.disconnect(peer, why),
+                    Err(error) => {
+                        stopped = Some(error);
+                        break;
+                    }
                 }
-            },
-            Some(PoolEvent::Failed { endpoint, error, .. }) => bar.println(format!("{endpoint}: {error}")),
+            }
+            Some(PoolEvent::Failed {
+                endpoint, error, ..
+            }) => bar.println(format!("{endpoint}: {error}")),
             Some(_) => (),
         }
     }
@@ -171,8 +198,8 @@ async fn main() -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
     pool.shut_down().await;
-    close_capture(capture)?;
-    let (count, length) = written.with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    let (count, length) =
+        written.with_context(|| format!("cannot write {}", arguments.output.display()))?;
     if let Some(error) = stopped {
         bail!(error);
     }
@@ -183,8 +210,14 @@ async fn main() -> Result<()> {
     ));
     let name = arguments.output.display();
     match interrupted || count < blocks as u64 {
-        true => say(format_args!("{name} has {} blocks; run again to go on", kept as u64 + count)),
-        false => say(format_args!("{name} has the whole chain: {} blocks, {length} bytes", kept as u64 + count)),
+        true => say(format_args!(
+            "{name} has {} blocks; run again to go on",
+            kept as u64 + count
+        )),
+        false => say(format_args!(
+            "{name} has the whole chain: {} blocks, {length} bytes",
+            kept as u64 + count
+        )),
     };
     Ok(())
 }

@@ -1,26 +1,27 @@
 //! What all examples are told on their command line: whom to call, on which network, and how.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+#![allow(dead_code, reason = "each example takes what it needs")]
 
-use anyhow::{Context, Result, ensure};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
 use bitcoin::Network;
 use bitcoin::p2p::ServiceFlags;
-use everett_net::capture::{CaptureConfig, CaptureFile};
 use everett_net::dial::Route;
 use everett_net::socks::Proxy;
 use everett_net::{Endpoint, PoolConfig, SessionConfig, default_port, seeds};
 
 /// Whom to call, and how.
 #[derive(clap::Args, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Peers to call: 1.2.3.4:8333, [2001:db8::1]:8333, NAME.onion:8333; without a port it is the network's own
     #[arg(value_name = "PEER")]
     peers: Vec<String>,
 
     /// The network: main, test, testnet4, signet or regtest
     #[arg(long, value_name = "NETWORK", default_value = "main", value_parser = network)]
-    pub network: Network,
+    pub(crate) network: Network,
 
     /// Speak the old transport in the clear only; else the encrypted one (BIP324) is tried first
     #[arg(long)]
@@ -29,10 +30,6 @@ pub struct Options {
     /// Call through this SOCKS5 proxy, each peer with credentials of its own; Tor listens on 127.0.0.1:9050
     #[arg(long, value_name = "IP:PORT")]
     proxy: Option<SocketAddr>,
-
-    /// Keep every message that goes either way in this file; `everett log cat FILE` shows it
-    #[arg(long, value_name = "FILE")]
-    capture: Option<PathBuf>,
 }
 
 fn network(name: &str) -> Result<Network, String> {
@@ -42,9 +39,12 @@ fn network(name: &str) -> Result<Network, String> {
 
 impl Options {
     /// The peers that were named; if there are none, those that the network's seeds name.
-    pub async fn peers(&self) -> Result<Vec<Endpoint>> {
+    pub(crate) async fn peers(&self) -> Result<Vec<Endpoint>> {
         let port = default_port(self.network);
-        let named = self.peers.iter().map(|text| Ok(Endpoint::parse(text, port)?));
+        let named = self
+            .peers
+            .iter()
+            .map(|text| Ok(Endpoint::parse(text, port)?));
         let mut peers: Vec<Endpoint> = named.collect::<Result<_>>()?;
         if peers.is_empty() && self.proxy.is_none() {
             let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
@@ -59,24 +59,29 @@ impl Options {
             peers = seeds::fixed(self.network);
             peers.retain(|peer| self.route().reaches(peer.kind()));
         }
-        ensure!(!peers.is_empty(), "name a peer to call: there are no seeds on {}", self.network);
+        ensure!(
+            !peers.is_empty(),
+            "name a peer to call: there are no seeds on {}",
+            self.network
+        );
         Ok(peers)
     }
 
     /// Whether peers were named.
-    pub fn are_named(&self) -> bool {
+    pub(crate) fn are_named(&self) -> bool {
         !self.peers.is_empty()
     }
 
     /// How peers are reached.
-    pub fn route(&self) -> Route {
+    pub(crate) fn route(&self) -> Route {
         let isolate = true;
-        self.proxy
-            .map_or(Route::Direct, |address| Route::Proxy(Proxy { address, isolate }))
+        self.proxy.map_or(Route::Direct, |address| {
+            Route::Proxy(Proxy { address, isolate })
+        })
     }
 
     /// What we say of ourselves.
-    pub fn session(&self) -> SessionConfig {
+    pub(crate) fn session(&self) -> SessionConfig {
         SessionConfig {
             v2: !self.v1,
             ..SessionConfig::new(self.network.magic())
@@ -84,40 +89,29 @@ impl Options {
     }
 
     /// A pool that calls these peers, and calls them again when they are lost.
-    pub fn pool(&self, connect: Vec<Endpoint>, capture: Option<&CaptureFile>) -> PoolConfig {
+    pub(crate) fn pool(&self, connect: Vec<Endpoint>) -> PoolConfig {
         PoolConfig {
             connect,
             session: self.session(),
             route: self.route(),
-            capture: capture.map(CaptureFile::capture),
             ..PoolConfig::new(self.network)
         }
     }
-
-    /// The file that messages are kept in, if one was named.
-    pub fn open_capture(&self) -> Result<Option<CaptureFile>> {
-        let open = |path: &PathBuf| {
-            let opened = CaptureFile::open(CaptureConfig::new(path));
-            opened.with_context(|| format!("cannot write {}", path.display()))
-        };
-        self.capture.as_ref().map(open).transpose()
-    }
 }
 
-/// Writes what is left of a capture, and says if packets are missing.
-pub fn close_capture(file: Option<CaptureFile>) -> Result<()> {
-    let Some(file) = file else {
-        return Ok(());
-    };
-    let totals = file.close().context("the capture was not written to its end")?;
-    if totals.dropped > 0 {
-        eprintln!("{} messages found no room in the capture", totals.dropped);
+/// Says what went wrong, in one line, and gives the process's exit code.
+pub(crate) fn report(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    Ok(())
 }
 
 /// Writes a line to standard output; `false` when nobody reads it any more, as behind `| head`.
-pub fn say(line: std::fmt::Arguments<'_>) -> bool {
+pub(crate) fn say(line: std::fmt::Arguments<'_>) -> bool {
     use std::io::Write;
     writeln!(std::io::stdout().lock(), "{line}").is_ok()
 }
