@@ -48,14 +48,11 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        match peer.tips.insert(hash) {
-            Ok(forgotten) => {
-                self.knowers.insert(hash, id);
-                if let Some(forgotten) = forgotten {
-                    self.knowers.remove(&forgotten, id);
-                }
+        if let Ok(forgotten) = peer.tips.insert(hash) {
+            self.knowers.insert(hash, id);
+            if let Some(forgotten) = forgotten {
+                self.knowers.remove(&forgotten, id);
             }
-            Err(()) => {}
         }
         match self.ledger.header(&hash) {
             Some(info) => {
