@@ -54,6 +54,8 @@ impl Protocol {
                 self.knowers.remove(&forgotten, id);
             }
         }
+        // It may have come to it meanwhile.
+        peer.lacks.remove(&hash);
         match self.ledger.header(&hash) {
             Some(info) => {
                 let better = peer
