@@ -76,8 +76,8 @@ pub struct Tally {
 /// A connection's figures. Times are since the owner's clock began.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Counters {
-    received: Box<[Tally; KINDS]>,
-    sent: Box<[Tally; KINDS]>,
+    received: [Tally; KINDS],
+    sent: [Tally; KINDS],
     /// Bytes that came, all in all.
     pub bytes_received: u64,
     /// Bytes that were made ready for sending, all in all.
@@ -114,8 +114,8 @@ impl Counters {
     /// Zeros, for a connection that begins now.
     pub fn new(now: Duration) -> Counters {
         Counters {
-            received: Box::new([Tally::default(); KINDS]),
-            sent: Box::new([Tally::default(); KINDS]),
+            received: [Tally::default(); KINDS],
+            sent: [Tally::default(); KINDS],
             bytes_received: 0,
             bytes_sent: 0,
             connected: now,

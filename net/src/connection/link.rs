@@ -290,8 +290,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
 
     fn publish(&mut self) {
         let mut published = self.peer.lock_counters();
-        let undecodable = published.undecodable.max(self.session.counters().undecodable);
-        published.copy_from(self.session.counters());
+        let undecodable = published
+            .undecodable
+            .max(self.session.counters().undecodable);
+        published.clone_from(self.session.counters());
         published.undecodable = undecodable;
     }
 

@@ -2,8 +2,6 @@
 //! Promises what the pool promises: v2 with fallback to v1, pings answered, bounded memory.
 //! Refuses to call again: who wants that takes a pool.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -195,28 +193,5 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.peer.disconnect("dropped");
-    }
-}
-
-impl From<SocketAddr> for Endpoint {
-    fn from(address: SocketAddr) -> Endpoint {
-        use bitcoin::p2p::address::AddrV2;
-        let host = match address {
-            SocketAddr::V4(v4) => AddrV2::Ipv4(*v4.ip()),
-            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-                Some(ip) => AddrV2::Ipv4(ip),
-                None => AddrV2::Ipv6(*v6.ip()),
-            },
-        };
-        Endpoint {
-            host,
-            port: address.port(),
-        }
-    }
-}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> OpenError {
-        OpenError::Dial(error.into())
     }
 }

@@ -217,6 +217,11 @@ impl Peer {
         self.lock_counters().clone()
     }
 
+    /// The shortest round trip of a ping.
+    pub fn min_ping(&self) -> Option<Duration> {
+        self.lock_counters().min_ping
+    }
+
     /// Counts a message that came from it and did not decode.
     pub(crate) fn count_undecodable(&self) {
         self.lock_counters().undecodable += 1;

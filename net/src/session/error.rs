@@ -63,7 +63,7 @@ pub enum SessionError {
         wanted: ServiceFlags,
     },
     /// We have called ourselves.
-    #[error("it is ourselves, called at {}", spelled(called))]
+    #[error("it is ourselves, called at {called}")]
     SelfConnection {
         /// The address that we called.
         called: Endpoint,
@@ -127,8 +127,4 @@ impl SessionError {
             | SessionError::Unsendable(_) => false,
         }
     }
-}
-
-fn spelled(endpoint: &Endpoint) -> String {
-    format!("{:?} port {}", endpoint.host, endpoint.port)
 }

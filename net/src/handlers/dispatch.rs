@@ -1,0 +1,114 @@
+//! Owns the loop that gives a pool's events to its handlers.
+//! Promises order for each peer; a task is there for a peer only while it has something to handle.
+//! Refuses to end before the pool does.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::connection::{LostReason, Peer, Permit};
+use crate::message::Message;
+use crate::peer::PeerId;
+use crate::pool::{Pool, PoolEvent, PoolEvents};
+
+enum Item {
+    Established,
+    /// The permit is held until the message was handled, so a slow handler slows its peer down.
+    Message(Message, Permit),
+    Lost(LostReason),
+}
+
+/// One peer's events that wait to be handled.
+struct Line {
+    peer: Peer,
+    items: Mutex<Items>,
+}
+
+#[derive(Default)]
+struct Items {
+    /// Bounded by the peer's receive budget.
+    waiting: VecDeque<Item>,
+    /// Whether a task works on them.
+    running: bool,
+}
+
+impl Line {
+    fn items(&self) -> MutexGuard<'_, Items> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PoolEvents {
+    /// Calls the pool's handlers until it is shut down. What is not handled by any of them is dropped.
+    pub async fn dispatch(mut self) {
+        let pool = self.pool().clone();
+        let mut lines: HashMap<PeerId, Arc<Line>> = HashMap::new();
+        while let Some(event) = self.next().await {
+            let (id, item) = match event {
+                PoolEvent::Established(info) => {
+                    if let Some(peer) = pool.peer(info.id) {
+                        let items = Mutex::default();
+                        lines.insert(info.id, Arc::new(Line { peer, items }));
+                    }
+                    (info.id, Item::Established)
+                }
+                PoolEvent::Message(id, message, permit) => (id, Item::Message(message, permit)),
+                PoolEvent::Lost { peer, reason, .. } => (peer, Item::Lost(reason)),
+                PoolEvent::Drained(_) | PoolEvent::Failed { .. } => continue,
+            };
+            let line = match item {
+                Item::Lost(_) => lines.remove(&id),
+                _ => lines.get(&id).cloned(),
+            };
+            if let Some(line) = line {
+                enqueue(&pool, line, item);
+            }
+        }
+    }
+}
+
+fn enqueue(pool: &Pool, line: Arc<Line>, item: Item) {
+    {
+        let mut items = line.items();
+        items.waiting.push_back(item);
+        if std::mem::replace(&mut items.running, true) {
+            return;
+        }
+    }
+    let of_task = pool.clone();
+    pool.spawn(async move { work(of_task, line).await });
+}
+
+async fn work(pool: Pool, line: Arc<Line>) {
+    loop {
+        let item = {
+            let mut items = line.items();
+            match items.waiting.pop_front() {
+                Some(item) => item,
+                None => {
+                    items.waiting = VecDeque::new();
+                    items.running = false;
+                    return;
+                }
+            }
+        };
+        let peer = || line.peer.clone();
+        match item {
+            Item::Established => {
+                for handler in pool.handlers().of_established() {
+                    handler(peer()).await;
+                }
+            }
+            Item::Message(message, permit) => {
+                for handler in pool.handlers().of(&message.command) {
+                    handler(peer(), message.clone()).await;
+                }
+                drop(permit);
+            }
+            Item::Lost(reason) => {
+                for handler in pool.handlers().of_lost() {
+                    handler(peer(), reason.clone()).await;
+                }
+            }
+        }
+    }
+}

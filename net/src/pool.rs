@@ -1,0 +1,469 @@
+//! Owns many connections: calls, callers, who is kept and who is not, and what happens on all of them.
+//! Promises limits on everything that others can make it do, and that nothing is left behind after [`Pool::shut_down`].
+//! Refuses to know what messages mean: that is its owner's.
+//!
+//! ```text
+//!  caller (who is to be called?) --dial--> Link --\
+//!  listeners (who is let in?)   --accept-> Link ---+--> PoolEvents (one reader)
+//!  Pool, Peer (send, ask, end)  ---------> Link --/
+//! ```
+//!
+//! All tasks run on the runtime that [`Pool::start`] was called in; a `Pool` can be used from any thread.
+
+mod accept;
+mod backoff;
+mod calls;
+mod config;
+mod event;
+mod keep;
+mod members;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bitcoin::secp256k1::rand::{Rng, thread_rng};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::address_book::AddressBook;
+use crate::bans::Bans;
+use crate::connection::{
+    Clock, Link, LostReason, Owner, Peer, PeerSnapshot, Permit, SendError, TotalBudget,
+};
+use crate::endpoint::Endpoint;
+use crate::handlers::Handlers;
+use crate::message::Message;
+use crate::peer::{PeerId, PeerInfo, Purpose};
+use crate::session::{Session, SessionConfig, SessionError};
+
+pub use backoff::BackoffConfig;
+pub use config::PoolConfig;
+pub use event::{FailedReason, PoolEvent, PoolEvents};
+use members::State;
+
+/// How long connections have to end by themselves when the pool is shut down.
+const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a pool did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// It was not called within a runtime.
+    #[error("a pool starts within a tokio runtime: call it in a task, or after Runtime::enter")]
+    NoRuntime,
+    /// An address to listen on is not to be had.
+    #[error("cannot listen on {address}: {source}; is another node running?")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The directory, or a file in it, cannot be read.
+    #[error("cannot read {file} for known addresses and bans: {source}")]
+    Directory {
+        /// Which.
+        file: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// What a peer was good for: who is, is not evicted for a stranger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Useful {
+    /// A block that was new and valid.
+    Block,
+    /// A transaction that was new and accepted.
+    Transaction,
+}
+
+/// A pool of connections. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peers = self.inner.state().members.len();
+        write!(f, "Pool({peers} connections)")
+    }
+}
+
+struct Inner {
+    config: PoolConfig,
+    /// What new sessions say of us.
+    session: Mutex<Arc<SessionConfig>>,
+    clock: Clock,
+    runtime: Handle,
+    events: mpsc::UnboundedSender<PoolEvent>,
+    total: Arc<TotalBudget>,
+    next_id: AtomicU64,
+    state: Mutex<State>,
+    book: Mutex<AddressBook>,
+    bans: Mutex<Bans>,
+    handlers: Handlers,
+    listening: Vec<SocketAddr>,
+    /// Told when there may be somebody to call.
+    caller: Notify,
+    closing: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Pool {
+    /// Listens, and begins to call. Must be called within a tokio runtime, which the pool's tasks then run on.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError`].
+    pub fn start(config: PoolConfig) -> Result<(Pool, PoolEvents), PoolError> {
+        let runtime = Handle::try_current().map_err(|_| PoolError::NoRuntime)?;
+        let (listeners, listening) = accept::listen(&config.listen)?;
+        let clock = Clock::start();
+        let (book, bans) = keep::load(&config, clock.epoch)?;
+        let session = SessionConfig {
+            epoch: clock.epoch,
+            ..config.session.clone()
+        };
+        let (events, receiver) = mpsc::unbounded_channel();
+        let inner = Arc::new(Inner {
+            session: Mutex::new(Arc::new(session)),
+            clock,
+            runtime,
+            events,
+            total: Arc::new(TotalBudget::new(config.receive_total)),
+            next_id: AtomicU64::new(1),
+            state: Mutex::new(State::new(&config)),
+            book: Mutex::new(book),
+            bans: Mutex::new(bans),
+            handlers: Handlers::default(),
+            listening,
+            caller: Notify::new(),
+            closing: watch::Sender::new(false),
+            tasks: Mutex::new(JoinSet::new()),
+            config,
+        });
+        for listener in listeners {
+            inner.spawn(accept::serve(inner.clone(), listener));
+        }
+        inner.spawn(calls::run(inner.clone()));
+        inner.spawn(keep::run(inner.clone()));
+        let pool = Pool { inner };
+        let events = PoolEvents {
+            pool: pool.clone(),
+            events: receiver,
+        };
+        Ok((pool, events))
+    }
+
+    /// Where it listens: the addresses of the config, with the ports that were picked.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.inner.listening
+    }
+
+    /// Calls an endpoint. A [`Purpose::Manual`] peer is called again whenever it is lost, until [`Pool::forget`]; others
+    /// once. Events tell what came of it.
+    pub fn connect(&self, endpoint: Endpoint, purpose: Purpose) {
+        self.inner.state().want(endpoint, purpose);
+        self.inner.caller.notify_one();
+    }
+
+    /// No longer calls a manual peer again; whether it was one. Its connection stays.
+    pub fn forget(&self, endpoint: &Endpoint) -> bool {
+        self.inner.state().forget(endpoint)
+    }
+
+    /// Queues a message to a peer; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: nothing was queued.
+    pub fn send(&self, peer: PeerId, message: impl Into<Message>) -> Result<(), SendError> {
+        let peer = self.peer(peer).ok_or(SendError::NotConnected)?;
+        peer.send(message)
+    }
+
+    /// Bytes that wait to be written to a peer; 0 if there is none. [`PoolEvent::Drained`] tells when they have become
+    /// few.
+    pub fn queued(&self, peer: PeerId) -> usize {
+        self.peer(peer).map_or(0, |peer| peer.queued())
+    }
+
+    /// Ends a connection, with a reason for logs; whether there was one.
+    pub fn disconnect(&self, peer: PeerId, reason: impl Into<String>) -> bool {
+        let peer = self.inner.state().peer(peer);
+        peer.map(|peer| peer.disconnect(reason)).is_some()
+    }
+
+    /// A handle to a peer whose handshake is over.
+    pub fn peer(&self, peer: PeerId) -> Option<Peer> {
+        let peer = self.inner.state().peer(peer)?;
+        peer.info().is_some().then_some(peer)
+    }
+
+    /// All peers whose handshake is over, oldest first.
+    pub fn peers(&self) -> Vec<PeerSnapshot> {
+        let mut peers = self.inner.state().peers();
+        peers.sort_by_key(Peer::id);
+        peers.iter().filter_map(Peer::snapshot).collect()
+    }
+
+    /// Handles to all peers whose handshake is over.
+    pub fn handles(&self) -> Vec<Peer> {
+        let mut peers = self.inner.state().peers();
+        peers.retain(|peer| peer.info().is_some());
+        peers
+    }
+
+    /// The time since the pool began: the clock of its peers' counters.
+    pub fn now(&self) -> Duration {
+        self.inner.clock.now()
+    }
+
+    /// Bytes that all peers have sent and that nobody has dealt with.
+    pub fn held(&self) -> usize {
+        self.inner.total.held()
+    }
+
+    /// The height that new peers are told.
+    pub fn set_start_height(&self, height: u32) {
+        let mut session = self
+            .inner
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if session.start_height != height as i32 {
+            Arc::make_mut(&mut session).start_height = height as i32;
+        }
+    }
+
+    /// The known addresses, locked: nobody is called while the guard lives.
+    pub fn address_book(&self) -> MutexGuard<'_, AddressBook> {
+        self.inner.book()
+    }
+
+    /// The banned and the discouraged, locked. Who is connected already stays; see [`Pool::disconnect`].
+    pub fn bans(&self) -> MutexGuard<'_, Bans> {
+        self.inner.bans()
+    }
+
+    /// Notes that a peer was good for something, which counts when one has to make room.
+    pub fn note_useful(&self, peer: PeerId, useful: Useful) {
+        let now = self.now();
+        self.inner.state().note_useful(peer, useful, now);
+    }
+
+    /// Never evicts this peer.
+    pub fn protect(&self, peer: PeerId) {
+        self.inner.state().protect(peer);
+    }
+
+    /// The handlers that are called by [`PoolEvents::dispatch`].
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.inner.handlers
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.inner.spawn(task)
+    }
+
+    /// Ends all connections, stops calling and listening, writes to disk what is kept there, and returns when every
+    /// socket is closed and every task is gone. Events that happened before can still be read.
+    pub async fn shut_down(&self) {
+        self.inner.state().drop_anchors();
+        self.inner.closing.send_replace(true);
+        for peer in self.inner.state().peers() {
+            peer.close(LostReason::ShutDown);
+        }
+        let mut tasks = std::mem::take(&mut *self.inner.tasks());
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUT_DOWN_LIMIT, all).await.is_err() {
+            tracing::warn!("connections did not end in time; their tasks are stopped");
+            tasks.shutdown().await;
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn book(&self) -> MutexGuard<'_, AddressBook> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bans(&self) -> MutexGuard<'_, Bans> {
+        self.bans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Seconds since 1970.
+    fn unix_time(&self) -> u64 {
+        (self.clock.epoch as u64).saturating_add(self.clock.now().as_secs())
+    }
+
+    /// Whether it was spawned: not while the pool is being shut down.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        let mut tasks = self.tasks();
+        if self.is_closing() {
+            return false;
+        }
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime);
+        true
+    }
+
+    fn tell(&self, event: PoolEvent) {
+        // Without a reader the pool goes on: its peers can still be asked and sent to.
+        let _ = self.events.send(event);
+    }
+
+    fn fail(&self, endpoint: Endpoint, purpose: Purpose, error: FailedReason) {
+        tracing::debug!(%endpoint, purpose = purpose.as_str(), %error, "no connection");
+        self.tell(PoolEvent::Failed {
+            endpoint,
+            purpose,
+            error,
+        });
+    }
+
+    /// Runs one connection to its end. Whether the peer should be called again with v1.
+    async fn run(
+        self: &Arc<Inner>,
+        stream: TcpStream,
+        purpose: Purpose,
+        endpoint: Endpoint,
+        v2: bool,
+    ) -> bool {
+        let now = self.clock.now();
+        let id = PeerId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let mut config = {
+            let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+            session.clone()
+        };
+        if config.v2 && !v2 {
+            config = Arc::new(SessionConfig {
+                v2: false,
+                ..(*config).clone()
+            });
+        }
+        let write_stall = config.timeouts.write_stall;
+        let seed = thread_rng().r#gen();
+        let session = Session::new(config, id, purpose, endpoint.clone(), now, seed);
+        let peer = Peer::new(id, purpose, endpoint.clone(), self.total.clone(), now);
+        self.state().join(peer.clone(), now);
+        // Shutting down closes those that it finds; this one may have come after it looked.
+        if self.is_closing() {
+            peer.close(LostReason::ShutDown);
+        }
+        let owner = PoolOwner {
+            inner: self.clone(),
+        };
+        let mut link = Link::new(
+            stream,
+            session,
+            peer.clone(),
+            owner,
+            self.clock,
+            write_stall,
+        );
+        let reason = (&mut link).await;
+        let fall_back = link.should_fall_back() && !self.is_closing();
+        // The socket is closed before anybody hears that the connection is over.
+        drop(link);
+        self.state().leave(id, fall_back);
+        self.after(&peer, reason, fall_back);
+        fall_back
+    }
+
+    fn after(&self, peer: &Peer, reason: LostReason, fall_back: bool) {
+        let (endpoint, purpose) = (peer.endpoint().clone(), peer.purpose());
+        if let LostReason::Session(SessionError::SelfConnection { called }) = &reason {
+            self.met_ourselves(called, &reason);
+        }
+        let now = self.clock.now();
+        match peer.info() {
+            Some(_) if purpose == Purpose::Feeler => {}
+            Some(_) => {
+                tracing::debug!(peer = %peer.id(), %endpoint, %reason, "connection lost");
+                if !purpose.is_inbound() {
+                    self.state().failed(&endpoint, now);
+                    self.book().connected(&endpoint, self.unix_time());
+                }
+                let peer = peer.id();
+                self.tell(PoolEvent::Lost {
+                    peer,
+                    endpoint,
+                    reason,
+                });
+            }
+            None if fall_back => {}
+            None => {
+                if !purpose.is_inbound() {
+                    self.state().failed(&endpoint, now);
+                }
+                self.fail(endpoint, purpose, FailedReason::Handshake(reason));
+            }
+        }
+        self.caller.notify_one();
+    }
+
+    /// The address that we called is our own: the call is ended with the same reason, and not made again.
+    fn met_ourselves(&self, called: &Endpoint, reason: &LostReason) {
+        tracing::info!(endpoint = %called, "an address is our own; it is not called again");
+        let calls = self.state().is_ourselves(called);
+        for call in calls {
+            call.close(reason.clone());
+        }
+    }
+}
+
+/// What the pool does with what happens on a connection.
+struct PoolOwner {
+    inner: Arc<Inner>,
+}
+
+impl Owner for PoolOwner {
+    fn established(&self, peer: &Peer, info: PeerInfo) {
+        let inner = &self.inner;
+        let (endpoint, purpose) = (peer.endpoint(), peer.purpose());
+        inner.state().established(peer.id());
+        if !purpose.is_inbound() {
+            let mut book = inner.book();
+            book.set_services(endpoint, info.services);
+            book.good(endpoint, inner.unix_time());
+        }
+        if purpose == Purpose::Feeler {
+            peer.disconnect("it answered, which is all that was asked");
+            return;
+        }
+        inner.tell(PoolEvent::Established(info));
+    }
+
+    fn message(&self, peer: &Peer, message: Message, permit: Permit) {
+        if peer.purpose() != Purpose::Feeler {
+            let message = PoolEvent::Message(peer.id(), message, permit);
+            self.inner.tell(message);
+        }
+    }
+
+    fn drained(&self, peer: &Peer) {
+        self.inner.tell(PoolEvent::Drained(peer.id()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

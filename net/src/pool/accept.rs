@@ -1,0 +1,118 @@
+//! Owns the listening sockets: who is let in.
+//! Promises that a caller who is refused costs one accept and nothing else.
+//! Refuses more callers than there are places, unless one is worth less than a stranger.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::event::FailedReason;
+use super::{Inner, PoolError};
+use crate::connection::LostReason;
+use crate::endpoint::Endpoint;
+use crate::peer::Purpose;
+
+/// How long to wait when the system has no socket left.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// Listens on all of these addresses.
+pub(super) fn listen(
+    addresses: &[SocketAddr],
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), PoolError> {
+    let mut listeners = Vec::new();
+    let mut listening = Vec::new();
+    for address in addresses {
+        let listener = bind(*address).map_err(|source| PoolError::Listen {
+            address: *address,
+            source,
+        })?;
+        listening.push(listener.local_addr().unwrap_or(*address));
+        listeners.push(listener);
+    }
+    Ok((listeners, listening))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        tokio::net::TcpSocket::new_v4()?
+    } else {
+        tokio::net::TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1_024)
+}
+
+/// Lets callers in until the pool is shut down.
+pub(super) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
+    let mut closing = inner.closing.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        match accepted {
+            Ok((stream, address)) => admit(&inner, stream, address),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+}
+
+fn admit(inner: &Arc<Inner>, stream: TcpStream, address: SocketAddr) {
+    let endpoint = Endpoint::from(address);
+    if let Err(error) = judge(inner, &endpoint) {
+        inner.fail(endpoint, Purpose::Inbound, error);
+        return;
+    }
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%endpoint, %error, "a connection was gone before it began");
+        return;
+    }
+    let of_pool = inner.clone();
+    inner.spawn(async move {
+        of_pool.run(stream, Purpose::Inbound, endpoint, true).await;
+    });
+}
+
+/// Whether a caller is let in; who has to make room for it is disconnected.
+fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<(), FailedReason> {
+    let bans = inner.bans();
+    if bans.is_banned(endpoint, inner.unix_time()) {
+        return Err(FailedReason::Banned);
+    }
+    let state = inner.state();
+    let callers = state.count(Purpose::Inbound);
+    let places = inner.config.incoming;
+    if bans.is_discouraged(endpoint) && callers + 1 >= places {
+        return Err(FailedReason::Discouraged);
+    }
+    if let Some(address) = endpoint.socket_address()
+        && is_public(address.ip())
+        && state.handshakes_of(address.ip()) >= inner.config.handshakes_per_host
+    {
+        return Err(FailedReason::Crowded);
+    }
+    if callers < places {
+        return Ok(());
+    }
+    let evicted = state
+        .evict(|endpoint| bans.is_discouraged(endpoint))
+        .ok_or(FailedReason::Full)?;
+    drop(state);
+    evicted.close(LostReason::Disconnected {
+        reason: "evicted to make room for a new caller".to_owned(),
+    });
+    Ok(())
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_private() && !ip.is_link_local(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unique_local(),
+    }
+}

@@ -1,0 +1,252 @@
+//! Owns who is connected, who is being called and who is to be.
+//! Promises that each connection and each call is counted once, from its first byte to its last.
+//! Refuses to do anything itself: it is plain data behind the pool's lock.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bitcoin::p2p::ServiceFlags;
+use bitcoin::secp256k1::rand::{Rng, thread_rng};
+
+use super::backoff::Backoffs;
+use super::{PoolConfig, Useful};
+use crate::connection::Peer;
+use crate::endpoint::{Endpoint, Group};
+use crate::eviction::{self, Candidate};
+use crate::peer::{PeerId, Purpose};
+
+/// Most addresses of our own that are remembered.
+const MAX_OWN: usize = 100;
+
+/// Most calls that may be asked for and not made yet.
+const MAX_WANTED: usize = 10_000;
+
+/// A connection, from before its handshake on.
+pub(super) struct Member {
+    peer: Peer,
+    established: bool,
+    protected: bool,
+    connected: Duration,
+    last_block: Option<Duration>,
+    last_transaction: Option<Duration>,
+}
+
+/// All of them.
+pub(super) struct State {
+    pub(super) members: HashMap<PeerId, Member>,
+    /// Calls that are under way, until their connection is a member.
+    pub(super) calling: HashMap<Endpoint, Purpose>,
+    /// Manual peers, called again and again.
+    pub(super) manual: Vec<Endpoint>,
+    /// Calls to be made once.
+    pub(super) once: VecDeque<(Endpoint, Purpose)>,
+    /// Peers of blocks only that were there when the pool was shut down.
+    pub(super) anchors: Vec<Endpoint>,
+    pub(super) backoffs: Backoffs,
+    own: HashSet<Endpoint>,
+    /// A secret, so that nobody can choose which groups are kept.
+    group_key: u64,
+}
+
+impl State {
+    pub(super) fn new(config: &PoolConfig) -> State {
+        State {
+            members: HashMap::new(),
+            calling: HashMap::new(),
+            manual: config.connect.clone(),
+            once: VecDeque::new(),
+            anchors: Vec::new(),
+            backoffs: Backoffs::new(config.backoff),
+            own: HashSet::new(),
+            group_key: thread_rng().r#gen(),
+        }
+    }
+
+    pub(super) fn peer(&self, id: PeerId) -> Option<Peer> {
+        self.members.get(&id).map(|member| member.peer.clone())
+    }
+
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        let peers = self.members.values();
+        peers.map(|member| member.peer.clone()).collect()
+    }
+
+    pub(super) fn want(&mut self, endpoint: Endpoint, purpose: Purpose) {
+        self.backoffs.answered(&endpoint);
+        if purpose == Purpose::Manual {
+            if !self.manual.contains(&endpoint) && self.manual.len() < MAX_WANTED {
+                self.manual.push(endpoint);
+            }
+        } else if self.once.len() < MAX_WANTED {
+            self.once.push_back((endpoint, purpose));
+        }
+    }
+
+    pub(super) fn forget(&mut self, endpoint: &Endpoint) -> bool {
+        let before = self.manual.len();
+        self.manual.retain(|manual| manual != endpoint);
+        self.manual.len() < before
+    }
+
+    pub(super) fn join(&mut self, peer: Peer, now: Duration) {
+        self.calling.remove(peer.endpoint());
+        let member = Member {
+            established: false,
+            protected: false,
+            connected: now,
+            last_block: None,
+            last_transaction: None,
+            peer,
+        };
+        self.members.insert(member.peer.id(), member);
+    }
+
+    pub(super) fn established(&mut self, id: PeerId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.established = true;
+            self.backoffs.answered(member.peer.endpoint());
+        }
+    }
+
+    /// Its connection is over; `again` if it is called once more, which counts as a call from now on.
+    pub(super) fn leave(&mut self, id: PeerId, again: bool) {
+        let Some(member) = self.members.remove(&id) else {
+            return;
+        };
+        if again {
+            let (endpoint, purpose) = (member.peer.endpoint().clone(), member.peer.purpose());
+            self.calling.insert(endpoint, purpose);
+        }
+    }
+
+    /// Notes whom to call first next time.
+    pub(super) fn drop_anchors(&mut self) {
+        let members = self.members.values();
+        let anchors = members.filter(|member| {
+            member.established && member.peer.purpose() == Purpose::BlockRelayOnly
+        });
+        self.anchors = anchors
+            .map(|member| member.peer.endpoint().clone())
+            .collect();
+    }
+
+    pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration) {
+        self.calling.remove(endpoint);
+        self.backoffs.failed(endpoint, now, thread_rng().r#gen());
+    }
+
+    pub(super) fn note_useful(&mut self, id: PeerId, useful: Useful, now: Duration) {
+        if let Some(member) = self.members.get_mut(&id) {
+            match useful {
+                Useful::Block => member.last_block = Some(now),
+                Useful::Transaction => member.last_transaction = Some(now),
+            }
+        }
+    }
+
+    pub(super) fn protect(&mut self, id: PeerId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.protected = true;
+        }
+    }
+
+    /// Our own address: never called again. The connections that were made to it.
+    pub(super) fn is_ourselves(&mut self, endpoint: &Endpoint) -> Vec<Peer> {
+        if self.own.len() < MAX_OWN {
+            self.own.insert(endpoint.clone());
+        }
+        self.manual.retain(|manual| manual != endpoint);
+        let mut peers = self.peers();
+        peers.retain(|peer| !peer.purpose().is_inbound() && peer.endpoint() == endpoint);
+        peers
+    }
+
+    pub(super) fn is_own(&self, endpoint: &Endpoint) -> bool {
+        self.own.contains(endpoint)
+    }
+
+    /// Connections and calls for this purpose.
+    pub(super) fn count(&self, purpose: Purpose) -> usize {
+        let connected = self.members.values();
+        let connected = connected.filter(|member| member.peer.purpose() == purpose);
+        let calling = self.calling.values().filter(|called| **called == purpose);
+        connected.count() + calling.count()
+    }
+
+    /// Whether an endpoint is called already, or connected because it was.
+    pub(super) fn is_called(&self, endpoint: &Endpoint) -> bool {
+        let mut members = self.members.values().map(|member| &member.peer);
+        self.calling.contains_key(endpoint)
+            || members.any(|peer| !peer.purpose().is_inbound() && peer.endpoint() == endpoint)
+    }
+
+    /// All whom [`State::is_called`] is true of.
+    pub(super) fn called(&self) -> impl Iterator<Item = &Endpoint> {
+        let members = self.members.values().map(|member| &member.peer);
+        let connected = members.filter(|peer| !peer.purpose().is_inbound());
+        connected.map(Peer::endpoint).chain(self.calling.keys())
+    }
+
+    /// Network groups of those that the pool called by itself.
+    pub(super) fn groups(&self) -> HashSet<Group> {
+        let counts = |purpose: Purpose| {
+            matches!(
+                purpose,
+                Purpose::OutboundFullRelay | Purpose::BlockRelayOnly
+            )
+        };
+        let connected = self.members.values().map(|member| &member.peer);
+        let connected = connected.filter(|peer| counts(peer.purpose()));
+        let calling = self.calling.iter().filter(|(_, purpose)| counts(**purpose));
+        connected
+            .map(|peer| peer.endpoint().group())
+            .chain(calling.map(|(endpoint, _)| endpoint.group()))
+            .collect()
+    }
+
+    /// Handshakes that are under way with callers from this address.
+    pub(super) fn handshakes_of(&self, ip: IpAddr) -> usize {
+        let of_ip = |endpoint: &Endpoint| endpoint.socket_address().is_some_and(|at| at.ip() == ip);
+        let mut members: Vec<&Member> = self.members.values().collect();
+        members.retain(|member| {
+            !member.established
+                && member.peer.purpose().is_inbound()
+                && of_ip(member.peer.endpoint())
+        });
+        members.len()
+    }
+
+    /// The caller to give up for another; `None` if each is worth keeping.
+    pub(super) fn evict(&self, discouraged: impl Fn(&Endpoint) -> bool) -> Option<Peer> {
+        let candidates = self.members.values().map(|member| {
+            let peer = &member.peer;
+            let info = peer.info();
+            let services = info.map_or(ServiceFlags::NONE, |info| info.services);
+            Candidate {
+                id: peer.id(),
+                is_inbound: peer.purpose().is_inbound(),
+                no_ban: member.protected,
+                connected: member.connected,
+                min_ping: peer.min_ping(),
+                last_block: member.last_block,
+                last_transaction: member.last_transaction,
+                relevant_services: services.has(ServiceFlags::NETWORK | ServiceFlags::WITNESS),
+                relays_transactions: info.is_some_and(|info| info.relay),
+                bloom_filter: false,
+                keyed_group: self.keyed(&peer.endpoint().group()),
+                prefer_evict: discouraged(peer.endpoint()),
+                is_local: peer.endpoint().is_local(),
+                network: peer.endpoint().network(),
+            }
+        });
+        self.peer(eviction::choose(candidates.collect())?)
+    }
+
+    fn keyed(&self, group: &Group) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (self.group_key, group).hash(&mut hasher);
+        hasher.finish()
+    }
+}
