@@ -314,33 +314,12 @@ impl PartialBlock {
         if named.len() != compact.short_ids.len() {
             return Err(CompactError::Invalid("two transactions in one place"));
         }
-        let mut missing = named.len();
         let places = Places::new(named).ok_or(CompactError::Unusable(
             "two of its transactions have one short id",
         ))?;
         let keys = ShortId::calculate_siphash_keys(&compact.header, compact.nonce);
-        let mut doubtful = vec![false; transactions.len()];
-        for candidate in candidates {
-            // As Bitcoin Core does: that a later one may have the same id is not worth looking at the rest.
-            if missing == 0 {
-                break;
-            }
-            let Some(place) = places.find(short_id(keys, &candidate.wtxid)) else {
-                continue;
-            };
-            match &transactions[place] {
-                None if !doubtful[place] => {
-                    transactions[place] = Some(candidate.clone());
-                    missing -= 1;
-                }
-                Some(found) if found.wtxid != candidate.wtxid => {
-                    transactions[place] = None;
-                    doubtful[place] = true;
-                    missing += 1;
-                }
-                _ => {}
-            }
-        }
+        let id = |wtxid: &Wtxid| short_id(keys, wtxid);
+        places.fill(&mut transactions, candidates, id);
         Ok(PartialBlock {
             header: compact.header,
             hash: compact.hash,

@@ -19,15 +19,20 @@
 use std::collections::VecDeque;
 use std::mem::size_of;
 
-use bitcoin::block::{Header, Version};
+use bitcoin::block::Header;
 use bitcoin::hashes::{Hash, siphash24};
-use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Work};
+use bitcoin::{BlockHash, CompactTarget, Work};
 use everett_ledger::rules::difficulty::{is_met, permitted_difficulty_transition};
 use everett_ledger::rules::header::MAX_FUTURE_BLOCK_TIME;
 use everett_ledger::{HeaderInfo, Network, Params};
 
+mod bits;
 #[cfg(test)]
 mod tests;
+mod waiting;
+
+use bits::Bits;
+use waiting::Waiting;
 
 /// Blocks a second that the rule about the median time past lets a chain have at most.
 const BLOCKS_PER_SECOND: u64 = 6;
@@ -219,16 +224,6 @@ struct Link {
     chainwork: Work,
 }
 
-/// A header in the window: its parent's hash is known from the one before it.
-#[derive(Debug)]
-struct Waiting {
-    version: Version,
-    merkle_root: TxMerkleNode,
-    time: u32,
-    bits: CompactTarget,
-    nonce: u32,
-}
-
 impl Presync {
     /// A sync that starts at a block of our tree and wants a chain of `minimum_work`.
     ///
@@ -264,7 +259,7 @@ impl Presync {
         Presync {
             sizes,
             minimum_work,
-            max_commitments: BLOCKS_PER_SECOND * age / u64::from(period),
+            max_commitments: BLOCKS_PER_SECOND.saturating_mul(age) / u64::from(period),
             salt: (a, b),
             offset: (c % u64::from(period)) as u32,
             commitments: Bits::default(),
@@ -376,6 +371,8 @@ impl Presync {
         full: bool,
         params: &Params,
     ) -> Result<Step, PresyncFailure> {
+        // Not by doubling: the window is as large as it needs to be, but for one message.
+        self.window.reserve_exact(headers.len());
         for (index, header) in headers.iter().enumerate() {
             let link = self.follow(index, header, params)?;
             // From there on there may be headers that the peer did not have the first time, and no bits for them.
@@ -462,72 +459,6 @@ impl Presync {
         self.commitments = Bits::default();
         self.window = VecDeque::new();
         self.start.locator = Vec::new();
-    }
-}
-
-impl Waiting {
-    fn new(header: &Header) -> Waiting {
-        Waiting {
-            version: header.version,
-            merkle_root: header.merkle_root,
-            time: header.time,
-            bits: header.bits,
-            nonce: header.nonce,
-        }
-    }
-
-    fn header(&self, prev_blockhash: BlockHash) -> Header {
-        Header {
-            version: self.version,
-            prev_blockhash,
-            merkle_root: self.merkle_root,
-            time: self.time,
-            bits: self.bits,
-            nonce: self.nonce,
-        }
-    }
-}
-
-/// A queue of bits, 64 to a word.
-#[derive(Default, Debug)]
-struct Bits {
-    words: VecDeque<u64>,
-    /// Bits of the first word that are gone.
-    gone: u32,
-    length: u64,
-}
-
-impl Bits {
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn push(&mut self, bit: bool) {
-        let place = (u64::from(self.gone) + self.length) % 64;
-        if place == 0 {
-            self.words.push_back(0);
-        }
-        if let Some(word) = self.words.back_mut() {
-            *word |= u64::from(bit) << place;
-        }
-        self.length += 1;
-    }
-
-    fn pop(&mut self) -> Option<bool> {
-        self.length = self.length.checked_sub(1)?;
-        let bit = self.words.front()? >> self.gone & 1 == 1;
-        self.gone = (self.gone + 1) % 64;
-        if self.gone == 0 {
-            self.words.pop_front();
-        } else if self.length == 0 {
-            self.words.clear();
-            self.gone = 0;
-        }
-        Some(bit)
-    }
-
-    fn bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>()
     }
 }
 

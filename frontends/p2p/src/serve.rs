@@ -3,13 +3,10 @@
 //! read of a block that a hundred peers ask for at once.
 //! Refuses blocks that were not validated or turned out to be invalid. Stale ones are served to whoever asks by hash.
 
-use std::collections::VecDeque;
-
 use bitcoin::block::Header;
 use bitcoin::hashes::{Hash, siphash24};
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
-use bitcoin::p2p::message_compact_blocks::GetBlockTxn;
 use bitcoin::{BlockHash, Work};
 use bytes::Bytes;
 use everett_ledger::{BlockError, HeaderInfo, HeaderStatus, Ledger, MAX_LOCATOR_HASHES};
@@ -18,11 +15,14 @@ use everett_net::{MAX_HEADERS, Message};
 use crate::compact::BlockTransactions;
 
 mod recent_blocks;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use recent_blocks::{MAX_RECENT_BLOCKS, MAX_RECENT_BYTES};
 use recent_blocks::{RecentBlock, RecentBlocks};
+pub use requests::Requests;
+use requests::{Form, Request};
 
 /// Most entries of one `inv`, `getdata` or `notfound`: Bitcoin Core's `MAX_INV_SZ`.
 pub const MAX_INVENTORY: usize = 50_000;
@@ -103,130 +103,6 @@ impl ServeError {
             self,
             ServeError::TooMany { .. } | ServeError::NoSuchTransaction { .. }
         )
-    }
-}
-
-/// In what form a block is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Form {
-    /// Without witnesses.
-    Stripped,
-    /// As it is stored.
-    Whole,
-    /// As a compact block, if it is recent.
-    Compact,
-}
-
-/// Something that was asked for and not answered yet.
-#[derive(Debug)]
-enum Request {
-    Block(BlockHash, Form),
-    /// Always answered by `notfound`: transactions are not relayed yet.
-    Transaction(Inventory),
-    BlockTransactions(BlockHash, Box<[u16]>),
-}
-
-impl Request {
-    /// What it costs to keep, in requests for blocks.
-    fn weight(&self) -> usize {
-        match self {
-            Request::Block(..) | Request::Transaction(_) => 1,
-            Request::BlockTransactions(_, places) => 1 + places.len() / 16,
-        }
-    }
-}
-
-/// What one peer has asked for, in the order in which it did.
-#[derive(Default, Debug)]
-pub struct Requests {
-    queue: VecDeque<Request>,
-    weight: usize,
-    /// The last block of the answer to `getblocks`: once it is fetched, the peer is told of the best tip, so that it asks
-    /// for the next ones.
-    continuation: Option<BlockHash>,
-    /// To be sent before anything else.
-    next: Option<Message>,
-}
-
-impl Requests {
-    /// None.
-    pub fn new() -> Requests {
-        Requests::default()
-    }
-
-    /// Takes the entries of a `getdata`. What nobody has an answer to (filtered blocks, unknown kinds) is left out.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::TooMany`] and [`ServeError::Backlog`]; nothing is taken then.
-    pub fn getdata(&mut self, entries: &[Inventory]) -> Result<(), ServeError> {
-        if entries.len() > MAX_INVENTORY {
-            let count = entries.len();
-            return Err(ServeError::TooMany { count });
-        }
-        if self.weight + entries.len() > MAX_WAITING_REQUESTS {
-            return Err(ServeError::Backlog);
-        }
-        for entry in entries {
-            self.push(match *entry {
-                Inventory::Block(hash) => Request::Block(hash, Form::Stripped),
-                Inventory::WitnessBlock(hash) => Request::Block(hash, Form::Whole),
-                Inventory::CompactBlock(hash) => Request::Block(hash, Form::Compact),
-                Inventory::Transaction(_)
-                | Inventory::WTx(_)
-                | Inventory::WitnessTransaction(_) => Request::Transaction(*entry),
-                Inventory::Error | Inventory::Unknown { .. } => continue,
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes a `getblocktxn`.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::NoSuchTransaction`] for a place that no block has, [`ServeError::Backlog`].
-    pub fn getblocktxn(&mut self, asked: &GetBlockTxn) -> Result<(), ServeError> {
-        let asked = &asked.txs_request;
-        let place = |index: &u64| {
-            u16::try_from(*index).map_err(|_| ServeError::NoSuchTransaction {
-                hash: asked.block_hash,
-                index: *index,
-                count: usize::from(u16::MAX),
-            })
-        };
-        let places: Result<Box<[u16]>, ServeError> = asked.indexes.iter().map(place).collect();
-        let request = Request::BlockTransactions(asked.block_hash, places?);
-        if self.weight + request.weight() > MAX_WAITING_REQUESTS {
-            return Err(ServeError::Backlog);
-        }
-        self.push(request);
-        Ok(())
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.next.is_none()
-    }
-
-    /// How many requests wait.
-    pub fn len(&self) -> usize {
-        self.queue.len() + usize::from(self.next.is_some())
-    }
-
-    fn push(&mut self, request: Request) {
-        self.weight += request.weight();
-        self.queue.push_back(request);
-    }
-
-    fn pop(&mut self) -> Option<Request> {
-        let request = self.queue.pop_front()?;
-        self.weight -= request.weight();
-        if self.queue.is_empty() {
-            // A peer that once asked for much does not keep the room for it.
-            self.queue = VecDeque::new();
-        }
-        Some(request)
     }
 }
 
@@ -360,51 +236,44 @@ impl Serving {
         requests: &mut Requests,
         ledger: &Ledger,
     ) -> Result<Option<Message>, ServeError> {
-        if let Some(message) = requests.next.take() {
+        if let Some(message) = requests.ready.pop_front() {
             return Ok(Some(message));
         }
         let best = ledger.best();
         let mut missing = Vec::new();
-        while missing.len() < MAX_LOOKED_AT {
-            // What was not found before a block is told before the block is sent.
-            let is_block = !matches!(requests.queue.front(), None | Some(Request::Transaction(_)));
-            if is_block && !missing.is_empty() {
-                break;
-            }
-            let Some(request) = requests.pop() else {
-                break;
-            };
-            let (hash, form) = match request {
-                Request::Transaction(entry) => {
+        let mut looked_at = 0;
+        while looked_at < MAX_LOOKED_AT && requests.ready.is_empty() {
+            looked_at += 1;
+            let sent = match requests.pop() {
+                None => break,
+                Some(Request::Transaction(entry)) => {
                     missing.push(entry);
                     continue;
                 }
-                Request::Block(hash, form) => (hash, form),
-                Request::BlockTransactions(hash, places) => {
-                    let answer = self.block_transactions(ledger, best.height(), hash, &places)?;
-                    match answer {
-                        Some(message) => return Ok(Some(message)),
-                        None => continue,
+                Some(Request::BlockTransactions(hash, places)) => {
+                    self.block_transactions(ledger, best.height(), hash, &places)
+                }
+                Some(Request::Block(hash, form)) => {
+                    let sent = self.block(ledger, best.height(), hash, form);
+                    if matches!(sent, Ok(None)) {
+                        missing.push(form.of(hash));
                     }
+                    let then = (requests.continuation == Some(hash)).then(|| best.hash());
+                    requests.ready.extend(sent?);
+                    if let Some(tip) = then {
+                        requests.continuation = None;
+                        let tip = vec![Inventory::Block(tip)];
+                        requests
+                            .ready
+                            .push_back(Message::from(NetworkMessage::Inv(tip)));
+                    }
+                    continue;
                 }
             };
-            let sent = self.block(ledger, best.height(), hash, form)?;
-            if requests.continuation == Some(hash) {
-                requests.continuation = None;
-                let tip = vec![Inventory::Block(best.hash())];
-                requests.next = Some(Message::from(NetworkMessage::Inv(tip)));
-            }
-            match sent {
-                Some(message) => return Ok(Some(message)),
-                None => missing.push(match form {
-                    Form::Stripped => Inventory::Block(hash),
-                    Form::Whole => Inventory::WitnessBlock(hash),
-                    Form::Compact => Inventory::CompactBlock(hash),
-                }),
-            }
+            requests.ready.extend(sent?);
         }
         if missing.is_empty() {
-            return Ok(requests.next.take());
+            return Ok(requests.ready.pop_front());
         }
         Ok(Some(Message::from(NetworkMessage::NotFound(missing))))
     }

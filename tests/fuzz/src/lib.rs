@@ -7,10 +7,12 @@
 
 mod decode;
 mod memory;
+mod p2p;
 mod seeds;
 mod spend;
 
 pub use decode::{block_decode, script_decode, transaction_decode};
+pub use p2p::{compact_blocks, headers_presync};
 pub use seeds::seeds;
 pub use spend::{script_execution, spend_grammar};
 
@@ -18,12 +20,14 @@ pub use spend::{script_execution, spend_grammar};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("script_decode", script_decode),
     ("transaction_decode", transaction_decode),
     ("block_decode", block_decode),
     ("script_execution", script_execution),
     ("spend_grammar", spend_grammar),
+    ("compact_blocks", compact_blocks),
+    ("headers_presync", headers_presync),
 ];
 
 /// The directories and files that the command line names: each file of theirs is held to the law, which panics at the

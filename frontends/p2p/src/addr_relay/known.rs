@@ -31,6 +31,12 @@ impl KnownAddresses {
         self.young.contains(&key) || self.old.contains(&key)
     }
 
+    /// Numbers that are held.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     pub(super) fn clear(&mut self) {
         *self = KnownAddresses::default();
     }

@@ -1,6 +1,10 @@
 //! Owns the question at which place of a block the transaction with a short id belongs.
 //! Promises an answer in a few steps whatever the ids are: a peer chooses them, so nothing here hashes.
-//! Refuses two places with one id.
+//! Refuses two places with one id, and two candidates for one place.
+
+use bitcoin::Wtxid;
+
+use crate::recent_transactions::RecentTransaction;
 
 /// Bits that say which ids may be there at all: by their lowest 16 bits. Most candidates are in no block, and one look at
 /// 8 KiB tells them apart.
@@ -30,6 +34,39 @@ impl Places {
             maybe,
             sorted: named,
         })
+    }
+
+    /// Puts each candidate that an id names into its place. Where another one has been named by the same id, neither is: the
+    /// place stays empty.
+    pub(super) fn fill<'a>(
+        &self,
+        transactions: &mut [Option<RecentTransaction>],
+        candidates: impl IntoIterator<Item = &'a RecentTransaction>,
+        id: impl Fn(&Wtxid) -> u64,
+    ) {
+        let mut missing = self.sorted.len();
+        let mut doubtful = vec![false; transactions.len()];
+        for candidate in candidates {
+            // As Bitcoin Core does: that a later one may have the same id is not worth looking at the rest.
+            if missing == 0 {
+                break;
+            }
+            let Some(place) = self.find(id(&candidate.wtxid)) else {
+                continue;
+            };
+            match &transactions[place] {
+                None if !doubtful[place] => {
+                    transactions[place] = Some(candidate.clone());
+                    missing -= 1;
+                }
+                Some(found) if found.wtxid != candidate.wtxid => {
+                    transactions[place] = None;
+                    doubtful[place] = true;
+                    missing += 1;
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The place of the transaction with this id.
