@@ -48,15 +48,14 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        match peer.tips.insert(hash) {
-            Ok(forgotten) => {
-                self.knowers.insert(hash, id);
-                if let Some(forgotten) = forgotten {
-                    self.knowers.remove(&forgotten, id);
-                }
+        if let Ok(forgotten) = peer.tips.insert(hash) {
+            self.knowers.insert(hash, id);
+            if let Some(forgotten) = forgotten {
+                self.knowers.remove(&forgotten, id);
             }
-            Err(()) => {}
         }
+        // It may have come to it meanwhile.
+        peer.lacks.remove(&hash);
         match self.ledger.header(&hash) {
             Some(info) => {
                 let better = peer

@@ -44,6 +44,10 @@ impl Protocol {
             }
             let status = self.ledger.header(&hash).map(|info| info.status);
             let wanted = status.is_none_or(|status| status == HeaderStatus::HeaderOnly);
+            if request.fork && !self.is_initial_download() {
+                // The next block of the winner will hold the same transactions.
+                self.recent.insert_block(&bytes);
+            }
             if wanted && !self.download.unjudged.contains_key(&hash) {
                 self.submit(id, hash, bytes, false);
             }

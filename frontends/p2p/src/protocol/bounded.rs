@@ -38,6 +38,12 @@ impl<T: Copy + Eq + Hash> BoundedSet<T> {
         Ok(forgotten)
     }
 
+    pub(super) fn remove(&mut self, thing: &T) {
+        if self.things.remove(thing) {
+            self.order.retain(|other| other != thing);
+        }
+    }
+
     pub(super) fn contains(&self, thing: &T) -> bool {
         self.things.contains(thing)
     }

@@ -451,15 +451,17 @@ impl Protocol {
         let mut hopeless: Vec<(PeerId, BlockHash)> = Vec::new();
         let mut late: Vec<(PeerId, Request)> = Vec::new();
         for (id, peer) in &self.peers {
+            if peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT {
+                let hash = peer.best_known.map_or(self.best.hash, |known| known.hash);
+                let seconds = LET_DOWN_TIMEOUT.as_secs();
+                leaving.push((*id, Reason::Stalling { hash, seconds }));
+                continue;
+            }
             let Some(first) = peer.requests.front() else {
                 continue;
             };
             let hash = first.hash;
-            if peer
-                .stalling_since
-                .is_some_and(|since| now > since + patience)
-                || (peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT)
-            {
+            if (peer.stalling_since).is_some_and(|since| now > since + patience) {
                 let seconds = patience.as_secs();
                 leaving.push((*id, Reason::Stalling { hash, seconds }));
                 continue;

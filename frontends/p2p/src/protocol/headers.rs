@@ -64,13 +64,24 @@ pub(super) struct HeaderSync {
     pub(super) presync: Option<Presync>,
 }
 
+/// How some headers end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// The message held as many as it may: the peer may have more.
+    Full,
+    /// The peer has no more.
+    Last,
+    /// More of them follow, and are asked for by others.
+    Part,
+}
+
 /// Headers at the ledger.
 pub(super) struct Batch {
     from: PeerId,
     first: BlockHash,
     hashes_from: Vec<BlockHash>,
     last: Known,
-    full: bool,
+    end: Ending,
     compact: bool,
 }
 
@@ -109,7 +120,8 @@ impl Protocol {
             let step = presync.receive(&headers, full, params);
             return self.presync_step(id, step, full);
         }
-        self.take_headers(id, headers, hashes, full, compact, false);
+        let end = if full { Ending::Full } else { Ending::Last };
+        self.take_headers(id, headers, hashes, end, compact, false);
     }
 
     /// What follows from headers of a chain whose work is not known yet.
@@ -136,8 +148,12 @@ impl Protocol {
                     rest = after;
                     let hashes = part.iter().map(Header::block_hash).collect();
                     // What follows is asked for by the sync, but after its end.
-                    let full = rest.is_empty() && more.is_none() && full;
-                    self.take_headers(id, part.to_vec(), hashes, full, false, true);
+                    let end = match rest.is_empty() && more.is_none() {
+                        true if full => Ending::Full,
+                        true => Ending::Last,
+                        false => Ending::Part,
+                    };
+                    self.take_headers(id, part.to_vec(), hashes, end, false, true);
                 }
                 if let Some(locator) = more {
                     self.get_headers(id, locator, None);
@@ -164,7 +180,7 @@ impl Protocol {
         id: PeerId,
         headers: Vec<Header>,
         hashes: Vec<BlockHash>,
-        full: bool,
+        end: Ending,
         compact: bool,
         enough_work: bool,
     ) {
@@ -194,14 +210,14 @@ impl Protocol {
                 }
                 return;
             }
-            return self.after_headers(id, last, false, full);
+            return self.after_headers(id, last, false, end);
         }
         let work = headers
             .iter()
             .fold(parent.work, |sum, header| sum + header.work());
         if !enough_work && work < self.work_threshold() {
-            match (full, in_tree) {
-                (true, Some(start)) => {
+            match (end, in_tree) {
+                (Ending::Full, Some(start)) => {
                     let start = ChainStart::new(&start, self.ledger.locator(&before));
                     let mut seed = [0; 32];
                     for eight in seed.chunks_exact_mut(8) {
@@ -211,13 +227,13 @@ impl Protocol {
                     let clock = self.ledger.clock().now();
                     let params = self.ledger.params();
                     let mut presync = Presync::new(params, start, minimum, clock, seed);
-                    let step = presync.receive(&headers, full, params);
+                    let step = presync.receive(&headers, true, params);
                     if presync.phase() != PresyncPhase::Ended
                         && let Some(peer) = self.peers.get_mut(&id)
                     {
                         peer.sync.presync = Some(presync);
                     }
-                    self.presync_step(id, step, full);
+                    self.presync_step(id, step, true);
                 }
                 _ => self.headers_end(id),
             }
@@ -251,7 +267,7 @@ impl Protocol {
             first: before,
             hashes_from: hashes[known..].to_vec(),
             last,
-            full,
+            end,
             compact,
         });
         self.act(Action::SubmitHeaders {
@@ -259,7 +275,7 @@ impl Protocol {
             headers: headers[known..].to_vec(),
         });
         let in_presync = (self.peers.get(&id)).is_some_and(|peer| peer.sync.presync.is_some());
-        if full && waiting < PIPELINED_BATCHES && !in_presync {
+        if end == Ending::Full && waiting < PIPELINED_BATCHES && !in_presync {
             let mut locator = vec![last.hash];
             locator.extend(self.ledger.locator(&self.ledger.best_header().hash));
             self.ask_further(id, locator);
@@ -284,7 +300,7 @@ impl Protocol {
         };
         peer.sync.waiting = peer.sync.waiting.saturating_sub(1);
         match answer {
-            Ok(()) => self.after_headers(batch.from, batch.last.hash, true, batch.full),
+            Ok(()) => self.after_headers(batch.from, batch.last.hash, true, batch.end),
             Err((index, reject)) => {
                 let hash = batch.hashes_from.get(index).copied().unwrap_or(batch.first);
                 self.plan_stale = true;
@@ -313,7 +329,7 @@ impl Protocol {
     }
 
     /// The ledger has the peer's headers up to `last`.
-    fn after_headers(&mut self, id: PeerId, last: BlockHash, new: bool, full: bool) {
+    fn after_headers(&mut self, id: PeerId, last: BlockHash, new: bool, end: Ending) {
         self.peer_has(id, last);
         let best = self.best;
         let minimum = self.minimum_chain_work();
@@ -330,7 +346,11 @@ impl Protocol {
             peer.last_announcement = Some(now);
         }
         let known_work = peer.best_known.map(|known| known.work);
-        if !full && initial && peer.is_chosen() && known_work.is_some_and(|work| work < minimum) {
+        if end == Ending::Last
+            && initial
+            && peer.is_chosen()
+            && known_work.is_some_and(|work| work < minimum)
+        {
             return self.punish(id, Reason::ChainTooShort);
         }
         let full_relay = peer.info.purpose == everett_net::Purpose::OutboundFullRelay;
@@ -347,8 +367,10 @@ impl Protocol {
             peer.sendheaders_sent = true;
             self.send(id, NetworkMessage::SendHeaders);
         }
-        if !full {
-            return self.headers_end(id);
+        match end {
+            Ending::Last => return self.headers_end(id),
+            Ending::Part => return,
+            Ending::Full => {}
         }
         let Some(peer) = self.peers.get(&id) else {
             return;

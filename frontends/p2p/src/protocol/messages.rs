@@ -98,10 +98,10 @@ impl Protocol {
                         unknown.push(*hash);
                     }
                 }
-                Inventory::Transaction(_) | Inventory::WTx(_) => {
-                    if !self.on_transaction_told(id, entry) {
-                        return self.punish(id, Reason::NotWanted("inv of transactions"));
-                    }
+                Inventory::Transaction(_) | Inventory::WTx(_)
+                    if !self.on_transaction_told(id, entry) =>
+                {
+                    return self.punish(id, Reason::NotWanted("inv of transactions"));
                 }
                 _ => {}
             }
