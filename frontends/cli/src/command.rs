@@ -7,6 +7,7 @@ mod import;
 mod lab;
 mod log;
 mod monitor;
+mod peers;
 mod run;
 mod script;
 mod tx;
@@ -75,6 +76,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
         }
         Command::Tx(args) => return tx::tx(&settings, args),
+        Command::Peers(args) => return peers::peers(&settings, args),
+        Command::AddPeer(args) => return peers::add(&settings, args),
+        Command::Disconnect(args) => return peers::disconnect(&settings, args),
+        Command::Ban(args) => return peers::ban(&settings, args),
         Command::Console(args) => return console::console(&settings, args),
         Command::Log(args) => return log::log(&settings, args),
         Command::Script(args) => return script::script(&settings, args),
@@ -104,7 +109,7 @@ fn tell(verbose: u8, format: LogFormat) -> Sink {
     let level = match verbose {
         0 => "warn",
         1 => "info",
-        2 => "debug",
+        2 => "debug,everett_net::packet=trace",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));

@@ -130,7 +130,8 @@ impl WorldService for Worlds {
 }
 
 fn ttl(duration: prost_types::Duration) -> Result<Duration, Fault> {
-    Duration::try_from(duration).map_err(|error| Fault::field("ttl", error.to_string()))
+    parse::duration(duration)
+        .ok_or_else(|| Fault::field("ttl", "a length of time is not negative"))
 }
 
 fn list_worlds(

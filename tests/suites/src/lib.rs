@@ -11,6 +11,7 @@ pub mod history;
 pub mod latency;
 pub mod mint;
 pub mod naive;
+pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
 pub mod walk;

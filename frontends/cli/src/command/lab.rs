@@ -72,7 +72,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node

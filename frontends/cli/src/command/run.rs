@@ -31,7 +31,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let best = node.handle().ledger().best();
         let told = faces.told();

@@ -40,7 +40,7 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
     let json = settings.json;
     runtime()?.block_on(async {
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let told = faces.told();
         let begin = match json {
