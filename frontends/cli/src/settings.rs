@@ -4,6 +4,7 @@
 //! contradict each other.
 
 mod file;
+mod p2p;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
@@ -18,6 +19,7 @@ use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,
 };
+pub(crate) use self::p2p::P2pOptions;
 use crate::failure::Failure;
 use crate::node_url;
 use crate::source::{Directory, Server, ServerAddress, Source};

@@ -14,6 +14,7 @@ use crate::calls::Calls;
 use crate::convert;
 use crate::fault::Fault;
 use crate::paging::{self, List, Token};
+use crate::parse;
 use crate::reading::Reading;
 
 /// Most changes in one message of a diff.
