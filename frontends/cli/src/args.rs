@@ -252,7 +252,7 @@ Examples:
   everett run --network regtest --connect 127.0.0.1:18444
 
 It joins the P2P network, on regtest only where a peer option is given. Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Play, record or replay a history on a private chain, and serve it
     #[command(after_help = "\
 Examples:
@@ -335,14 +335,17 @@ or addr-fetch. OVER is v2 for an encrypted connection (BIP324) and v1 for one in
 are what it sent and was sent. Exits 1 with NETWORK_DISABLED where the node is not on the network.")]
     Peers(PeersArgs),
     /// Have a running node call a peer
-    #[command(name = "addpeer", after_help = "\
+    #[command(
+        name = "addpeer",
+        after_help = "\
 Examples:
   everett addpeer 203.0.113.7                   on the network's own port, whenever it is not connected
   everett addpeer '[2001:db8::7]:8333' --once   just once
   everett addpeer abcdefghijklmnop….onion:8333  through the proxy (run --proxy)
 
 Answers at once: `everett peers` shows whether the peer could be reached. A peer that was added stays
-so until `everett disconnect`, or until the node stops; `everett run --addnode` adds one each time.")]
+so until `everett disconnect`, or until the node stops; `everett run --addnode` adds one each time."
+    )]
     AddPeer(AddPeerArgs),
     /// Have a running node end a connection
     #[command(after_help = "\

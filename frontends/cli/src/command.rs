@@ -7,6 +7,7 @@ mod import;
 mod lab;
 mod log;
 mod monitor;
+mod network;
 mod peers;
 mod run;
 mod script;
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let settings = Settings::new(cli.common, cli.chain, sink)?;
     let json = settings.json;
     match cli.command {
-        Command::Run(args) => return run::run(&settings, args),
+        Command::Run(args) => return run::run(&settings, *args),
         Command::Lab(args) => return lab::lab(&settings, *args),
         Command::Import(args) => return import::import(&settings, args),
         Command::Worlds(args) => show(&settings.source(args.connect)?.worlds()?, json)?,

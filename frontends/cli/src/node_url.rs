@@ -18,7 +18,11 @@ pub(crate) struct Announced(PathBuf);
 
 impl Announced {
     /// Writes where the node of this directory is. Without the file a node is as good, but has to be named.
-    pub(crate) fn write(directory: &Path, scheme: &str, mut address: SocketAddr) -> Option<Announced> {
+    pub(crate) fn write(
+        directory: &Path,
+        scheme: &str,
+        mut address: SocketAddr,
+    ) -> Option<Announced> {
         // Who listens everywhere is found here, too.
         if address.ip().is_unspecified() {
             address.set_ip(match address {
@@ -48,7 +52,8 @@ impl Drop for Announced {
 pub(crate) fn find(directory: &Path) -> Option<String> {
     let text = std::fs::read_to_string(directory.join(FILE)).ok()?;
     let url = text.trim();
-    let plain = url.len() <= MAX_BYTES && url.starts_with("http") && !url.contains(char::is_control);
+    let plain =
+        url.len() <= MAX_BYTES && url.starts_with("http") && !url.contains(char::is_control);
     plain.then(|| url.to_owned())
 }
 

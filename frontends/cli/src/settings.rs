@@ -15,11 +15,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
+pub(crate) use self::p2p::P2pOptions;
 use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,
 };
-pub(crate) use self::p2p::P2pOptions;
 use crate::failure::Failure;
 use crate::node_url;
 use crate::source::{Directory, Server, ServerAddress, Source};

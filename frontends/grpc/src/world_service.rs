@@ -131,8 +131,7 @@ impl WorldService for Worlds {
 }
 
 fn ttl(duration: prost_types::Duration) -> Result<Duration, Fault> {
-    parse::duration(duration)
-        .ok_or_else(|| Fault::field("ttl", "a length of time is not negative"))
+    parse::duration(duration).ok_or_else(|| Fault::field("ttl", "a length of time is not negative"))
 }
 
 fn list_worlds(

@@ -139,7 +139,10 @@ mod tests {
             "--proxy tor",
             "--dnsseed maybe",
         ] {
-            assert!(parse(&wrong.split(' ').collect::<Vec<_>>()).is_err(), "{wrong}");
+            assert!(
+                parse(&wrong.split(' ').collect::<Vec<_>>()).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -45,6 +45,24 @@ fn visible(text: &str) -> String {
     shown
 }
 
+/// A length of time without rounding: `24 hours` is `1 day`, `90 minutes` stays as it is.
+fn exact(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (604_800, "week"),
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+    ];
+    let whole = UNITS
+        .iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    let (count, unit) = whole.map_or((seconds, "second"), |(unit, name)| (seconds / unit, *name));
+    match count {
+        1 => format!("1 {unit}"),
+        _ => format!("{count} {unit}s"),
+    }
+}
+
 /// What went back and forth of one type of message.
 #[derive(Debug, Serialize)]
 pub(crate) struct MessageView {
@@ -392,11 +410,10 @@ impl From<v1::Ban> for BanView {
 
 impl View for BanView {
     fn text(&self) -> String {
-        let lasts = Duration::from_secs(self.until.saturating_sub(self.created));
         format!(
             "{} is banned for {}; `everett ban --remove {}` takes it back\n",
             self.subnet,
-            indicatif::HumanDuration(lasts),
+            exact(self.until.saturating_sub(self.created)),
             self.subnet
         )
     }
@@ -433,12 +450,12 @@ impl View for BansView {
             ("LASTS", Align::Left),
             ("LEFT", Align::Left),
         ]);
-        let words = |seconds| indicatif::HumanDuration(Duration::from_secs(seconds)).to_string();
         for ban in &self.bans {
+            let left = Duration::from_secs(ban.until.saturating_sub(self.now));
             table.row([
                 ban.subnet.clone(),
-                words(ban.until.saturating_sub(ban.created)),
-                words(ban.until.saturating_sub(self.now)),
+                exact(ban.until.saturating_sub(ban.created)),
+                indicatif::HumanDuration(left).to_string(),
             ]);
         }
         table.to_string()
@@ -452,7 +469,23 @@ mod tests {
     #[test]
     fn what_a_peer_says_of_itself_cannot_leave_its_cell() {
         assert_eq!(visible("/Satoshi:30.0.0/"), "/Satoshi:30.0.0/");
-        assert_eq!(visible("a\u{1b}[2J\nb\u{202e}"), "a\\u{1b}[2J\\u{a}b\\u{202e}");
+        assert_eq!(
+            visible("a\u{1b}[2J\nb\u{202e}"),
+            "a\\u{1b}[2J\\u{a}b\\u{202e}"
+        );
+    }
+
+    #[test]
+    fn lengths_of_bans_are_not_rounded() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (61, "61 seconds"),
+            (5_400, "90 minutes"),
+            (86_400, "1 day"),
+            (1_209_600, "2 weeks"),
+        ] {
+            assert_eq!(exact(seconds), words);
+        }
     }
 
     #[test]
@@ -472,7 +505,7 @@ mod tests {
         assert_eq!(
             SyncView::from(sync).line(),
             "blocks: height 1000 of 4000 headers (25.0 %), 3 blocks in flight, 1 other branch being fetched, \
-             about 90 seconds left"
+             about 2 minutes left"
         );
         let mut sync = v1::SyncProgress::default();
         sync.set_phase(v1::SyncPhase::Waiting);

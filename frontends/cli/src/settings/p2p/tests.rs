@@ -73,7 +73,10 @@ fn peers_have_the_port_of_their_network_and_others_are_left_alone() {
     let options = options(wish, &file(text), Network::Mainnet, false);
     let options = options.unwrap().unwrap();
     let words = |list: &[Endpoint]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(words(&options.connect), ["192.0.2.1:8333", "[2001:db8::1]:7"]);
+    assert_eq!(
+        words(&options.connect),
+        ["192.0.2.1:8333", "[2001:db8::1]:7"]
+    );
     assert_eq!(words(&options.add), ["192.0.2.3:8333"]);
     assert_eq!((options.outgoing, options.dns_seeds), (None, false));
     let wrong = P2pArgs {
