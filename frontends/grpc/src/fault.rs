@@ -79,6 +79,15 @@ impl Fault {
         )
     }
 
+    pub(crate) fn network_disabled() -> Fault {
+        Fault::new(
+            Code::FailedPrecondition,
+            ErrorReason::NetworkDisabled,
+            "this node is not on the P2P network: on regtest it joins when a peer option is given, such as --serve or \
+             --connect, and elsewhere unless --no-p2p is",
+        )
+    }
+
     pub(crate) fn unauthenticated(message: &str) -> Fault {
         Fault::new(Code::Unauthenticated, ErrorReason::Unauthenticated, message)
     }

@@ -2,12 +2,24 @@
 //! Promises one way to ask, whoever keeps the connections.
 //! Refuses to keep any: a frontend that does gives itself to [`Handle::serve_peers`](crate::Handle::serve_peers).
 
+mod services;
+mod span;
+
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use bitcoin::BlockHash;
 use everett_net::{Endpoint, PeerId, PeerInfo};
 use tokio::sync::broadcast;
+
+pub use services::service_names;
+pub use span::parse_span;
+
+/// How long a ban lasts that was given no length: a day, as in Bitcoin Core.
+pub const DEFAULT_BAN: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest ban: a hundred years.
+pub const MAX_BAN: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The node's connections, for those who show or steer them. None of these calls waits for the network.
 pub trait Peers: Send + Sync {
@@ -242,6 +254,9 @@ pub struct NetworkState {
     pub bytes_received: u64,
     /// Bytes sent to all peers since the start.
     pub bytes_sent: u64,
+    /// The same by name of the message, in alphabetical order: of all peers since the start, also of those that are
+    /// gone.
+    pub messages: Vec<MessageCount>,
 }
 
 /// A subnet that the node has nothing to do with.

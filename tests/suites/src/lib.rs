@@ -14,6 +14,7 @@ pub mod latency;
 pub mod mint;
 pub mod naive;
 pub mod p2p_node;
+pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
 pub mod walk;

@@ -15,6 +15,7 @@ use super::monitor::{Attached, Monitor};
 use super::run::{GrpcServer, WebServer, url};
 use crate::args::FaceArgs;
 use crate::failure::Failure;
+use crate::node_url::Announced;
 use crate::settings::Settings;
 
 /// The faces before a node takes them.
@@ -24,6 +25,7 @@ pub(super) struct Faces {
     web: Option<WebServer>,
     monitor: Monitor,
     metrics: Option<Metrics>,
+    directory: PathBuf,
 }
 
 /// The faces of a node, to be asked where they are.
@@ -32,6 +34,9 @@ pub(super) struct Started {
     web: Option<everett_web::BoundAddress>,
     console: Attached,
     metrics: Option<everett_metrics::BoundAddress>,
+    directory: PathBuf,
+    /// The word in the data directory of where the node is, once it was told.
+    announced: Option<Announced>,
 }
 
 /// Where each face is.
@@ -58,6 +63,7 @@ impl Faces {
             web: WebServer::new(settings.web(args.web))?,
             monitor: Monitor::new(&settings.monitor(args.monitor), directory),
             metrics: metrics.map(Metrics::new),
+            directory: directory.to_owned(),
         })
     }
 
@@ -88,15 +94,21 @@ impl Faces {
             web,
             console,
             metrics,
+            directory: self.directory,
+            announced: None,
         };
         (node, started)
     }
 }
 
 impl Started {
-    /// Where they are, once the node has started.
-    pub(super) fn told(&self) -> Told {
+    /// Where they are, once the node has started; from now on, and until this is dropped, the data directory tells it
+    /// as well.
+    pub(super) fn told(&mut self) -> Told {
         let (scheme, address) = &self.grpc;
+        if let (None, Some(bound)) = (&self.announced, address.get()) {
+            self.announced = Announced::write(&self.directory, scheme, bound);
+        }
         Told {
             grpc: Some(url(scheme, address)),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use self::show::LabView;
 use super::faces::{Faces, Told};
+use super::network::PeerNetwork;
 use super::run::runtime;
 use crate::args::lab::{LabArgs, LabCommand};
 use crate::failure::Failure;
@@ -68,12 +69,13 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         show(&view(played, Told::default()), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
+    let p2p = PeerNetwork::new(settings.p2p(args.p2p, network, true)?);
     let faces = Faces::new(settings, args.faces, place.path())?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
-        let node = builder.start().await?;
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
+        let node = p2p.add_to(builder).start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node
             .handle()

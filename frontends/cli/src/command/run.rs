@@ -13,10 +13,12 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::faces::Faces;
+use super::network::PeerNetwork;
 use crate::args::{GrpcArgs, RunArgs, WebArgs};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::settings::Settings;
+use crate::sync_line::SyncLine;
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failure> {
@@ -27,12 +29,13 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
+    let p2p = PeerNetwork::new(settings.p2p(args.p2p, network, false)?);
     let faces = Faces::new(settings, args.faces, &directory)?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
-        let node = builder.start().await?;
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
+        let node = p2p.add_to(builder).start().await?;
         let best = node.handle().ledger().best();
         let told = faces.told();
         let text = if settings.json {
@@ -58,6 +61,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
             )
         };
         write(&(text + "\n"))?;
+        let _line = SyncLine::start(node.handle(), settings.json);
         // A world that is held keeps what it stands on.
         drop(best);
         node.wait_for(interrupts).await;

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::Place;
 use crate::args::lab::{DEFAULT_RATE, LabArgs};
 use crate::command::faces::Faces;
+use crate::command::network::PeerNetwork;
 use crate::command::run::runtime;
 use crate::failure::Failure;
 use crate::output::write;
@@ -36,12 +37,13 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     let (seed, rate) = (args.seed.unwrap_or(0), args.rate.unwrap_or(DEFAULT_RATE));
+    let p2p = PeerNetwork::new(settings.p2p(args.p2p, Network::Regtest, true)?);
     let faces = Faces::new(settings, args.faces, place.path())?;
     let json = settings.json;
     runtime()?.block_on(async {
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
-        let node = builder.start().await?;
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
+        let node = p2p.add_to(builder).start().await?;
         let told = faces.told();
         let begin = match json {
             true => json!({

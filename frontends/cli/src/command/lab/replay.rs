@@ -192,7 +192,7 @@ pub(super) fn replay(settings: &Settings, args: ReplayArgs) -> Result<ExitCode, 
     let faces = Faces::new(settings, args.faces, place.path())?;
     runtime()?.block_on(async {
         let mut interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         if !settings.json {
             eprintln!("{}", faces.told());
