@@ -35,6 +35,7 @@ use crate::bans::Bans;
 use crate::connection::{
     Clock, Link, LostReason, Owner, Peer, PeerSnapshot, Permit, SendError, TotalBudget,
 };
+use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handlers::Handlers;
 use crate::message::Message;
@@ -109,9 +110,8 @@ struct Inner {
     bans: Mutex<Bans>,
     handlers: Handlers,
     listening: Vec<SocketAddr>,
-    /// Bytes of connections that are over.
-    past_received: AtomicU64,
-    past_sent: AtomicU64,
+    /// The figures of connections that are over.
+    past: Mutex<Counters>,
     /// Told when there may be somebody to call.
     caller: Notify,
     closing: watch::Sender<bool>,
@@ -146,8 +146,7 @@ impl Pool {
             bans: Mutex::new(bans),
             handlers: Handlers::default(),
             listening,
-            past_received: AtomicU64::new(0),
-            past_sent: AtomicU64::new(0),
+            past: Mutex::new(Counters::new(Duration::ZERO)),
             caller: Notify::new(),
             closing: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
@@ -241,15 +240,13 @@ impl Pool {
         self.inner.clock.now()
     }
 
-    /// Bytes received and sent since the start, on all connections, also those that are over.
-    pub fn traffic(&self) -> (u64, u64) {
-        let past = [&self.inner.past_received, &self.inner.past_sent];
-        let [received, sent] = past.map(|bytes| bytes.load(Ordering::Relaxed));
-        let peers = self.inner.state().peers();
-        let counters = peers.iter().map(Peer::counters);
-        counters.fold((received, sent), |(received, sent), peer| {
-            (received + peer.bytes_received, sent + peer.bytes_sent)
-        })
+    /// What went over all connections since the start, also those that are over.
+    pub fn traffic(&self) -> Counters {
+        let mut traffic = self.inner.past().clone();
+        for peer in self.inner.state().peers() {
+            traffic.add(&peer.counters());
+        }
+        traffic
     }
 
     /// Bytes that all peers have sent and that nobody has dealt with.
@@ -319,6 +316,10 @@ impl Pool {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn past(&self) -> MutexGuard<'_, Counters> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn book(&self) -> MutexGuard<'_, AddressBook> {
@@ -411,9 +412,7 @@ impl Inner {
         let fall_back = link.should_fall_back() && !self.is_closing();
         // The socket is closed before anybody hears that the connection is over.
         drop(link);
-        let counters = peer.counters();
-        (self.past_received).fetch_add(counters.bytes_received, Ordering::Relaxed);
-        (self.past_sent).fetch_add(counters.bytes_sent, Ordering::Relaxed);
+        self.past().add(&peer.counters());
         self.state().leave(id, fall_back);
         self.after(&peer, reason, fall_back);
         fall_back

@@ -171,25 +171,13 @@ impl Roster {
     }
 
     fn traffic(&self, counters: &Counters) -> PeerTraffic {
-        let mut messages: Vec<MessageCount> = Vec::new();
-        for (command, tally) in counters.received() {
-            let count = count_of(&mut messages, command);
-            count.received = tally.messages;
-            count.bytes_received = tally.bytes;
-        }
-        for (command, tally) in counters.sent() {
-            let count = count_of(&mut messages, command);
-            count.sent = tally.messages;
-            count.bytes_sent = tally.bytes;
-        }
-        messages.sort_by(|a, b| a.command.cmp(&b.command));
         PeerTraffic {
             connected: self.time(counters.connected),
             last_received: counters.last_received.map(|at| self.time(at)),
             last_sent: counters.last_sent.map(|at| self.time(at)),
             ping: counters.ping,
             min_ping: counters.min_ping,
-            messages,
+            messages: message_counts(counters),
         }
     }
 
@@ -200,6 +188,22 @@ impl Roster {
             problem: problem.to_string(),
         })
     }
+}
+
+fn message_counts(counters: &Counters) -> Vec<MessageCount> {
+    let mut messages: Vec<MessageCount> = Vec::new();
+    for (command, tally) in counters.received() {
+        let count = count_of(&mut messages, command);
+        count.received = tally.messages;
+        count.bytes_received = tally.bytes;
+    }
+    for (command, tally) in counters.sent() {
+        let count = count_of(&mut messages, command);
+        count.sent = tally.messages;
+        count.bytes_sent = tally.bytes;
+    }
+    messages.sort_by(|a, b| a.command.cmp(&b.command));
+    messages
 }
 
 fn count_of<'m>(messages: &'m mut Vec<MessageCount>, command: &str) -> &'m mut MessageCount {
@@ -261,13 +265,14 @@ impl Peers for Roster {
     }
 
     fn network(&self) -> NetworkState {
-        let (bytes_received, bytes_sent) = self.pool.traffic();
+        let traffic = self.pool.traffic();
         NetworkState {
+            bytes_received: traffic.bytes_received,
+            bytes_sent: traffic.bytes_sent,
+            messages: message_counts(&traffic),
             listening: self.pool.listening().to_vec(),
             added: self.added.lock().clone(),
             known_addresses: self.pool.address_book().len(),
-            bytes_received,
-            bytes_sent,
         }
     }
 

@@ -26,16 +26,18 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let network = params.network;
     let directory = settings.datadir(network)?;
     let ledger = settings.ledger_config(params, &directory, &args.ledger)?;
+    let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
-    let p2p = PeerNetwork::new(settings.p2p(args.p2p, network, false)?);
-    let faces = Faces::new(settings, args.faces, &directory)?;
+    let p2p = settings.p2p(args.p2p, network, false)?;
+    let p2p = PeerNetwork::new(p2p, network, &directory, pruned);
+    let faces = Faces::new(settings, args.faces, p2p, &directory)?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
         let (builder, mut faces) = faces.add_to(Node::builder(config));
-        let node = p2p.add_to(builder).start().await?;
+        let node = builder.start().await?;
         let best = node.handle().ledger().best();
         let told = faces.told();
         let text = if settings.json {
@@ -48,6 +50,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,
+                "p2p": told.p2p,
                 "best_hash": best.hash().to_string(),
                 "best_height": best.height(),
             })
