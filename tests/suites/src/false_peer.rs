@@ -30,6 +30,8 @@ pub enum Behaviour {
 #[derive(Clone, Debug, Default)]
 pub struct FalseChain {
     headers: Vec<Header>,
+    /// Where each stands.
+    places: HashMap<BlockHash, usize>,
     blocks: HashMap<BlockHash, Vec<u8>>,
 }
 
@@ -44,8 +46,28 @@ impl FalseChain {
         chain
     }
 
+    /// Headers with their proof of work, on top of regtest's genesis block; there are no blocks to them.
+    pub fn headers_only(count: u32) -> FalseChain {
+        let mut header = bitcoin::constants::genesis_block(bitcoin::Network::Regtest).header;
+        let mut chain = FalseChain::default();
+        for _ in 0..count {
+            header.prev_blockhash = header.block_hash();
+            header.time += 600;
+            header.version = bitcoin::block::Version::from_consensus(0x2000_0000);
+            while !header.target().is_met_by(header.block_hash()) {
+                header.nonce = header.nonce.wrapping_add(1);
+            }
+            chain
+                .places
+                .insert(header.block_hash(), chain.headers.len());
+            chain.headers.push(header);
+        }
+        chain
+    }
+
     fn push(&mut self, block: Vec<u8>) {
         let header: Header = deserialize(&block[..80]).expect("a block begins with its header");
+        self.places.insert(header.block_hash(), self.headers.len());
         self.headers.push(header);
         self.blocks.insert(header.block_hash(), block);
     }
@@ -83,11 +105,7 @@ impl FalseChain {
     }
 
     fn after(&self, request: &GetHeadersMessage) -> Vec<Header> {
-        let place = |hash: &BlockHash| {
-            self.headers
-                .iter()
-                .position(|header| header.block_hash() == *hash)
-        };
+        let place = |hash: &BlockHash| self.places.get(hash);
         let known = request.locator_hashes.iter().find_map(place);
         let from = known.map_or(0, |place| place + 1);
         self.headers[from..]
