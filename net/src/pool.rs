@@ -35,6 +35,7 @@ use crate::bans::Bans;
 use crate::connection::{
     Clock, Link, LostReason, Owner, Peer, PeerSnapshot, Permit, SendError, TotalBudget,
 };
+use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handlers::Handlers;
 use crate::message::Message;
@@ -110,6 +111,8 @@ struct Inner {
     bans: Mutex<Bans>,
     handlers: Handlers,
     listening: Vec<SocketAddr>,
+    /// The figures of connections that are over.
+    past: Mutex<Counters>,
     /// Told when there may be somebody to call.
     caller: Notify,
     closing: watch::Sender<bool>,
@@ -144,6 +147,7 @@ impl Pool {
             bans: Mutex::new(bans),
             handlers: Handlers::default(),
             listening,
+            past: Mutex::new(Counters::new(Duration::ZERO)),
             caller: Notify::new(),
             closing: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
@@ -160,6 +164,17 @@ impl Pool {
             events: receiver,
         };
         Ok((pool, events))
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &PoolConfig {
+        &self.inner.config
+    }
+
+    /// Whether an endpoint is banned or discouraged.
+    pub fn is_refused(&self, endpoint: &Endpoint) -> bool {
+        let bans = self.inner.bans();
+        bans.is_banned(endpoint, self.inner.unix_time()) || bans.is_discouraged(endpoint)
     }
 
     /// Where it listens: the addresses of the config, with the ports that were picked.
@@ -226,6 +241,15 @@ impl Pool {
         self.inner.clock.now()
     }
 
+    /// What went over all connections since the start, also those that are over.
+    pub fn traffic(&self) -> Counters {
+        let mut traffic = self.inner.past().clone();
+        for peer in self.inner.state().peers() {
+            traffic.add(&peer.counters());
+        }
+        traffic
+    }
+
     /// Bytes that all peers have sent and that nobody has dealt with.
     pub fn held(&self) -> usize {
         self.inner.total.held()
@@ -290,6 +314,10 @@ impl Pool {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn past(&self) -> MutexGuard<'_, Counters> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn book(&self) -> MutexGuard<'_, AddressBook> {
@@ -388,6 +416,7 @@ impl Inner {
         let fall_back = link.should_fall_back() && !self.is_closing();
         // The socket is closed before anybody hears that the connection is over.
         drop(link);
+        self.past().add(&peer.counters());
         self.state().leave(id, fall_back);
         self.after(&peer, reason, fall_back);
         fall_back

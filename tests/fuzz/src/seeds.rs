@@ -12,6 +12,8 @@ use everett_net::transport::v1;
 use everett_net::{Command, Message};
 use everett_script::Flags;
 
+use crate::p2p::compact_seeds;
+
 /// The longest seed, in bytes; a fuzzer that changes a byte at a time has no use for longer ones.
 pub const MAX_SEED_BYTES: usize = 1 << 20;
 /// How long a seed of `spend_grammar` is, in bytes, and how many there are: any bytes are choices.
@@ -27,6 +29,10 @@ pub fn seeds(name: &str, vectors: &Path) -> Vec<Vec<u8>> {
             .map(|case| serialize(&case.tx))
             .collect(),
         "block_decode" => blocks(vectors),
+        "compact_blocks" => compact_seeds(blocks(vectors)),
+        "headers_presync" => (0..CHOICE_SEEDS)
+            .map(|number| Entropy::seeded(3, number).any_bytes(CHOICES))
+            .collect(),
         "script_execution" => load(vectors).iter().filter_map(execution).collect(),
         "spend_grammar" => (0..CHOICE_SEEDS)
             .map(|number| Entropy::seeded(2, number).any_bytes(CHOICES))
