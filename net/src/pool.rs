@@ -102,7 +102,8 @@ struct Inner {
     session: Mutex<Arc<SessionConfig>>,
     clock: Clock,
     runtime: Handle,
-    events: mpsc::UnboundedSender<PoolEvent>,
+    /// Gone when the pool is shut down, so that the reader comes to an end.
+    events: Mutex<Option<mpsc::UnboundedSender<PoolEvent>>>,
     total: Arc<TotalBudget>,
     next_id: AtomicU64,
     state: Mutex<State>,
@@ -138,7 +139,7 @@ impl Pool {
             session: Mutex::new(Arc::new(session)),
             clock,
             runtime,
-            events,
+            events: Mutex::new(Some(events)),
             total: Arc::new(TotalBudget::new(config.receive_total)),
             next_id: AtomicU64::new(1),
             state: Mutex::new(State::new(&config)),
@@ -292,10 +293,6 @@ impl Pool {
         &self.inner.handlers
     }
 
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.inner.spawn(task)
-    }
-
     /// Ends all connections, stops calling and listening, writes to disk what is kept there, and returns when every
     /// socket is closed and every task is gone. Events that happened before can still be read.
     pub async fn shut_down(&self) {
@@ -310,6 +307,7 @@ impl Pool {
             tracing::warn!("connections did not end in time; their tasks are stopped");
             tasks.shutdown().await;
         }
+        *self.inner.events() = None;
     }
 }
 
@@ -334,6 +332,10 @@ impl Inner {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn events(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<PoolEvent>>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_closing(&self) -> bool {
         *self.closing.borrow()
     }
@@ -356,7 +358,9 @@ impl Inner {
 
     fn tell(&self, event: PoolEvent) {
         // Without a reader the pool goes on: its peers can still be asked and sent to.
-        let _ = self.events.send(event);
+        if let Some(events) = &*self.events() {
+            let _ = events.send(event);
+        }
     }
 
     fn fail(&self, endpoint: Endpoint, purpose: Purpose, error: FailedReason) {
