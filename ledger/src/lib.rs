@@ -22,11 +22,18 @@ mod config;
 pub mod decode;
 pub mod delta;
 mod engine;
+mod enough_work;
 mod error;
 pub mod events;
+#[cfg(test)]
+mod fixtures;
+mod fork_tips;
+mod header_info;
 pub mod id;
 mod ledger;
+mod locator;
 pub mod meter;
+mod missing;
 pub mod muhash;
 mod overlay;
 pub mod params;
@@ -56,14 +63,18 @@ pub use coin::{Coin, ScriptPubKey};
 pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
 pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
+    MIN_PRUNE_TARGET, MIN_PRUNE_TARGET_REGTEST,
 };
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use events::{
     Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,
     Subscription,
 };
+pub use fork_tips::ForkTip;
+pub use header_info::{HeaderInfo, HeaderStatus};
 pub use id::{BlockId, ScriptHash};
 pub use ledger::{BlockInfo, Ledger, LedgerStats, NextBlock, OrphanInfo, Tip};
+pub use locator::MAX_LOCATOR_HASHES;
 pub use meter::Timings;
 pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};

@@ -13,6 +13,9 @@ pub struct Submitted {
     pub outcome: Outcome,
     /// What became of blocks that had waited for it, in the order in which they were tried.
     pub joined: Vec<(BlockHash, Outcome)>,
+    /// What became of blocks whose headers were known and whose bytes had come before those of an ancestor, which is
+    /// this block or one of `joined`: each after its parent. Those on an invalid one among them are left out.
+    pub completed: Vec<(BlockHash, Outcome)>,
 }
 
 /// What became of a block.

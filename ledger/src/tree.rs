@@ -6,11 +6,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use bitcoin::block::Header;
-use bitcoin::{BlockHash, Work};
+use bitcoin::{BlockHash, CompactTarget, Work};
 use smallvec::SmallVec;
 
 use crate::id::{BlockId, ByHash, ById};
 use crate::rules::{Chain, HeaderFacts};
+use crate::sha256d::block_hash as hash_of;
 use crate::store::{BlockPosition, HeaderRow, StoreError};
 
 /// How far a block has come on the street.
@@ -52,10 +53,8 @@ pub(crate) struct Node {
     pub(crate) position: Option<BlockPosition>,
     pub(crate) progress: Progress,
     pub(crate) failure: Option<Failure>,
-    /// The reject reason of a block that failed a rule.
-    pub(crate) reason: String,
-    /// What exactly was wrong, of at most [`MAX_DEBUG_BYTES`].
-    pub(crate) debug: String,
+    /// What was wrong with a block that failed, by itself.
+    pub(crate) rejection: Option<Box<Rejection>>,
     /// Order in which blocks became complete; the first seen wins a tie of work. 0: not complete.
     pub(crate) sequence: u64,
     /// Unix seconds when the header was first accepted here.
@@ -63,7 +62,16 @@ pub(crate) struct Node {
     /// Transactions in the block; 0 while only the header is known.
     pub(crate) tx_count: u32,
     /// Children known, of any validity; the leaves of the tree have none.
-    children: Vec<BlockId>,
+    children: SmallVec<[BlockId; 4]>,
+}
+
+/// What was wrong with a block. Few have one: it takes eight bytes of the others.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Rejection {
+    /// The reject reason.
+    pub(crate) reason: String,
+    /// What exactly was wrong, of at most [`MAX_DEBUG_BYTES`].
+    pub(crate) debug: String,
 }
 
 impl Node {
@@ -73,6 +81,20 @@ impl Node {
 
     pub(crate) fn children(&self) -> &[BlockId] {
         &self.children
+    }
+
+    /// The reject reason; empty if it did not fail by itself.
+    pub(crate) fn reason(&self) -> &str {
+        self.rejection
+            .as_ref()
+            .map_or("", |rejection| &rejection.reason)
+    }
+
+    /// What exactly was wrong; empty if there is nothing more to say.
+    pub(crate) fn debug(&self) -> &str {
+        self.rejection
+            .as_ref()
+            .map_or("", |rejection| &rejection.debug)
     }
 
     fn state_byte(&self) -> u8 {
@@ -94,8 +116,8 @@ impl Node {
             parent: self.parent,
             position: self.position,
             state: self.state_byte(),
-            reason: self.reason.clone(),
-            debug: self.debug.clone(),
+            reason: self.reason().to_owned(),
+            debug: self.debug().to_owned(),
             sequence: self.sequence,
             first_seen: self.first_seen,
             tx_count: self.tx_count,
@@ -177,6 +199,10 @@ pub(crate) struct BlockTree {
     before: ById<Node>,
     /// The header of most work that did not fail, the first seen among equals, published or not.
     best_header: BlockId,
+    /// The same at the last publication.
+    committed_best_header: BlockId,
+    /// The bits that were asked for last, and their work.
+    last_work: Option<(CompactTarget, Work)>,
 }
 
 impl BlockTree {
@@ -189,6 +215,8 @@ impl BlockTree {
             committed: 0,
             before: ById::default(),
             best_header: BlockId::GENESIS,
+            committed_best_header: BlockId::GENESIS,
+            last_work: None,
         };
         tree.push(genesis.block_hash(), genesis, None, first_seen);
         tree
@@ -209,7 +237,7 @@ impl BlockTree {
                 }
                 Some(tree) => match row.parent {
                     Some(parent) if parent.index() < tree.nodes.length => tree.push(
-                        row.header.block_hash(),
+                        hash_of(&row.header),
                         row.header,
                         Some(parent),
                         row.first_seen,
@@ -231,8 +259,9 @@ impl BlockTree {
             node.position = row.position;
             node.progress = progress;
             node.failure = failure;
-            node.reason = row.reason;
-            node.debug = row.debug;
+            let (reason, debug) = (row.reason, row.debug);
+            node.rejection = (!reason.is_empty() || !debug.is_empty())
+                .then(|| Box::new(Rejection { reason, debug }));
             node.sequence = row.sequence;
             node.tx_count = row.tx_count;
         }
@@ -254,9 +283,10 @@ impl BlockTree {
         let (height, chainwork, skip) = match parent {
             None => (0, header.work(), id),
             Some(parent_id) => {
+                let own = self.work(&header);
                 let parent = self.nodes.get(parent_id);
                 let height = parent.height + 1;
-                let chainwork = parent.chainwork + header.work();
+                let chainwork = parent.chainwork + own;
                 (
                     height,
                     chainwork,
@@ -283,17 +313,28 @@ impl BlockTree {
             position: None,
             progress: Progress::Header,
             failure: None,
-            reason: String::new(),
-            debug: String::new(),
+            rejection: None,
             sequence: 0,
             first_seen,
             tx_count: 0,
-            children: Vec::new(),
+            children: SmallVec::new(),
         });
         if chainwork > self.nodes.get(self.best_header).chainwork {
             self.best_header = id;
         }
         id
+    }
+
+    /// A header's own work. It is a division of 256 bits, and most headers have the bits of the one before.
+    fn work(&mut self, header: &Header) -> Work {
+        match self.last_work {
+            Some((bits, work)) if bits == header.bits => work,
+            _ => {
+                let work = header.work();
+                self.last_work = Some((header.bits, work));
+                work
+            }
+        }
     }
 
     fn note_before(&mut self, id: BlockId) {
@@ -308,10 +349,14 @@ impl BlockTree {
         change(self.nodes.get_mut(id));
     }
 
-    /// Nodes appended or changed since the last publication, in id order: the rows to write.
-    pub(crate) fn unpublished(&self) -> BTreeSet<BlockId> {
-        let appended = (self.committed..self.nodes.length).map(|index| BlockId(index as u32));
-        self.before.keys().copied().chain(appended).collect()
+    /// Committed nodes that were changed since the last publication: rows to replace.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.before.keys().copied()
+    }
+
+    /// Nodes appended since the last publication, in id order: rows to add.
+    pub(crate) fn appended(&self) -> impl Iterator<Item = BlockId> + use<> {
+        (self.committed as u32..self.nodes.length as u32).map(BlockId)
     }
 
     pub(crate) fn publish(&mut self) {
@@ -323,11 +368,11 @@ impl BlockTree {
             self.leaves.insert(id);
         }
         self.committed = self.nodes.length;
+        self.committed_best_header = self.best_header;
         self.before.clear();
     }
 
     pub(crate) fn rollback(&mut self) {
-        let changed = self.nodes.length > self.committed || !self.before.is_empty();
         while self.nodes.length > self.committed {
             if let Some(node) = self.nodes.pop() {
                 self.by_hash.remove(&node.hash);
@@ -344,14 +389,17 @@ impl BlockTree {
         for (id, node) in std::mem::take(&mut self.before) {
             *self.nodes.get_mut(id) = node;
         }
-        if changed {
-            self.find_best_header();
-        }
+        self.best_header = self.committed_best_header;
     }
 
     /// The header of most work that did not fail, the first seen among equals, for the writer.
     pub(crate) fn best_header(&self) -> BlockId {
         self.best_header
+    }
+
+    /// The same for readers: as it was at the last publication.
+    pub(crate) fn committed_best_header(&self) -> BlockId {
+        self.committed_best_header
     }
 
     /// Looks for the best header anew: for whoever marks blocks as failed, or no longer so.
@@ -391,6 +439,12 @@ impl BlockTree {
         blocks.copied().filter(|id| id.index() < self.committed)
     }
 
+    /// A committed block's committed children.
+    pub(crate) fn committed_children(&self, id: BlockId) -> impl Iterator<Item = BlockId> + '_ {
+        let children = self.node(id).children.iter().copied();
+        children.filter(|id| id.index() < self.committed)
+    }
+
     /// Every committed id.
     pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
         (0..self.committed as u32).map(BlockId)
@@ -409,13 +463,15 @@ impl BlockTree {
 
     /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
     /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
-    pub(crate) fn best_candidate(&self) -> BlockId {
+    ///
+    /// `None` where `passes` lets nothing through.
+    pub(crate) fn best_candidate(&self, passes: impl Fn(BlockId) -> bool) -> Option<BlockId> {
         let complete = self.all_ids().filter(|id| {
             let node = self.node(*id);
-            node.sequence != 0 && !node.failed()
+            node.sequence != 0 && !node.failed() && passes(*id)
         });
         let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
-        complete.max_by_key(rank).unwrap_or(BlockId::GENESIS)
+        complete.max_by_key(rank)
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {
@@ -459,7 +515,7 @@ impl BlockTree {
 
     /// Every descendant of `id`, itself not, parents before children.
     pub(crate) fn descendants(&self, id: BlockId) -> Vec<BlockId> {
-        let mut found = self.node(id).children.clone();
+        let mut found = self.node(id).children.to_vec();
         let mut next = 0;
         while let Some(&at) = found.get(next) {
             found.extend_from_slice(&self.node(at).children);

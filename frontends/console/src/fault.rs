@@ -86,10 +86,12 @@ impl From<BlockError> for Fault {
     fn from(error: BlockError) -> Fault {
         match error {
             BlockError::Store(error) => error.into(),
-            BlockError::Unknown { .. } | BlockError::HeaderOnly { .. } => {
-                Fault::new(ErrorReason::BlockUnknown, error)
+            BlockError::Unknown { .. }
+            | BlockError::HeaderOnly { .. }
+            | BlockError::Pruned { .. } => Fault::new(ErrorReason::BlockUnknown, error),
+            BlockError::Genesis | BlockError::PrunedAbove { .. } => {
+                Fault::new(ErrorReason::BlockFixed, error)
             }
-            BlockError::Genesis => Fault::new(ErrorReason::BlockFixed, error),
             other => Fault::new(ErrorReason::StoreFailed, other),
         }
     }

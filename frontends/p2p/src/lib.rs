@@ -3,3 +3,18 @@
 //! It owns what the node says to its peers and makes of what they say: sync, announcements, service, protection.
 //! It promises that a peer can cost no more than its share, whatever it sends.
 //! It refuses to judge blocks: that is the ledger's.
+
+pub mod addr_relay;
+pub mod compact;
+mod config;
+mod conversation;
+mod frontend;
+pub mod presync;
+pub mod protocol;
+pub mod recent_transactions;
+mod roster;
+pub mod serve;
+mod takers;
+
+pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
+pub use frontend::{BoundAddresses, P2p};

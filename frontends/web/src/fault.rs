@@ -105,6 +105,7 @@ impl Fault {
             Fault::Block(BlockError::Unknown { .. } | BlockError::HeaderOnly { .. }) => {
                 StatusCode::NOT_FOUND
             }
+            Fault::Block(BlockError::Pruned { .. }) => StatusCode::GONE,
             Fault::Call(CallError::ShuttingDown)
             | Fault::Late(_)
             | Fault::StillReading
@@ -150,6 +151,7 @@ impl Fault {
             Fault::Block(BlockError::HeaderOnly { .. }) => {
                 "Its transactions can be shown once the block has arrived."
             }
+            Fault::Block(BlockError::Pruned { .. }) => "A node that keeps all blocks can show it.",
             Fault::Read(ReadError::Expired { .. } | ReadError::Outdated { .. }) => {
                 "Load the page again."
             }

@@ -18,8 +18,12 @@ use crate::events::Event;
 use crate::id::{BlockId, ById};
 use crate::shared::Shared;
 use crate::store::{StoreError, Writer, failpoint};
+use crate::submission::Outcome;
 use crate::tree::Node;
 use crate::world::WorldState;
+
+/// Row of `meta` that says whether the last commit was a part of one; see [`Group::flush`].
+pub(super) const UNFINISHED: &str = "unfinished";
 
 /// A change of the waiting blocks that a rollback takes back.
 pub(super) enum OrphanChange {
@@ -47,6 +51,8 @@ pub(super) struct Group<'g> {
     pub(super) lowered: Vec<Lowered>,
     pub(super) orphan_changes: Vec<OrphanChange>,
     pub(super) best: Arc<WorldState>,
+    /// What became of blocks that the one at hand completed.
+    pub(super) completed: Vec<(BlockHash, Outcome)>,
     sequence_before: u64,
 }
 
@@ -69,6 +75,7 @@ impl<'g> Group<'g> {
             lowered: Vec::new(),
             orphan_changes: Vec::new(),
             best,
+            completed: Vec::new(),
             sequence_before,
         })
     }
@@ -148,7 +155,8 @@ impl<'g> Group<'g> {
     }
 
     /// Commits what there is and goes on with a new transaction. If the rest does not come to its commit, the best
-    /// world is not the one with the most work: the next group, or the next start, sees to that first.
+    /// world may not be the one with the most work, and complete blocks may have no world: the next group, or the next
+    /// start, sees to that first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.engine.unfinished = true;
         // Nothing is retired before the end of the group: a branch on its way to the top may fork off anywhere.
@@ -173,8 +181,12 @@ impl<'g> Group<'g> {
         };
         let meter = &self.shared.meter;
         let committed = self.write_rows(&mut writer).and_then(|()| {
-            if let Some(retirement) = &retirement {
-                self.write_retirement(&mut writer, retirement)?;
+            match &retirement {
+                Some(retirement) => self.write_retirement(&mut writer, retirement)?,
+                None => writer.put_meta_u64(UNFINISHED, 1)?,
+            }
+            if retirement.is_some() && self.engine.unfinished {
+                writer.put_meta_u64(UNFINISHED, 0)?;
             }
             let outbox = self.engine.write_outbox(&mut writer)?;
             meter.commit.time(usize::MAX, || writer.commit())?;
@@ -195,8 +207,13 @@ impl<'g> Group<'g> {
 
     fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {
         let tree = self.shared.tree.read();
-        for id in tree.unpublished() {
+        let mut changed: Vec<BlockId> = tree.changed().collect();
+        changed.sort_unstable();
+        for id in changed {
             writer.put_header(&tree.node(id).row(id))?;
+        }
+        for id in tree.appended() {
+            writer.append_header(&tree.node(id).row(id))?;
         }
         writer.put_best(self.best.id)?;
         writer.put_meta_u64("sequence", self.engine.sequence)?;

@@ -25,11 +25,12 @@ use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::script_check::{ScriptCheck, ScriptsAssumedValid};
 use crate::rules::{
-    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+    check_block, check_block_in_context, check_hash, check_header, check_orphan_witnesses,
 };
+use crate::sha256d::block_hash;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
-use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress};
+use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress, Rejection};
 use crate::world::WorldState;
 
 /// Bytes of a transaction, about.
@@ -54,12 +55,18 @@ impl<'g> Group<'g> {
                 return Ok(Submitted {
                     outcome: Outcome::Undecodable(error),
                     joined: Vec::new(),
+                    completed: Vec::new(),
                 });
             }
         };
         let outcome = self.accept(&block, Source::New(&bytes[..length]))?;
         let joined = self.join(block.hash)?;
-        Ok(Submitted { outcome, joined })
+        let completed = std::mem::take(&mut self.completed);
+        Ok(Submitted {
+            outcome,
+            joined,
+            completed,
+        })
     }
 
     /// Lets in the orphans that waited for `parent`, and those that waited for them. What makes them wait is that
@@ -128,7 +135,8 @@ impl<'g> Group<'g> {
             check_block(block, &shared.params, &*shared.scripts)
         });
         if let Err(reject) = checked {
-            return rejected(known.map(|id| self.node(id).height), reject);
+            let height = known.map(|id| self.look(id, |node| node.height));
+            return rejected(height, reject.found_by_itself());
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
@@ -180,8 +188,9 @@ impl<'g> Group<'g> {
             self.condemn(id, Failure::Rule, &reject)?;
             return rejected(Some(height), reject);
         }
-        let heaviest = self.connect_waiting_children(id)?;
+        let heaviest = self.let_in_waiting(id)?;
         if self.look(heaviest, |node| node.chainwork) > self.best.chainwork
+            && self.out_of_reach(heaviest)?.is_none()
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
         {
@@ -193,7 +202,7 @@ impl<'g> Group<'g> {
         self.accepted(id)
     }
 
-    fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
+    pub(super) fn accepted(&self, id: BlockId) -> Result<Outcome, StoreError> {
         let node = self.node(id);
         Ok(Outcome::Accepted {
             hash: node.hash,
@@ -208,38 +217,6 @@ impl<'g> Group<'g> {
         let sequence = self.engine.sequence;
         self.engine.sequence += 1;
         self.update(id, |node| node.sequence = sequence);
-    }
-
-    /// Lets in blocks whose headers came first and whose parents' blocks came late. Answers with the block of most
-    /// work among them and `id` that is complete now.
-    fn connect_waiting_children(&mut self, id: BlockId) -> Result<BlockId, StoreError> {
-        let mut parents = VecDeque::from([id]);
-        let mut heaviest = id;
-        while let Some(parent) = parents.pop_front() {
-            if self.look(parent, |node| node.chainwork) > self.look(heaviest, |node| node.chainwork)
-            {
-                heaviest = parent;
-            }
-            let mut children = self.look(parent, |node| node.children().to_vec());
-            // Those stand in the order of their headers; what counts as first seen is the block.
-            children.sort_by_key(|child| self.node(*child).position);
-            for child in children {
-                let node = self.node(child);
-                if node.progress != Progress::Stored || node.sequence != 0 || node.failed() {
-                    continue;
-                }
-                self.complete(child);
-                if self.world(parent).is_some() {
-                    let block = self.read_block(child)?;
-                    if let Err(reject) = self.connect(child, &block)? {
-                        self.condemn(child, Failure::Rule, &reject)?;
-                        continue;
-                    }
-                }
-                parents.push_back(child);
-            }
-        }
-        Ok(heaviest)
     }
 
     fn keep_orphan(
@@ -274,27 +251,29 @@ impl<'g> Group<'g> {
         &mut self,
         header: &Header,
     ) -> Result<Result<(), Reject>, StoreError> {
-        let hash = header.block_hash();
-        let known = self.shared.tree.read().find(&hash);
-        if let Some(id) = known {
-            let invalid = || {
+        let hash = block_hash(header);
+        let (known, parent) = {
+            let tree = self.shared.tree.read();
+            let known = tree.find(&hash).map(|id| tree.node(id).failed());
+            (known, tree.find(&header.prev_blockhash))
+        };
+        match known {
+            Some(false) => return Ok(Ok(())),
+            Some(true) => {
                 let debug = "the block was found invalid before";
-                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
-            };
-            return Ok(if self.node(id).failed() {
-                Err(invalid())
-            } else {
-                Ok(())
-            });
+                let kind = RejectKind::CachedInvalid;
+                return Ok(Err(Reject::new(kind, "duplicate-invalid", debug)));
+            }
+            None => {}
         }
-        let parent = self.shared.tree.read().find(&header.prev_blockhash);
-        let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
+        let placed = check_hash(&hash, header, &self.shared.params).and_then(|()| {
             let debug = || format!("the parent {} is unknown", header.prev_blockhash);
             let missing = || Reject::parent_unknown(debug());
             self.place_header(parent.ok_or_else(missing)?, hash, header)
         });
-        if placed.is_ok() {
+        if placed.is_ok() && self.engine.orphans.len() > 0 {
             self.join(hash)?;
+            self.completed.clear();
         }
         Ok(placed.map(drop))
     }
@@ -309,11 +288,8 @@ impl<'g> Group<'g> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
-            return Err(Reject {
-                kind: RejectKind::InvalidPrevious,
-                reason: "bad-prevblk".into(),
-                debug,
-            });
+            let kind = RejectKind::InvalidPrevious;
+            return Err(Reject::new(kind, "bad-prevblk", debug));
         }
         let now = self.shared.clock.now();
         check_header(header, &tree.chain(parent), &self.shared.params, now)?;
@@ -482,8 +458,10 @@ impl<'g> Group<'g> {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
                 node.failure = Some(failure);
-                node.reason = reason.to_owned();
-                node.debug = debug.to_owned();
+                node.rejection = Some(Box::new(Rejection {
+                    reason: reason.to_owned(),
+                    debug: debug.to_owned(),
+                }));
             });
             for descendant in tree.descendants(id) {
                 if !tree.node(descendant).failed() {

@@ -1,8 +1,10 @@
+mod condemned;
 mod conflicts;
 mod figures;
 mod horizon;
 mod in_memory;
 mod urgency;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

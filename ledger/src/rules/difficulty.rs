@@ -35,6 +35,42 @@ pub fn work(bits: u32) -> Work {
     }
 }
 
+/// Several times this work; at most 256 bits of it, as in Bitcoin Core's arithmetic.
+pub(crate) fn times(work: Work, factor: u64) -> Work {
+    let product = Number::from_le_bytes(work.to_le_bytes()).wrapping_mul(factor);
+    Work::from_le_bytes(product.to_le_bytes())
+}
+
+/// Whether a header at `height` may have `new_bits` where its parent has `old_bits`, as far as that can be said without
+/// looking at any time: Bitcoin Core's `PermittedDifficultyTransition`.
+///
+/// For headers that are not worth keeping yet, so that a chain of them cannot be made cheaply. Within a period the bits
+/// stay; between two the target changes by at most a factor of four. Where blocks of minimum difficulty are allowed
+/// (the testnets, regtest), anything goes. What passes may still break the real rule, [`required_bits`].
+pub fn permitted_difficulty_transition(
+    params: &Params,
+    height: u32,
+    old_bits: u32,
+    new_bits: u32,
+) -> bool {
+    if params.allow_min_difficulty_blocks {
+        return true;
+    }
+    if !height.is_multiple_of(params.difficulty_interval()) {
+        return old_bits == new_bits;
+    }
+    let timespan = u64::from(params.target_timespan);
+    let (old, _) = Number::from_compact(old_bits);
+    let (new, _) = Number::from_compact(new_bits);
+    let limit = Number::from_le_bytes(params.pow_limit.to_le_bytes());
+    // The real new target went through the compact form, so the bounds must do so too.
+    let bound = |actual: u64| {
+        let target = old.wrapping_mul(actual).div(timespan).min(limit);
+        Number::from_compact(target.to_compact()).0
+    };
+    bound(timespan / 4) <= new && new <= bound(timespan * 4)
+}
+
 /// The bits that the block after `chain` must have, if its time is `time`.
 pub fn required_bits(chain: &impl Chain, time: u32, params: &Params) -> u32 {
     let interval = params.difficulty_interval();

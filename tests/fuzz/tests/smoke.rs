@@ -4,9 +4,10 @@ use bitcoin::block::Header;
 use bitcoin::consensus::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, CompactTarget, TxMerkleNode};
-use everett_fuzz::{TARGETS, seeds};
+use everett_fuzz::{TARGETS, seeds, wire};
 use everett_generate::directory;
 use everett_generate::{Entropy, case, mutate_bytes, random_script};
+use everett_p2p::compact::compact_block;
 
 /// Inputs of each target, if `EVERETT_FUZZ_INPUTS` names no other number.
 const INPUTS: u64 = 3_000;
@@ -23,17 +24,18 @@ fn inputs() -> u64 {
 fn grow(name: &str, entropy: &mut Entropy<'_>) -> Vec<u8> {
     let mut bytes = match name {
         "script_decode" => random_script(entropy),
-        "spend_grammar" => {
+        "spend_grammar" | "headers_presync" => {
             let length = entropy.below(400);
             entropy.any_bytes(length)
         }
+        "v1_stream" | "v2_stream" | "session_choices" => wire(name, entropy),
         "transaction_decode" => match entropy.below(4) {
             0 => without_inputs(entropy),
             _ => serialize(&case(&[], entropy).1.tx),
         },
-        "block_decode" => {
+        "block_decode" | "compact_blocks" => {
             let count = entropy.below(4);
-            serialize(&Block {
+            let block = serialize(&Block {
                 header: Header {
                     version: bitcoin::block::Version::TWO,
                     prev_blockhash: BlockHash::all_zeros(),
@@ -43,7 +45,11 @@ fn grow(name: &str, entropy: &mut Entropy<'_>) -> Vec<u8> {
                     nonce: entropy.next() as u32,
                 },
                 txdata: (0..count).map(|_| case(&[], entropy).1.tx).collect(),
-            })
+            });
+            match name == "compact_blocks" && entropy.below(2) == 1 {
+                true => compact_block(&block, 1).map_or(block, |message| message.payload.to_vec()),
+                false => block,
+            }
         }
         _ => {
             let case = case(&[], entropy).1;

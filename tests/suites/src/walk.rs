@@ -266,7 +266,9 @@ impl Walk {
         assert_eq!(answers.len(), blocks.len());
         for (index, submitted) in blocks.iter().zip(answers) {
             let expected = self.naive.submit(*index, mutation);
-            let Submitted { outcome, joined } = submitted;
+            let Submitted {
+                outcome, joined, ..
+            } = submitted;
             let joined: Vec<_> = joined
                 .iter()
                 .map(|(hash, outcome)| (*hash, answer(outcome)))

@@ -1,5 +1,7 @@
 //! The ledger against Bitcoin Core's answers about a regtest chain of 762 blocks with 60 competing branches.
 
+use bitcoin::block::Header;
+use bitcoin::consensus::deserialize;
 use bitcoin::{BlockHash, OutPoint, ScriptBuf, Txid};
 use everett_ledger::{
     Ledger, LedgerConfig, Network, Outcome, Params, ScriptHash, World, WorldError,
@@ -261,4 +263,46 @@ fn a_short_horizon_retires_what_lies_behind_it_and_changes_nothing_inside() {
     let ledger = open(directory.path(), None);
     assert_eq!(ledger.horizon(), 25, "the directory remembers its horizon");
     check(&ledger, &data, |row| inside(&ledger, row));
+}
+
+#[test]
+fn after_their_headers_blocks_come_in_any_order_and_in_groups_over_restarts() {
+    let Some(data) = SixtyForks::load("sixty_forks") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let headers: Vec<Header> = data
+        .blocks
+        .iter()
+        .skip(1)
+        .map(|block| deserialize(&block[..80]).expect("a header"))
+        .collect();
+    let mut random = Random::new(61);
+    let mut shuffled = data.blocks[1..].to_vec();
+    random.shuffle(&mut shuffled);
+    let mut ledger = open(directory.path(), None);
+    assert_eq!(ledger.submit_headers(&headers).unwrap(), Ok(()));
+    assert_eq!(
+        ledger.best_header().chainwork,
+        headers
+            .iter()
+            .filter_map(|header| ledger.header(&header.block_hash()))
+            .map(|info| info.chainwork)
+            .max()
+            .expect("there are headers")
+    );
+    let mut rest = &shuffled[..];
+    while !rest.is_empty() {
+        let (group, later) = rest.split_at(rest.len().min(1 + random.below(60)));
+        submit_all(&ledger, group);
+        assert!(ledger.orphans().is_empty());
+        rest = later;
+        if random.one_in(5) {
+            drop(ledger);
+            ledger = open(directory.path(), None);
+        }
+    }
+    check_all(&ledger, &data);
+    assert!(ledger.fork_tips().iter().all(|tip| tip.validated));
+    assert_eq!(ledger.fork_tips().len(), 61);
 }

@@ -242,3 +242,73 @@ proptest! {
         prop_assert_eq!(Number::from_le_bytes(next).div(factor), small);
     }
 }
+
+#[test]
+fn within_a_period_a_transition_must_be_none() {
+    let params = Params::new(Network::Mainnet);
+    let permitted = |height, old, new| permitted_difficulty_transition(&params, height, old, new);
+    for height in [1, 2015, 2017] {
+        assert!(permitted(height, 0x1c05_a3f4, 0x1c05_a3f4));
+        assert!(!permitted(height, 0x1c05_a3f4, 0x1c05_a3f3));
+    }
+}
+
+#[test]
+fn between_periods_a_transition_is_at_most_fourfold_either_way() {
+    let params = Params::new(Network::Mainnet);
+    // Bitcoin Core's own tests: a retarget at the limit of what is permitted, and one beyond it.
+    for (height, old, new, beyond) in [
+        (68_544, 0x1c05_a3f4, 0x1c01_68fd, 0x1c01_68fc),
+        (46_368, 0x1c38_7f6f, 0x1d00_e1fd, 0x1d00_e1fe),
+        (32_256, 0x1d00_ffff, 0x1d00_d86a, 0x1d01_0000),
+    ] {
+        assert!(permitted_difficulty_transition(&params, height, old, new));
+        let permitted = permitted_difficulty_transition(&params, height, old, beyond);
+        assert!(!permitted, "{old:08x} to {beyond:08x}");
+    }
+}
+
+#[test]
+fn where_easy_blocks_are_allowed_any_transition_is() {
+    for network in [Network::Testnet3, Network::Testnet4, Network::Regtest] {
+        let params = Params::new(network);
+        for height in [2015, 2016] {
+            assert!(permitted_difficulty_transition(
+                &params,
+                height,
+                0x1d00_ffff,
+                0x2000_0001
+            ));
+        }
+    }
+    let signet = Params::new(Network::Signet);
+    assert!(!permitted_difficulty_transition(
+        &signet,
+        1,
+        0x1d00_ffff,
+        0x1d00_fffe
+    ));
+}
+
+proptest! {
+    #[test]
+    fn every_required_transition_is_permitted(
+        mantissa in 0x8000u32..0x0080_0000,
+        size in 4u32..0x1d,
+        first in 1_000_000_000u32..2_000_000_000,
+        took in 0u32..10_000_000,
+    ) {
+        let params = Params::new(Network::Mainnet);
+        let old = size << 24 | mantissa;
+        let chain = period(&params, first, first + took, old);
+        let new = required_bits(&chain, u32::MAX, &params);
+        prop_assert!(permitted_difficulty_transition(&params, PERIOD, old, new));
+    }
+}
+
+#[test]
+fn several_times_a_work_is_that_sum() {
+    let one = work(0x1c05_a3f4);
+    let sum = (1..7).fold(one, |sum, _| sum + one);
+    assert_eq!(times(one, 7), sum);
+}

@@ -1,0 +1,462 @@
+//! Owns the node's side of the protocol: what it says to its peers and makes of what they say.
+//! Promises to be deterministic: the same inputs at the same times give the same actions. It has no socket, no thread,
+//! no clock; it reads the ledger and leaves every write to its driver.
+//! Refuses to judge blocks: that is the ledger's.
+//!
+//! ```text
+//!   connected, received, disconnected, tick          headers_taken, blocks_taken, best_changed
+//!          peers ----------------------> Protocol <---------------------- ledger
+//!                <----------------------          ---------------------->
+//!          Send, Disconnect, Discourage             SubmitHeaders, SubmitBlock
+//! ```
+//!
+//! Its rules are those of Bitcoin Core's `net_processing`, but where a node that keeps every branch needs others: see
+//! [`ForkLimits`] and the book's chapter on the network.
+
+mod action;
+mod addresses;
+mod announce;
+mod availability;
+mod blocks;
+mod bounded;
+mod chance;
+mod collector;
+mod compact_blocks;
+mod config;
+mod download;
+mod headers;
+mod messages;
+mod misbehaviour;
+mod peer;
+mod progress;
+mod sources;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transactions;
+mod watch;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use bitcoin::block::Header;
+use bitcoin::p2p::ServiceFlags;
+use bitcoin::p2p::address::AddrV2Message;
+use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::{BlockHash, Work};
+use everett_ledger::{Ledger, Reject, Submitted};
+use everett_net::{Message, PeerId, PeerInfo, Purpose};
+
+use crate::addr_relay::AddrRelay;
+use crate::compact::Reconstructions;
+use crate::recent_transactions::{RecentLimits, RecentTransactions};
+use crate::serve::{Requests, ServeConfig, ServeError, Serving};
+use availability::Knowers;
+use chance::Chance;
+use collector::{Budget, Collector};
+use download::Download;
+use headers::Batch;
+use peer::{Known, Peer};
+use progress::Speed;
+use sources::Sources;
+use transactions::TransactionRequests;
+use watch::Watch;
+
+pub use action::{Action, Useful};
+pub use config::{ForkLimits, Judge, ProtocolConfig};
+pub use misbehaviour::{Consequence, Reason};
+pub use progress::{PeerSync, Phase, SyncProgress};
+
+/// The message that those send between `version` and `verack` who want to hear of every tip, also of those that lose.
+pub const TIPS_FEATURE: &str = "sendtips";
+/// The version that `getheaders` carries.
+const USER_PROTOCOL_VERSION: u32 = 70_016;
+/// The least fee rate that transactions are wanted with, satoshis per 1,000 virtual bytes: Bitcoin Core's default.
+const MIN_RELAY_FEE: i64 = 100;
+/// What is asked for while transactions are of no use: more than there is.
+const NO_TRANSACTIONS: i64 = 21_000_000 * 100_000_000;
+/// Block spacings by which the best tip may be old for blocks to be asked for right away.
+const NEAR_TIP: u64 = 20;
+/// How often the plan is made anew though nothing happened, for budgets that have filled up.
+const REPLAN: Duration = Duration::from_secs(10);
+
+/// The node's side of the protocol with all its peers.
+pub struct Protocol {
+    config: ProtocolConfig,
+    ledger: Ledger,
+    chance: Chance,
+    /// The time of the current input.
+    now: Duration,
+    actions: Vec<Action>,
+    /// In order, so that the same inputs lead to the same actions.
+    peers: BTreeMap<PeerId, Peer>,
+    knowers: Knowers,
+
+    /// The best world as it was last looked at.
+    best: Known,
+    best_header: Header,
+    last_tip: Duration,
+    /// Turns false once, and stays so.
+    initial_download: bool,
+
+    /// Headers at the ledger, oldest first.
+    batches: VecDeque<Batch>,
+    /// The last header of each.
+    pending_headers: HashMap<BlockHash, Known>,
+    /// Some peer has told of all its headers.
+    headers_once_done: bool,
+    last_inv_trigger: Option<BlockHash>,
+
+    download: Download,
+    collector: Collector,
+    sources: Sources,
+    /// What is missing has to be found out anew.
+    plan_stale: bool,
+    next_plan: Duration,
+
+    /// Peers that send compact blocks right away, the last chosen last.
+    compact_peers: VecDeque<PeerId>,
+    reconstructions: Reconstructions,
+    recent: RecentTransactions,
+    transactions: TransactionRequests,
+    serving: Serving,
+    gossip: AddrRelay,
+    watch: Watch,
+
+    speed: Speed,
+    blocks_received: u64,
+    block_bytes: u64,
+}
+
+impl Protocol {
+    /// A protocol without peers. `now` is the time since some start, as in every other call; `seed` decides where
+    /// chance does, and must not be known to peers.
+    pub fn new(config: ProtocolConfig, ledger: Ledger, seed: u64, now: Duration) -> Protocol {
+        let mut chance = Chance::new(seed);
+        let mut gossip_seed = [0; 32];
+        for eight in gossip_seed.chunks_exact_mut(8) {
+            eight.copy_from_slice(&chance.number().to_le_bytes());
+        }
+        let minimum_chain_work =
+            (config.minimum_chain_work).unwrap_or_else(|| ledger.minimum_chain_work());
+        let serving = Serving::new(ServeConfig {
+            limited: !config.services.has(ServiceFlags::NETWORK),
+            minimum_chain_work,
+            seed: chance.number(),
+        });
+        let mut gossip = AddrRelay::new(gossip_seed);
+        gossip.announce(config.announced.clone().map(|own| (own, config.services)));
+        let best = ledger.best();
+        let known = Known {
+            hash: best.hash(),
+            height: best.height(),
+            work: best.chainwork(),
+        };
+        let forks = config.forks;
+        let mut protocol = Protocol {
+            chance,
+            now,
+            actions: Vec::new(),
+            peers: BTreeMap::new(),
+            knowers: Knowers::default(),
+            best: known,
+            best_header: best.header(),
+            last_tip: now,
+            initial_download: true,
+            batches: VecDeque::new(),
+            pending_headers: HashMap::new(),
+            headers_once_done: false,
+            last_inv_trigger: None,
+            download: Download::new(),
+            collector: Collector {
+                blocks: Budget::new(u64::from(forks.blocks), forks.refill, now),
+                bytes: Budget::new(forks.bytes, forks.refill, now),
+                wanted: 0,
+            },
+            sources: Sources::default(),
+            plan_stale: false,
+            next_plan: now + REPLAN,
+            compact_peers: VecDeque::new(),
+            reconstructions: Reconstructions::new(),
+            recent: RecentTransactions::new(RecentLimits::default()),
+            transactions: TransactionRequests::default(),
+            serving,
+            gossip,
+            watch: Watch::new(now),
+            speed: Speed::default(),
+            blocks_received: 0,
+            block_bytes: 0,
+            config,
+            ledger,
+        };
+        protocol.check_initial_download();
+        protocol
+    }
+
+    /// A peer has shaken hands.
+    pub fn connected(&mut self, info: PeerInfo, now: Duration) {
+        self.now = now;
+        let id = info.id;
+        let forks = self.config.forks;
+        let budget = Budget::new(u64::from(forks.peer_blocks), forks.refill, now);
+        let asks_for_addresses = self.gossip.connected(&info, now);
+        let peer = Peer::new(info, budget, now);
+        let purpose = peer.info.purpose;
+        let useless = peer.is_chosen() && !self.offers_enough(&peer);
+        let relays = purpose.relays() && self.config.relay;
+        let wants_tips = peer.wants_tips;
+        self.peers.insert(id, peer);
+        if purpose == Purpose::Feeler {
+            return self.let_go(id, Reason::Done);
+        }
+        if useless {
+            return self.punish(id, Reason::NoBlocks);
+        }
+        self.send_compact(id, false);
+        if asks_for_addresses {
+            self.send(id, NetworkMessage::GetAddr);
+        }
+        if relays {
+            self.send_fee_filter(id);
+        }
+        if wants_tips {
+            self.tell_tips();
+        }
+        self.plan_stale = true;
+        self.settle();
+    }
+
+    /// A peer sent a message. Of peers that are not connected (any more) nothing is taken.
+    pub fn received(&mut self, peer: PeerId, message: Message, now: Duration) {
+        self.now = now;
+        if self.peers.contains_key(&peer) {
+            self.on_message(peer, message);
+            self.settle();
+        }
+    }
+
+    /// A connection ended.
+    pub fn disconnected(&mut self, peer: PeerId, now: Duration) {
+        self.now = now;
+        self.forget(peer);
+        self.settle();
+    }
+
+    /// The ledger's answer to the oldest [`Action::SubmitHeaders`] that has none yet.
+    pub fn headers_taken(&mut self, answer: Result<(), (usize, Reject)>, now: Duration) {
+        self.now = now;
+        self.on_headers_taken(answer);
+        self.settle();
+    }
+
+    /// The ledger's answers to [`Action::SubmitBlock`]s, in whatever groups: to each its hash and what the ledger said.
+    pub fn blocks_taken(&mut self, verdicts: Vec<(BlockHash, Submitted)>, now: Duration) {
+        self.now = now;
+        self.on_blocks_taken(verdicts);
+        self.on_best_changed();
+        self.settle();
+    }
+
+    /// The ledger has committed something ([`Ledger::event_seq`] changed): a new best world, a new tip, whoever made it.
+    pub fn best_changed(&mut self, now: Duration) {
+        self.now = now;
+        self.on_best_changed();
+        self.settle();
+    }
+
+    /// The answer to the oldest [`Action::FindAddresses`] that has none yet.
+    pub fn addresses_found(&mut self, addresses: Vec<AddrV2Message>, now: Duration) {
+        self.now = now;
+        self.gossip.found(addresses, now);
+    }
+
+    /// Time passes: to be called about every 100 ms. Cheap if nothing is due.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = now;
+        self.check_initial_download();
+        self.check_downloads();
+        self.check_header_deadlines();
+        self.ask_again();
+        self.start_header_syncs();
+        self.send_addresses();
+        self.ask_for_transactions();
+        self.watch_peers();
+        if now >= self.next_plan {
+            self.next_plan = now + REPLAN;
+            self.plan_stale = true;
+        }
+        self.settle();
+    }
+
+    /// Sends the next answer to what a peer asked for: to be called while what waits to be written to it is little (below
+    /// 1 MB, say), so that what waits is a list of hashes, not blocks. `true` if something was sent and more may follow.
+    pub fn serve(&mut self, peer: PeerId, now: Duration) -> bool {
+        self.now = now;
+        let answer = self.with_requests(peer, |serving, requests, ledger| {
+            serving.next(requests, ledger)
+        });
+        match self.asked_wrongly(peer, answer).flatten() {
+            Some(message) => {
+                self.send_message(peer, message);
+                self.has_requests(peer)
+            }
+            None => self.has_requests(peer),
+        }
+    }
+
+    /// Whether [`Protocol::serve`] has something to do for a peer.
+    pub fn has_requests(&self, peer: PeerId) -> bool {
+        self.peers
+            .get(&peer)
+            .is_some_and(|peer| !peer.asked_of_us.is_empty())
+    }
+
+    /// Peers for which [`Protocol::serve`] has something to do.
+    pub fn waiting_to_be_served(&self) -> Vec<PeerId> {
+        (self.peers.iter())
+            .filter(|(_, peer)| !peer.asked_of_us.is_empty())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// What is to be done, oldest first.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Whether the first download of the chain is still on: until then nothing is announced, and transactions are of no
+    /// use. Ends once with a recent best tip, or when peers have told all their headers and none has more than we.
+    pub fn is_initial_download(&self) -> bool {
+        self.initial_download
+    }
+
+    fn check_initial_download(&mut self) {
+        if !self.initial_download || self.best.work < self.minimum_chain_work() {
+            return;
+        }
+        let age = self.config.max_tip_age.as_secs();
+        let recent = u64::from(self.best_header.time) + age > self.ledger.clock().now();
+        let at_end = self.headers_once_done
+            && self.batches.is_empty()
+            && self.ledger.best_header().chainwork <= self.best.work;
+        if !recent && !at_end {
+            return;
+        }
+        self.initial_download = false;
+        if self.config.relay {
+            let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+            for id in ids {
+                self.send_fee_filter(id);
+            }
+        }
+    }
+
+    fn send_fee_filter(&mut self, id: PeerId) {
+        let rate = match self.initial_download {
+            true => NO_TRANSACTIONS,
+            false => MIN_RELAY_FEE,
+        };
+        if self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.info.purpose.relays())
+        {
+            self.send(id, NetworkMessage::FeeFilter(rate));
+        }
+    }
+
+    /// A peer that we chose has what we need of one: blocks with witnesses, all of them unless we need only the last.
+    fn offers_enough(&self, peer: &Peer) -> bool {
+        peer.serves_blocks() && (!peer.is_limited() || !self.initial_download)
+    }
+
+    /// The best tip is so recent that what is announced is asked for right away.
+    fn is_near_tip(&self) -> bool {
+        let spacing = u64::from(self.ledger.params().target_spacing);
+        u64::from(self.best_header.time) + NEAR_TIP * spacing > self.ledger.clock().now()
+            || !self.download.behind()
+    }
+
+    fn minimum_chain_work(&self) -> Work {
+        (self.config.minimum_chain_work).unwrap_or_else(|| self.ledger.minimum_chain_work())
+    }
+
+    /// What every input ends with.
+    fn settle(&mut self) {
+        if self.plan_stale {
+            self.start_header_syncs();
+        }
+        self.plan();
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn send(&mut self, id: PeerId, message: NetworkMessage) {
+        self.send_message(id, Message::from(message));
+    }
+
+    fn send_message(&mut self, id: PeerId, message: Message) {
+        if self.peers.contains_key(&id) {
+            self.act(Action::Send(id, message));
+        }
+    }
+
+    fn with_requests<T: Default>(
+        &mut self,
+        id: PeerId,
+        with: impl FnOnce(&mut Serving, &mut Requests, &Ledger) -> Result<T, ServeError>,
+    ) -> Result<T, ServeError> {
+        match self.peers.get_mut(&id) {
+            Some(peer) => with(&mut self.serving, &mut peer.asked_of_us, &self.ledger),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// What a reason leads to.
+    fn punish(&mut self, id: PeerId, reason: Reason) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        match reason.consequence() {
+            Consequence::Noted => self.note(id, reason),
+            Consequence::Disconnected => self.let_go(id, reason),
+            // The user wants that very address.
+            Consequence::Discouraged if peer.info.purpose == Purpose::Manual => {
+                self.let_go(id, reason);
+            }
+            Consequence::Discouraged => {
+                self.forget(id);
+                self.act(Action::Discourage(id, reason));
+            }
+        }
+    }
+
+    fn note(&mut self, id: PeerId, reason: Reason) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.noted = peer.noted.saturating_add(1);
+            peer.last_noted = Some(reason.to_string());
+            self.act(Action::Note(id, reason));
+        }
+    }
+
+    fn let_go(&mut self, id: PeerId, reason: Reason) {
+        if self.peers.contains_key(&id) {
+            self.forget(id);
+            self.act(Action::Disconnect(id, reason));
+        }
+    }
+
+    fn forget(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.remove(&id) else {
+            return;
+        };
+        self.knowers.forget(id, &peer);
+        self.forget_requests(id, &peer);
+        self.forget_compact_peer(id);
+        self.transactions.forget(id);
+        self.gossip.disconnected(id);
+        self.plan_stale = true;
+    }
+}

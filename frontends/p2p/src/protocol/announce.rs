@@ -1,0 +1,159 @@
+//! Owns the announcements: a new best tip to all, in the form that each prefers; other tips to those who want them.
+//! Promises that nobody is told of what it told us, and that headers connect to what the peer has.
+//! Refuses to announce during the first download.
+
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::p2p::message_blockdata::Inventory;
+use bytes::Bytes;
+use everett_ledger::HeaderInfo;
+use everett_net::PeerId;
+
+use super::Protocol;
+use super::peer::Known;
+
+/// Blocks that are announced by their headers at a time; of more, the last is told of by `inv`.
+const MAX_HEADERS_ANNOUNCED: usize = 8;
+/// Tips that one message tells of.
+const MAX_TIPS_TOLD: usize = 1_000;
+
+impl Protocol {
+    /// The ledger has committed something.
+    pub(super) fn on_best_changed(&mut self) {
+        let best = self.ledger.best();
+        let (hash, old) = (best.hash(), self.best);
+        if hash != old.hash {
+            self.best = Known {
+                hash,
+                height: best.height(),
+                work: best.chainwork(),
+            };
+            self.best_header = best.header();
+            self.last_tip = self.now;
+            self.speed.reached(best.height(), self.now);
+            self.download.relax();
+            self.plan_stale = true;
+            self.check_initial_download();
+            if !self.is_initial_download() {
+                self.announce(&old);
+            }
+        }
+        self.tell_tips();
+    }
+
+    fn announce(&mut self, old: &Known) {
+        let fork = (self.ledger.fork_point(&old.hash, &self.best.hash))
+            .map_or(old.height, |fork| fork.height);
+        let first =
+            (fork + 1).max((self.best.height + 1).saturating_sub(MAX_HEADERS_ANNOUNCED as u32 + 1));
+        let blocks: Vec<HeaderInfo> = (first..=self.best.height)
+            .filter_map(|height| self.ledger.ancestor(&self.best.hash, height))
+            .collect();
+        if blocks.is_empty() {
+            return;
+        }
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in ids {
+            self.announce_to(id, &blocks);
+        }
+    }
+
+    /// As Bitcoin Core does: headers if the peer wants them and they connect to what it has, else the tip by `inv`.
+    fn announce_to(&mut self, id: PeerId, blocks: &[HeaderInfo]) {
+        self.resolve_unknown(id);
+        let (Some(peer), Some(tip)) = (self.peers.get(&id), blocks.last()) else {
+            return;
+        };
+        if self.peer_has_header(peer, &tip.hash, tip.height) {
+            return;
+        }
+        let by_headers = (peer.prefers_headers || (peer.compact_to && blocks.len() == 1))
+            && blocks.len() <= MAX_HEADERS_ANNOUNCED;
+        let news: &[HeaderInfo] = match by_headers {
+            true => {
+                let first = (blocks.iter())
+                    .position(|block| !self.peer_has_header(peer, &block.hash, block.height))
+                    .unwrap_or(blocks.len() - 1);
+                let before = blocks[first].parent;
+                let connects = before.is_none_or(|before| {
+                    self.peer_has_header(peer, &before, blocks[first].height.saturating_sub(1))
+                });
+                if connects { &blocks[first..] } else { &[] }
+            }
+            false => &[],
+        };
+        let (prefers_headers, compact_to) = (peer.prefers_headers, peer.compact_to);
+        let message = match news {
+            [block] if compact_to => self.compact_message(&block.hash),
+            _ => None,
+        };
+        if let Some(message) = message {
+            self.send_message(id, message);
+        } else if prefers_headers && !news.is_empty() {
+            let headers: Vec<Header> = news.iter().map(|block| block.header).collect();
+            self.send(id, NetworkMessage::Headers(headers));
+        } else {
+            let inventory = vec![Inventory::Block(tip.hash)];
+            self.send(id, NetworkMessage::Inv(inventory));
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.best_sent = Some(tip.hash);
+        }
+    }
+
+    fn compact_message(&mut self, hash: &BlockHash) -> Option<everett_net::Message> {
+        if let Some(message) = self.serving.compact(hash) {
+            return Some(message);
+        }
+        let bytes = self.ledger.block_bytes(hash).ok()?;
+        self.serving.keep(*hash, Bytes::from(bytes), false);
+        self.serving.compact(hash)
+    }
+
+    /// Tells those who want to hear of every tip of those they may not know.
+    pub(super) fn tell_tips(&mut self) {
+        let listeners: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| peer.wants_tips)
+            .map(|(id, _)| *id)
+            .collect();
+        if listeners.is_empty() {
+            return;
+        }
+        let tips: Vec<HeaderInfo> = (self.ledger.fork_tips().into_iter())
+            .filter(|fork| fork.validated && !fork.tip.on_best_chain)
+            .map(|fork| fork.tip)
+            .collect();
+        if tips.is_empty() {
+            return;
+        }
+        for id in listeners {
+            self.tell_tips_to(id, &tips);
+        }
+    }
+
+    fn tell_tips_to(&mut self, id: PeerId, tips: &[HeaderInfo]) {
+        let mut news = Vec::new();
+        for tip in tips {
+            let Some(peer) = self.peers.get(&id) else {
+                return;
+            };
+            if news.len() == MAX_TIPS_TOLD {
+                break;
+            }
+            if peer.told_tips.contains(&tip.hash)
+                || self.peer_has_header(peer, &tip.hash, tip.height)
+            {
+                continue;
+            }
+            news.push(Inventory::Block(tip.hash));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                let _forgotten = peer.told_tips.insert(tip.hash);
+            }
+        }
+        if !news.is_empty() {
+            self.send(id, NetworkMessage::Inv(news));
+        }
+    }
+}

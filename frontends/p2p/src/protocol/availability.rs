@@ -1,0 +1,104 @@
+//! Owns the knowledge of which peer has which blocks.
+//! Promises to name, for a block of a losing branch, those who told of it or of what stands on it.
+//! Refuses to believe more than a peer said: what it has is what it told of, and the blocks below that.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bitcoin::BlockHash;
+use everett_ledger::Ledger;
+use everett_net::PeerId;
+
+use super::Protocol;
+use super::peer::{Known, Peer};
+
+/// Who told of a tip, for tips that are not the best a peer told of. Bounded by what each peer is remembered to know.
+#[derive(Default)]
+pub(super) struct Knowers(HashMap<BlockHash, BTreeSet<PeerId>>);
+
+impl Knowers {
+    pub(super) fn of(&self, hash: &BlockHash) -> impl Iterator<Item = PeerId> + '_ {
+        self.0.get(hash).into_iter().flatten().copied()
+    }
+
+    fn insert(&mut self, hash: BlockHash, peer: PeerId) {
+        self.0.entry(hash).or_default().insert(peer);
+    }
+
+    fn remove(&mut self, hash: &BlockHash, peer: PeerId) {
+        if let Some(peers) = self.0.get_mut(hash) {
+            peers.remove(&peer);
+            if peers.is_empty() {
+                self.0.remove(hash);
+            }
+        }
+    }
+
+    /// Forgets a peer that is gone.
+    pub(super) fn forget(&mut self, id: PeerId, peer: &Peer) {
+        for hash in peer.tips.iter() {
+            self.remove(hash, id);
+        }
+    }
+}
+
+impl Protocol {
+    /// The peer told of a block, and so has it and all below it.
+    pub(super) fn peer_has(&mut self, id: PeerId, hash: BlockHash) {
+        self.resolve_unknown(id);
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if let Ok(forgotten) = peer.tips.insert(hash) {
+            self.knowers.insert(hash, id);
+            if let Some(forgotten) = forgotten {
+                self.knowers.remove(&forgotten, id);
+            }
+        }
+        // It may have come to it meanwhile.
+        peer.lacks.remove(&hash);
+        match self.ledger.header(&hash) {
+            Some(info) => {
+                let better = peer
+                    .best_known
+                    .is_none_or(|known| info.chainwork >= known.work);
+                if better && peer.best_known.is_none_or(|known| known.hash != hash) {
+                    peer.best_known = Some(Known::from(&info));
+                    self.plan_stale = true;
+                }
+            }
+            // As Bitcoin Core does: the last is taken for the best.
+            None => peer.last_unknown = Some(hash),
+        }
+    }
+
+    /// A block that the peer told of may have become known since, through others.
+    pub(super) fn resolve_unknown(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(info) = (peer.last_unknown).and_then(|hash| self.ledger.header(&hash)) else {
+            return;
+        };
+        peer.last_unknown = None;
+        if (peer.best_known).is_none_or(|known| info.chainwork >= known.work) {
+            peer.best_known = Some(Known::from(&info));
+            self.plan_stale = true;
+        }
+    }
+
+    /// Whether the peer has this header, as far as we know: it told us of it or of one above, or we told it.
+    pub(super) fn peer_has_header(&self, peer: &Peer, hash: &BlockHash, height: u32) -> bool {
+        let below = |tip: &BlockHash| stands_on(&self.ledger, tip, hash, height);
+        peer.best_known.is_some_and(|known| below(&known.hash))
+            || peer.best_sent.as_ref().is_some_and(below)
+            || peer.tips.contains(hash)
+    }
+}
+
+/// Whether `tip` is the block or stands on it.
+pub(super) fn stands_on(ledger: &Ledger, tip: &BlockHash, hash: &BlockHash, height: u32) -> bool {
+    tip == hash
+        || ledger
+            .ancestor(tip, height)
+            .is_some_and(|ancestor| ancestor.hash == *hash)
+}

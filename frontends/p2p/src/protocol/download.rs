@@ -1,0 +1,558 @@
+//! Owns the download of blocks: which are wanted, who is asked for which, who keeps us waiting.
+//! Promises that a block is asked for once at a time, but where the first who was asked lets it wait; that what is on the
+//! way and not judged is bounded; that one slow peer does not hold up the others.
+//! Refuses to look into blocks.
+//!
+//! ```text
+//! targets (chains of more work than ours that peers have; then branches)
+//!    -> queue of missing blocks, at most a window above the lowest -> peers with room -> getdata
+//!    -> block -> SubmitBlock -> judged -> next plan
+//! ```
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::p2p::message_blockdata::Inventory;
+use everett_net::PeerId;
+
+use super::Protocol;
+use super::misbehaviour::Reason;
+use super::peer::{Known, Peer, Request};
+
+/// How far above the lowest missing block others are asked for: Bitcoin Core's `BLOCK_DOWNLOAD_WINDOW`.
+pub(super) const WINDOW: u32 = 1_024;
+/// Blocks asked of one peer at a time.
+pub(super) const MAX_IN_FLIGHT: usize = 16;
+/// A peer is given more to do once so few are left, so that requests go out in some number.
+const REFILL_AT: usize = 12;
+/// How many blocks below its tip a peer with recent blocks only is asked for.
+const LIMITED_DEPTH: u32 = 288 - 2;
+/// How long all may wait for one peer, at first and at most. Doubles with each peer let go for it.
+const STALLING_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
+/// Blocks that others had to give in a peer's stead before it is let go.
+const MAX_LET_DOWN: u32 = 16;
+/// And for how long it must have given nothing by then.
+const LET_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a block of a losing branch is waited for before another peer is asked.
+const FORK_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of blocks that wait to be judged: beyond it no more are asked for.
+const MAX_UNJUDGED_BYTES: usize = 96 << 20;
+/// Chains of more work than ours that are fetched at a time.
+const MAX_MAIN_TARGETS: usize = 8;
+
+/// A chain to be fetched.
+pub(super) struct Target {
+    pub(super) tip: Known,
+    fork: bool,
+    /// Missing blocks that nobody was asked for, lowest first.
+    queue: VecDeque<(u32, BlockHash)>,
+    /// The lowest missing block, asked for or not.
+    lowest: Option<(u32, BlockHash)>,
+    /// More is missing above the window.
+    beyond_window: bool,
+    /// Up to which height each peer has it.
+    reach: BTreeMap<PeerId, u32>,
+}
+
+impl Target {
+    pub(super) fn fork(
+        tip: Known,
+        missing: Vec<(u32, BlockHash)>,
+        reach: BTreeMap<PeerId, u32>,
+    ) -> Target {
+        Target {
+            tip,
+            fork: true,
+            lowest: missing.first().copied(),
+            queue: missing.into(),
+            beyond_window: false,
+            reach,
+        }
+    }
+}
+
+/// A block that came and is not judged.
+pub(super) struct Unjudged {
+    pub(super) from: PeerId,
+    pub(super) bytes: usize,
+    /// It was put together from a compact block.
+    pub(super) compact: bool,
+}
+
+/// What is asked for, on the way, and here.
+pub(super) struct Download {
+    /// Who was asked for a block, first to last. No list is empty.
+    pub(super) asked: HashMap<BlockHash, Vec<PeerId>>,
+    pub(super) unjudged: HashMap<BlockHash, Unjudged>,
+    pub(super) unjudged_bytes: usize,
+    pub(super) forks_in_flight: usize,
+    targets: Vec<Target>,
+    stalling_timeout: Duration,
+    /// Peers from which blocks are on the way.
+    pub(super) sources: usize,
+}
+
+impl Download {
+    pub(super) fn new() -> Download {
+        Download {
+            asked: HashMap::new(),
+            unjudged: HashMap::new(),
+            unjudged_bytes: 0,
+            forks_in_flight: 0,
+            targets: Vec::new(),
+            stalling_timeout: STALLING_TIMEOUT,
+            sources: 0,
+        }
+    }
+
+    /// Whether chains of more work than ours are known whose blocks are not all here.
+    pub(super) fn behind(&self) -> bool {
+        self.targets.iter().any(|target| !target.fork)
+    }
+
+    /// As Bitcoin Core does when blocks come in: patience shrinks back to what it was.
+    pub(super) fn relax(&mut self) {
+        if self.stalling_timeout > STALLING_TIMEOUT {
+            self.stalling_timeout = STALLING_TIMEOUT.max(self.stalling_timeout.mul_f64(0.85));
+        }
+    }
+
+    fn wanted(&self, hash: &BlockHash) -> bool {
+        !self.asked.contains_key(hash) && !self.unjudged.contains_key(hash)
+    }
+}
+
+impl Protocol {
+    /// Finds out anew what is missing, and asks for it.
+    pub(super) fn plan(&mut self) {
+        if !std::mem::take(&mut self.plan_stale) {
+            return;
+        }
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in &ids {
+            self.resolve_unknown(*id);
+        }
+        let mut targets = self.main_targets();
+        if !targets.iter().any(|target| target.beyond_window) {
+            let forks = self.fork_targets(&targets);
+            targets.extend(forks);
+        }
+        for target in &mut targets {
+            let download = &self.download;
+            target.queue.retain(|(_, hash)| download.wanted(hash));
+        }
+        self.download.targets = targets;
+        // Those with the least to do first, so that the lowest blocks go to those who are fastest done with them.
+        let mut ids: Vec<(usize, PeerId)> = (self.peers.iter())
+            .map(|(id, peer)| (peer.requests.len(), *id))
+            .collect();
+        ids.sort();
+        for (_, id) in ids {
+            self.ask_for_blocks(id);
+        }
+    }
+
+    /// The chains of more work than ours that peers have.
+    fn main_targets(&self) -> Vec<Target> {
+        let minimum = self.minimum_chain_work();
+        let mut tips: Vec<Known> = Vec::new();
+        for known in self.peers.values().filter_map(|peer| peer.best_known) {
+            if known.work > self.best.work && known.work >= minimum && !tips.contains(&known) {
+                tips.push(known);
+            }
+        }
+        tips.sort_by(|a, b| b.work.cmp(&a.work).then(a.hash.cmp(&b.hash)));
+        let mut ends: Vec<Known> = Vec::new();
+        for tip in tips {
+            let below = |end: &Known| {
+                super::availability::stands_on(&self.ledger, &end.hash, &tip.hash, tip.height)
+            };
+            if ends.len() < MAX_MAIN_TARGETS && !ends.iter().any(below) {
+                ends.push(tip);
+            }
+        }
+        ends.into_iter()
+            .filter_map(|tip| self.main_target(tip))
+            .collect()
+    }
+
+    fn main_target(&self, tip: Known) -> Option<Target> {
+        let mut missing = self
+            .ledger
+            .missing_blocks(&tip.hash, 0, WINDOW as usize + 1);
+        let lowest = *missing.first()?;
+        let end = lowest.0 + WINDOW;
+        let within = missing.partition_point(|(height, _)| *height < end);
+        let beyond_window = tip.height >= end;
+        missing.truncate(within);
+        let old = (self.download.targets.iter()).find(|target| target.tip == tip && !target.fork);
+        let mut reach = BTreeMap::new();
+        for (id, peer) in &self.peers {
+            let Some(known) = peer.best_known else {
+                continue;
+            };
+            let height = match known.hash == tip.hash {
+                true => Some(tip.height),
+                // Where it has parted, it stays parted; but what it has may have grown.
+                false => (old.and_then(|old| old.reach.get(id)).copied())
+                    .filter(|height| *height < known.height)
+                    .or_else(|| {
+                        let fork = self.ledger.fork_point(&known.hash, &tip.hash);
+                        fork.map(|fork| fork.height)
+                    }),
+            };
+            if let Some(height) = height.filter(|height| *height >= lowest.0) {
+                reach.insert(*id, height);
+            }
+        }
+        Some(Target {
+            tip,
+            fork: false,
+            queue: missing.into(),
+            lowest: Some(lowest),
+            beyond_window,
+            reach,
+        })
+    }
+
+    /// Whether a peer may be asked for blocks now.
+    fn may_give(&self, peer: &Peer) -> bool {
+        if !peer.serves_blocks() {
+            return false;
+        }
+        if !self.is_initial_download() {
+            return true;
+        }
+        // Who called us is spared while there are others.
+        let others = || {
+            self.peers
+                .values()
+                .any(|other| other.is_preferred() && !other.is_limited())
+        };
+        (peer.is_preferred() || self.download.asked.is_empty() || !others())
+            && (!peer.is_limited() || !others())
+    }
+
+    /// Asks a peer for what is next, as far as it has room.
+    pub(super) fn ask_for_blocks(&mut self, id: PeerId) {
+        let now = self.now;
+        let full = self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES;
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        if full || peer.requests.len() > REFILL_AT || !self.may_give(peer) {
+            return;
+        }
+        // Who kept us waiting shows first that it can do better.
+        let most = if peer.let_down > 0 { 1 } else { MAX_IN_FLIGHT };
+        let mut room = most.saturating_sub(peer.requests.len());
+        let mut found: Vec<Request> = Vec::new();
+        let mut mains_left = false;
+        let mut staller = None;
+        let limited = peer.is_limited();
+        let best_known = peer.best_known.map_or(0, |known| known.height);
+        for index in 0..self.download.targets.len() {
+            let Some(peer) = self.peers.get_mut(&id) else {
+                return;
+            };
+            let target = &mut self.download.targets[index];
+            if target.fork && mains_left {
+                break;
+            }
+            let Some(reach) = target.reach.get(&id).copied() else {
+                mains_left |= !target.fork && !target.queue.is_empty();
+                continue;
+            };
+            let mut place = 0;
+            while room > 0 && place < target.queue.len() {
+                let (height, hash) = target.queue[place];
+                if height > reach {
+                    break;
+                }
+                let taken = self.download.asked.contains_key(&hash)
+                    || self.download.unjudged.contains_key(&hash);
+                if taken || found.iter().any(|request| request.hash == hash) {
+                    target.queue.remove(place);
+                    continue;
+                }
+                let too_old = limited && best_known.saturating_sub(height) >= LIMITED_DEPTH;
+                if too_old || peer.lacks.contains(&hash) {
+                    place += 1;
+                    continue;
+                }
+                if target.fork {
+                    let limit = self.config.forks.in_flight;
+                    let budgets = self.collector.blocks.has_some(now)
+                        && self.collector.bytes.has_some(now)
+                        && peer.fork_budget.has_some(now);
+                    if self.download.forks_in_flight >= limit || !budgets {
+                        room = 0;
+                        break;
+                    }
+                    self.download.forks_in_flight += 1;
+                    self.collector.blocks.take(1, now);
+                    peer.fork_budget.take(1, now);
+                }
+                target.queue.remove(place);
+                room -= 1;
+                found.push(Request {
+                    hash,
+                    height,
+                    asked: now,
+                    fork: target.fork,
+                });
+            }
+            if !target.fork {
+                mains_left |= !target.queue.is_empty();
+                let end = target.lowest.map_or(0, |(height, _)| height + WINDOW);
+                if found.is_empty() && room > 0 && target.beyond_window && reach >= end {
+                    staller = staller.or(target.lowest);
+                }
+            }
+        }
+        let idle = (self.peers.get(&id)).is_some_and(|peer| peer.requests.is_empty());
+        if found.is_empty() && idle {
+            if let Some((_, hash)) = staller {
+                self.blame(id, &hash);
+            }
+            return;
+        }
+        self.request(id, found);
+    }
+
+    /// The window cannot move for want of one block, and this peer has nothing to do for it.
+    fn blame(&mut self, waiting: PeerId, hash: &BlockHash) {
+        let now = self.now;
+        let Some(first) = (self.download.asked.get(hash)).and_then(|peers| peers.first()) else {
+            return;
+        };
+        if *first != waiting
+            && let Some(peer) = self.peers.get_mut(first)
+            && peer.stalling_since.is_none()
+        {
+            peer.stalling_since = Some(now);
+        }
+    }
+
+    /// Asks for blocks, and remembers it.
+    pub(super) fn request(&mut self, id: PeerId, found: Vec<Request>) {
+        if found.is_empty() {
+            return;
+        }
+        let compact = self.asks_for_compact(id, &found);
+        let inventory = found
+            .iter()
+            .map(|request| match compact {
+                true => Inventory::CompactBlock(request.hash),
+                false => Inventory::WitnessBlock(request.hash),
+            })
+            .collect();
+        for request in found {
+            self.remember_request(id, request);
+        }
+        self.send(id, NetworkMessage::GetData(inventory));
+    }
+
+    pub(super) fn remember_request(&mut self, id: PeerId, request: Request) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.requests.is_empty() {
+            peer.downloading_since = now;
+            // Who let us down before has to give something first.
+            if peer.let_down == 0 {
+                peer.progress = now;
+            }
+            self.download.sources += 1;
+        }
+        let asked = self.download.asked.entry(request.hash).or_default();
+        if !asked.contains(&id) {
+            asked.push(id);
+        }
+        peer.requests.push_back(request);
+    }
+
+    /// A peer is not waited for any more with a block. Gives what it was asked.
+    pub(super) fn take_request(&mut self, id: PeerId, hash: &BlockHash) -> Option<Request> {
+        let now = self.now;
+        let peer = self.peers.get_mut(&id)?;
+        let place = peer
+            .requests
+            .iter()
+            .position(|request| request.hash == *hash)?;
+        let request = peer.requests.remove(place)?;
+        if place == 0 {
+            peer.downloading_since = now.max(peer.downloading_since);
+        }
+        peer.stalling_since = None;
+        if peer.requests.is_empty() {
+            self.download.sources = self.download.sources.saturating_sub(1);
+        }
+        self.forget_asked(id, &request);
+        Some(request)
+    }
+
+    fn forget_asked(&mut self, id: PeerId, request: &Request) {
+        if let Some(asked) = self.download.asked.get_mut(&request.hash) {
+            asked.retain(|other| *other != id);
+            if asked.is_empty() {
+                self.download.asked.remove(&request.hash);
+            }
+        }
+        if request.fork {
+            self.download.forks_in_flight = self.download.forks_in_flight.saturating_sub(1);
+        }
+        self.reconstructions_forget(id, &request.hash);
+    }
+
+    /// The peer is gone: what it was asked for is asked of others.
+    pub(super) fn forget_requests(&mut self, id: PeerId, peer: &Peer) {
+        if !peer.requests.is_empty() {
+            self.download.sources = self.download.sources.saturating_sub(1);
+            self.plan_stale = true;
+        }
+        for request in &peer.requests {
+            self.forget_asked(id, request);
+            if request.fork {
+                self.collector.blocks.give_back(1);
+            }
+        }
+    }
+
+    /// A block is here and sound: nobody is waited for with it any more. Those who were asked first let us down.
+    pub(super) fn stop_waiting_for(&mut self, hash: &BlockHash) {
+        let now = self.now;
+        for id in self.download.asked.get(hash).cloned().unwrap_or_default() {
+            let Some(request) = self.take_request(id, hash) else {
+                continue;
+            };
+            if let Some(peer) = self.peers.get_mut(&id)
+                && !request.fork
+                && now > request.asked.max(peer.progress) + STALLING_TIMEOUT
+            {
+                peer.let_down += 1;
+            }
+            self.ask_for_blocks(id);
+        }
+    }
+
+    /// Looks for those who do not deliver.
+    pub(super) fn check_downloads(&mut self) {
+        let now = self.now;
+        let patience = self.download.stalling_timeout;
+        let spacing = Duration::from_secs(u64::from(self.ledger.params().target_spacing));
+        let others = self.download.sources.saturating_sub(1) as u32;
+        let block_timeout = spacing + spacing / 2 * others;
+        let mut leaving: Vec<(PeerId, Reason)> = Vec::new();
+        let mut hopeless: Vec<(PeerId, BlockHash)> = Vec::new();
+        let mut late: Vec<(PeerId, Request)> = Vec::new();
+        for (id, peer) in &self.peers {
+            if peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT {
+                let hash = peer.best_known.map_or(self.best.hash, |known| known.hash);
+                let seconds = LET_DOWN_TIMEOUT.as_secs();
+                leaving.push((*id, Reason::Stalling { hash, seconds }));
+                continue;
+            }
+            let Some(first) = peer.requests.front() else {
+                continue;
+            };
+            let hash = first.hash;
+            if (peer.stalling_since).is_some_and(|since| now > since + patience) {
+                let seconds = patience.as_secs();
+                leaving.push((*id, Reason::Stalling { hash, seconds }));
+                continue;
+            }
+            if now > peer.downloading_since + block_timeout && !first.fork {
+                let seconds = block_timeout.as_secs();
+                leaving.push((*id, Reason::BlockTimeout { hash, seconds }));
+                continue;
+            }
+            for request in &peer.requests {
+                if request.fork && now > request.asked.max(peer.progress) + FORK_TIMEOUT {
+                    hopeless.push((*id, request.hash));
+                } else if !request.fork && now > request.asked.max(peer.progress) + patience {
+                    late.push((*id, request.clone()));
+                }
+            }
+        }
+        for (id, reason) in leaving {
+            if matches!(reason, Reason::Stalling { .. }) {
+                self.download.stalling_timeout = (patience * 2).min(MAX_STALLING_TIMEOUT);
+            }
+            self.punish(id, reason);
+        }
+        for (id, hash) in hopeless {
+            self.give_up(id, &hash);
+        }
+        late.sort_by_key(|(_, request)| request.height);
+        self.ask_others(late);
+    }
+
+    /// The peer does not have the block, or does not give it.
+    pub(super) fn give_up(&mut self, id: PeerId, hash: &BlockHash) {
+        let Some(request) = self.take_request(id, hash) else {
+            return;
+        };
+        if request.fork {
+            self.collector.blocks.give_back(1);
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            let _known = peer.lacks.insert(*hash);
+            if !request.fork {
+                peer.let_down += 1;
+            }
+        }
+        self.plan_stale = true;
+    }
+
+    /// Asks peers that have nothing to do for blocks that others have let wait.
+    fn ask_others(&mut self, late: Vec<(PeerId, Request)>) {
+        if late.is_empty() || self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES {
+            return;
+        }
+        let mut found: BTreeMap<PeerId, Vec<Request>> = BTreeMap::new();
+        for (_, request) in late {
+            let waited_for = self.download.asked.get(&request.hash);
+            if waited_for.is_none_or(|peers| peers.len() > 1)
+                || self.download.unjudged.contains_key(&request.hash)
+            {
+                continue;
+            }
+            let helper = self.peers.iter().find(|(id, peer)| {
+                let already = found.get(id).map_or(0, Vec::len);
+                peer.requests.is_empty()
+                    && already < MAX_IN_FLIGHT
+                    && peer.let_down == 0
+                    && !peer.lacks.contains(&request.hash)
+                    && self.may_give(peer)
+                    && self.download.targets.iter().any(|target| {
+                        !target.fork
+                            && target
+                                .reach
+                                .get(id)
+                                .is_some_and(|reach| *reach >= request.height)
+                            && super::availability::stands_on(
+                                &self.ledger,
+                                &target.tip.hash,
+                                &request.hash,
+                                request.height,
+                            )
+                    })
+            });
+            if let Some((id, _)) = helper {
+                let again = Request {
+                    asked: self.now,
+                    ..request
+                };
+                found.entry(*id).or_default().push(again);
+            }
+        }
+        for (id, requests) in found {
+            self.request(id, requests);
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! Owns the headers' way from peers to the ledger: whom we ask, what of the answers is worth keeping.
+//! Promises that no header of a chain without enough work is kept, and that few batches wait for the ledger at a time.
+//! Refuses to check rules that need the tree: the ledger does.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
+use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::p2p::message_blockdata::GetHeadersMessage;
+use bitcoin::{BlockHash, Work};
+use everett_ledger::rules::difficulty::is_met;
+use everett_ledger::{HeaderStatus, Reject, RejectKind};
+use everett_net::{MAX_HEADERS, PeerId};
+
+use super::action::Action;
+use super::misbehaviour::Reason;
+use super::peer::{ChainSync, Known};
+use super::{Protocol, USER_PROTOCOL_VERSION};
+use crate::presync::{ChainStart, End, Presync, PresyncPhase, Step};
+
+/// How long a peer has for an answer to `getheaders` before it may be asked again.
+pub(super) const RESPONSE_TIME: Duration = Duration::from_secs(2 * 60);
+/// How long the first download of headers may take, at least.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// And how much longer for each header that is to be expected.
+const DOWNLOAD_TIMEOUT_PER_HEADER: Duration = Duration::from_millis(1);
+/// After how long without a message of headers another peer is asked beside the first.
+const SLOW_SYNC: Duration = Duration::from_secs(20);
+/// A best header younger than this lets us ask all peers for theirs.
+const RECENT: u64 = 24 * 60 * 60;
+/// Batches of one peer that may wait for the ledger.
+const MAX_BATCHES: usize = 8;
+/// Beyond so many, the next is asked for only when one is judged.
+const PIPELINED_BATCHES: usize = 4;
+/// Tips of one peer that wait for their headers to be asked for.
+const MAX_WANTED: usize = 1_000;
+/// Peers that are kept although their chain may fall behind.
+const MAX_PROTECTED: usize = 4;
+
+/// How far the headers of one peer are.
+#[derive(Default)]
+pub(super) struct HeaderSync {
+    /// It was asked for its headers once.
+    pub(super) started: bool,
+    /// It has told of all it has.
+    pub(super) finished: bool,
+    /// When the first download must be done.
+    pub(super) deadline: Option<Duration>,
+    /// When it was asked for what it has not answered.
+    pub(super) asked: Option<Duration>,
+    /// Which tip it was asked for.
+    pub(super) stop: Option<BlockHash>,
+    /// When its last headers came.
+    pub(super) progress: Duration,
+    /// Its batches at the ledger.
+    pub(super) waiting: usize,
+    /// Tips whose headers are to be asked for, one after the other.
+    pub(super) wanted: VecDeque<BlockHash>,
+    /// A block that it told of by `inv` had us ask before its turn.
+    pub(super) asked_by_inv: bool,
+    /// Headers of a chain of too little work so far.
+    pub(super) presync: Option<Presync>,
+}
+
+/// How some headers end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// The message held as many as it may: the peer may have more.
+    Full,
+    /// The peer has no more.
+    Last,
+    /// More of them follow, and are asked for by others.
+    Part,
+}
+
+/// Headers at the ledger.
+pub(super) struct Batch {
+    from: PeerId,
+    first: BlockHash,
+    hashes_from: Vec<BlockHash>,
+    last: Known,
+    end: Ending,
+    compact: bool,
+}
+
+impl Protocol {
+    /// Headers came, by `headers` or, one, by a compact block.
+    pub(super) fn on_headers(&mut self, id: PeerId, headers: Vec<Header>, compact: bool) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if headers.is_empty() {
+            peer.sync.presync = None;
+            peer.sync.asked = None;
+            peer.sync.progress = now;
+            self.headers_end(id);
+            return;
+        }
+        let params = self.ledger.params();
+        let mut hashes: Vec<BlockHash> = Vec::with_capacity(headers.len());
+        for header in &headers {
+            let hash = header.block_hash();
+            if !is_met(&hash, header.bits.to_consensus(), params) {
+                return self.punish(id, Reason::NoProofOfWork(hash));
+            }
+            if hashes
+                .last()
+                .is_some_and(|last| *last != header.prev_blockhash)
+            {
+                return self.punish(id, Reason::HeadersNotContinuous(hash));
+            }
+            hashes.push(hash);
+        }
+        let full = headers.len() >= MAX_HEADERS;
+        peer.sync.progress = now;
+        if let Some(presync) = &mut peer.sync.presync {
+            let step = presync.receive(&headers, full, params);
+            return self.presync_step(id, step, full);
+        }
+        let end = if full { Ending::Full } else { Ending::Last };
+        self.take_headers(id, headers, hashes, end, compact, false);
+    }
+
+    /// What follows from headers of a chain whose work is not known yet.
+    fn presync_step(&mut self, id: PeerId, step: Step, full: bool) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.sync.asked = None;
+        match step {
+            Step::More { locator } => {
+                self.get_headers(id, locator, None);
+            }
+            Step::Ready { headers, next } => {
+                let more = match next {
+                    Ok(locator) => Some(locator),
+                    Err(_) => {
+                        peer.sync.presync = None;
+                        None
+                    }
+                };
+                let mut rest = &headers[..];
+                while !rest.is_empty() {
+                    let (part, after) = rest.split_at(rest.len().min(MAX_HEADERS));
+                    rest = after;
+                    let hashes = part.iter().map(Header::block_hash).collect();
+                    // What follows is asked for by the sync, but after its end.
+                    let end = match rest.is_empty() && more.is_none() {
+                        true if full => Ending::Full,
+                        true => Ending::Last,
+                        false => Ending::Part,
+                    };
+                    self.take_headers(id, part.to_vec(), hashes, end, false, true);
+                }
+                if let Some(locator) = more {
+                    self.get_headers(id, locator, None);
+                }
+            }
+            Step::Done(end) => {
+                peer.sync.presync = None;
+                if end == End::TooLittleWork && peer.is_chosen() && self.is_initial_download() {
+                    return self.punish(id, Reason::ChainTooShort);
+                }
+                self.headers_end(id);
+            }
+            Step::Failed(failure) => {
+                peer.sync.presync = None;
+                self.punish(id, Reason::Presync(failure.to_string()));
+                self.headers_end(id);
+            }
+        }
+    }
+
+    /// Headers with proof of work that follow each other: to the ledger, if their chain is worth it.
+    fn take_headers(
+        &mut self,
+        id: PeerId,
+        headers: Vec<Header>,
+        hashes: Vec<BlockHash>,
+        end: Ending,
+        compact: bool,
+        enough_work: bool,
+    ) {
+        let (Some(first), Some(last)) = (headers.first(), hashes.last().copied()) else {
+            return;
+        };
+        let before = first.prev_blockhash;
+        let in_tree = self.ledger.header(&before);
+        let parent = match &in_tree {
+            Some(info) => Known::from(info),
+            None => match self.pending_headers.get(&before) {
+                Some(pending) => *pending,
+                None => return self.unconnecting(id, last),
+            },
+        };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.sync.asked = None;
+        if let Some(known) = self.ledger.header(&last) {
+            if known.status == HeaderStatus::Invalid {
+                let reason = Reason::BuildsOnInvalid(last);
+                // As Bitcoin Core does: who called us may not know better.
+                match peer.info.purpose.is_inbound() || compact {
+                    true => self.note(id, reason),
+                    false => self.punish(id, reason),
+                }
+                return;
+            }
+            return self.after_headers(id, last, false, end);
+        }
+        let work = headers
+            .iter()
+            .fold(parent.work, |sum, header| sum + header.work());
+        if !enough_work && work < self.work_threshold() {
+            match (end, in_tree) {
+                (Ending::Full, Some(start)) => {
+                    let start = ChainStart::new(&start, self.ledger.locator(&before));
+                    let mut seed = [0; 32];
+                    for eight in seed.chunks_exact_mut(8) {
+                        eight.copy_from_slice(&self.chance.number().to_le_bytes());
+                    }
+                    let minimum = self.work_threshold();
+                    let clock = self.ledger.clock().now();
+                    let params = self.ledger.params();
+                    let mut presync = Presync::new(params, start, minimum, clock, seed);
+                    let step = presync.receive(&headers, true, params);
+                    if presync.phase() != PresyncPhase::Ended
+                        && let Some(peer) = self.peers.get_mut(&id)
+                    {
+                        peer.sync.presync = Some(presync);
+                    }
+                    self.presync_step(id, step, true);
+                }
+                _ => self.headers_end(id),
+            }
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.sync.waiting >= MAX_BATCHES && !enough_work {
+            return self.note(id, Reason::TooManyRequests(MAX_BATCHES));
+        }
+        if self.pending_headers.contains_key(&last) {
+            // Somebody else was faster; the answer will tell.
+            return self.peer_has(id, last);
+        }
+        // What is known already costs the ledger a commit for nothing.
+        let known = hashes
+            .iter()
+            .take_while(|hash| self.ledger.header(hash).is_some())
+            .count();
+        peer.sync.waiting += 1;
+        let waiting = peer.sync.waiting;
+        let last = Known {
+            hash: last,
+            height: parent.height + headers.len() as u32,
+            work,
+        };
+        self.pending_headers.insert(last.hash, last);
+        self.batches.push_back(Batch {
+            from: id,
+            first: before,
+            hashes_from: hashes[known..].to_vec(),
+            last,
+            end,
+            compact,
+        });
+        self.act(Action::SubmitHeaders {
+            from: id,
+            headers: headers[known..].to_vec(),
+        });
+        let in_presync = (self.peers.get(&id)).is_some_and(|peer| peer.sync.presync.is_some());
+        if end == Ending::Full && waiting < PIPELINED_BATCHES && !in_presync {
+            let mut locator = vec![last.hash];
+            locator.extend(self.ledger.locator(&self.ledger.best_header().hash));
+            self.ask_further(id, locator);
+        }
+    }
+
+    fn ask_further(&mut self, id: PeerId, mut locator: Vec<BlockHash>) {
+        locator.truncate(everett_ledger::MAX_LOCATOR_HASHES);
+        let stop = self.peers.get(&id).and_then(|peer| peer.sync.stop);
+        self.get_headers(id, locator, stop);
+    }
+
+    /// The ledger's answer to the oldest batch.
+    pub(super) fn on_headers_taken(&mut self, answer: Result<(), (usize, Reject)>) {
+        let Some(batch) = self.batches.pop_front() else {
+            return;
+        };
+        self.pending_headers.remove(&batch.last.hash);
+        let Some(peer) = self.peers.get_mut(&batch.from) else {
+            self.plan_stale = true;
+            return;
+        };
+        peer.sync.waiting = peer.sync.waiting.saturating_sub(1);
+        match answer {
+            Ok(()) => self.after_headers(batch.from, batch.last.hash, true, batch.end),
+            Err((index, reject)) => {
+                let hash = batch.hashes_from.get(index).copied().unwrap_or(batch.first);
+                self.plan_stale = true;
+                let reason = Reason::Invalid {
+                    what: "header",
+                    hash,
+                    reason: reject.to_string(),
+                };
+                let inbound = peer.info.purpose.is_inbound();
+                match reject.kind {
+                    RejectKind::Consensus | RejectKind::Mutated if batch.compact => {
+                        self.note(batch.from, reason);
+                    }
+                    RejectKind::CachedInvalid if inbound || batch.compact => {
+                        self.note(batch.from, reason);
+                    }
+                    // The batch before it was refused, and its sender dealt with; or the clocks differ.
+                    RejectKind::MissingPrevious
+                    | RejectKind::TimeFuture
+                    | RejectKind::HeaderLowWork => self.note(batch.from, reason),
+                    _ => self.punish(batch.from, reason),
+                }
+                self.headers_end(batch.from);
+            }
+        }
+    }
+
+    /// The ledger has the peer's headers up to `last`.
+    fn after_headers(&mut self, id: PeerId, last: BlockHash, new: bool, end: Ending) {
+        self.peer_has(id, last);
+        let best = self.best;
+        let minimum = self.minimum_chain_work();
+        let work = self.ledger.header(&last).map(|info| info.chainwork);
+        let initial = self.is_initial_download();
+        let protected = (self.peers.values())
+            .filter(|peer| peer.chain_sync.protected)
+            .count();
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if new && work.is_some_and(|work| work > best.work) {
+            peer.last_announcement = Some(now);
+        }
+        let known_work = peer.best_known.map(|known| known.work);
+        if end == Ending::Last
+            && initial
+            && peer.is_chosen()
+            && known_work.is_some_and(|work| work < minimum)
+        {
+            return self.punish(id, Reason::ChainTooShort);
+        }
+        let full_relay = peer.info.purpose == everett_net::Purpose::OutboundFullRelay;
+        if full_relay
+            && protected < MAX_PROTECTED
+            && known_work.is_some_and(|work| work >= best.work)
+        {
+            peer.chain_sync = ChainSync {
+                protected: true,
+                pending: None,
+            };
+        }
+        if !peer.sendheaders_sent && known_work.is_some_and(|work| work > minimum) {
+            peer.sendheaders_sent = true;
+            self.send(id, NetworkMessage::SendHeaders);
+        }
+        match end {
+            Ending::Last => return self.headers_end(id),
+            Ending::Part => return,
+            Ending::Full => {}
+        }
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        if peer.sync.asked.is_none() && peer.sync.presync.is_none() && peer.sync.waiting == 0 {
+            let locator = self.ledger.locator(&last);
+            self.ask_further(id, locator);
+        }
+    }
+
+    /// The peer has told of all it has of one chain.
+    fn headers_end(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.sync.presync.is_none() && peer.sync.asked.is_none() && peer.sync.waiting == 0 {
+            peer.sync.stop = None;
+            if peer.sync.started {
+                peer.sync.finished = true;
+                peer.sync.deadline = None;
+                self.headers_once_done = true;
+            }
+            self.ask_wanted(id);
+        }
+        self.plan_stale = true;
+    }
+
+    /// Headers that stand on nothing we know: a new block after some that we missed, perhaps.
+    fn unconnecting(&mut self, id: PeerId, last: BlockHash) {
+        let best = self.ledger.best_header().hash;
+        let locator = self.ledger.locator(&best);
+        self.get_headers(id, locator, None);
+        self.peer_has(id, last);
+    }
+
+    /// The peer told of blocks by `inv` that we do not know.
+    pub(super) fn want_headers(&mut self, id: PeerId, hashes: Vec<BlockHash>) {
+        let last_trigger = self.last_inv_trigger;
+        let once_done = self.headers_once_done;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(last) = hashes.last().copied() else {
+            return;
+        };
+        if !peer.sync.started && !once_done {
+            // While headers come from one peer, each new block brings in one more, in case the first does not answer.
+            if peer.sync.asked_by_inv || last_trigger == Some(last) {
+                return;
+            }
+            peer.sync.asked_by_inv = true;
+            self.last_inv_trigger = Some(last);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        match peer.wants_tips {
+            // It answers with the branch that was asked for, so each is.
+            true => {
+                for hash in hashes {
+                    if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
+                        peer.sync.wanted.push_back(hash);
+                    }
+                }
+                self.ask_wanted(id);
+            }
+            false => {
+                let locator = self.ledger.locator(&self.ledger.best_header().hash);
+                self.get_headers(id, locator, None);
+            }
+        }
+    }
+
+    fn ask_wanted(&mut self, id: PeerId) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let busy = (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME);
+        if busy || peer.sync.presync.is_some() || peer.sync.waiting > 0 {
+            return;
+        }
+        while let Some(hash) = peer.sync.wanted.pop_front() {
+            if self.ledger.header(&hash).is_none() && !self.pending_headers.contains_key(&hash) {
+                peer.sync.stop = Some(hash);
+                let locator = self.ledger.locator(&self.ledger.best_header().hash);
+                self.get_headers(id, locator, Some(hash));
+                return;
+            }
+        }
+    }
+
+    /// Asks for headers, unless an answer is awaited. Says whether it did.
+    pub(super) fn get_headers(
+        &mut self,
+        id: PeerId,
+        locator: Vec<BlockHash>,
+        stop: Option<BlockHash>,
+    ) -> bool {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return false;
+        };
+        if (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME) {
+            return false;
+        }
+        peer.sync.asked = Some(now);
+        let message = GetHeadersMessage {
+            version: USER_PROTOCOL_VERSION,
+            locator_hashes: locator,
+            stop_hash: stop.unwrap_or_else(BlockHash::all_zeros),
+        };
+        self.send(id, NetworkMessage::GetHeaders(message));
+        true
+    }
+
+    /// Asks those for their headers whose turn it is: one at first, all once headers are recent or one has told all.
+    pub(super) fn start_header_syncs(&mut self) {
+        let now = self.now;
+        let best = self.ledger.best_header();
+        let clock = self.ledger.clock().now();
+        let all = self.headers_once_done || u64::from(best.header.time) + RECENT > clock;
+        let mut busy = (self.peers.values())
+            .filter(|peer| peer.sync.started && !peer.sync.finished)
+            .filter(|peer| now < peer.sync.progress + SLOW_SYNC)
+            .count();
+        let preferred = self.peers.values().any(|peer| peer.is_preferred());
+        let candidates: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| !peer.sync.started && peer.serves_blocks())
+            .filter(|(_, peer)| all || !preferred || peer.is_preferred())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in candidates {
+            if !all && busy > 0 {
+                break;
+            }
+            // From the one before: so that the answer is never empty, and tells what the peer has.
+            let start = best.parent.unwrap_or(best.hash);
+            let locator = self.ledger.locator(&start);
+            if !self.get_headers(id, locator, None) {
+                continue;
+            }
+            let age = clock.saturating_sub(u64::from(best.header.time));
+            let expected = age / u64::from(self.ledger.params().target_spacing.max(1));
+            let extra = DOWNLOAD_TIMEOUT_PER_HEADER
+                .saturating_mul(u32::try_from(expected).unwrap_or(u32::MAX));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.sync.started = true;
+                peer.sync.progress = now;
+                peer.sync.deadline = Some(now + DOWNLOAD_TIMEOUT + extra);
+            }
+            busy += 1;
+        }
+    }
+
+    /// Lets go of peers whose first download of headers takes too long, where there are others.
+    pub(super) fn check_header_deadlines(&mut self) {
+        let now = self.now;
+        let preferred = self
+            .peers
+            .values()
+            .filter(|peer| peer.is_preferred())
+            .count();
+        let late: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| peer.sync.deadline.is_some_and(|deadline| now > deadline))
+            .filter(|(_, peer)| preferred > usize::from(peer.is_preferred()))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            let seconds = DOWNLOAD_TIMEOUT.as_secs();
+            self.punish(id, Reason::HeadersTimeout { seconds });
+        }
+    }
+
+    /// What `getheaders` that nobody answers held up.
+    pub(super) fn ask_again(&mut self) {
+        let now = self.now;
+        let stuck: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| !peer.sync.wanted.is_empty())
+            .filter(|(_, peer)| (peer.sync.asked).is_none_or(|asked| now >= asked + RESPONSE_TIME))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in stuck {
+            self.ask_wanted(id);
+        }
+    }
+
+    /// Work that a chain must have for its headers to be kept: as much as the best less what a branch may lag behind,
+    /// where each header still costs as much as one at the tip.
+    pub(super) fn work_threshold(&self) -> Work {
+        let lag = self.ledger.horizon().max(BLOCKS_BEHIND);
+        let behind = times(self.best_header.work(), lag).min(self.best.work);
+        self.minimum_chain_work().max(self.best.work - behind)
+    }
+}
+
+/// Blocks that a branch may lag behind, where the horizon is nearer.
+const BLOCKS_BEHIND: u32 = 144;
+
+/// The work of as many blocks. Doubling and adding, for want of a product.
+fn times(work: Work, factor: u32) -> Work {
+    let mut sum: Option<Work> = None;
+    let mut doubled = work;
+    let mut left = factor;
+    while left > 0 {
+        if left & 1 == 1 {
+            sum = Some(sum.map_or(doubled, |sum| sum + doubled));
+        }
+        left >>= 1;
+        if left > 0 {
+            doubled = doubled + doubled;
+        }
+    }
+    sum.unwrap_or(work)
+}
