@@ -37,9 +37,10 @@ fn reading(engine: &mut Engine, book: &Book, context: &Ctx) {
         };
         Ok(found.ok_or_else(missing)?)
     });
-    book.function("sync()", "how far the node has synced");
+    book.function("sync_progress()", "how far the node has synced");
     let of = context.clone();
-    engine.register_fn("sync", move || -> Given<SyncValue> {
+    // `sync` is a word that Rhai keeps for itself.
+    engine.register_fn("sync_progress", move || -> Given<SyncValue> {
         Ok(SyncValue::read(&*peers(&of)?))
     });
     book.function("bans()", "the addresses and subnets that are banned");

@@ -477,7 +477,8 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("created", "since when, in Unix seconds", |ban| {
             Ok(seconds(ban.0.created))
         })
-        .get("until", "until when, in Unix seconds", |ban| {
+        // `until` is a word that Rhai keeps for itself.
+        .get("ends", "until when, in Unix seconds", |ban| {
             Ok(seconds(ban.0.until))
         })
         .equal_by(|ban| ban.0.subnet.clone());
