@@ -84,7 +84,7 @@ impl Hosts {
     /// Starts a node on a host that calls these others.
     fn start(&self, host: usize, directory: &Path, others: &[usize]) -> Serving {
         let mut arguments: Vec<String> = Vec::new();
-        let text = "run --network regtest --json --lab --no-web --grpc 127.0.0.1:0 -m -s";
+        let text = "run --network regtest --json --lab --no-web --grpc 127.0.0.1:0 -m --console-allow-write -s";
         arguments.extend(text.split(' ').map(str::to_owned));
         arguments.push(self.address(host));
         arguments.extend(["--datadir".into(), directory.to_str().unwrap().to_owned()]);
@@ -169,7 +169,7 @@ fn three_nodes_are_parted_and_joined_and_have_both_worlds() {
     if !hosts.cut(true) {
         let alone = nodes.pop().expect("the third");
         assert!(alone.stop("TERM").success());
-        nodes.push(Serving::run(place(2), &["--lab", "--no-web", "-m"]));
+        nodes.push(Serving::run(place(2), &["--lab", "--no-web", "-m", "--console-allow-write"]));
     }
     console(place(0), "mine(best(), 3)");
     console(place(2), "mine(best(), 5)");
@@ -199,14 +199,14 @@ fn a_node_asks_its_peers_and_says_who_they_are() {
     let [one, two] = [(); 2].map(|()| tempdir().unwrap());
     let first = Serving::run(
         one.path(),
-        &["--lab", "--no-web", "-m", "-s", "127.0.0.1:0"],
+        &["--lab", "--no-web", "-m", "--console-allow-write", "-s", "127.0.0.1:0"],
     );
     let address = first.ready["p2p"][0]
         .as_str()
         .expect("an address")
         .to_owned();
     console(one.path(), "mine(best(), 7)");
-    let second = Serving::run(two.path(), &["--no-web", "-m", "-c", &address]);
+    let second = Serving::run(two.path(), &["--no-web", "-m", "--console-allow-write", "-c", &address]);
     wait_until("it has the chain", || best(two.path()) == best(one.path()));
     let ask = |node: &Serving, arguments: &[&str]| {
         let answer = everett(&[arguments, &["--json", "--connect", node.url()]].concat());
