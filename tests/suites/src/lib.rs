@@ -8,6 +8,7 @@ pub mod conflicts;
 pub mod corrupt;
 pub mod data;
 pub mod durability;
+pub mod false_peer;
 pub mod flaw;
 pub mod history;
 pub mod latency;

@@ -18,7 +18,6 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use everett_net::PeerId;
 
 use super::Protocol;
-use super::misbehaviour::Reason;
 use super::peer::{Known, Peer, Request};
 
 /// How far above the lowest missing block others are asked for: Bitcoin Core's `BLOCK_DOWNLOAD_WINDOW`.
@@ -29,24 +28,17 @@ pub(super) const MAX_IN_FLIGHT: usize = 16;
 const REFILL_AT: usize = 12;
 /// How many blocks below its tip a peer with recent blocks only is asked for.
 const LIMITED_DEPTH: u32 = 288 - 2;
-/// How long all may wait for one peer, at first and at most. Doubles with each peer let go for it.
+/// How long all may wait for one peer, at first. Doubles with each peer let go for it.
 const STALLING_TIMEOUT: Duration = Duration::from_secs(2);
-const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
-/// Blocks that others had to give in a peer's stead before it is let go.
-const MAX_LET_DOWN: u32 = 16;
-/// And for how long it must have given nothing by then.
-const LET_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a block of a losing branch is waited for before another peer is asked.
-const FORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of blocks that wait to be judged: beyond it no more are asked for.
-const MAX_UNJUDGED_BYTES: usize = 96 << 20;
+pub(super) const MAX_UNJUDGED_BYTES: usize = 96 << 20;
 /// Chains of more work than ours that are fetched at a time.
 const MAX_MAIN_TARGETS: usize = 8;
 
 /// A chain to be fetched.
 pub(super) struct Target {
     pub(super) tip: Known,
-    fork: bool,
+    pub(super) fork: bool,
     /// Missing blocks that nobody was asked for, lowest first.
     queue: VecDeque<(u32, BlockHash)>,
     /// The lowest missing block, asked for or not.
@@ -54,7 +46,7 @@ pub(super) struct Target {
     /// More is missing above the window.
     beyond_window: bool,
     /// Up to which height each peer has it.
-    reach: BTreeMap<PeerId, u32>,
+    pub(super) reach: BTreeMap<PeerId, u32>,
 }
 
 impl Target {
@@ -89,8 +81,8 @@ pub(super) struct Download {
     pub(super) unjudged: HashMap<BlockHash, Unjudged>,
     pub(super) unjudged_bytes: usize,
     pub(super) forks_in_flight: usize,
-    targets: Vec<Target>,
-    stalling_timeout: Duration,
+    pub(super) targets: Vec<Target>,
+    pub(super) stalling_timeout: Duration,
     /// Peers from which blocks are on the way.
     pub(super) sources: usize,
 }
@@ -219,7 +211,7 @@ impl Protocol {
     }
 
     /// Whether a peer may be asked for blocks now.
-    fn may_give(&self, peer: &Peer) -> bool {
+    pub(super) fn may_give(&self, peer: &Peer) -> bool {
         if !peer.serves_blocks() {
             return false;
         }
@@ -437,122 +429,6 @@ impl Protocol {
                 peer.let_down += 1;
             }
             self.ask_for_blocks(id);
-        }
-    }
-
-    /// Looks for those who do not deliver.
-    pub(super) fn check_downloads(&mut self) {
-        let now = self.now;
-        let patience = self.download.stalling_timeout;
-        let spacing = Duration::from_secs(u64::from(self.ledger.params().target_spacing));
-        let others = self.download.sources.saturating_sub(1) as u32;
-        let block_timeout = spacing + spacing / 2 * others;
-        let mut leaving: Vec<(PeerId, Reason)> = Vec::new();
-        let mut hopeless: Vec<(PeerId, BlockHash)> = Vec::new();
-        let mut late: Vec<(PeerId, Request)> = Vec::new();
-        for (id, peer) in &self.peers {
-            if peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT {
-                let hash = peer.best_known.map_or(self.best.hash, |known| known.hash);
-                let seconds = LET_DOWN_TIMEOUT.as_secs();
-                leaving.push((*id, Reason::Stalling { hash, seconds }));
-                continue;
-            }
-            let Some(first) = peer.requests.front() else {
-                continue;
-            };
-            let hash = first.hash;
-            if (peer.stalling_since).is_some_and(|since| now > since + patience) {
-                let seconds = patience.as_secs();
-                leaving.push((*id, Reason::Stalling { hash, seconds }));
-                continue;
-            }
-            if now > peer.downloading_since + block_timeout && !first.fork {
-                let seconds = block_timeout.as_secs();
-                leaving.push((*id, Reason::BlockTimeout { hash, seconds }));
-                continue;
-            }
-            for request in &peer.requests {
-                if request.fork && now > request.asked.max(peer.progress) + FORK_TIMEOUT {
-                    hopeless.push((*id, request.hash));
-                } else if !request.fork && now > request.asked.max(peer.progress) + patience {
-                    late.push((*id, request.clone()));
-                }
-            }
-        }
-        for (id, reason) in leaving {
-            if matches!(reason, Reason::Stalling { .. }) {
-                self.download.stalling_timeout = (patience * 2).min(MAX_STALLING_TIMEOUT);
-            }
-            self.punish(id, reason);
-        }
-        for (id, hash) in hopeless {
-            self.give_up(id, &hash);
-        }
-        late.sort_by_key(|(_, request)| request.height);
-        self.ask_others(late);
-    }
-
-    /// The peer does not have the block, or does not give it.
-    pub(super) fn give_up(&mut self, id: PeerId, hash: &BlockHash) {
-        let Some(request) = self.take_request(id, hash) else {
-            return;
-        };
-        if request.fork {
-            self.collector.blocks.give_back(1);
-        }
-        if let Some(peer) = self.peers.get_mut(&id) {
-            let _known = peer.lacks.insert(*hash);
-            if !request.fork {
-                peer.let_down += 1;
-            }
-        }
-        self.plan_stale = true;
-    }
-
-    /// Asks peers that have nothing to do for blocks that others have let wait.
-    fn ask_others(&mut self, late: Vec<(PeerId, Request)>) {
-        if late.is_empty() || self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES {
-            return;
-        }
-        let mut found: BTreeMap<PeerId, Vec<Request>> = BTreeMap::new();
-        for (_, request) in late {
-            let waited_for = self.download.asked.get(&request.hash);
-            if waited_for.is_none_or(|peers| peers.len() > 1)
-                || self.download.unjudged.contains_key(&request.hash)
-            {
-                continue;
-            }
-            let helper = self.peers.iter().find(|(id, peer)| {
-                let already = found.get(id).map_or(0, Vec::len);
-                peer.requests.is_empty()
-                    && already < MAX_IN_FLIGHT
-                    && peer.let_down == 0
-                    && !peer.lacks.contains(&request.hash)
-                    && self.may_give(peer)
-                    && self.download.targets.iter().any(|target| {
-                        !target.fork
-                            && target
-                                .reach
-                                .get(id)
-                                .is_some_and(|reach| *reach >= request.height)
-                            && super::availability::stands_on(
-                                &self.ledger,
-                                &target.tip.hash,
-                                &request.hash,
-                                request.height,
-                            )
-                    })
-            });
-            if let Some((id, _)) = helper {
-                let again = Request {
-                    asked: self.now,
-                    ..request
-                };
-                found.entry(*id).or_default().push(again);
-            }
-        }
-        for (id, requests) in found {
-            self.request(id, requests);
         }
     }
 }

@@ -8,7 +8,7 @@ use everett_net::{PeerId, Purpose};
 
 use super::Protocol;
 use super::action::Action;
-use super::headers::RESPONSE_TIME;
+use super::header_requests::RESPONSE_TIME;
 use super::misbehaviour::Reason;
 
 /// How long a peer may stay behind our chain.

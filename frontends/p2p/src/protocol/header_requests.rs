@@ -1,0 +1,181 @@
+//! Owns the requests for headers: whom we ask, for what, and how long we wait.
+//! Promises one request at a time for each peer, and one peer at a time until one has told all.
+//! Refuses to look at answers.
+
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::p2p::message_blockdata::GetHeadersMessage;
+use everett_net::PeerId;
+
+use super::misbehaviour::Reason;
+use super::{Protocol, USER_PROTOCOL_VERSION};
+
+/// How long a peer has for an answer to `getheaders` before it may be asked again.
+pub(super) const RESPONSE_TIME: Duration = Duration::from_secs(2 * 60);
+/// How long the first download of headers may take, at least.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// And how much longer for each header that is to be expected.
+const DOWNLOAD_TIMEOUT_PER_HEADER: Duration = Duration::from_millis(1);
+/// After how long without a message of headers another peer is asked beside the first.
+const SLOW_SYNC: Duration = Duration::from_secs(20);
+/// A best header younger than this lets us ask all peers for theirs.
+const RECENT: u64 = 24 * 60 * 60;
+/// Tips of one peer that wait for their headers to be asked for.
+const MAX_WANTED: usize = 1_000;
+
+impl Protocol {
+    /// The peer told of blocks by `inv` that we do not know.
+    pub(super) fn want_headers(&mut self, id: PeerId, hashes: Vec<BlockHash>) {
+        let last_trigger = self.last_inv_trigger;
+        let once_done = self.headers_once_done;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(last) = hashes.last().copied() else {
+            return;
+        };
+        if !peer.sync.started && !once_done {
+            // While headers come from one peer, each new block brings in one more, in case the first does not answer.
+            if peer.sync.asked_by_inv || last_trigger == Some(last) {
+                return;
+            }
+            peer.sync.asked_by_inv = true;
+            self.last_inv_trigger = Some(last);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        match peer.wants_tips {
+            // It answers with the branch that was asked for, so each is.
+            true => {
+                for hash in hashes {
+                    if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
+                        peer.sync.wanted.push_back(hash);
+                    }
+                }
+                self.ask_wanted(id);
+            }
+            false => {
+                let locator = self.ledger.locator(&self.ledger.best_header().hash);
+                self.get_headers(id, locator, None);
+            }
+        }
+    }
+
+    pub(super) fn ask_wanted(&mut self, id: PeerId) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let busy = (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME);
+        if busy || peer.sync.presync.is_some() || peer.sync.waiting > 0 {
+            return;
+        }
+        while let Some(hash) = peer.sync.wanted.pop_front() {
+            if self.ledger.header(&hash).is_none() && !self.pending_headers.contains_key(&hash) {
+                peer.sync.stop = Some(hash);
+                let locator = self.ledger.locator(&self.ledger.best_header().hash);
+                self.get_headers(id, locator, Some(hash));
+                return;
+            }
+        }
+    }
+
+    /// Asks for headers, unless an answer is awaited. Says whether it did.
+    pub(super) fn get_headers(
+        &mut self,
+        id: PeerId,
+        locator: Vec<BlockHash>,
+        stop: Option<BlockHash>,
+    ) -> bool {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return false;
+        };
+        if (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME) {
+            return false;
+        }
+        peer.sync.asked = Some(now);
+        let message = GetHeadersMessage {
+            version: USER_PROTOCOL_VERSION,
+            locator_hashes: locator,
+            stop_hash: stop.unwrap_or_else(BlockHash::all_zeros),
+        };
+        self.send(id, NetworkMessage::GetHeaders(message));
+        true
+    }
+
+    /// Asks those for their headers whose turn it is: one at first, all once headers are recent or one has told all.
+    pub(super) fn start_header_syncs(&mut self) {
+        let now = self.now;
+        let best = self.ledger.best_header();
+        let clock = self.ledger.clock().now();
+        let all = self.headers_once_done || u64::from(best.header.time) + RECENT > clock;
+        let mut busy = (self.peers.values())
+            .filter(|peer| peer.sync.started && !peer.sync.finished)
+            .filter(|peer| now < peer.sync.progress + SLOW_SYNC)
+            .count();
+        let preferred = self.peers.values().any(|peer| peer.is_preferred());
+        let candidates: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| !peer.sync.started && peer.serves_blocks())
+            .filter(|(_, peer)| all || !preferred || peer.is_preferred())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in candidates {
+            if !all && busy > 0 {
+                break;
+            }
+            // From the one before: so that the answer is never empty, and tells what the peer has.
+            let start = best.parent.unwrap_or(best.hash);
+            let locator = self.ledger.locator(&start);
+            if !self.get_headers(id, locator, None) {
+                continue;
+            }
+            let age = clock.saturating_sub(u64::from(best.header.time));
+            let expected = age / u64::from(self.ledger.params().target_spacing.max(1));
+            let extra = DOWNLOAD_TIMEOUT_PER_HEADER
+                .saturating_mul(u32::try_from(expected).unwrap_or(u32::MAX));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.sync.started = true;
+                peer.sync.progress = now;
+                peer.sync.deadline = Some(now + DOWNLOAD_TIMEOUT + extra);
+            }
+            busy += 1;
+        }
+    }
+
+    /// Lets go of peers whose first download of headers takes too long, where there are others.
+    pub(super) fn check_header_deadlines(&mut self) {
+        let now = self.now;
+        let preferred = self
+            .peers
+            .values()
+            .filter(|peer| peer.is_preferred())
+            .count();
+        let late: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| peer.sync.deadline.is_some_and(|deadline| now > deadline))
+            .filter(|(_, peer)| preferred > usize::from(peer.is_preferred()))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            let seconds = DOWNLOAD_TIMEOUT.as_secs();
+            self.punish(id, Reason::HeadersTimeout { seconds });
+        }
+    }
+
+    /// What `getheaders` that nobody answers held up.
+    pub(super) fn ask_again(&mut self) {
+        let now = self.now;
+        let stuck: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| !peer.sync.wanted.is_empty())
+            .filter(|(_, peer)| (peer.sync.asked).is_none_or(|asked| now >= asked + RESPONSE_TIME))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in stuck {
+            self.ask_wanted(id);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Owns the patience with those who were asked for blocks and do not deliver.
+//! Promises that others are asked in time, and that nobody is let go for being slow while nobody waits.
+//! Refuses to plan: what is given up is planned for anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use everett_net::PeerId;
+
+use super::Protocol;
+use super::availability::stands_on;
+use super::download::{MAX_IN_FLIGHT, MAX_UNJUDGED_BYTES};
+use super::misbehaviour::Reason;
+use super::peer::Request;
+
+/// How long all may wait for one peer, at most.
+const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
+/// Blocks that others had to give in a peer's stead before it is let go.
+const MAX_LET_DOWN: u32 = 16;
+/// For how long such a peer must have given nothing by then.
+const LET_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a block of a losing branch is waited for before another peer is asked.
+const FORK_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Protocol {
+    /// Looks for those who do not deliver.
+    pub(super) fn check_downloads(&mut self) {
+        let now = self.now;
+        let patience = self.download.stalling_timeout;
+        let spacing = Duration::from_secs(u64::from(self.ledger.params().target_spacing));
+        let others = self.download.sources.saturating_sub(1) as u32;
+        let block_timeout = spacing + spacing / 2 * others;
+        let mut leaving: Vec<(PeerId, Reason)> = Vec::new();
+        let mut hopeless: Vec<(PeerId, BlockHash)> = Vec::new();
+        let mut late: Vec<(PeerId, Request)> = Vec::new();
+        for (id, peer) in &self.peers {
+            if peer.let_down >= MAX_LET_DOWN && now > peer.progress + LET_DOWN_TIMEOUT {
+                let hash = peer.best_known.map_or(self.best.hash, |known| known.hash);
+                let seconds = LET_DOWN_TIMEOUT.as_secs();
+                leaving.push((*id, Reason::Stalling { hash, seconds }));
+                continue;
+            }
+            let Some(first) = peer.requests.front() else {
+                continue;
+            };
+            let hash = first.hash;
+            if (peer.stalling_since).is_some_and(|since| now > since + patience) {
+                let seconds = patience.as_secs();
+                leaving.push((*id, Reason::Stalling { hash, seconds }));
+                continue;
+            }
+            if now > peer.downloading_since + block_timeout && !first.fork {
+                let seconds = block_timeout.as_secs();
+                leaving.push((*id, Reason::BlockTimeout { hash, seconds }));
+                continue;
+            }
+            for request in &peer.requests {
+                if request.fork && now > request.asked.max(peer.progress) + FORK_TIMEOUT {
+                    hopeless.push((*id, request.hash));
+                } else if !request.fork && now > request.asked.max(peer.progress) + patience {
+                    late.push((*id, request.clone()));
+                }
+            }
+        }
+        for (id, reason) in leaving {
+            if matches!(reason, Reason::Stalling { .. }) {
+                self.download.stalling_timeout = (patience * 2).min(MAX_STALLING_TIMEOUT);
+            }
+            self.punish(id, reason);
+        }
+        for (id, hash) in hopeless {
+            self.give_up(id, &hash);
+        }
+        late.sort_by_key(|(_, request)| request.height);
+        self.ask_others(late);
+    }
+
+    /// The peer does not have the block, or does not give it.
+    pub(super) fn give_up(&mut self, id: PeerId, hash: &BlockHash) {
+        let Some(request) = self.take_request(id, hash) else {
+            return;
+        };
+        if request.fork {
+            self.collector.blocks.give_back(1);
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            let _known = peer.lacks.insert(*hash);
+            if !request.fork {
+                peer.let_down += 1;
+            }
+        }
+        self.plan_stale = true;
+    }
+
+    /// Asks peers that have nothing to do for blocks that others have let wait.
+    fn ask_others(&mut self, late: Vec<(PeerId, Request)>) {
+        if late.is_empty() || self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES {
+            return;
+        }
+        let mut found: BTreeMap<PeerId, Vec<Request>> = BTreeMap::new();
+        for (_, request) in late {
+            let waited_for = self.download.asked.get(&request.hash);
+            if waited_for.is_none_or(|peers| peers.len() > 1)
+                || self.download.unjudged.contains_key(&request.hash)
+            {
+                continue;
+            }
+            let helper = self.peers.iter().find(|(id, peer)| {
+                let already = found.get(id).map_or(0, Vec::len);
+                peer.requests.is_empty()
+                    && already < MAX_IN_FLIGHT
+                    && peer.let_down == 0
+                    && !peer.lacks.contains(&request.hash)
+                    && self.may_give(peer)
+                    && self.download.targets.iter().any(|target| {
+                        !target.fork
+                            && target
+                                .reach
+                                .get(id)
+                                .is_some_and(|reach| *reach >= request.height)
+                            && stands_on(
+                                &self.ledger,
+                                &target.tip.hash,
+                                &request.hash,
+                                request.height,
+                            )
+                    })
+            });
+            if let Some((id, _)) = helper {
+                let again = Request {
+                    asked: self.now,
+                    ..request
+                };
+                found.entry(*id).or_default().push(again);
+            }
+        }
+        for (id, requests) in found {
+            self.request(id, requests);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns one node: its directory, and while it runs its ledger and its protocol.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bytes::Bytes;
+use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
+use everett_p2p::protocol::{Protocol, ProtocolConfig};
+
+/// What waits for the thread that writes.
+pub enum Work {
+    Headers(Vec<Header>),
+    Block(BlockHash, Bytes),
+}
+
+/// What runs while a node is up.
+pub struct Running {
+    pub ledger: Ledger,
+    pub protocol: Protocol,
+    /// In the order in which it was handed over; gone with a crash.
+    pub work: VecDeque<Work>,
+    pub busy: bool,
+}
+
+pub struct Node {
+    directory: PathBuf,
+    clock: Clock,
+    pub running: Option<Running>,
+    /// How often it was started: what was meant for an earlier life is dropped.
+    pub life: u64,
+}
+
+impl Node {
+    pub fn new(directory: PathBuf, clock: Clock) -> Node {
+        Node {
+            directory,
+            clock,
+            running: None,
+            life: 0,
+        }
+    }
+
+    /// Opens the directory, as after a crash or for the first time.
+    pub fn start(&mut self, seed: u64, now: Duration) {
+        let params = Params::new(Network::Regtest);
+        let mut config = LedgerConfig::new(params, self.directory.clone());
+        config.clock = self.clock.clone();
+        config.map_size = 64 << 20;
+        config.block_file_size = 1 << 20;
+        let ledger = Ledger::open(config).expect("the directory opens again after a crash");
+        let protocol = Protocol::new(ProtocolConfig::default(), ledger.clone(), seed, now);
+        self.life += 1;
+        self.running = Some(Running {
+            ledger,
+            protocol,
+            work: VecDeque::new(),
+            busy: false,
+        });
+    }
+
+    /// What was not committed is lost.
+    pub fn crash(&mut self) {
+        self.running = None;
+    }
+}
