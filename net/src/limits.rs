@@ -78,8 +78,9 @@ pub fn rate_limit(command: &Command) -> Option<Rate> {
         "addr" | "addrv2" => Rate::new(5.0, 100.0),
         "getaddr" | "mempool" => Rate::new(0.1, 10.0),
         "sendheaders" | "sendcmpct" | "feefilter" => Rate::new(2.0, 50.0),
-        "getheaders" | "getblocks" => Rate::new(50.0, 1_000.0),
-        "getcfilters" | "getcfheaders" | "getcfcheckpt" => Rate::new(50.0, 1_000.0),
+        // A sync of 100,000 headers a second asks 50 times a second.
+        "getheaders" | "getblocks" => Rate::new(1_000.0, 10_000.0),
+        "getcfilters" | "getcfheaders" | "getcfcheckpt" => Rate::new(200.0, 2_000.0),
         "filterload" | "filteradd" | "filterclear" => Rate::new(20.0, 500.0),
         "version" | "verack" | "alert" | "reject" => Rate::new(1.0, 20.0),
         "block" | "tx" | "headers" | "getdata" | "notfound" | "merkleblock" | "cmpctblock"

@@ -20,7 +20,7 @@ mod members;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ use crate::session::{Session, SessionConfig, SessionError};
 
 pub use backoff::BackoffConfig;
 pub use config::PoolConfig;
+use event::MAX_UNREAD;
 pub use event::{FailedReason, PoolEvent, PoolEvents};
 use members::State;
 
@@ -102,6 +103,8 @@ struct Inner {
     session: Mutex<Arc<SessionConfig>>,
     clock: Clock,
     runtime: Handle,
+    /// Events beside messages that wait to be read.
+    unread: AtomicUsize,
     /// Gone when the pool is shut down, so that the reader comes to an end.
     events: Mutex<Option<mpsc::UnboundedSender<PoolEvent>>>,
     total: Arc<TotalBudget>,
@@ -139,6 +142,7 @@ impl Pool {
             session: Mutex::new(Arc::new(session)),
             clock,
             runtime,
+            unread: AtomicUsize::new(0),
             events: Mutex::new(Some(events)),
             total: Arc::new(TotalBudget::new(config.receive_total)),
             next_id: AtomicU64::new(1),
@@ -288,6 +292,12 @@ impl Pool {
         self.inner.state().protect(peer);
     }
 
+    fn taken(&self, event: &PoolEvent) {
+        if !matches!(event, PoolEvent::Message(..)) {
+            self.inner.unread.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
     /// The handlers that are called by [`PoolEvents::dispatch`].
     pub(crate) fn handlers(&self) -> &Handlers {
         &self.inner.handlers
@@ -340,6 +350,11 @@ impl Inner {
         *self.closing.borrow()
     }
 
+    /// Whether so many events wait to be read that no more may come about.
+    fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire) >= MAX_UNREAD
+    }
+
     /// Seconds since 1970.
     fn unix_time(&self) -> u64 {
         (self.clock.epoch as u64).saturating_add(self.clock.now().as_secs())
@@ -359,17 +374,23 @@ impl Inner {
     fn tell(&self, event: PoolEvent) {
         // Without a reader the pool goes on: its peers can still be asked and sent to.
         if let Some(events) = &*self.events() {
-            let _ = events.send(event);
+            let counts = usize::from(!matches!(event, PoolEvent::Message(..)));
+            self.unread.fetch_add(counts, Ordering::AcqRel);
+            if events.send(event).is_err() {
+                self.unread.fetch_sub(counts, Ordering::AcqRel);
+            }
         }
     }
 
     fn fail(&self, endpoint: Endpoint, purpose: Purpose, error: FailedReason) {
         tracing::debug!(%endpoint, purpose = purpose.as_str(), %error, "no connection");
-        self.tell(PoolEvent::Failed {
-            endpoint,
-            purpose,
-            error,
-        });
+        if !self.is_unread() {
+            self.tell(PoolEvent::Failed {
+                endpoint,
+                purpose,
+                error,
+            });
+        }
     }
 
     /// Runs one connection to its end. Whether the peer should be called again with v1.

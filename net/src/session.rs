@@ -17,6 +17,7 @@
 
 mod config;
 mod error;
+mod time;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -230,6 +231,10 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError`], after all that happened before it: the connection is to be closed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it can fail, and goes on after it had nothing"
+    )]
     pub fn next(&mut self) -> Result<Option<SessionEvent>, SessionError> {
         if let Some(event) = self.events.pop_front() {
             return Ok(Some(event));
@@ -276,68 +281,6 @@ impl Session {
     pub fn output_written(&mut self, bytes: usize) {
         self.output.advance(bytes);
         self.counters.bytes_sent += bytes as u64;
-    }
-
-    /// When [`Session::tick`] has something to do next, if no bytes come until then.
-    pub fn deadline(&self) -> Duration {
-        let timeouts = &self.config.timeouts;
-        if !self.is_established() {
-            return self.counters.connected + timeouts.handshake;
-        }
-        let pong = match self.counters.ping_since {
-            Some(since) => since + timeouts.inactivity,
-            None => self.next_ping,
-        };
-        pong.min(self.last_message + timeouts.inactivity)
-    }
-
-    /// Sends pings when it is time, and judges who waits too long.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError`]: the connection is to be closed.
-    pub fn tick(&mut self, now: Duration) -> Result<(), SessionError> {
-        let timeouts = &self.config.timeouts;
-        if !self.is_established() {
-            if now >= self.counters.connected + timeouts.handshake {
-                let after = timeouts.handshake;
-                let stage = self.handshake_stage();
-                return Err(SessionError::HandshakeTimeout { stage, after });
-            }
-            return Ok(());
-        }
-        if now >= self.last_message + timeouts.inactivity {
-            let after = timeouts.inactivity;
-            return Err(SessionError::Inactive { after });
-        }
-        match self.counters.ping_since {
-            Some(since) if now >= since + timeouts.inactivity => Err(SessionError::PingTimeout {
-                after: timeouts.inactivity,
-            }),
-            None if now >= self.next_ping => {
-                self.ping(now);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Moves all deadlines by `paused`: the owner did not read for so long, so the peer is not to blame.
-    pub fn forgive(&mut self, paused: Duration) {
-        self.last_message += paused;
-        self.next_ping += paused;
-        if let Some(since) = &mut self.counters.ping_since {
-            *since += paused;
-        }
-    }
-
-    fn handshake_stage(&self) -> HandshakeStage {
-        match self.stage {
-            Stage::Transport if self.counters.bytes_received == 0 => HandshakeStage::Nothing,
-            Stage::Transport => HandshakeStage::Transport,
-            Stage::Version => HandshakeStage::Version,
-            Stage::Verack(_) | Stage::Established { .. } => HandshakeStage::Verack,
-        }
     }
 
     fn received(&mut self, received: Received, now: Duration) -> Result<(), SessionError> {
@@ -538,37 +481,6 @@ impl Session {
         }
         self.events.push_back(SessionEvent::Message(message));
         Ok(())
-    }
-
-    /// A pong counts if it has our last nonce. One of zero, or of no nonce, gives the ping up, as in Bitcoin Core;
-    /// others are left alone.
-    fn pong(&mut self, payload: &[u8], now: Duration) {
-        let nonce = u64::consensus_decode(&mut &payload[..]).unwrap_or(0);
-        let Some(waited_for) = self.ping_nonce else {
-            self.counters.out_of_order += 1;
-            return;
-        };
-        if nonce == waited_for {
-            self.ping_nonce = None;
-            self.counters.pong(now);
-        } else if nonce == 0 {
-            self.ping_nonce = None;
-            self.counters.ping_since = None;
-        } else {
-            self.counters.out_of_order += 1;
-        }
-    }
-
-    fn ping(&mut self, now: Duration) {
-        // A xorshift: nonces need to be told apart, not to be secret.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let nonce = self.random.max(1);
-        self.ping_nonce = Some(nonce);
-        self.counters.ping_since = Some(now);
-        self.next_ping = now + self.config.timeouts.ping_interval;
-        self.put_nonce("ping", nonce, now);
     }
 
     fn say_hello(&mut self, now: Duration) {

@@ -150,6 +150,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
         // What the session holds is counted before the queue lets go of it, so `queued` never falls short.
         let unwritten = self.session.output_length();
         shared.unwritten.store(unwritten, Ordering::Release);
+        // Whoever has seen a full queue waits to hear that it no longer is, also if all of it is written at once.
+        self.was_full |= self.peer.queued() >= DRAINED_BELOW;
         shared.waiting.fetch_sub(taken, Ordering::AcqRel);
         closing
     }

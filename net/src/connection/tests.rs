@@ -49,3 +49,20 @@ async fn what_no_peer_takes_is_not_queued() {
     assert!(matches!(a.send(long), Err(SendError::TooLong { .. })));
     assert_eq!(a.peer().queued(), 0);
 }
+
+#[tokio::test]
+async fn who_waits_for_a_queue_that_is_written_at_once_is_told() {
+    let (ours, theirs) = duplex(10_000_000);
+    let config = || SessionConfig::new(Magic::REGTEST);
+    let called = Connection::start(theirs, endpoint(), Purpose::Inbound, config());
+    let calling = Connection::start(ours, endpoint(), Purpose::Manual, config());
+    let (a, b) = tokio::join!(calling, called);
+    let (a, mut b) = (a.unwrap(), b.unwrap());
+    for _ in 0..5 {
+        a.send(Message::block(vec![1; 3_000_000])).unwrap();
+        assert!(a.peer().queued() > DRAINED_BELOW);
+        let drained = tokio::time::timeout(Duration::from_secs(30), a.peer().drained());
+        drained.await.unwrap();
+        b.receive().await.unwrap();
+    }
+}

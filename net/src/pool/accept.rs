@@ -14,7 +14,7 @@ use crate::connection::LostReason;
 use crate::endpoint::Endpoint;
 use crate::peer::Purpose;
 
-/// How long to wait when the system has no socket left.
+/// How long to wait when the system has no socket left, or nobody reads events.
 const BREATHER: Duration = Duration::from_millis(100);
 
 /// Listens on all of these addresses.
@@ -49,6 +49,12 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub(super) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
     let mut closing = inner.closing.subscribe();
     loop {
+        if inner.is_unread() {
+            tokio::select! {
+                _ = tokio::time::sleep(BREATHER) => continue,
+                _ = closing.wait_for(|closing| *closing) => return,
+            }
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = closing.wait_for(|closing| *closing) => return,

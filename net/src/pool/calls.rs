@@ -75,6 +75,9 @@ fn take_anchors(inner: &Inner) -> Vec<Endpoint> {
 
 impl Caller {
     fn look(&mut self, inner: &Arc<Inner>) {
+        if inner.is_unread() {
+            return;
+        }
         let now = inner.clock.now();
         for (endpoint, purpose) in asked_for(inner, now) {
             start(inner, endpoint, purpose, true);

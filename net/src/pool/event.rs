@@ -11,6 +11,10 @@ use crate::endpoint::Endpoint;
 use crate::message::Message;
 use crate::peer::{PeerId, PeerInfo, Purpose};
 
+/// Events beside messages that may wait to be read. Beyond it nobody is let in or called, and [`PoolEvent::Failed`] is
+/// only logged.
+pub(super) const MAX_UNREAD: usize = 10_000;
+
 /// What happened.
 #[derive(Debug)]
 pub enum PoolEvent {
@@ -70,7 +74,7 @@ pub enum FailedReason {
 #[derive(Debug)]
 pub struct PoolEvents {
     pub(super) pool: Pool,
-    /// Bounded by permits (messages) and by the limits on connections and calls (the rest).
+    /// Bounded by permits (messages) and by `MAX_UNREAD` (the rest).
     pub(super) events: mpsc::UnboundedReceiver<PoolEvent>,
 }
 
@@ -79,7 +83,8 @@ impl PoolEvents {
     ///
     /// Safe to be given up half-way (as in `select!`): no event is lost.
     pub async fn next(&mut self) -> Option<PoolEvent> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        event.inspect(|event| self.pool.taken(event))
     }
 
     /// The next event, for a thread that is not in a runtime.
@@ -88,12 +93,14 @@ impl PoolEvents {
     ///
     /// If called from within an asynchronous context, as tokio's `blocking_recv`.
     pub fn blocking_next(&mut self) -> Option<PoolEvent> {
-        self.events.blocking_recv()
+        let event = self.events.blocking_recv();
+        event.inspect(|event| self.pool.taken(event))
     }
 
     /// The next event if there is one already.
     pub fn try_next(&mut self) -> Option<PoolEvent> {
-        self.events.try_recv().ok()
+        let event = self.events.try_recv().ok();
+        event.inspect(|event| self.pool.taken(event))
     }
 
     /// The pool that they are of.

@@ -9,6 +9,8 @@
 //! As in Bitcoin Core, a wrong checksum or a name that is none costs the message, not the connection: the next one can
 //! still be found. A wrong magic or a length beyond the limit ends it.
 
+use std::cell::RefCell;
+
 use bitcoin::p2p::Magic;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -19,6 +21,13 @@ use crate::message::{Command, Message};
 
 /// Bytes before the payload.
 pub const HEADER_LENGTH: usize = 24;
+
+/// From this length on, in bytes, the checksum of the last payload is remembered.
+const LONG: usize = 65_536;
+
+thread_local! {
+    static LAST_LONG: RefCell<Option<(Bytes, [u8; 4])>> = const { RefCell::new(None) };
+}
 
 /// Why bytes are no v1 stream.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -177,8 +186,28 @@ pub fn header(message: &Message, magic: Magic) -> [u8; HEADER_LENGTH] {
     header[..4].copy_from_slice(&magic.to_bytes());
     header[4..16].copy_from_slice(&message.command.to_wire());
     header[16..20].copy_from_slice(&(message.payload.len() as u32).to_le_bytes());
-    header[20..].copy_from_slice(&first_four(Sha256::digest(&message.payload).into()));
+    header[20..].copy_from_slice(&checksum(&message.payload));
     header
+}
+
+/// The checksum of a payload. A block that goes to a hundred peers is hashed once a thread: the last long payload is kept
+/// (shared, 4 MB at most), so that its address tells whether the next one is the same.
+fn checksum(payload: &Bytes) -> [u8; 4] {
+    if payload.len() < LONG {
+        return first_four(Sha256::digest(payload).into());
+    }
+    LAST_LONG.with_borrow_mut(|last| match last {
+        Some((known, sum))
+            if known.as_ptr() == payload.as_ptr() && known.len() == payload.len() =>
+        {
+            *sum
+        }
+        _ => {
+            let sum = first_four(Sha256::digest(payload).into());
+            *last = Some((payload.clone(), sum));
+            sum
+        }
+    })
 }
 
 /// The checksum is the first four bytes of the double hash.

@@ -98,6 +98,19 @@ fn a_long_payload_is_not_copied_on_its_way_out() {
     assert_eq!(pieces.concat(), wire(&block, Magic::BITCOIN));
 }
 
+#[test]
+fn a_checksum_that_is_remembered_is_that_of_the_same_bytes() {
+    let block = message("block", &vec![1; LONG]);
+    let first = header(&block, Magic::BITCOIN);
+    assert_eq!(header(&block.clone(), Magic::BITCOIN), first);
+    let part = Message::new(block.command, block.payload.slice(..LONG - 1));
+    let other = message("block", &vec![2; LONG]);
+    for message in [other, part, block] {
+        let once: [u8; 32] = Sha256::digest(&message.payload).into();
+        assert_eq!(header(&message, Magic::BITCOIN)[20..], first_four(once));
+    }
+}
+
 proptest! {
     #[test]
     fn however_the_bytes_are_cut_the_messages_come_out(
