@@ -165,7 +165,7 @@ async fn peers(address: SocketAddr, rest: &[String]) -> Outcome<()> {
         let connection = Connection::open(endpoint, config).await?;
         wait_for_line().await?;
         let noise: Vec<u8> = (0..BLOCK as u32)
-            .map(|n| (n * 2_654_435_761 >> 24) as u8)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
         let block = Message::block(noise);
         for _ in 0..BLOCKS {

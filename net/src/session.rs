@@ -230,6 +230,10 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError`], after all that happened before it: the connection is to be closed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it can fail, and goes on after it had nothing"
+    )]
     pub fn next(&mut self) -> Result<Option<SessionEvent>, SessionError> {
         if let Some(event) = self.events.pop_front() {
             return Ok(Some(event));
