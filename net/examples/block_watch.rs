@@ -11,7 +11,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Amount, Block, BlockHash};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, report, say};
+use options::{Options, close_capture, report, say};
 
 mod options;
 
@@ -118,9 +118,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    let capture = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.peers_at_once);
-    let (pool, mut events) = Pool::start(options.pool(peers))?;
+    let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
     let ask = |peer: PeerId, hash: BlockHash| {
         // A peer that is gone sends nothing; the next one is asked when its time is over.
         let _ = pool.send(
@@ -195,7 +196,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     pool.shut_down().await;
     eprintln!("{count} blocks");
-    Ok(())
+    close_capture(capture)
 }
 
 fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bool {

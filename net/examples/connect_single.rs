@@ -1,6 +1,5 @@
 //! Calls one peer, says what it says of itself, sends what it is told to, and prints every message that comes.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,9 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bitcoin::hex::{DisplayHex, FromHex};
 use clap::Parser;
-use everett_net::capture::{CaptureConfig, CaptureFile, Direction, Packet};
 use everett_net::{Command, Connection, Message};
-use options::{Options, report, say};
+use options::{Options, close_capture, report, say};
 
 mod options;
 
@@ -33,10 +31,6 @@ struct Arguments {
     /// A message to send after the handshake: NAME, or NAME:HEX with a payload; may be given several times
     #[arg(long, value_name = "NAME[:HEX]", value_parser = message)]
     send: Vec<Message>,
-
-    /// Keep every message that goes either way in this file; `everett log cat FILE` shows it
-    #[arg(long, value_name = "FILE")]
-    capture: Option<PathBuf>,
 
     /// Print what messages mean, and not only their names
     #[arg(long)]
@@ -69,19 +63,15 @@ async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
     let peers = options.peers().await?;
     let endpoint = peers[0].clone();
-    let file = match &arguments.capture {
-        Some(path) => {
-            let opened = CaptureFile::open(CaptureConfig::new(path));
-            Some(opened.with_context(|| format!("cannot write {}", path.display()))?)
-        }
-        None => None,
-    };
-    let capture = file.as_ref().map(|file| file.capture());
+    let capture = options.open_capture()?;
 
-    let mut connection =
-        Connection::open_through(&options.route(), endpoint.clone(), options.session())
-            .await
-            .with_context(|| format!("no connection to {endpoint}"))?;
+    let mut connection = Connection::open_through(
+        &options.route(),
+        endpoint.clone(),
+        options.session(capture.as_ref()),
+    )
+    .await
+    .with_context(|| format!("no connection to {endpoint}"))?;
     let info = connection.info().clone();
     say(format_args!(
         "connected to {endpoint} over {}",
@@ -94,9 +84,6 @@ async fn run(arguments: Arguments) -> Result<()> {
 
     for message in &arguments.send {
         connection.send(message.clone())?;
-        if let Some(capture) = &capture {
-            capture.record(Packet::new(info.id, Direction::Sent, &endpoint, message));
-        }
     }
 
     let mut interrupt = pin!(tokio::signal::ctrl_c());
@@ -117,14 +104,6 @@ async fn run(arguments: Arguments) -> Result<()> {
             Err(reason) => break Some(reason),
         };
         count += 1;
-        if let Some(capture) = &capture {
-            capture.record(Packet::new(
-                info.id,
-                Direction::Received,
-                &endpoint,
-                &message,
-            ));
-        }
         if !print(&message, arguments.decode) {
             break None;
         }
@@ -136,11 +115,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             connection.close().await
         )),
     };
-    if let Some(file) = file {
-        file.close()
-            .context("the capture was not written to its end")?;
-    }
-    Ok(())
+    close_capture(capture)
 }
 
 fn print(message: &Message, decode: bool) -> bool {

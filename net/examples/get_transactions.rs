@@ -12,7 +12,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Network, Transaction, Txid, Wtxid};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, report, say};
+use options::{Options, close_capture, report, say};
 
 mod options;
 
@@ -139,9 +139,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    let capture = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.peers_at_once);
-    let (pool, mut events) = Pool::start(options.pool(peers))?;
+    let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
 
     let mut transactions = Transactions::default();
     let mut interrupt = pin!(tokio::signal::ctrl_c());
@@ -200,7 +201,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     pool.shut_down().await;
     eprintln!("{count} transactions");
-    Ok(())
+    close_capture(capture)
 }
 
 fn print(transaction: &Transaction, txid: Txid, json: bool, network: Network) -> bool {

@@ -14,7 +14,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use clap::Parser;
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, seeds};
-use options::{Options, report};
+use options::{Options, close_capture, report};
 
 mod options;
 
@@ -245,9 +245,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    let capture = options.open_capture()?;
     let mut peers = options.peers().await?;
     peers.truncate(arguments.connections);
-    let mut config = options.pool(peers.clone());
+    let mut config = options.pool(peers.clone(), capture.as_ref());
     config.calls_at_once = 128;
     if !options.are_named() {
         // The seeds' peers are where it begins; the pool looks for more among those that they know.
@@ -356,5 +357,5 @@ async fn run(arguments: Arguments) -> Result<()> {
         tracker.count, tracker.announcements
     );
     pool.shut_down().await;
-    Ok(())
+    close_capture(capture)
 }

@@ -250,21 +250,19 @@ fn one_peer_is_called_over_both_transports_and_captured() {
     );
     assert!(said.contains("has height 1"), "{said}");
     let packets: Vec<_> = Reader::open(&file).unwrap().map(Result::unwrap).collect();
-    assert_eq!(packets.len(), 3);
-    assert_eq!(
-        (packets[0].direction, packets[0].command.as_str()),
-        (Direction::Sent, "getaddr")
-    );
+    let has = |direction, name| {
+        let mut all = packets.iter();
+        all.any(|it| it.direction == direction && it.command.as_str() == name)
+    };
+    for name in ["version", "verack"] {
+        assert!(has(Direction::Sent, name) && has(Direction::Received, name));
+    }
+    assert!(has(Direction::Sent, "getaddr"));
     assert!(
-        packets[1..]
+        packets
             .iter()
-            .all(|packet| packet.direction == Direction::Received)
+            .all(|it| it.message().is_some_and(|it: Message| it.decode().is_ok()))
     );
-    assert!(packets.iter().all(|packet| {
-        packet
-            .message()
-            .is_some_and(|it: Message| it.decode().is_ok())
-    }));
     let said = node
         .example("connect_single", &["--v1", "--count", "1"])
         .wait_with_output()

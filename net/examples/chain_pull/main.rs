@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use chain::Chain;
 use download::Download;
 use file::ChainFile;
-use options::{Options, report, say};
+use options::{Options, close_capture, report, say};
 
 mod chain;
 mod download;
@@ -72,11 +72,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    let capture = options.open_capture()?;
     let (file, hashes) = ChainFile::open(&arguments.output, options.network)
         .with_context(|| format!("cannot go on with {}", arguments.output.display()))?;
     let had = hashes.len();
     let peers = options.peers().await?;
-    let (pool, mut events) = Pool::start(options.pool(peers))?;
+    let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
 
     let bar = progress(arguments.quiet);
     let mut chain = Chain::new(hashes, options.network);
@@ -219,7 +220,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             kept as u64 + count
         )),
     };
-    Ok(())
+    close_capture(capture)
 }
 
 fn progress(quiet: bool) -> ProgressBar {

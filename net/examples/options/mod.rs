@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "each example takes what it needs")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bitcoin::Network;
 use bitcoin::p2p::ServiceFlags;
+use everett_net::capture::{CaptureConfig, CaptureFile};
 use everett_net::dial::Route;
 use everett_net::socks::Proxy;
 use everett_net::{Endpoint, PoolConfig, SessionConfig, default_port, seeds};
@@ -30,6 +32,10 @@ pub(crate) struct Options {
     /// Call through this SOCKS5 proxy, each peer with credentials of its own; Tor listens on 127.0.0.1:9050
     #[arg(long, value_name = "IP:PORT")]
     proxy: Option<SocketAddr>,
+
+    /// Keep every message that goes either way in this file; `everett log cat FILE` shows it
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
 }
 
 fn network(name: &str) -> Result<Network, String> {
@@ -80,23 +86,47 @@ impl Options {
         })
     }
 
+    /// The file that messages are kept in, if one was named.
+    pub(crate) fn open_capture(&self) -> Result<Option<CaptureFile>> {
+        let open = |path: &PathBuf| {
+            let opened = CaptureFile::open(CaptureConfig::new(path));
+            opened.with_context(|| format!("cannot write {}", path.display()))
+        };
+        self.capture.as_ref().map(open).transpose()
+    }
+
     /// What we say of ourselves.
-    pub(crate) fn session(&self) -> SessionConfig {
+    pub(crate) fn session(&self, capture: Option<&CaptureFile>) -> SessionConfig {
         SessionConfig {
             v2: !self.v1,
+            capture: capture.map(CaptureFile::capture),
             ..SessionConfig::new(self.network.magic())
         }
     }
 
     /// A pool that calls these peers, and calls them again when they are lost.
-    pub(crate) fn pool(&self, connect: Vec<Endpoint>) -> PoolConfig {
+    pub(crate) fn pool(&self, connect: Vec<Endpoint>, capture: Option<&CaptureFile>) -> PoolConfig {
         PoolConfig {
             connect,
-            session: self.session(),
+            session: self.session(capture),
             route: self.route(),
             ..PoolConfig::new(self.network)
         }
     }
+}
+
+/// Writes what is left of a capture, and says if messages are missing.
+pub(crate) fn close_capture(file: Option<CaptureFile>) -> Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    let totals = file
+        .close()
+        .context("the capture was not written to its end")?;
+    if totals.dropped > 0 {
+        eprintln!("{} messages found no room in the capture", totals.dropped);
+    }
+    Ok(())
 }
 
 /// Says what went wrong, in one line, and gives the process's exit code.

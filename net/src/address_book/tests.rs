@@ -241,8 +241,11 @@ fn drawing_is_quick_whoever_is_there() {
     }
     let mut many = book();
     fill(&mut many, 60_000);
-    let onion = Endpoint::new(AddrV2::TorV3([9; 32]), 8333);
-    many.add(&[message(&onion)], &source(), 0, NOW);
+    // Some of these find their place taken.
+    for byte in 0..20 {
+        let onion = Endpoint::new(AddrV2::TorV3([byte; 32]), 8333);
+        many.add(&[message(&onion)], &nth(u32::from(byte)), 0, NOW);
+    }
     for _ in 0..100 {
         assert!(many.select(false, &[NetworkKind::Onion], NOW).is_some());
     }
