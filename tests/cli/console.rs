@@ -499,7 +499,7 @@ fn the_prompt_on_a_terminal_completes_remembers_and_leaves() {
     terminal.until("it was cancelled");
     terminal.until("everett> ");
     terminal.keys(b"peers()\r");
-    terminal.until("no network frontend");
+    terminal.until("not on the P2P network");
     terminal.until("everett> ");
     // Ctrl-D leaves.
     terminal.keys(&[4]);
