@@ -11,6 +11,7 @@ mod log;
 mod metrics;
 mod network;
 mod peers;
+mod pruning;
 mod reading;
 mod running;
 mod script;
