@@ -72,6 +72,8 @@ pub struct Simulation {
     sides: Option<[bool; NODES]>,
     naive: NaiveLedger,
     mint: Mint,
+    /// All nodes' time of day: never behind a block that was mined.
+    clock: Clock,
     /// Indices of the blocks that were mined here.
     mined: Vec<usize>,
     counts: BTreeMap<&'static str, u64>,
@@ -90,7 +92,7 @@ impl Simulation {
         let tip_time = naive.entry(naive.best()).block.header.time;
         let clock = match seed % 2 {
             0 => Clock::fixed(CLOCK),
-            _ => Clock::fixed(u64::from(tip_time) + 20_000),
+            _ => Clock::fixed(u64::from(tip_time) + 600),
         };
         let nodes = (0..NODES)
             .map(|node| Node::new(directory.path().join(node.to_string()), clock.clone()))
@@ -106,6 +108,7 @@ impl Simulation {
             sides: None,
             naive,
             mint,
+            clock,
             mined: Vec::new(),
             counts: BTreeMap::new(),
             trace: std::env::var_os("EVERETT_SIM_TRACE").is_some(),
@@ -635,7 +638,10 @@ impl Simulation {
 
     fn hand_in(&mut self, node: usize, index: usize) {
         let now = self.now;
-        let bytes = serialize(&self.naive.entry(index).block);
+        let block = &self.naive.entry(index).block;
+        self.clock
+            .set(self.clock.now().max(u64::from(block.header.time)));
+        let bytes = serialize(block);
         if let Some(running) = &mut self.nodes[node].running {
             let answer = running.ledger.submit_block(&bytes).expect("the disk holds");
             assert_eq!(answer.outcome.bip22(), None, "seed {}", self.seed);
