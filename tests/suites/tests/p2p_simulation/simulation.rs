@@ -287,7 +287,8 @@ impl Simulation {
         if !up || self.is_divided(pair) {
             return self.after(5_000, Happening::Call { pair });
         }
-        let configs = pair.map(|node| self.session_config(node));
+        let v2 = self.random.percent(30);
+        let configs = pair.map(|node| self.session_config(node, v2));
         self.next += 1;
         let id = self.next;
         let peers = [PeerId(2 * id), PeerId(2 * id + 1)];
@@ -297,12 +298,12 @@ impl Simulation {
         self.flush(id);
     }
 
-    fn session_config(&mut self, node: usize) -> Arc<SessionConfig> {
+    fn session_config(&self, node: usize, v2: bool) -> Arc<SessionConfig> {
         let params = Params::new(Network::Regtest);
         let mut config = SessionConfig::new(Magic::from_bytes(params.magic));
         config.services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
         config.features = Command::new("sendtips").into_iter().collect();
-        config.v2 = self.random.percent(30);
+        config.v2 = v2;
         config.relay = false;
         config.epoch = CLOCK as i64;
         let best = self.nodes[node]
@@ -549,9 +550,10 @@ impl Simulation {
     }
 
     fn chance(&mut self) {
-        if self.now < STORM {
-            self.after(4_000, Happening::Chance);
+        if self.now >= STORM {
+            return;
         }
+        self.after(4_000, Happening::Chance);
         match self.random.below(100) {
             0..70 => self.mine(),
             70..84 => {
