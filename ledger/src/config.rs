@@ -54,6 +54,11 @@ pub struct LedgerConfig {
     pub map_size: usize,
     /// Size in bytes at which a new block file is begun.
     pub block_file_size: u64,
+    /// Bytes of block files above which the oldest are deleted, as far as no block in them is needed: at least
+    /// [`MIN_PRUNE_TARGET`], on regtest [`MIN_PRUNE_TARGET_REGTEST`]. Files are then an eighth of it at most. What stays in
+    /// any case are the blocks above the base, the last 288, those of branches inside the horizon and of heavier ones;
+    /// and all of a file that has one of them. `None`: all stay. Not together with `tx_index`. A reader does not prune.
+    pub prune_target: Option<u64>,
     /// What block times are held against.
     pub clock: Clock,
     /// What runs scripts: [`ScriptVerifier`] unless told otherwise.
@@ -67,6 +72,12 @@ pub struct LedgerConfig {
     /// stored without it are indexed by [`Ledger::build_tx_index`](crate::Ledger::build_tx_index).
     pub tx_index: bool,
 }
+
+/// Least bytes of block files that a pruned ledger keeps, as in Bitcoin Core: 550 MiB, more than two days of full blocks.
+pub const MIN_PRUNE_TARGET: u64 = 550 * 1024 * 1024;
+
+/// The same on regtest: the size of one block file under Bitcoin Core's `-fastprune`.
+pub const MIN_PRUNE_TARGET_REGTEST: u64 = 64 * 1024;
 
 impl LedgerConfig {
     /// A writer with default settings.
@@ -104,6 +115,7 @@ impl LedgerConfig {
             event_quota_bytes: DEFAULT_EVENT_QUOTA_BYTES,
             map_size,
             block_file_size: DEFAULT_BLOCK_FILE_SIZE,
+            prune_target: None,
             clock: Clock::system(),
             scripts: Arc::new(ScriptVerifier::new()),
         }

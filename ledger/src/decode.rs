@@ -12,7 +12,7 @@ use bitcoin::{
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use crate::sha256d::sha256d;
+use crate::sha256d::{block_hash, sha256d};
 use reader::Reader;
 
 mod reader;
@@ -146,7 +146,7 @@ impl DecodedBlock {
                 .map(|tx| tx.stripped_size)
                 .sum::<usize>();
         DecodedBlock {
-            hash: header.block_hash(),
+            hash: block_hash(&header),
             header,
             transactions,
             size,

@@ -9,6 +9,7 @@
 //!   blocks that came before an ancestor's                                                     engine/waiting.rs
 //!   coins that two branches spend in different transactions                                   engine/conflicts.rs, rivals.rs
 //!   what of the outbox is kept, and who has acknowledged what                                 engine/outbox.rs
+//!   block files that are not needed any more                                                  engine/prune.rs
 //!   retirement, held worlds, checkpoints                                                      engine/tidy.rs, base.rs
 //! ```
 
@@ -20,6 +21,7 @@ mod index;
 mod open;
 mod orphans;
 mod outbox;
+mod prune;
 mod rivals;
 mod stored;
 mod street;
@@ -28,6 +30,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -72,6 +75,10 @@ pub(crate) struct Engine {
     staged_changes: usize,
     /// Blocks before this one are in the transaction index.
     index_next: u32,
+    /// Bytes of block files above which old ones are deleted; `None`: all stay.
+    prune_target: Option<u64>,
+    /// The highest limit that files were looked at for.
+    prune_limit: u32,
     /// Whether such a part is all that was committed: the best world may not be the one with the most work, and
     /// complete blocks may wait for their worlds.
     unfinished: bool,
@@ -126,6 +133,7 @@ impl Engine {
         if id == BlockId::GENESIS {
             return Err(BlockError::Genesis);
         }
+        self.must_find_the_way_below(id)?;
         let shared = self.shared.clone();
         let mut group = self.begin(&shared)?;
         group.invalidate(id)?;
@@ -142,6 +150,25 @@ impl Engine {
         group.commit()?;
         self.tidy();
         Ok(())
+    }
+
+    /// Where a block of the best chain is to be taken back, what it did to the base must be known.
+    fn must_find_the_way_below(&self, id: BlockId) -> Result<(), BlockError> {
+        let tree = self.shared.tree.read();
+        let worlds = self.shared.worlds.read();
+        let node = tree.node(id);
+        let on_best = worlds.best.path.holds(node.height, id);
+        let parent = node.parent.unwrap_or(BlockId::GENESIS);
+        let pruned_below = self.shared.pruned_below.load(Ordering::Acquire);
+        if !on_best || worlds.live.contains_key(&parent) || node.height > self.shared.pruned_floor()
+        {
+            return Ok(());
+        }
+        Err(BlockError::PrunedAbove {
+            hash: node.hash,
+            height: node.height,
+            pruned_below,
+        })
     }
 
     pub(crate) fn orphans(&self) -> impl Iterator<Item = (BlockHash, BlockHash)> + '_ {

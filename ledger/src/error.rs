@@ -122,6 +122,30 @@ pub enum BlockError {
         /// What was asked for.
         hash: BlockHash,
     },
+    /// Its bytes were deleted to save room.
+    #[error(
+        "the block {hash} (height {height}) is pruned: it was validated, and its bytes were deleted to save room; ask \
+         a node that keeps all blocks"
+    )]
+    Pruned {
+        /// What was asked for.
+        hash: BlockHash,
+        /// Its height.
+        height: u32,
+    },
+    /// It cannot be taken back: the coins at its parent cannot be had without blocks that are pruned.
+    #[error(
+        "the block {hash} (height {height}) cannot be invalidated: blocks below height {pruned_below} are pruned, and \
+         the coins below it cannot be had without them; import into a new data directory"
+    )]
+    PrunedAbove {
+        /// What was asked for.
+        hash: BlockHash,
+        /// Its height.
+        height: u32,
+        /// Blocks below this height are pruned.
+        pruned_below: u32,
+    },
     /// The genesis block cannot be taken back.
     #[error("the genesis block is part of every chain and cannot be invalidated")]
     Genesis,

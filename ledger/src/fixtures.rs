@@ -36,7 +36,7 @@ pub(crate) fn in_memory() -> Ledger {
 /// A chain of blocks from genesis.
 #[derive(Clone)]
 pub(crate) struct Branch {
-    chain: ListChain,
+    pub(crate) chain: ListChain,
     /// Those above genesis.
     pub(crate) blocks: Vec<DecodedBlock>,
 }

@@ -63,6 +63,7 @@ pub use coin::{Coin, ScriptPubKey};
 pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
 pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
+    MIN_PRUNE_TARGET, MIN_PRUNE_TARGET_REGTEST,
 };
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use events::{

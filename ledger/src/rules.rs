@@ -30,6 +30,7 @@ pub use block::{check_block, check_block_in_context, check_orphan_witnesses};
 pub use chain::{Chain, HeaderFacts, median_time_past};
 pub use connect::{CoinSource, ConnectError, Connected, connect};
 pub use difficulty::{permitted_difficulty_transition, required_bits};
+pub(crate) use header::check_hash;
 pub use header::{check_header, check_proof_of_work, has_valid_proof_of_work};
 pub use reject::{Reject, RejectKind};
 pub use script_check::{BlockScripts, ScriptCheck, ScriptFailure, ScriptsAssumedValid, SpentCoins};

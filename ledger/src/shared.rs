@@ -2,7 +2,7 @@
 //! Promises short critical sections: a lock here is never held while a block is validated or a disk is waited for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bitcoin::BlockHash;
 use parking_lot::{Mutex, RwLock};
@@ -17,7 +17,7 @@ use crate::params::Params;
 use crate::rules::script_check::ScriptCheck;
 use crate::store::Store;
 use crate::tree::BlockTree;
-use crate::world::WorldState;
+use crate::world::{COINBASE_MATURITY, WorldState};
 
 /// Without a horizon of its own, a ledger keeps every branch until its best chain is higher than this: a chain's first
 /// blocks are small, and which branch is the real one is not settled yet.
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     /// The block below which scripts need not be run; see `assumed.rs`.
     pub(crate) assume_valid: Option<BlockHash>,
     pub(crate) store: Store,
+    /// All blocks of the best chain from this height on are stored; those below may be pruned. 0: none is.
+    pub(crate) pruned_below: AtomicU32,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
     /// With a transaction index: whether it has every stored block.
@@ -105,8 +107,14 @@ impl Shared {
         if self.young.load(Ordering::Relaxed) {
             0
         } else {
-            best_height.saturating_sub(self.horizon)
+            let floor = best_height.saturating_sub(self.horizon);
+            floor.max(self.pruned_floor())
         }
+    }
+
+    /// The lowest height at which a branch may fork off and still find its way to the base: see [`pruned_floor`].
+    pub(crate) fn pruned_floor(&self) -> u32 {
+        pruned_floor(self.pruned_below.load(Ordering::Acquire))
     }
 
     /// Ends the ledger's youth, for ever, when its best chain or its overlay has grown up.
@@ -126,5 +134,14 @@ impl Shared {
 
     pub(crate) fn hash(&self, id: BlockId) -> BlockHash {
         self.tree.read().node(id).hash
+    }
+}
+
+/// The lowest height at which a world can be where blocks below `pruned_below` are gone: the base must lie a hundred
+/// blocks below it, and is lowered only through blocks whose bytes are here.
+pub(crate) fn pruned_floor(pruned_below: u32) -> u32 {
+    match pruned_below {
+        0 => 0,
+        below => below - 1 + COINBASE_MATURITY,
     }
 }

@@ -6,11 +6,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use bitcoin::block::Header;
-use bitcoin::{BlockHash, Work};
+use bitcoin::{BlockHash, CompactTarget, Work};
 use smallvec::SmallVec;
 
 use crate::id::{BlockId, ByHash, ById};
 use crate::rules::{Chain, HeaderFacts};
+use crate::sha256d::block_hash as hash_of;
 use crate::store::{BlockPosition, HeaderRow, StoreError};
 
 /// How far a block has come on the street.
@@ -52,10 +53,8 @@ pub(crate) struct Node {
     pub(crate) position: Option<BlockPosition>,
     pub(crate) progress: Progress,
     pub(crate) failure: Option<Failure>,
-    /// The reject reason of a block that failed a rule.
-    pub(crate) reason: String,
-    /// What exactly was wrong, of at most [`MAX_DEBUG_BYTES`].
-    pub(crate) debug: String,
+    /// What was wrong with a block that failed, by itself.
+    pub(crate) rejection: Option<Box<Rejection>>,
     /// Order in which blocks became complete; the first seen wins a tie of work. 0: not complete.
     pub(crate) sequence: u64,
     /// Unix seconds when the header was first accepted here.
@@ -63,7 +62,16 @@ pub(crate) struct Node {
     /// Transactions in the block; 0 while only the header is known.
     pub(crate) tx_count: u32,
     /// Children known, of any validity; the leaves of the tree have none.
-    children: Vec<BlockId>,
+    children: SmallVec<[BlockId; 4]>,
+}
+
+/// What was wrong with a block. Few have one: it takes eight bytes of the others.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Rejection {
+    /// The reject reason.
+    pub(crate) reason: String,
+    /// What exactly was wrong, of at most [`MAX_DEBUG_BYTES`].
+    pub(crate) debug: String,
 }
 
 impl Node {
@@ -73,6 +81,20 @@ impl Node {
 
     pub(crate) fn children(&self) -> &[BlockId] {
         &self.children
+    }
+
+    /// The reject reason; empty if it did not fail by itself.
+    pub(crate) fn reason(&self) -> &str {
+        self.rejection
+            .as_ref()
+            .map_or("", |rejection| &rejection.reason)
+    }
+
+    /// What exactly was wrong; empty if there is nothing more to say.
+    pub(crate) fn debug(&self) -> &str {
+        self.rejection
+            .as_ref()
+            .map_or("", |rejection| &rejection.debug)
     }
 
     fn state_byte(&self) -> u8 {
@@ -94,8 +116,8 @@ impl Node {
             parent: self.parent,
             position: self.position,
             state: self.state_byte(),
-            reason: self.reason.clone(),
-            debug: self.debug.clone(),
+            reason: self.reason().to_owned(),
+            debug: self.debug().to_owned(),
             sequence: self.sequence,
             first_seen: self.first_seen,
             tx_count: self.tx_count,
@@ -179,6 +201,8 @@ pub(crate) struct BlockTree {
     best_header: BlockId,
     /// The same at the last publication.
     committed_best_header: BlockId,
+    /// The bits that were asked for last, and their work.
+    last_work: Option<(CompactTarget, Work)>,
 }
 
 impl BlockTree {
@@ -192,6 +216,7 @@ impl BlockTree {
             before: ById::default(),
             best_header: BlockId::GENESIS,
             committed_best_header: BlockId::GENESIS,
+            last_work: None,
         };
         tree.push(genesis.block_hash(), genesis, None, first_seen);
         tree
@@ -212,7 +237,7 @@ impl BlockTree {
                 }
                 Some(tree) => match row.parent {
                     Some(parent) if parent.index() < tree.nodes.length => tree.push(
-                        row.header.block_hash(),
+                        hash_of(&row.header),
                         row.header,
                         Some(parent),
                         row.first_seen,
@@ -234,8 +259,9 @@ impl BlockTree {
             node.position = row.position;
             node.progress = progress;
             node.failure = failure;
-            node.reason = row.reason;
-            node.debug = row.debug;
+            let (reason, debug) = (row.reason, row.debug);
+            node.rejection = (!reason.is_empty() || !debug.is_empty())
+                .then(|| Box::new(Rejection { reason, debug }));
             node.sequence = row.sequence;
             node.tx_count = row.tx_count;
         }
@@ -257,9 +283,10 @@ impl BlockTree {
         let (height, chainwork, skip) = match parent {
             None => (0, header.work(), id),
             Some(parent_id) => {
+                let own = self.work(&header);
                 let parent = self.nodes.get(parent_id);
                 let height = parent.height + 1;
-                let chainwork = parent.chainwork + header.work();
+                let chainwork = parent.chainwork + own;
                 (
                     height,
                     chainwork,
@@ -286,17 +313,28 @@ impl BlockTree {
             position: None,
             progress: Progress::Header,
             failure: None,
-            reason: String::new(),
-            debug: String::new(),
+            rejection: None,
             sequence: 0,
             first_seen,
             tx_count: 0,
-            children: Vec::new(),
+            children: SmallVec::new(),
         });
         if chainwork > self.nodes.get(self.best_header).chainwork {
             self.best_header = id;
         }
         id
+    }
+
+    /// A header's own work. It is a division of 256 bits, and most headers have the bits of the one before.
+    fn work(&mut self, header: &Header) -> Work {
+        match self.last_work {
+            Some((bits, work)) if bits == header.bits => work,
+            _ => {
+                let work = header.work();
+                self.last_work = Some((header.bits, work));
+                work
+            }
+        }
     }
 
     fn note_before(&mut self, id: BlockId) {
@@ -311,10 +349,14 @@ impl BlockTree {
         change(self.nodes.get_mut(id));
     }
 
-    /// Nodes appended or changed since the last publication, in id order: the rows to write.
-    pub(crate) fn unpublished(&self) -> BTreeSet<BlockId> {
-        let appended = (self.committed..self.nodes.length).map(|index| BlockId(index as u32));
-        self.before.keys().copied().chain(appended).collect()
+    /// Committed nodes that were changed since the last publication: rows to replace.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.before.keys().copied()
+    }
+
+    /// Nodes appended since the last publication, in id order: rows to add.
+    pub(crate) fn appended(&self) -> impl Iterator<Item = BlockId> + use<> {
+        (self.committed as u32..self.nodes.length as u32).map(BlockId)
     }
 
     pub(crate) fn publish(&mut self) {
@@ -421,13 +463,15 @@ impl BlockTree {
 
     /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
     /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
-    pub(crate) fn best_candidate(&self) -> BlockId {
+    ///
+    /// `None` where `passes` lets nothing through.
+    pub(crate) fn best_candidate(&self, passes: impl Fn(BlockId) -> bool) -> Option<BlockId> {
         let complete = self.all_ids().filter(|id| {
             let node = self.node(*id);
-            node.sequence != 0 && !node.failed()
+            node.sequence != 0 && !node.failed() && passes(*id)
         });
         let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
-        complete.max_by_key(rank).unwrap_or(BlockId::GENESIS)
+        complete.max_by_key(rank)
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {
@@ -471,7 +515,7 @@ impl BlockTree {
 
     /// Every descendant of `id`, itself not, parents before children.
     pub(crate) fn descendants(&self, id: BlockId) -> Vec<BlockId> {
-        let mut found = self.node(id).children.clone();
+        let mut found = self.node(id).children.to_vec();
         let mut next = 0;
         while let Some(&at) = found.get(next) {
             found.extend_from_slice(&self.node(at).children);

@@ -130,8 +130,8 @@ impl Ledger {
 
     /// Reads one transaction, without the rest of its block.
     fn read_transaction(&self, txid: &Txid, row: &TxRow) -> Result<Transaction, BlockError> {
-        let (hash, position) = self.position(row.block);
-        let position = position.ok_or(BlockError::HeaderOnly { hash })?;
+        let (_, position) = self.position(row.block);
+        let position = position.ok_or_else(|| self.no_bytes(row.block))?;
         let store = &self.shared.store;
         let bytes = store.read_part(position, row.offset, row.length)?;
         match decode_transaction(&bytes) {

@@ -111,6 +111,23 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Adds what went over another connection: messages, bytes, and what was dropped.
+    pub fn add(&mut self, other: &Counters) {
+        let tallies = self.received.iter_mut().zip(&other.received);
+        for (tally, other) in tallies.chain(self.sent.iter_mut().zip(&other.sent)) {
+            tally.messages += other.messages;
+            tally.bytes += other.bytes;
+        }
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.wrong_checksums += other.wrong_checksums;
+        self.wrong_names += other.wrong_names;
+        self.too_often += other.too_often;
+        self.out_of_order += other.out_of_order;
+        self.undecodable += other.undecodable;
+        self.decoys += other.decoys;
+    }
+
     /// Zeros, for a connection that begins now.
     pub fn new(now: Duration) -> Counters {
         Counters {

@@ -35,6 +35,7 @@ use crate::bans::Bans;
 use crate::connection::{
     Clock, Link, LostReason, Owner, Peer, PeerSnapshot, Permit, SendError, TotalBudget,
 };
+use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handlers::Handlers;
 use crate::message::Message;
@@ -101,7 +102,8 @@ struct Inner {
     session: Mutex<Arc<SessionConfig>>,
     clock: Clock,
     runtime: Handle,
-    events: mpsc::UnboundedSender<PoolEvent>,
+    /// Gone when the pool is shut down, so that the reader comes to an end.
+    events: Mutex<Option<mpsc::UnboundedSender<PoolEvent>>>,
     total: Arc<TotalBudget>,
     next_id: AtomicU64,
     state: Mutex<State>,
@@ -109,6 +111,8 @@ struct Inner {
     bans: Mutex<Bans>,
     handlers: Handlers,
     listening: Vec<SocketAddr>,
+    /// The figures of connections that are over.
+    past: Mutex<Counters>,
     /// Told when there may be somebody to call.
     caller: Notify,
     closing: watch::Sender<bool>,
@@ -135,7 +139,7 @@ impl Pool {
             session: Mutex::new(Arc::new(session)),
             clock,
             runtime,
-            events,
+            events: Mutex::new(Some(events)),
             total: Arc::new(TotalBudget::new(config.receive_total)),
             next_id: AtomicU64::new(1),
             state: Mutex::new(State::new(&config)),
@@ -143,6 +147,7 @@ impl Pool {
             bans: Mutex::new(bans),
             handlers: Handlers::default(),
             listening,
+            past: Mutex::new(Counters::new(Duration::ZERO)),
             caller: Notify::new(),
             closing: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
@@ -159,6 +164,17 @@ impl Pool {
             events: receiver,
         };
         Ok((pool, events))
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &PoolConfig {
+        &self.inner.config
+    }
+
+    /// Whether an endpoint is banned or discouraged.
+    pub fn is_refused(&self, endpoint: &Endpoint) -> bool {
+        let bans = self.inner.bans();
+        bans.is_banned(endpoint, self.inner.unix_time()) || bans.is_discouraged(endpoint)
     }
 
     /// Where it listens: the addresses of the config, with the ports that were picked.
@@ -225,6 +241,15 @@ impl Pool {
         self.inner.clock.now()
     }
 
+    /// What went over all connections since the start, also those that are over.
+    pub fn traffic(&self) -> Counters {
+        let mut traffic = self.inner.past().clone();
+        for peer in self.inner.state().peers() {
+            traffic.add(&peer.counters());
+        }
+        traffic
+    }
+
     /// Bytes that all peers have sent and that nobody has dealt with.
     pub fn held(&self) -> usize {
         self.inner.total.held()
@@ -268,10 +293,6 @@ impl Pool {
         &self.inner.handlers
     }
 
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.inner.spawn(task)
-    }
-
     /// Ends all connections, stops calling and listening, writes to disk what is kept there, and returns when every
     /// socket is closed and every task is gone. Events that happened before can still be read.
     pub async fn shut_down(&self) {
@@ -286,12 +307,17 @@ impl Pool {
             tracing::warn!("connections did not end in time; their tasks are stopped");
             tasks.shutdown().await;
         }
+        *self.inner.events() = None;
     }
 }
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn past(&self) -> MutexGuard<'_, Counters> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn book(&self) -> MutexGuard<'_, AddressBook> {
@@ -304,6 +330,10 @@ impl Inner {
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn events(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<PoolEvent>>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_closing(&self) -> bool {
@@ -328,7 +358,9 @@ impl Inner {
 
     fn tell(&self, event: PoolEvent) {
         // Without a reader the pool goes on: its peers can still be asked and sent to.
-        let _ = self.events.send(event);
+        if let Some(events) = &*self.events() {
+            let _ = events.send(event);
+        }
     }
 
     fn fail(&self, endpoint: Endpoint, purpose: Purpose, error: FailedReason) {
@@ -384,6 +416,7 @@ impl Inner {
         let fall_back = link.should_fall_back() && !self.is_closing();
         // The socket is closed before anybody hears that the connection is over.
         drop(link);
+        self.past().add(&peer.counters());
         self.state().leave(id, fall_back);
         self.after(&peer, reason, fall_back);
         fall_back

@@ -28,6 +28,7 @@ use bitcoin::secp256k1::rand::rngs::StdRng;
 use bitcoin::secp256k1::rand::{Rng, RngCore, SeedableRng};
 use bytes::Bytes;
 
+use crate::capture::{Direction, Packet};
 use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handshake::{Hello, MIN_VERSION, NEGOTIATION_VERSION, PING_NONCE_ABOVE};
@@ -196,11 +197,6 @@ impl Session {
         &self.counters
     }
 
-    /// Its figures, to count what only the owner sees.
-    pub(crate) fn counters_mut(&mut self) -> &mut Counters {
-        &mut self.counters
-    }
-
     /// Takes bytes that came from the peer at `now`; [`Session::next`] tells what they amount to.
     ///
     /// At most the messages that are whole in `bytes`, and one that is not, are kept: who reads no events should give no
@@ -352,6 +348,7 @@ impl Session {
             }
             Received::Message(message, bytes) => {
                 self.counters.count_received(&message.command, bytes);
+                self.record(Direction::Received, &message);
                 self.message(message, now)
             }
             Received::Dropped(dropped, _) => {
@@ -610,7 +607,15 @@ impl Session {
     fn put(&mut self, message: &Message, now: Duration) -> Result<(), UnsendableError> {
         let bytes = self.transport.send(message, &mut self.output)?;
         self.counters.count_sent(&message.command, bytes, now);
+        self.record(Direction::Sent, message);
         Ok(())
+    }
+
+    fn record(&self, direction: Direction, message: &Message) {
+        if let Some(capture) = &self.config.capture {
+            let packet = Packet::new(self.id, direction, &self.endpoint, message);
+            capture.record(packet);
+        }
     }
 }
 

@@ -275,6 +275,3 @@ fn make_room(payload: &mut Vec<u8>, more: usize, total: usize) {
         payload.reserve_exact(room - payload.len());
     }
 }
-
-#[cfg(test)]
-mod tests;

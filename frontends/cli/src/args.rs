@@ -5,6 +5,8 @@ mod console;
 pub(crate) mod lab;
 mod log;
 mod metrics;
+mod p2p;
+mod peers;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
@@ -22,6 +24,8 @@ pub(crate) use console::{ConsoleArgs, MonitorArgs};
 use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use p2p::P2pArgs;
+pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -118,6 +122,9 @@ pub(crate) struct ConnectArgs {
 /// 1 TiB.
 const MAX_EVENT_QUOTA_MIB: u64 = 1 << 20;
 
+/// 1 PiB.
+const MAX_PRUNE_MIB: u64 = 1 << 30;
+
 /// How a ledger is kept that blocks are handed to.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Ledger")]
@@ -136,6 +143,10 @@ pub(crate) struct LedgerArgs {
         value_parser = BoolishValueParser::new()
     )]
     pub(crate) txindex: Option<bool>,
+    /// Delete old blocks once block files take more MiB than this, as far as they are not needed:
+    /// at least 550, on regtest 1; 0 keeps all. Not together with --txindex [default: 0]
+    #[arg(long, value_name = "MB", value_parser = value_parser!(u64).range(..=MAX_PRUNE_MIB))]
+    pub(crate) prune: Option<u64>,
     /// Events that are kept whether a subscriber needs them or not [default: 100000]
     #[arg(long, value_name = "EVENTS")]
     pub(crate) retain_events: Option<u64>,
@@ -244,9 +255,11 @@ Examples:
   everett run --network signet --grpc 0.0.0.0:8390 --grpc-token SECRET \\
       --grpc-tls-cert cert.pem --grpc-tls-key key.pem
   everett run --network regtest --webui 0.0.0.0:8380 --user-file login.txt
+  everett run --network signet --serve 0.0.0.0:38333 -o 16
+  everett run --network regtest --connect 127.0.0.1:18444
 
-Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
-    Run(RunArgs),
+It joins the P2P network, on regtest only where a peer option is given. Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
+    Run(Box<RunArgs>),
     /// Play, record or replay a history on a private chain, and serve it
     #[command(after_help = "\
 Examples:
@@ -316,6 +329,52 @@ Examples:
   everett tx --network regtest TXID --in-block 6bf3b5b8…     where it has no unspent output
   everett tx verify --network regtest TXID                   does it spend rightly?")]
     Tx(TxArgs),
+    /// List the peers of a running node, and how far it has synced
+    #[command(after_help = "\
+Examples:
+  everett peers                                 of the node of this machine, on ~/.everett/mainnet
+  everett peers --network signet --messages     with what went back and forth, by type of message
+  everett peers --connect http://127.0.0.1:8390 --json
+
+The node is the one that runs on the data directory, or the one that --connect names.
+TYPE is inbound (it called us), outbound-full-relay, block-relay-only, manual (added by hand), feeler
+or addr-fetch. OVER is v2 for an encrypted connection (BIP324) and v1 for one in the clear. IN and OUT
+are what it sent and was sent. Exits 1 with NETWORK_DISABLED where the node is not on the network.")]
+    Peers(PeersArgs),
+    /// Have a running node call a peer
+    #[command(
+        name = "addpeer",
+        after_help = "\
+Examples:
+  everett addpeer 203.0.113.7                   on the network's own port, whenever it is not connected
+  everett addpeer '[2001:db8::7]:8333' --once   just once
+  everett addpeer abcdefghijklmnop….onion:8333  through the proxy (run --proxy)
+
+Answers at once: `everett peers` shows whether the peer could be reached. A peer that was added stays
+so until `everett disconnect`, or until the node stops; `everett run --addnode` adds one each time."
+    )]
+    AddPeer(AddPeerArgs),
+    /// Have a running node end a connection
+    #[command(after_help = "\
+Examples:
+  everett disconnect 7                          by the number that `everett peers` shows
+  everett disconnect 203.0.113.7:8333           by its address
+
+A peer that was added by hand is forgotten as well. The node may call the address again by itself some
+day, and the peer may call the node: `everett ban` keeps it away.")]
+    Disconnect(DisconnectArgs),
+    /// Have a running node refuse an address or a subnet for some time
+    #[command(after_help = "\
+Examples:
+  everett ban 203.0.113.7                       for a day
+  everett ban 203.0.113.0/24 --for 2w           a whole subnet, for two weeks
+  everett ban 2001:db8::/32 --for 90m
+  everett ban --list
+  everett ban --remove 203.0.113.0/24
+
+Connections with what is banned are ended. Bans outlive the node; one on the same subnet replaces the
+one before.")]
+    Ban(BanArgs),
     /// A scripting prompt on a running node, or on a data directory
     #[command(after_help = "\
 Examples:
@@ -362,6 +421,8 @@ pub(crate) struct RunArgs {
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
+    #[command(flatten)]
+    pub(crate) p2p: P2pArgs,
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
 }

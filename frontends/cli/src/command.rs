@@ -7,6 +7,8 @@ mod import;
 mod lab;
 mod log;
 mod monitor;
+mod network;
+mod peers;
 mod run;
 mod script;
 mod tx;
@@ -42,7 +44,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let settings = Settings::new(cli.common, cli.chain, sink)?;
     let json = settings.json;
     match cli.command {
-        Command::Run(args) => return run::run(&settings, args),
+        Command::Run(args) => return run::run(&settings, *args),
         Command::Lab(args) => return lab::lab(&settings, *args),
         Command::Import(args) => return import::import(&settings, args),
         Command::Worlds(args) => show(&settings.source(args.connect)?.worlds()?, json)?,
@@ -75,6 +77,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
             }
         }
         Command::Tx(args) => return tx::tx(&settings, args),
+        Command::Peers(args) => return peers::peers(&settings, args),
+        Command::AddPeer(args) => return peers::add(&settings, args),
+        Command::Disconnect(args) => return peers::disconnect(&settings, args),
+        Command::Ban(args) => return peers::ban(&settings, args),
         Command::Console(args) => return console::console(&settings, args),
         Command::Log(args) => return log::log(&settings, args),
         Command::Script(args) => return script::script(&settings, args),
@@ -104,7 +110,7 @@ fn tell(verbose: u8, format: LogFormat) -> Sink {
     let level = match verbose {
         0 => "warn",
         1 => "info",
-        2 => "debug",
+        2 => "debug,everett_net::packet=trace",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));

@@ -161,10 +161,12 @@ impl From<BlockError> for Failure {
     fn from(error: BlockError) -> Failure {
         match error {
             BlockError::Store(error) => error.into(),
-            BlockError::Unknown { .. } | BlockError::HeaderOnly { .. } => {
-                Failure::new(ErrorReason::BlockUnknown, error)
+            BlockError::Unknown { .. }
+            | BlockError::HeaderOnly { .. }
+            | BlockError::Pruned { .. } => Failure::new(ErrorReason::BlockUnknown, error),
+            BlockError::Genesis | BlockError::PrunedAbove { .. } => {
+                Failure::new(ErrorReason::BlockFixed, error)
             }
-            BlockError::Genesis => Failure::new(ErrorReason::BlockFixed, error),
             other => Failure::new(ErrorReason::StoreFailed, other),
         }
     }

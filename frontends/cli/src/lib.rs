@@ -15,11 +15,13 @@ mod at;
 mod command;
 mod failure;
 mod interrupt;
+mod node_url;
 mod output;
 mod script_arg;
 mod settings;
 mod source;
 mod spend;
+mod sync_line;
 mod table;
 mod view;
 

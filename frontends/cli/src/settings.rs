@@ -4,6 +4,7 @@
 //! contradict each other.
 
 mod file;
+mod p2p;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
@@ -14,11 +15,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
+pub(crate) use self::p2p::P2pOptions;
 use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,
 };
 use crate::failure::Failure;
+use crate::node_url;
 use crate::source::{Directory, Server, ServerAddress, Source};
 
 /// What every command needs to know.
@@ -127,6 +130,8 @@ impl Settings {
         let mut config = LedgerConfig::new(params, directory);
         config.horizon = args.horizon.or(self.file.horizon);
         config.tx_index = args.txindex.or(self.file.txindex).unwrap_or(false);
+        let prune = args.prune.or(self.file.prune).filter(|mib| *mib > 0);
+        config.prune_target = prune.map(|mib| mib.saturating_mul(1 << 20));
         if let Some(events) = args.retain_events.or(self.file.retain_events) {
             config.retained_events = events;
         }
@@ -166,7 +171,37 @@ impl Settings {
             url,
             token: connect.token.or_else(|| self.file.token.clone()),
             tls_ca: connect.tls_ca.or_else(|| self.file.tls_ca.clone()),
+            found: None,
         }))
+    }
+
+    /// The running node that is asked: the one that is named, or the one on the data directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting, and `NO_NODE` where no node left word in the directory.
+    pub(crate) fn node(&self, connect: ConnectArgs) -> Result<Server, Failure> {
+        if let Some(address) = self.server(connect.clone())? {
+            return Server::connect(&address, self.named_network()?);
+        }
+        let directory = self.datadir(self.params(Network::Mainnet)?.network)?;
+        let Some(url) = node_url::find(&directory) else {
+            return Err(Failure::named(
+                "NO_NODE",
+                format!(
+                    "no node runs on {}; start one with `everett run`, or name one with --connect \
+                     http://127.0.0.1:8390, or another directory with --datadir or --network",
+                    directory.display()
+                ),
+            ));
+        };
+        let address = ServerAddress {
+            url,
+            token: connect.token.or_else(|| self.file.token.clone()),
+            tls_ca: connect.tls_ca.or_else(|| self.file.tls_ca.clone()),
+            found: Some(directory.join(node_url::FILE)),
+        };
+        Server::connect(&address, self.named_network()?)
     }
 
     /// The ledger of the data directory, for reading: also while a node is at work on it.

@@ -8,6 +8,7 @@ pub(crate) mod block;
 pub(crate) mod coin;
 pub(crate) mod conflict;
 pub(crate) mod diff;
+pub(crate) mod peers;
 pub(crate) mod script;
 pub(crate) mod transaction;
 pub(crate) mod utxo_info;

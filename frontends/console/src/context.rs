@@ -9,6 +9,7 @@ use bitcoin::hex::DisplayHex;
 use bitcoin::{BlockHash, OutPoint, TxOut, Txid, Work};
 use everett_ledger::decode::{DecodedTransaction, decode_block};
 use everett_ledger::{BlockError, BlockInfo, Coin, Ledger, World, WorldError};
+use everett_node::Handle;
 use everett_proto::v1::ErrorReason;
 
 use crate::budget::{Budget, Held};
@@ -27,6 +28,8 @@ const ENTRY_OVERHEAD: u64 = 256;
 /// What a session works with.
 pub(crate) struct Context {
     pub(crate) ledger: Ledger,
+    /// The node that the ledger is of, if there is one.
+    pub(crate) node: Option<Handle>,
     pub(crate) lab: bool,
     pub(crate) pen: Pen,
     pub(crate) patience: Patience,
@@ -68,9 +71,10 @@ impl Body {
 }
 
 impl Context {
-    pub(crate) fn new(ledger: Ledger, lab: bool, pen: Pen) -> Ctx {
+    pub(crate) fn new(ledger: Ledger, node: Option<Handle>, lab: bool, pen: Pen) -> Ctx {
         Rc::new(Context {
             ledger,
+            node,
             lab,
             pen,
             patience: Patience::new(),

@@ -5,7 +5,7 @@ use everett_lab::MineError;
 use everett_ledger::{
     BlockError, CompareError, ReadError, StoreError, TransactionError, WorldError,
 };
-use everett_node::CallError;
+use everett_node::{CallError, PeerError};
 use everett_proto::v1::ErrorReason;
 use rhai::{Dynamic, EvalAltResult, Position};
 
@@ -86,10 +86,12 @@ impl From<BlockError> for Fault {
     fn from(error: BlockError) -> Fault {
         match error {
             BlockError::Store(error) => error.into(),
-            BlockError::Unknown { .. } | BlockError::HeaderOnly { .. } => {
-                Fault::new(ErrorReason::BlockUnknown, error)
+            BlockError::Unknown { .. }
+            | BlockError::HeaderOnly { .. }
+            | BlockError::Pruned { .. } => Fault::new(ErrorReason::BlockUnknown, error),
+            BlockError::Genesis | BlockError::PrunedAbove { .. } => {
+                Fault::new(ErrorReason::BlockFixed, error)
             }
-            BlockError::Genesis => Fault::new(ErrorReason::BlockFixed, error),
             other => Fault::new(ErrorReason::StoreFailed, other),
         }
     }
@@ -122,6 +124,17 @@ impl From<CallError> for Fault {
         let reason = match error {
             CallError::ShuttingDown => ErrorReason::ShuttingDown,
             CallError::Panicked => ErrorReason::Internal,
+        };
+        Fault::new(reason, error)
+    }
+}
+
+impl From<PeerError> for Fault {
+    fn from(error: PeerError) -> Fault {
+        let reason = match error {
+            PeerError::Address { .. } | PeerError::Subnet { .. } => ErrorReason::InvalidArgument,
+            PeerError::Known(_) => ErrorReason::PeerKnown,
+            PeerError::Unknown(_) | PeerError::NotBanned(_) => ErrorReason::PeerUnknown,
         };
         Fault::new(reason, error)
     }

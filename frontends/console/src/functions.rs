@@ -3,6 +3,7 @@
 //! Refuses to make up an answer: what is not there yet says so.
 
 mod help;
+mod peers;
 mod write;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(crate) fn register(engine: &mut Engine, book: &Book, context: &Ctx) {
     balances(engine, book, context);
     comparisons(engine, book, context);
     node(engine, book, context);
+    peers::register(engine, book, context);
     write::register(engine, book, context);
     help::register(engine, book);
 }
@@ -211,18 +213,6 @@ fn node(engine: &mut Engine, book: &Book, context: &Ctx) {
     let of = context.clone();
     engine.register_fn("stats", move || -> Given<StatsValue> {
         Ok(StatsValue::read(&of)?)
-    });
-    book.function(
-        "peers()",
-        "the peers of the node: none yet, it has no network frontend",
-    );
-    engine.register_fn("peers", || -> Given<Array> {
-        Err(Fault::named(
-            "NO_NETWORK",
-            "this version of Everett has no network frontend, so there are no peers to list; blocks come in over gRPC \
-             and from `everett import`",
-        )
-        .into())
     });
     book.function(
         "sleep(seconds)",

@@ -31,7 +31,7 @@ impl Pen {
             Pen::Refused(how) => Err(Fault::new(
                 ErrorReason::ReadOnly,
                 format!(
-                    "{what} would change the ledger, and this console takes queries only; {how}"
+                    "{what} would change something, and this console takes queries only; {how}"
                 ),
             )),
             Pen::Node(..) | Pen::Own => Ok(()),

@@ -158,6 +158,7 @@ async fn accept(listener: &UnixListener, handle: &Handle, config: &ConsoleConfig
 fn ground(handle: &Handle, write: bool) -> Ground {
     Ground {
         ledger: handle.ledger().clone(),
+        node: Some(handle.clone()),
         lab: handle.lab(),
         pen: match write {
             true => Pen::Node(handle.clone(), tokio::runtime::Handle::current()),
@@ -186,6 +187,7 @@ fn same_user(stream: &UnixStream) -> Result<(), u32> {
 pub(crate) fn own_ground(ledger: everett_ledger::Ledger, lab: bool, write: bool) -> Ground {
     Ground {
         ledger,
+        node: None,
         lab,
         pen: match write {
             true => Pen::Own,

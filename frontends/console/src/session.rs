@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use everett_ledger::Ledger;
+use everett_node::Handle;
 use everett_proto::v1::ErrorReason;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, ParseError, Position, Scope};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -30,6 +31,8 @@ use crate::show;
 #[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) ledger: Ledger,
+    /// The node that the ledger is of, if there is one.
+    pub(crate) node: Option<Handle>,
     pub(crate) lab: bool,
     pub(crate) pen: Pen,
 }
@@ -84,7 +87,12 @@ struct Session {
 
 impl Session {
     fn new(ground: &Ground, replies: Sender<Reply>) -> Session {
-        let context = Context::new(ground.ledger.clone(), ground.lab, ground.pen.clone());
+        let context = Context::new(
+            ground.ledger.clone(),
+            ground.node.clone(),
+            ground.lab,
+            ground.pen.clone(),
+        );
         let running = Rc::new(Cell::new(0));
         let printed = Rc::new(Cell::new(0));
         let print = {

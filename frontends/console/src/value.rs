@@ -7,6 +7,7 @@ mod block;
 mod coin;
 mod difference;
 mod output;
+mod peer;
 mod set;
 mod stats;
 mod submission;
@@ -21,6 +22,7 @@ pub(crate) use block::Block;
 pub(crate) use coin::CoinValue;
 pub(crate) use difference::{BalanceChangeValue, CoinChangeValue, ConflictValue, DiffValue};
 pub(crate) use output::{Input, Output};
+pub(crate) use peer::{BanValue, PeerValue, SyncValue};
 pub(crate) use set::SetValue;
 pub(crate) use stats::StatsValue;
 pub(crate) use submission::SubmissionValue;
@@ -39,7 +41,8 @@ macro_rules! with_shown {
             crate::value::DiffValue, crate::value::CoinChangeValue,
             crate::value::BalanceChangeValue, crate::value::ConflictValue, crate::value::Verdict,
             crate::value::Verdicts, crate::value::SetValue, crate::value::StatsValue,
-            crate::value::SubmissionValue, crate::fault::Fault)
+            crate::value::SubmissionValue, crate::value::PeerValue, crate::value::SyncValue,
+            crate::value::BanValue, crate::fault::Fault)
     };
     (@ $value:expr, $shown:ident, $body:expr, $($kind:ty),*) => {{
         #[allow(unused_imports)]
@@ -70,4 +73,5 @@ pub(crate) fn register(engine: &mut Engine, book: &Book) {
     set::register(engine, book);
     stats::register(engine, book);
     submission::register(engine, book);
+    peer::register(engine, book);
 }

@@ -1,6 +1,8 @@
 //! Owns the writing of answers: the ledger's types as messages.
 //! Promises display order for hashes and satoshis for amounts, as the .proto files say.
 
+pub(crate) mod peer;
+
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Amount, BlockHash, OutPoint, Script, Work};
 use everett_ledger::{

@@ -2,10 +2,7 @@
 //! Promises that a client which does not read costs a bounded queue for a bounded time, and learns where it stood.
 //! Refuses to be cut short without a word: the last thing a client gets is why.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use everett_ledger::{Cursor, Delivery, Ledger, World, WorldError};
@@ -15,8 +12,7 @@ use everett_proto::v1::ErrorReason;
 use everett_proto::v1::stream_events_response::Message;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_stream::Stream;
-use tonic::{Code, Status};
+use tonic::Code;
 use tracing::warn;
 
 use crate::config::StreamLimits;
@@ -24,36 +20,13 @@ use crate::convert;
 use crate::event_service::at_cursor;
 use crate::event_wish::EventWish;
 use crate::fault::Fault;
+use crate::responses::Responses;
 
 /// Messages that wait for a client to read; more wait in the outbox.
 const QUEUE: usize = 64;
 
 /// What a call of StreamEvents answers with.
-pub(crate) struct EventResponses {
-    messages: mpsc::Receiver<v1::StreamEventsResponse>,
-    /// Why there are no more; `None` once it was told.
-    end: Option<oneshot::Receiver<Fault>>,
-    /// Given back when the client is gone.
-    _place: OwnedSemaphorePermit,
-}
-
-impl Stream for EventResponses {
-    type Item = Result<v1::StreamEventsResponse, Status>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if let Some(message) = ready!(this.messages.poll_recv(context)) {
-            return Poll::Ready(Some(Ok(message)));
-        }
-        let Some(end) = &mut this.end else {
-            return Poll::Ready(None);
-        };
-        // A sender that panicked said nothing.
-        let why = ready!(Pin::new(end).poll(context)).unwrap_or(CallError::Panicked.into());
-        this.end = None;
-        Poll::Ready(Some(Err(why.into())))
-    }
-}
+pub(crate) type EventResponses = Responses<v1::StreamEventsResponse>;
 
 /// Begins to send.
 pub(crate) fn begin(
@@ -80,11 +53,7 @@ pub(crate) fn begin(
             let _ = told.send(why);
         }
     });
-    EventResponses {
-        messages,
-        end: Some(end),
-        _place: place,
-    }
+    Responses::new(messages, end, place)
 }
 
 /// Why the sending stopped; `None` when the client is gone.

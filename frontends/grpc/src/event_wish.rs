@@ -69,8 +69,7 @@ impl EventWish {
         }
         let heartbeat = match request.heartbeat {
             None => DEFAULT_HEARTBEAT,
-            Some(asked) => Duration::try_from(asked)
-                .ok()
+            Some(asked) => parse::duration(asked)
                 .filter(|asked| HEARTBEATS.contains(asked))
                 .ok_or_else(|| Fault::field("heartbeat", "a heartbeat comes every 1 s to 1 h"))?,
         };

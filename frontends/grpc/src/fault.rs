@@ -79,6 +79,15 @@ impl Fault {
         )
     }
 
+    pub(crate) fn network_disabled() -> Fault {
+        Fault::new(
+            Code::FailedPrecondition,
+            ErrorReason::NetworkDisabled,
+            "this node is not on the P2P network: on regtest it joins when a peer option is given, such as --serve or \
+             --connect, and elsewhere unless --no-p2p is",
+        )
+    }
+
     pub(crate) fn unauthenticated(message: &str) -> Fault {
         Fault::new(Code::Unauthenticated, ErrorReason::Unauthenticated, message)
     }
@@ -185,11 +194,13 @@ impl From<BlockError> for Fault {
     fn from(error: BlockError) -> Fault {
         let message = error.to_string();
         match error {
-            BlockError::Unknown { hash } | BlockError::HeaderOnly { hash } => {
+            BlockError::Unknown { hash }
+            | BlockError::HeaderOnly { hash }
+            | BlockError::Pruned { hash, .. } => {
                 Fault::new(Code::NotFound, ErrorReason::BlockUnknown, message)
                     .with("block_hash", hash)
             }
-            BlockError::Genesis => {
+            BlockError::Genesis | BlockError::PrunedAbove { .. } => {
                 Fault::new(Code::FailedPrecondition, ErrorReason::BlockFixed, message)
             }
             BlockError::Undecodable { hash, .. } => {

@@ -3,6 +3,7 @@
 //! Refuses to look at the ledger.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::hex::FromHex;
@@ -139,6 +140,13 @@ pub(crate) fn cursor(field: &str, cursor: Option<v1::EventCursor>) -> Result<Cur
         seq: cursor.seq,
         block: block_hash(&format!("{field}.block_hash"), &cursor.block_hash)?,
     })
+}
+
+/// A length of time; none for a negative one. (The conversion of prost-types 0.14 overflows at some of those.)
+pub(crate) fn duration(duration: prost_types::Duration) -> Option<Duration> {
+    let seconds = u64::try_from(duration.seconds).ok()?;
+    let nanos = u32::try_from(duration.nanos).ok()?;
+    Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos.into()))
 }
 
 /// A header's time, in unix seconds.

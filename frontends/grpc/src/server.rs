@@ -15,6 +15,7 @@ use everett_proto::v1::chain_service_server::ChainServiceServer;
 use everett_proto::v1::event_service_server::EventServiceServer;
 use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
+use everett_proto::v1::peer_service_server::PeerServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,6 +37,7 @@ use crate::incoming;
 use crate::lab_service::Lab;
 use crate::ledger_service::LedgerReads;
 use crate::meter::MeterLayer;
+use crate::peer_service::PeerCalls;
 use crate::pins::Pins;
 use crate::world_service::Worlds;
 
@@ -49,13 +51,14 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 6] = [
+const HEALTH_NAMES: [&str; 7] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
     ChainServiceServer::<Chain>::NAME,
     EventServiceServer::<Events>::NAME,
     LabServiceServer::<Lab>::NAME,
+    PeerServiceServer::<PeerCalls>::NAME,
 ];
 
 /// Why the server did not start.
@@ -297,7 +300,11 @@ fn services<L: Clone>(
             calls.clone(),
             config.streams
         ))))
-        .add_service(guarded!(LabServiceServer::new(Lab::new(calls))));
+        .add_service(guarded!(LabServiceServer::new(Lab::new(calls.clone()))))
+        .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
+            calls,
+            config.streams
+        ))));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

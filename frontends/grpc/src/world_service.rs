@@ -14,6 +14,7 @@ use crate::calls::Calls;
 use crate::convert;
 use crate::fault::Fault;
 use crate::paging::{self, List, Token};
+use crate::parse;
 use crate::reading::Reading;
 
 /// Most changes in one message of a diff.
@@ -130,7 +131,7 @@ impl WorldService for Worlds {
 }
 
 fn ttl(duration: prost_types::Duration) -> Result<Duration, Fault> {
-    Duration::try_from(duration).map_err(|error| Fault::field("ttl", error.to_string()))
+    parse::duration(duration).ok_or_else(|| Fault::field("ttl", "a length of time is not negative"))
 }
 
 fn list_worlds(

@@ -13,6 +13,7 @@ mod config;
 mod events;
 mod http;
 mod page;
+mod peer_events;
 mod process;
 mod server;
 mod text;

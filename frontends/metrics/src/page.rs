@@ -1,6 +1,8 @@
 //! Owns what is on the page: the ledger's figures, the frontends', the subscribers', the process's.
 //! Promises the state of the moment; an answer takes some milliseconds of a reader's thread.
 
+mod peers;
+
 use std::collections::BTreeMap;
 
 use everett_ledger::meter::Spent;
@@ -33,6 +35,9 @@ pub(crate) fn render(handle: &Handle) -> Result<String, StoreError> {
     figures(&mut page, &ledger.stats()?);
     events(&mut page, ledger)?;
     frontends(&mut page, handle)?;
+    if let Some(peers) = handle.peers() {
+        peers::write(&mut page, &*peers);
+    }
     for family in handle.meters().now() {
         page.kept(&family);
     }

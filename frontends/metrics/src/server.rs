@@ -16,6 +16,7 @@ use crate::config::MetricsConfig;
 use crate::events::count;
 use crate::http::{Response, answer, read};
 use crate::page::render;
+use crate::peer_events;
 use crate::text::CONTENT_TYPE;
 
 /// Connections that may be open at once; more wait to be accepted.
@@ -92,6 +93,7 @@ impl Metrics {
         Ok(tokio::spawn(async move {
             tokio::select! {
                 counted = count(handle.clone()) => counted,
+                () = peer_events::count(&handle) => Ok(()),
                 () = accept(&listener, &handle) => Ok::<(), FrontendError>(()),
             }
         }))

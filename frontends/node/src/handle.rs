@@ -5,13 +5,15 @@
 use std::sync::Arc;
 
 use everett_ledger::{Ledger, StoreError};
-use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::config::NodeConfig;
 use crate::error::CallError;
 use crate::health::{FrontendHealth, Health};
+use crate::heard::{HEARD_KEPT, HeardTransaction};
 use crate::meters::Meters;
+use crate::peers::Peers;
 use crate::phase::Phase;
 use crate::stop::StopSignal;
 
@@ -45,6 +47,9 @@ struct Shared {
     /// Told when one of them changes its state.
     fared: watch::Sender<()>,
     meters: Meters,
+    /// The network, once a frontend keeps one.
+    peers: RwLock<Option<Arc<dyn Peers>>>,
+    heard: broadcast::Sender<HeardTransaction>,
 }
 
 impl Handle {
@@ -61,6 +66,8 @@ impl Handle {
                 frontends: Mutex::default(),
                 fared: watch::Sender::new(()),
                 meters: Meters::default(),
+                peers: RwLock::new(None),
+                heard: broadcast::Sender::new(HEARD_KEPT),
             }),
             stop: StopSignal::new(),
             health: Arc::new(Health::new("node", watch::Sender::new(()))),
@@ -103,6 +110,27 @@ impl Handle {
     /// The counts and times that frontends keep, for whoever shows them.
     pub fn meters(&self) -> &Meters {
         &self.shared.meters
+    }
+
+    /// The node's connections; none on a node without a network.
+    pub fn peers(&self) -> Option<Arc<dyn Peers>> {
+        self.shared.peers.read().clone()
+    }
+
+    /// Tells everyone whom to ask about peers; for the frontend that keeps the connections.
+    pub fn serve_peers(&self, peers: Arc<dyn Peers>) {
+        *self.shared.peers.write() = Some(peers);
+    }
+
+    /// Transactions that peers tell of from now on. Who does not take them in time misses some, and is told how many.
+    pub fn heard_transactions(&self) -> broadcast::Receiver<HeardTransaction> {
+        self.shared.heard.subscribe()
+    }
+
+    /// Passes a transaction on to whoever wants to hear of it; for the frontend that keeps the connections.
+    pub fn hear_transaction(&self, heard: HeardTransaction) {
+        // Nobody needs to listen.
+        let _ = self.shared.heard.send(heard);
     }
 
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].

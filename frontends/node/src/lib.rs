@@ -11,11 +11,13 @@ mod error;
 mod frontend;
 mod handle;
 mod health;
+mod heard;
 pub mod import;
 mod indexer;
 mod interrupts;
 pub mod meters;
 mod node;
+mod peers;
 mod phase;
 mod stop;
 mod stream;
@@ -26,8 +28,14 @@ pub use error::{CallError, NodeError};
 pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
 pub use handle::Handle;
 pub use health::{FrontendHealth, FrontendState, Lag};
+pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
+pub use peers::{
+    BanState, DEFAULT_BAN, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
+    PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
+    parse_span, service_names,
+};
 pub use phase::Phase;
 pub use stop::StopSignal;
 pub use stream::{EventStream, StreamError};

@@ -25,8 +25,8 @@ use everett_p2p::recent_transactions::{
 const ROUNDS: usize = 50;
 /// Transactions at hand.
 const AT_HAND: u32 = 10_000;
-/// Transactions of the block: with 430 bytes each, 1 MB.
-const IN_BLOCK: u32 = 2_320;
+/// Transactions of the block: with 412 bytes each, 1 MB.
+const IN_BLOCK: u32 = 2_430;
 
 fn main() {
     let all: Vec<Transaction> = (0..AT_HAND).map(payment).collect();

@@ -6,7 +6,15 @@
 
 pub mod addr_relay;
 pub mod compact;
+mod config;
+mod conversation;
+mod frontend;
 pub mod presync;
 pub mod protocol;
 pub mod recent_transactions;
+mod roster;
 pub mod serve;
+mod takers;
+
+pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
+pub use frontend::{BoundAddresses, P2p};

@@ -69,6 +69,8 @@ pub use config::{ForkLimits, Judge, ProtocolConfig};
 pub use misbehaviour::{Consequence, Reason};
 pub use progress::{PeerSync, Phase, SyncProgress};
 
+/// The message that those send between `version` and `verack` who want to hear of every tip, also of those that lose.
+pub const TIPS_FEATURE: &str = "sendtips";
 /// The version that `getheaders` carries.
 const USER_PROTOCOL_VERSION: u32 = 70_016;
 /// The least fee rate that transactions are wanted with, satoshis per 1,000 virtual bytes: Bitcoin Core's default.

@@ -1,4 +1,4 @@
-// Follows the node: each event "news" means that the moving part of the start page can be fetched anew.
+// Follows the node: each event "news" means that the moving part of the page can be fetched anew.
 (function () {
   "use strict";
   document.documentElement.classList.add("script");
@@ -6,6 +6,8 @@
   if (!live || !window.EventSource) return;
 
   const AGAIN = 5000; // milliseconds
+  const part = live.dataset.source || "/admin/live";
+  const news = live.dataset.events || "/admin/events";
 
   let wanted = null; // the newest number that the node told
   let shown = live.dataset.number; // the one on the page
@@ -39,7 +41,7 @@
     busy = true;
     const number = wanted;
     try {
-      const answer = await fetch("/admin/live", { cache: "no-cache" });
+      const answer = await fetch(part, { cache: "no-cache" });
       if (answer.ok) {
         replace(await answer.text());
         shown = number;
@@ -56,7 +58,7 @@
 
   function follow() {
     stop();
-    source = new EventSource("/admin/events");
+    source = new EventSource(news);
     source.addEventListener("news", (event) => {
       document.documentElement.classList.remove("lost");
       wanted = event.data;

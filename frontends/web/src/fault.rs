@@ -35,6 +35,12 @@ pub(crate) enum Fault {
     /// Nothing is called so.
     #[error("Nothing here is called “{query}”.")]
     NothingFound { query: String },
+    /// The node is on no network.
+    #[error("This node is not on the network, so it has no peers.")]
+    NoNetwork,
+    /// No peer of that number is connected.
+    #[error("No peer {0} is connected.")]
+    NoPeer(String),
     /// A page number beyond the last.
     #[error("There is no page {page}; the last one is {last}.")]
     NoSuchPart { page: u64, last: u64 },
@@ -86,6 +92,8 @@ impl Fault {
             | Fault::NoHeight { .. }
             | Fault::NoTransaction { .. }
             | Fault::NothingFound { .. }
+            | Fault::NoNetwork
+            | Fault::NoPeer(_)
             | Fault::NoSuchPart { .. } => StatusCode::NOT_FOUND,
             Fault::OnlyReading => StatusCode::METHOD_NOT_ALLOWED,
             Fault::Content => StatusCode::PAYLOAD_TOO_LARGE,
@@ -105,6 +113,7 @@ impl Fault {
             Fault::Block(BlockError::Unknown { .. } | BlockError::HeaderOnly { .. }) => {
                 StatusCode::NOT_FOUND
             }
+            Fault::Block(BlockError::Pruned { .. }) => StatusCode::GONE,
             Fault::Call(CallError::ShuttingDown)
             | Fault::Late(_)
             | Fault::StillReading
@@ -138,6 +147,10 @@ impl Fault {
             Fault::NothingFound { .. } => {
                 "Search for a block's hash or height, a transaction id, an address, or a script in hexadecimal."
             }
+            Fault::NoNetwork => "Blocks come from files and over gRPC.",
+            Fault::NoPeer(_) => {
+                "It may have gone. The page of peers lists those that are connected."
+            }
             Fault::NoSuchPart { .. } => "Go back to the first page.",
             Fault::World(WorldError::Retired { .. }) => {
                 "The block itself can still be read. Start the node with a larger --horizon to keep worlds longer."
@@ -150,6 +163,7 @@ impl Fault {
             Fault::Block(BlockError::HeaderOnly { .. }) => {
                 "Its transactions can be shown once the block has arrived."
             }
+            Fault::Block(BlockError::Pruned { .. }) => "A node that keeps all blocks can show it.",
             Fault::Read(ReadError::Expired { .. } | ReadError::Outdated { .. }) => {
                 "Load the page again."
             }

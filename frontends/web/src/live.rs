@@ -18,8 +18,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bitcoin::BlockHash;
 use everett_ledger::{Ledger, Skeleton};
-use everett_node::{Handle, Phase, StopSignal};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use everett_node::{Handle, PeerEvent, Phase, StopSignal};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
 
@@ -50,6 +51,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(crate) struct Live {
     /// The number of the newest picture.
     news: watch::Sender<u64>,
+    /// The same of the page of peers.
+    peer_news: watch::Sender<u64>,
     scene: Mutex<Option<Arc<Scene>>>,
     speed: std::sync::Mutex<Speed>,
     disk: Arc<std::sync::Mutex<Disk>>,
@@ -62,6 +65,7 @@ impl Live {
     pub(crate) fn new(max_places: usize, stop: StopSignal) -> Live {
         Live {
             news: watch::Sender::new(0),
+            peer_news: watch::Sender::new(0),
             scene: Mutex::new(None),
             speed: std::sync::Mutex::default(),
             disk: Arc::default(),
@@ -71,8 +75,48 @@ impl Live {
         }
     }
 
-    /// Watches the ledger until the node stops.
+    /// Watches the ledger and the peers until the node stops.
     pub(crate) async fn follow(self: Arc<Live>, handle: Handle) {
+        tokio::join!(self.follow_ledger(&handle), self.follow_peers(&handle));
+    }
+
+    /// Says that the peers have changed: when one comes or goes, and from time to time, for counts grow.
+    async fn follow_peers(&self, handle: &Handle) {
+        let mut events: Option<broadcast::Receiver<PeerEvent>> = None;
+        let mut last = None;
+        let mut measure = tokio::time::interval(MEASURE);
+        loop {
+            let next = async {
+                match &mut events {
+                    Some(events) => events.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = next => if let Err(RecvError::Closed) = event {
+                    events = None;
+                },
+                _ = measure.tick() => {}
+                () = self.stop.wait() => return,
+            }
+            let Some(peers) = handle.peers() else {
+                continue;
+            };
+            if events.is_none() {
+                events = Some(peers.events());
+            }
+            self.peer_news.send_modify(|number| *number += 1);
+            // The start page shows how far the node has synced.
+            let progress = Some(peers.progress());
+            if progress != last {
+                last = progress;
+                self.changed();
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn follow_ledger(&self, handle: &Handle) {
         let mut events = handle.event_seq();
         let mut phase = handle.watch_phase();
         let mut ageing = tokio::time::interval(AGEING);
@@ -120,6 +164,7 @@ impl Site {
         let speed = self.live.with_speed(|speed| speed.blocks_a_second());
         let handle = self.reads.handle().clone();
         let phase = handle.phase();
+        let network = handle.peers().map(|peers| peers.progress());
         let disk = self.live.disk.clone();
         // Whoever searches with it now has it for longer than a picture may wait.
         let recent = self.recent.clone().try_lock_owned().ok();
@@ -138,6 +183,7 @@ impl Site {
                 let disk = disk.lock();
                 let state = NodeState {
                     phase,
+                    network,
                     speed,
                     disk: disk
                         .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -182,12 +228,20 @@ type Follower = Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>;
 
 /// `GET /admin/events`: one event `news` for each new picture, its number as data; the first one at once.
 pub(crate) async fn events(State(site): State<Arc<Site>>) -> Response {
-    let live = &site.live;
+    follow(&site.live, site.live.news.subscribe())
+}
+
+/// `GET /admin/peers/events`: the same for the page of peers.
+pub(crate) async fn peer_events(State(site): State<Arc<Site>>) -> Response {
+    follow(&site.live, site.live.peer_news.subscribe())
+}
+
+fn follow(live: &Live, news: watch::Receiver<u64>) -> Response {
     let Ok(place) = live.places.clone().try_acquire_owned() else {
         let limit = live.max_places;
         return Fault::TooManyLive { limit }.into_response();
     };
-    let news = WatchStream::new(live.news.subscribe()).map(|number| {
+    let news = WatchStream::new(news).map(|number| {
         let event = Event::default().event("news").retry(RETRY);
         Ok(event.data(number.to_string()))
     });

@@ -5,7 +5,7 @@ mod block;
 mod conflicts;
 mod error;
 mod part;
-mod peers;
+pub(crate) mod peers;
 mod script;
 mod search;
 mod start;
@@ -49,6 +49,9 @@ pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
         .route("/admin/search", get(search::search))
         .route("/admin/conflicts", get(conflicts::conflicts))
         .route("/admin/peers", get(peers::peers))
+        .route("/admin/peers/live", get(peers::scene))
+        .route("/admin/peers/events", get(live::peer_events))
+        .route("/admin/peer/{id}", get(peers::peer))
         .route("/admin/live", get(start::scene))
         .route("/admin/events", get(live::events))
         .route("/admin/assets/{version}/{name}", get(assets::asset))

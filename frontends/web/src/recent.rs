@@ -104,8 +104,12 @@ impl Recent {
             }
             match decoded(ledger, &hash) {
                 Ok(block) => self.keep(ledger, &block),
-                // Its header is all there is.
-                Err(BlockError::HeaderOnly { .. } | BlockError::Unknown { .. }) => {}
+                // Its header is all there is, or all that is left.
+                Err(
+                    BlockError::HeaderOnly { .. }
+                    | BlockError::Unknown { .. }
+                    | BlockError::Pruned { .. },
+                ) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,8 @@
 //! Owns the choice of the best world, and the way to it where it has no world yet.
 //! Promises that a branch that fails on the way is condemned and the next best one is tried.
 
+use std::collections::HashSet;
+
 use super::base::base_limit;
 use super::group::Group;
 use crate::chain_status::INVALIDATED_BY_HAND;
@@ -42,6 +44,43 @@ impl Group<'_> {
             );
         }
         Ok(Ok(()))
+    }
+
+    /// Whether there is no way to the block, because blocks that it takes are pruned: then the first block on that way
+    /// that cannot be had, with all that is built on it.
+    pub(super) fn out_of_reach(&mut self, target: BlockId) -> Result<Option<BlockId>, StoreError> {
+        let pruned_floor = self.shared.pruned_floor();
+        if pruned_floor == 0 {
+            return Ok(None);
+        }
+        let (mut first, mut fork) = (target, target);
+        let mut missing = None;
+        while self.world(fork).is_none()
+            && !self
+                .best
+                .path
+                .holds(self.look(fork, |node| node.height), fork)
+        {
+            let node = self.node(fork);
+            if node.position.is_none() && self.writer().delta(node.height, fork)?.is_none() {
+                missing = Some(fork);
+            }
+            first = fork;
+            fork = node.parent.unwrap_or(BlockId::GENESIS);
+        }
+        let height = self.look(fork, |node| node.height);
+        let too_deep = self.world(fork).is_none() && height < pruned_floor;
+        let barred = if too_deep { Some(first) } else { missing };
+        if let Some(first) = barred {
+            let hash = self.shared.hash(first);
+            tracing::error!(
+                %hash,
+                height = height + 1,
+                "a branch with more work than the best chain cannot be followed: blocks that it takes are pruned; \
+                 import all blocks into a new data directory"
+            );
+        }
+        Ok(barred)
     }
 
     /// Connects blocks from the last of the list to the first.
@@ -88,8 +127,7 @@ impl Group<'_> {
                 if tree.node(*member).failed() {
                     tree.update(*member, |node| {
                         node.failure = None;
-                        node.reason.clear();
-                        node.debug.clear();
+                        node.rejection = None;
                     });
                 }
             }
@@ -118,10 +156,20 @@ impl Group<'_> {
 
     /// Makes the block with the most work the best world, the first seen among equals.
     pub(super) fn choose_best(&mut self) -> Result<(), StoreError> {
+        let mut out_of_reach: HashSet<BlockId> = HashSet::new();
         loop {
-            let candidate = self.shared.tree.read().best_candidate();
+            let passes = |id| !out_of_reach.contains(&id);
+            let candidate = self.shared.tree.read().best_candidate(passes);
+            let candidate = candidate.ok_or_else(|| {
+                StoreError::corrupt("headers", "every branch needs blocks that are pruned")
+            })?;
             if candidate == self.best.id {
                 return Ok(());
+            }
+            if let Some(first) = self.out_of_reach(candidate)? {
+                out_of_reach.insert(first);
+                out_of_reach.extend(self.shared.tree.read().descendants(first));
+                continue;
             }
             // A failure condemns the block, so the next round finds another candidate: this ends.
             if self.world(candidate).is_none() && self.activate(candidate)?.is_err() {

@@ -207,8 +207,13 @@ impl<'g> Group<'g> {
 
     fn write_rows(&mut self, writer: &mut Writer<'g>) -> Result<(), StoreError> {
         let tree = self.shared.tree.read();
-        for id in tree.unpublished() {
+        let mut changed: Vec<BlockId> = tree.changed().collect();
+        changed.sort_unstable();
+        for id in changed {
             writer.put_header(&tree.node(id).row(id))?;
+        }
+        for id in tree.appended() {
+            writer.append_header(&tree.node(id).row(id))?;
         }
         writer.put_best(self.best.id)?;
         writer.put_meta_u64("sequence", self.engine.sequence)?;

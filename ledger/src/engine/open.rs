@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -12,15 +12,17 @@ use super::Engine;
 use super::base::base_limit;
 use super::group::{Group, UNFINISHED};
 use super::orphans::{Orphan, Orphans};
+use super::prune::PRUNED_BELOW;
 use super::rivals::Rivals;
-use crate::config::LedgerConfig;
+use crate::config::{LedgerConfig, MIN_PRUNE_TARGET, MIN_PRUNE_TARGET_REGTEST};
 use crate::error::OpenError;
 use crate::events::{Event, EventKind, Registry, Retention};
 use crate::id::{BlockId, ById};
 use crate::meter::Meter;
 use crate::overlay::Overlay;
+use crate::params::Network;
 use crate::path::Path;
-use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN};
+use crate::shared::{OverlayFloor, Shared, Worlds, YOUNG_CHAIN, pruned_floor};
 use crate::store::{Access, BasePoint, Store, StoreConfig, StoreError};
 use crate::tree::{BlockTree, Progress};
 use crate::world::WorldState;
@@ -37,6 +39,12 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
             "the quota of events must leave room for one at least".into(),
         ));
     }
+    check_pruning(&config)?;
+    let block_file_size = match config.prune_target {
+        // Files go as a whole.
+        Some(target) => config.block_file_size.min(target / FILES_OF_TARGET),
+        None => config.block_file_size,
+    };
     let store = Store::open(StoreConfig {
         place: config.place.clone(),
         network_magic: config.params.magic,
@@ -44,7 +52,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         genesis_hash: config.params.genesis_hash(),
         map_size: config.map_size,
         access: config.access,
-        block_file_size: config.block_file_size,
+        block_file_size,
     })?;
     if config.access == Access::Writer && store.read()?.best()?.is_none() {
         create(&store, &config)?;
@@ -55,16 +63,26 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         .or(loaded.horizon)
         .unwrap_or(config.params.default_horizon);
     let best_height = loaded.best.height();
+    if config.access == Access::Writer && config.tx_index && loaded.pruned_below > 0 {
+        return Err(OpenError::Settings(format!(
+            "there can be no transaction index: blocks below height {} are pruned here; import into a new directory",
+            loaded.pruned_below
+        )));
+    }
     let may_be_young = loaded.base == BasePoint::GENESIS && best_height <= YOUNG_CHAIN;
     let young = may_be_young && config.horizon.or(loaded.horizon).is_none();
     let floor = match young {
         true => 0,
-        false => best_height.saturating_sub(horizon),
+        false => best_height
+            .saturating_sub(horizon)
+            .max(pruned_floor(loaded.pruned_below)),
     };
     // What the last process kept live: a branch below that was retired by it, and it said so.
     let old_floor = match loaded.horizon {
         None if may_be_young => 0,
-        old => best_height.saturating_sub(old.unwrap_or(config.params.default_horizon)),
+        old => best_height
+            .saturating_sub(old.unwrap_or(config.params.default_horizon))
+            .max(pruned_floor(loaded.pruned_below)),
     };
     let mut live: ById<Arc<WorldState>> = ById::default();
     let (mut retired, mut earliest_fork) = (Vec::new(), u32::MAX);
@@ -95,7 +113,8 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
     let tx_index = match config.tx_index {
         true => {
             let indexed = store.read()?.indexed_blocks()?;
-            Some(AtomicBool::new(indexed >= loaded.tree.stored_blocks()))
+            let complete = indexed >= loaded.tree.stored_blocks() && loaded.pruned_below == 0;
+            Some(AtomicBool::new(complete))
         }
         false => None,
     };
@@ -108,6 +127,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         scripts: config.scripts,
         assume_valid: config.assume_valid,
         store,
+        pruned_below: AtomicU32::new(loaded.pruned_below),
         tree: RwLock::new(loaded.tree),
         worlds: RwLock::new(Worlds {
             live,
@@ -153,6 +173,8 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         checkpoint_interval: config.checkpoint_interval,
         staged_changes: config.staged_changes,
         index_next: 0,
+        prune_target: config.prune_target,
+        prune_limit: 0,
         unfinished: loaded.unfinished,
     };
     if config.access == Access::Writer {
@@ -164,6 +186,33 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         engine.take_up(loaded.base)?;
     }
     Ok((shared, engine))
+}
+
+/// Block files that the target of a pruned ledger has room for.
+const FILES_OF_TARGET: u64 = 8;
+
+fn check_pruning(config: &LedgerConfig) -> Result<(), OpenError> {
+    let Some(target) = config.prune_target else {
+        return Ok(());
+    };
+    let least = match config.params.network {
+        Network::Regtest => MIN_PRUNE_TARGET_REGTEST,
+        _ => MIN_PRUNE_TARGET,
+    };
+    if target < least {
+        return Err(OpenError::Settings(format!(
+            "block files cannot be pruned to {target} bytes: on {} at least {least} bytes ({} MiB) are kept",
+            config.params.network,
+            least.div_ceil(1 << 20)
+        )));
+    }
+    if config.tx_index {
+        return Err(OpenError::Settings(
+            "pruning and a transaction index exclude each other: the index points into all blocks"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// What is to be said of branches that a smaller horizon than last time retires: for each its tip, and where it left
@@ -259,6 +308,7 @@ struct Loaded {
     oldest_event: u64,
     subscribers: Registry,
     unfinished: bool,
+    pruned_below: u32,
 }
 
 impl Loaded {
@@ -321,9 +371,8 @@ impl Loaded {
                 position: row.position,
             });
         }
-        let horizon = reader
-            .meta_u64("horizon")?
-            .map(|horizon| horizon.min(u64::from(u32::MAX)) as u32);
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let horizon = reader.meta_u64("horizon")?.map(small);
         let sequence = reader.meta_u64("sequence")?.unwrap_or(1);
         let next_event = reader.next_event_seq()?;
         Ok(Loaded {
@@ -332,6 +381,7 @@ impl Loaded {
             oldest_event: reader.oldest_event_seq()?.unwrap_or(next_event),
             subscribers: Registry::load(&reader)?,
             unfinished: reader.meta_u64(UNFINISHED)? == Some(1),
+            pruned_below: small(reader.meta_u64(PRUNED_BELOW)?.unwrap_or(0)),
             overlay,
             base,
             best,

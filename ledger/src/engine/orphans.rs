@@ -88,6 +88,11 @@ impl Orphans {
         waiting
     }
 
+    /// Where their bytes are.
+    pub(super) fn positions(&self) -> impl Iterator<Item = BlockPosition> + '_ {
+        self.by_hash.values().map(|orphan| orphan.position)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_hash.len()
     }

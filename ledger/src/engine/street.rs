@@ -25,11 +25,12 @@ use crate::rules::connect::{CoinSource, ConnectError, connect};
 use crate::rules::reject::{Reject, RejectKind};
 use crate::rules::script_check::{ScriptCheck, ScriptsAssumedValid};
 use crate::rules::{
-    check_block, check_block_in_context, check_header, check_orphan_witnesses, check_proof_of_work,
+    check_block, check_block_in_context, check_hash, check_header, check_orphan_witnesses,
 };
+use crate::sha256d::block_hash;
 use crate::store::{BlockPosition, OrphanRow, StoreError, Writer};
 use crate::submission::{Outcome, Submitted};
-use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress};
+use crate::tree::{Failure, MAX_DEBUG_BYTES, Progress, Rejection};
 use crate::world::WorldState;
 
 /// Bytes of a transaction, about.
@@ -134,7 +135,8 @@ impl<'g> Group<'g> {
             check_block(block, &shared.params, &*shared.scripts)
         });
         if let Err(reject) = checked {
-            return rejected(known.map(|id| self.node(id).height), reject);
+            let height = known.map(|id| self.look(id, |node| node.height));
+            return rejected(height, reject.found_by_itself());
         }
         let parent = self.shared.tree.read().find(&block.header.prev_blockhash);
         let Some(parent) = parent else {
@@ -188,6 +190,7 @@ impl<'g> Group<'g> {
         }
         let heaviest = self.let_in_waiting(id)?;
         if self.look(heaviest, |node| node.chainwork) > self.best.chainwork
+            && self.out_of_reach(heaviest)?.is_none()
             // Not connected above, so its branch left the best chain behind the horizon.
             && let Err(reject) = self.activate(heaviest)?
         {
@@ -248,26 +251,27 @@ impl<'g> Group<'g> {
         &mut self,
         header: &Header,
     ) -> Result<Result<(), Reject>, StoreError> {
-        let hash = header.block_hash();
-        let known = self.shared.tree.read().find(&hash);
-        if let Some(id) = known {
-            let invalid = || {
+        let hash = block_hash(header);
+        let (known, parent) = {
+            let tree = self.shared.tree.read();
+            let known = tree.find(&hash).map(|id| tree.node(id).failed());
+            (known, tree.find(&header.prev_blockhash))
+        };
+        match known {
+            Some(false) => return Ok(Ok(())),
+            Some(true) => {
                 let debug = "the block was found invalid before";
-                Reject::new(RejectKind::CachedInvalid, "duplicate-invalid", debug)
-            };
-            return Ok(if self.node(id).failed() {
-                Err(invalid())
-            } else {
-                Ok(())
-            });
+                let kind = RejectKind::CachedInvalid;
+                return Ok(Err(Reject::new(kind, "duplicate-invalid", debug)));
+            }
+            None => {}
         }
-        let parent = self.shared.tree.read().find(&header.prev_blockhash);
-        let placed = check_proof_of_work(header, &self.shared.params).and_then(|()| {
+        let placed = check_hash(&hash, header, &self.shared.params).and_then(|()| {
             let debug = || format!("the parent {} is unknown", header.prev_blockhash);
             let missing = || Reject::parent_unknown(debug());
             self.place_header(parent.ok_or_else(missing)?, hash, header)
         });
-        if placed.is_ok() {
+        if placed.is_ok() && self.engine.orphans.len() > 0 {
             self.join(hash)?;
             self.completed.clear();
         }
@@ -284,11 +288,8 @@ impl<'g> Group<'g> {
         let mut tree = self.shared.tree.write();
         if tree.node(parent).failed() {
             let debug = format!("the parent {} is invalid", header.prev_blockhash);
-            return Err(Reject {
-                kind: RejectKind::InvalidPrevious,
-                reason: "bad-prevblk".into(),
-                debug,
-            });
+            let kind = RejectKind::InvalidPrevious;
+            return Err(Reject::new(kind, "bad-prevblk", debug));
         }
         let now = self.shared.clock.now();
         check_header(header, &tree.chain(parent), &self.shared.params, now)?;
@@ -457,8 +458,10 @@ impl<'g> Group<'g> {
             let mut tree = self.shared.tree.write();
             tree.update(id, |node| {
                 node.failure = Some(failure);
-                node.reason = reason.to_owned();
-                node.debug = debug.to_owned();
+                node.rejection = Some(Box::new(Rejection {
+                    reason: reason.to_owned(),
+                    debug: debug.to_owned(),
+                }));
             });
             for descendant in tree.descendants(id) {
                 if !tree.node(descendant).failed() {

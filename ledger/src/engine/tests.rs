@@ -1,3 +1,4 @@
+mod condemned;
 mod conflicts;
 mod figures;
 mod horizon;

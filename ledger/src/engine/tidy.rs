@@ -172,7 +172,7 @@ impl Engine {
             })?;
             base = shared.store.read()?.base()?;
         }
-        Ok(())
+        self.prune()
     }
 
     /// Forgets held worlds that were let go, and takes away the oldest beyond the quota or too far behind.

@@ -23,10 +23,10 @@ fn missing_are_the_blocks_that_never_came_on_that_chain() {
     assert_eq!(missing(&trunk, 0, 100), [9, 12, 13, 14, 16, 17, 18, 19, 20]);
     assert_eq!(missing(&trunk, 0, 3), [9, 12, 13]);
     assert_eq!(missing(&trunk, 12, 3), [13, 14, 16]);
-    assert_eq!(missing(&trunk, 20, 3), []);
-    assert_eq!(missing(&trunk, u32::MAX, 3), []);
+    assert!(missing(&trunk, 20, 3).is_empty());
+    assert!(missing(&trunk, u32::MAX, 3).is_empty());
     assert_eq!(missing(&fork, 0, 100), [6, 8, 9, 10, 11]);
-    assert_eq!(missing(&trunk.grown(1, 1), 0, 100), []);
+    assert!(missing(&trunk.grown(1, 1), 0, 100).is_empty());
     // What stands on an invalid block is not worth fetching.
     ledger.invalidate_block(&trunk.hash_at(13)).unwrap();
     assert_eq!(missing(&trunk, 0, 100), [9, 12]);

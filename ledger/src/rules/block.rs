@@ -70,9 +70,9 @@ pub fn check_block(
     }
 
     for transaction in transactions {
-        check_transaction(transaction).map_err(|reject| Reject {
-            debug: format!("in transaction {}", transaction.txid),
-            ..reject
+        check_transaction(transaction).map_err(|mut reject| {
+            reject.debug = format!("in transaction {}", transaction.txid);
+            reject
         })?;
     }
 

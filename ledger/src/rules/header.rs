@@ -8,6 +8,7 @@ use super::chain::{Chain, median_time_past};
 use super::difficulty::{is_met, required_bits};
 use super::reject::{Reject, RejectKind};
 use crate::params::Params;
+use crate::sha256d::block_hash;
 
 #[cfg(test)]
 mod tests;
@@ -20,17 +21,17 @@ pub const MAX_TIMEWARP: u32 = 600;
 
 /// Checks that the header's hash meets the target that it claims: `high-hash`.
 pub fn check_proof_of_work(header: &Header, params: &Params) -> Result<(), Reject> {
-    check_hash(&header.block_hash(), header, params)
+    check_hash(&block_hash(header), header, params)
 }
 
 /// Whether a header's hash meets the target that it claims, and that target is within the network's limit: all that can be
 /// said of a header by itself, and what a stranger's headers must pass before anything else is looked at.
 pub fn has_valid_proof_of_work(header: &Header, params: &Params) -> bool {
-    is_met(&header.block_hash(), header.bits.to_consensus(), params)
+    is_met(&block_hash(header), header.bits.to_consensus(), params)
 }
 
 /// The same as [`check_proof_of_work`], for a header whose hash is known.
-pub(super) fn check_hash(hash: &BlockHash, header: &Header, params: &Params) -> Result<(), Reject> {
+pub(crate) fn check_hash(hash: &BlockHash, header: &Header, params: &Params) -> Result<(), Reject> {
     match is_met(hash, header.bits.to_consensus(), params) {
         true => Ok(()),
         false => Err(Reject::header("high-hash", "proof of work failed")),

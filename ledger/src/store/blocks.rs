@@ -21,7 +21,7 @@ use super::codec::{Malformed, Source};
 use super::error::{damaged_file, file_error};
 use super::folder::{BlockFile, Folder};
 use super::reader::{Reader, Transaction, Writer};
-use super::{StoreError, failpoint};
+use super::{Store, StoreError, failpoint};
 
 /// Longest block that a frame may hold, in bytes. Far above what consensus allows.
 pub const MAX_BLOCK_LENGTH: u32 = 32 * 1024 * 1024;
@@ -136,6 +136,14 @@ impl BlockFiles {
             if found > *wanted {
                 tracing::info!(file = %path.display(), from = found, to = wanted, "cutting off a torn tail");
                 self.folder.truncate(*file, *wanted)?;
+            }
+        }
+        for file in self.folder.numbers()? {
+            // One whose rows were pruned before the process died.
+            let known = committed.iter().any(|(number, _)| *number == file);
+            if !known && committed.last().is_some_and(|(last, _)| file < *last) {
+                tracing::info!(file = %self.path(file).display(), "removing a pruned block file");
+                self.folder.remove(file)?;
             }
         }
         let first_unknown = committed.last().map_or(0, |(file, _)| file + 1);
@@ -282,6 +290,12 @@ impl BlockFiles {
         Ok(file)
     }
 
+    /// Removes a file that no row refers to any more.
+    pub(super) fn remove(&self, number: u32) -> Result<(), StoreError> {
+        self.open.lock().retain(|(file, _)| *file != number);
+        self.folder.remove(number)
+    }
+
     pub(super) fn pending(&self) -> Pending<'_> {
         Pending {
             files: self,
@@ -348,9 +362,16 @@ impl Drop for Pending<'_> {
     }
 }
 
+impl Store {
+    /// Removes a block file that a commit has forgotten; what a crash leaves of that is done at the next opening.
+    pub fn remove_block_file(&self, file: u32) -> Result<(), StoreError> {
+        self.blocks.remove(file)
+    }
+}
+
 impl<T: Transaction> Reader<'_, T> {
-    /// The committed block files, number and length each, in order.
-    pub(super) fn block_files(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+    /// The committed block files, number and length in bytes each, in order; the last one is being written.
+    pub fn block_files(&self) -> Result<Vec<(u32, u64)>, StoreError> {
         let files = self.all_rows(&self.store.tables.block_files, read_block_file)?;
         files.collect()
     }
@@ -369,6 +390,12 @@ impl Writer<'_> {
         let store = self.store;
         let key = file.to_be_bytes();
         self.put(&store.tables.block_files, &key, &length.to_le_bytes())
+    }
+
+    /// Forgets a block file, which is removed after the commit: see [`Store::remove_block_file`]. Not the last one.
+    pub fn delete_block_file(&mut self, file: u32) -> Result<bool, StoreError> {
+        let store = self.store;
+        self.delete(&store.tables.block_files, &file.to_be_bytes())
     }
 }
 

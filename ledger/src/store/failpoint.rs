@@ -27,6 +27,9 @@ pub const POINTS: &[&str] = &[
 /// committed, a group committed and published, retired branches dropped.
 pub const ENGINE_POINTS: &[&str] = &["base-lowered", "part-committed", "published", "purged"];
 
+/// The engine's boundary in a ledger that prunes: the rows of a block file are gone, the file is still there.
+pub const PRUNE_POINT: &str = "pruned";
+
 const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
 const ON: u8 = 2;

@@ -106,27 +106,47 @@ impl Folder {
         cut.map_err(|error| file_error(&self.path(file), "cutting off its tail", error))
     }
 
-    /// Removes the files numbered `first` and above, highest first so that no gap is ever left.
-    pub(super) fn remove_from(&self, first: u32) -> Result<(), StoreError> {
+    /// The numbers of all files, in order.
+    pub(super) fn numbers(&self) -> Result<Vec<u32>, StoreError> {
         let directory = match self {
             Folder::Directory(path) => path,
-            Folder::Memory(files) => {
-                drop(files.lock().split_off(&first));
-                return Ok(());
-            }
+            Folder::Memory(files) => return Ok(files.lock().keys().copied().collect()),
         };
         let entries = std::fs::read_dir(directory)
             .map_err(|error| file_error(directory, "listing it", error))?;
         let mut numbers: Vec<u32> = entries
             .flatten()
             .filter_map(|entry| file_number(&entry.path()))
-            .filter(|number| *number >= first)
             .collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        for number in numbers {
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Removes one file.
+    pub(super) fn remove(&self, file: u32) -> Result<(), StoreError> {
+        match self {
+            Folder::Directory(_) => {
+                let path = self.path(file);
+                std::fs::remove_file(&path).map_err(|error| file_error(&path, "removing it", error))
+            }
+            Folder::Memory(files) => {
+                files.lock().remove(&file);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the files numbered `first` and above, highest first so that no gap is ever left.
+    pub(super) fn remove_from(&self, first: u32) -> Result<(), StoreError> {
+        if let Folder::Memory(files) = self {
+            drop(files.lock().split_off(&first));
+            return Ok(());
+        }
+        let numbers = self.numbers()?.into_iter().rev();
+        for number in numbers.take_while(|number| *number >= first) {
             let path = self.path(number);
             tracing::info!(file = %path.display(), "removing a block file that was never committed");
-            std::fs::remove_file(&path).map_err(|error| file_error(&path, "removing it", error))?;
+            self.remove(number)?;
         }
         Ok(())
     }

@@ -108,7 +108,7 @@ proptest! {
                 false => node.sequence = sequence as u64 + 1,
             });
         }
-        let best = tree.best_candidate();
+        let best = tree.best_candidate(|_| true).unwrap_or(BlockId::GENESIS);
         let candidates = tree
             .all_ids()
             .filter(|id| tree.node(*id).sequence != 0 && !tree.node(*id).failed());
@@ -127,7 +127,7 @@ proptest! {
 #[derive(Clone, PartialEq, Debug)]
 struct Seen {
     rows: Vec<HeaderRow>,
-    children: Vec<Vec<BlockId>>,
+    children: Vec<SmallVec<[BlockId; 4]>>,
     leaves: Vec<BlockId>,
     by_hash: BTreeMap<BlockHash, BlockId>,
 }
@@ -190,13 +190,14 @@ proptest! {
                     tree.update(id, |node| {
                         node.progress = Progress::Stored;
                         node.sequence += 1;
-                        node.reason.push('!');
+                        node.rejection.get_or_insert_default().reason.push('!');
                         node.failure = Some(Failure::ByHand);
                     });
                     touched.insert(id);
                 }
                 Step::Publish => {
-                    prop_assert!(touched.is_subset(&tree.unpublished()));
+                    let unpublished: BTreeSet<BlockId> = tree.changed().chain(tree.appended()).collect();
+prop_assert!(touched.is_subset(&unpublished));
                     tree.publish();
                     published = seen(&tree);
                     touched.clear();
@@ -233,7 +234,7 @@ proptest! {
                     [id.index() % 4];
                 node.sequence = u64::from(id.0) * 3;
                 node.tx_count = id.0;
-                node.reason = format!("reason {id}");
+                node.rejection.get_or_insert_default().reason = format!("reason {id}");
             });
         }
         tree.publish();

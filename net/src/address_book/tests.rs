@@ -74,6 +74,8 @@ fn check(book: &AddressBook) {
         );
     }
     assert_eq!(book.tried.filled().count(), book.count().tried);
+    book.new.check();
+    book.tried.check();
     for (network, count) in &book.counts {
         assert_eq!(counts.get(network).copied().unwrap_or_default(), *count);
     }
@@ -218,6 +220,33 @@ fn of_some_networks_only_those_are_drawn() {
     book.good(&onion, NOW);
     assert_eq!(book.select(true, &networks, NOW), None);
     assert!(book.select(false, &networks, NOW).unwrap().is_tried);
+}
+
+#[test]
+fn drawing_is_quick_whoever_is_there() {
+    let mut one = book();
+    let it = at("8.8.8.8:1");
+    one.add(&[message(&it)], &source(), 0, NOW);
+    (0..20).for_each(|step| {
+        one.last_good = NOW + step;
+        one.attempt(&it, true, NOW + step);
+    });
+    // The worst there is: alone among 65,536 places, tried just now, and failed often.
+    let started = std::time::Instant::now();
+    for _ in 0..10_000 {
+        assert_eq!(
+            one.select(false, &[], NOW + 21).map(|known| known.endpoint),
+            Some(it.clone())
+        );
+    }
+    let mut many = book();
+    fill(&mut many, 60_000);
+    let onion = Endpoint::new(AddrV2::TorV3([9; 32]), 8333);
+    many.add(&[message(&onion)], &source(), 0, NOW);
+    for _ in 0..100 {
+        assert!(many.select(false, &[NetworkKind::Onion], NOW).is_some());
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 #[test]

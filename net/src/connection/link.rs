@@ -44,8 +44,6 @@ pub(crate) trait Owner: Send + Sync {
     fn message(&self, peer: &Peer, message: Message, permit: Permit);
     /// Much waited to be written, and no longer does.
     fn drained(&self, _peer: &Peer) {}
-    /// Bytes of a message are about to be sent.
-    fn sending(&self, _peer: &Peer, _message: &Message) {}
 }
 
 /// The future that is a connection; its output is why it ended.
@@ -144,7 +142,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
                 }
             };
             taken += cost(&message);
-            self.owner.sending(&self.peer, &message);
             // Its length was judged when it was queued, so only the cipher can refuse it.
             if let Err(error) = self.session.send(&message, self.clock.now()) {
                 tracing::debug!(peer = %self.peer.id(), %error, "message not sent");

@@ -20,7 +20,7 @@ use crate::peer::{PeerId, PeerInfo, Purpose};
 use crate::session::{Session, SessionConfig};
 
 /// How long a call may take until the socket is connected.
-pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no connection was opened.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -168,7 +168,10 @@ impl Connection {
         }
         loop {
             match self.events.recv().await {
-                Some(Event::Message(message, _)) => return Ok(message),
+                Some(Event::Message(message, permit)) => {
+                    drop(permit);
+                    return Ok(message);
+                }
                 Some(Event::Established(_)) => {}
                 Some(Event::Lost(reason)) => {
                     self.lost = Some(reason.clone());

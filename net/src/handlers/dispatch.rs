@@ -5,6 +5,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task::JoinSet;
+
 use crate::connection::{LostReason, Peer, Permit};
 use crate::message::Message;
 use crate::peer::PeerId;
@@ -38,10 +40,13 @@ impl Line {
 }
 
 impl PoolEvents {
-    /// Calls the pool's handlers until it is shut down. What is not handled by any of them is dropped.
+    /// Calls the pool's handlers until it is shut down and all were called. What is not handled by any of them is
+    /// dropped.
     pub async fn dispatch(mut self) {
         let pool = self.pool().clone();
         let mut lines: HashMap<PeerId, Arc<Line>> = HashMap::new();
+        // At most one task a peer.
+        let mut tasks = JoinSet::new();
         while let Some(event) = self.next().await {
             let (id, item) = match event {
                 PoolEvent::Established(info) => {
@@ -60,22 +65,21 @@ impl PoolEvents {
                 _ => lines.get(&id).cloned(),
             };
             if let Some(line) = line {
-                enqueue(&pool, line, item);
+                while tasks.try_join_next().is_some() {}
+                if enqueue(&line, item) {
+                    tasks.spawn(work(pool.clone(), line));
+                }
             }
         }
+        while tasks.join_next().await.is_some() {}
     }
 }
 
-fn enqueue(pool: &Pool, line: Arc<Line>, item: Item) {
-    {
-        let mut items = line.items();
-        items.waiting.push_back(item);
-        if std::mem::replace(&mut items.running, true) {
-            return;
-        }
-    }
-    let of_task = pool.clone();
-    pool.spawn(async move { work(of_task, line).await });
+/// Whether a task is to be made for it.
+fn enqueue(line: &Line, item: Item) -> bool {
+    let mut items = line.items();
+    items.waiting.push_back(item);
+    !std::mem::replace(&mut items.running, true)
 }
 
 async fn work(pool: Pool, line: Arc<Line>) {

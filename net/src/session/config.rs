@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bitcoin::p2p::{Magic, ServiceFlags};
 
+use crate::capture::Capture;
 use crate::endpoint::Endpoint;
 use crate::handshake::PROTOCOL_VERSION;
 use crate::message::Command;
@@ -36,6 +37,8 @@ pub struct SessionConfig {
     pub required_services: ServiceFlags,
     /// Whether pings and pongs are also handed on as events.
     pub deliver_pings: bool,
+    /// Where all messages are recorded that go either way, those of the handshake included; `None`: nowhere.
+    pub capture: Option<Capture>,
     /// The time, in seconds since 1970, at `Duration::ZERO` of the owner's clock.
     pub epoch: i64,
     /// How long we wait.
@@ -58,6 +61,7 @@ impl SessionConfig {
             features: Vec::new(),
             required_services: ServiceFlags::NONE,
             deliver_pings: false,
+            capture: None,
             epoch: 0,
             timeouts: Timeouts::default(),
             nonces: OwnNonces::default(),

@@ -7,25 +7,30 @@
 
 mod decode;
 mod memory;
+mod net;
 mod p2p;
 mod seeds;
 mod spend;
 
 pub use decode::{block_decode, script_decode, transaction_decode};
+pub use net::{session_choices, v1_stream, v2_stream};
 pub use p2p::{compact_blocks, headers_presync};
-pub use seeds::seeds;
+pub use seeds::{seeds, wire};
 pub use spend::{script_execution, spend_grammar};
 
 /// A target: its name, and the law that it holds bytes to.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 10] = [
     ("script_decode", script_decode),
     ("transaction_decode", transaction_decode),
     ("block_decode", block_decode),
     ("script_execution", script_execution),
     ("spend_grammar", spend_grammar),
+    ("v1_stream", v1_stream),
+    ("v2_stream", v2_stream),
+    ("session_choices", session_choices),
     ("compact_blocks", compact_blocks),
     ("headers_presync", headers_presync),
 ];

@@ -5,8 +5,11 @@
 use std::path::Path;
 
 use bitcoin::consensus::serialize;
+use bitcoin::p2p::Magic;
 use everett_generate::load;
 use everett_generate::{Case, Entropy};
+use everett_net::transport::v1;
+use everett_net::{Command, Message};
 use everett_script::Flags;
 
 use crate::p2p::compact_seeds;
@@ -34,12 +37,47 @@ pub fn seeds(name: &str, vectors: &Path) -> Vec<Vec<u8>> {
         "spend_grammar" => (0..CHOICE_SEEDS)
             .map(|number| Entropy::seeded(2, number).any_bytes(CHOICES))
             .collect(),
+        "v1_stream" | "v2_stream" | "session_choices" => (0..CHOICE_SEEDS)
+            .map(|number| wire(name, &mut Entropy::seeded(3, number)))
+            .collect(),
         _ => Vec::new(),
     };
     seeds.retain(|seed: &Vec<u8>| seed.len() <= MAX_SEED_BYTES);
     seeds.sort_unstable();
     seeds.dedup();
     seeds
+}
+
+/// Bytes for the targets of the wire: frames of known names, or choices that a handshake begins with.
+pub fn wire(name: &str, entropy: &mut Entropy<'_>) -> Vec<u8> {
+    let mut bytes = entropy.any_bytes(2);
+    match name {
+        "v1_stream" => {
+            for number in 0..entropy.below(5) {
+                let named = *entropy.pick(&["version", "inv", "ping", "headers", "tx"]);
+                let length = entropy.below(300);
+                let message = Message::new(
+                    Command::new(named).expect("a name"),
+                    entropy.any_bytes(length),
+                );
+                let frame = v1::header(&message, Magic::REGTEST);
+                // The law puts the first magic there.
+                bytes.extend(&frame[if number == 0 { 4 } else { 0 }..]);
+                bytes.extend(&message.payload);
+            }
+        }
+        "session_choices" => {
+            // A caller's good version and its verack, then anything.
+            bytes = vec![0, 0x70, 3, 3, 0, 0, 0x61, 0];
+            let length = entropy.below(300);
+            bytes.extend(entropy.any_bytes(length));
+        }
+        _ => {
+            let length = entropy.below(6_000);
+            bytes.extend(entropy.any_bytes(length));
+        }
+    }
+    bytes
 }
 
 /// What a target's `script_execution` reads: flags, input, length of the script pubkey, script pubkey, transaction.

@@ -4,7 +4,7 @@ use bitcoin::block::Header;
 use bitcoin::consensus::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, CompactTarget, TxMerkleNode};
-use everett_fuzz::{TARGETS, seeds};
+use everett_fuzz::{TARGETS, seeds, wire};
 use everett_generate::directory;
 use everett_generate::{Entropy, case, mutate_bytes, random_script};
 use everett_p2p::compact::compact_block;
@@ -28,6 +28,7 @@ fn grow(name: &str, entropy: &mut Entropy<'_>) -> Vec<u8> {
             let length = entropy.below(400);
             entropy.any_bytes(length)
         }
+        "v1_stream" | "v2_stream" | "session_choices" => wire(name, entropy),
         "transaction_decode" => match entropy.below(4) {
             0 => without_inputs(entropy),
             _ => serialize(&case(&[], entropy).1.tx),

@@ -2,15 +2,20 @@
 //! ledgers, blocks to feed them with, and histories that are lived through side by side.
 
 pub mod answers;
+pub mod big_chain;
+pub mod bitcoind;
 pub mod conflicts;
 pub mod corrupt;
 pub mod data;
 pub mod durability;
+pub mod false_peer;
 pub mod flaw;
 pub mod history;
 pub mod latency;
 pub mod mint;
 pub mod naive;
+pub mod p2p_node;
+pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
 pub mod walk;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use everett_lab::recording::Pace;
 
-use super::{ConnectArgs, FaceArgs, LedgerArgs};
+use super::{ConnectArgs, FaceArgs, LedgerArgs, P2pArgs};
 
 /// Steps of chaos a second unless told otherwise.
 pub(crate) const DEFAULT_RATE: f64 = 0.5;
@@ -35,6 +35,8 @@ pub(crate) struct LabArgs {
     /// How many things chaos does a second [default: 0.5]
     #[arg(long, value_name = "PER_SECOND", requires = "chaos", value_parser = rate)]
     pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) p2p: P2pArgs,
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
     #[command(flatten)]

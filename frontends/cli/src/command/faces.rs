@@ -4,6 +4,7 @@
 //! where each is found.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use everett_grpc::BoundAddress;
@@ -12,9 +13,11 @@ use everett_metrics::Metrics;
 use everett_node::NodeBuilder;
 
 use super::monitor::{Attached, Monitor};
+use super::network::{Listening, PeerNetwork};
 use super::run::{GrpcServer, WebServer, url};
 use crate::args::FaceArgs;
 use crate::failure::Failure;
+use crate::node_url::Announced;
 use crate::settings::Settings;
 
 /// The faces before a node takes them.
@@ -24,6 +27,8 @@ pub(super) struct Faces {
     web: Option<WebServer>,
     monitor: Monitor,
     metrics: Option<Metrics>,
+    p2p: PeerNetwork,
+    directory: PathBuf,
 }
 
 /// The faces of a node, to be asked where they are.
@@ -32,6 +37,10 @@ pub(super) struct Started {
     web: Option<everett_web::BoundAddress>,
     console: Attached,
     metrics: Option<everett_metrics::BoundAddress>,
+    p2p: Listening,
+    directory: PathBuf,
+    /// The word in the data directory of where the node is, once it was told.
+    announced: Option<Announced>,
 }
 
 /// Where each face is.
@@ -41,6 +50,8 @@ pub(super) struct Told {
     pub(super) web: Option<String>,
     pub(super) console: Option<PathBuf>,
     pub(super) metrics: Option<String>,
+    /// Where peers may call; `None` for a node that is off the network.
+    pub(super) p2p: Option<Vec<SocketAddr>>,
 }
 
 impl Faces {
@@ -48,6 +59,7 @@ impl Faces {
     pub(super) fn new(
         settings: &Settings,
         args: FaceArgs,
+        p2p: PeerNetwork,
         directory: &Path,
     ) -> Result<Faces, Failure> {
         let log = settings.log(&args.log, directory);
@@ -58,6 +70,8 @@ impl Faces {
             web: WebServer::new(settings.web(args.web))?,
             monitor: Monitor::new(&settings.monitor(args.monitor), directory),
             metrics: metrics.map(Metrics::new),
+            p2p,
+            directory: directory.to_owned(),
         })
     }
 
@@ -83,20 +97,29 @@ impl Faces {
         if let Some(server) = server {
             node = node.frontend(server);
         }
+        // Last, so that nobody calls before everything is there.
+        let (node, p2p) = self.p2p.add_to(node);
         let started = Started {
             grpc,
             web,
             console,
             metrics,
+            p2p,
+            directory: self.directory,
+            announced: None,
         };
         (node, started)
     }
 }
 
 impl Started {
-    /// Where they are, once the node has started.
-    pub(super) fn told(&self) -> Told {
+    /// Where they are, once the node has started; from now on, and until this is dropped, the data directory tells it
+    /// as well.
+    pub(super) fn told(&mut self) -> Told {
         let (scheme, address) = &self.grpc;
+        if let (None, Some(bound)) = (&self.announced, address.get()) {
+            self.announced = Announced::write(&self.directory, scheme, bound);
+        }
         Told {
             grpc: Some(url(scheme, address)),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),
@@ -105,6 +128,7 @@ impl Started {
                 .metrics
                 .as_ref()
                 .and_then(everett_metrics::BoundAddress::url),
+            p2p: self.p2p.addresses(),
         }
     }
 }
@@ -112,11 +136,19 @@ impl Started {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let console = self.console.as_ref().map(|path| path.display().to_string());
+        let peers = self.p2p.as_ref().map(|addresses| {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            match addresses.is_empty() {
+                true => "nobody can call".to_owned(),
+                false => format!("on {}", addresses.join(" ")),
+            }
+        });
         let faces = [
             ("gRPC on", &self.grpc),
             ("web page", &self.web),
             ("console on", &console),
             ("metrics on", &self.metrics),
+            ("peers:", &peers),
         ];
         let told = faces.iter().filter_map(|(name, place)| {
             let place = place.as_ref()?;

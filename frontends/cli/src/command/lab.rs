@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use self::show::LabView;
 use super::faces::{Faces, Told};
+use super::network::PeerNetwork;
 use super::run::runtime;
 use crate::args::lab::{LabArgs, LabCommand};
 use crate::failure::Failure;
@@ -47,6 +48,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
     let network = params.network;
     let place = Place::new(settings.named_datadir())?;
     let ledger = settings.ledger_config(params, place.path(), &args.ledger)?;
+    let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     config.check()?;
@@ -60,6 +62,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         web: told.web,
         console: told.console,
         metrics: told.metrics,
+        p2p: told.p2p,
     };
     if args.exit {
         let ledger = Ledger::open(config.ledger)?;
@@ -68,11 +71,13 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         show(&view(played, Told::default()), settings.json)?;
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
-    let faces = Faces::new(settings, args.faces, place.path())?;
+    let p2p = settings.p2p(args.p2p, network, true)?;
+    let p2p = PeerNetwork::new(p2p, network, place.path(), pruned);
+    let faces = Faces::new(settings, args.faces, p2p, place.path())?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let (performed, quiet) = (script.clone(), settings.json);
         let played = node

@@ -13,10 +13,12 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::faces::Faces;
+use super::network::PeerNetwork;
 use crate::args::{GrpcArgs, RunArgs, WebArgs};
 use crate::failure::Failure;
 use crate::output::write;
 use crate::settings::Settings;
+use crate::sync_line::SyncLine;
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failure> {
@@ -24,14 +26,17 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let network = params.network;
     let directory = settings.datadir(network)?;
     let ledger = settings.ledger_config(params, &directory, &args.ledger)?;
+    let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
-    let faces = Faces::new(settings, args.faces, &directory)?;
+    let p2p = settings.p2p(args.p2p, network, false)?;
+    let p2p = PeerNetwork::new(p2p, network, &directory, pruned);
+    let faces = Faces::new(settings, args.faces, p2p, &directory)?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let best = node.handle().ledger().best();
         let told = faces.told();
@@ -45,6 +50,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,
+                "p2p": told.p2p,
                 "best_hash": best.hash().to_string(),
                 "best_height": best.height(),
             })
@@ -58,6 +64,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
             )
         };
         write(&(text + "\n"))?;
+        let _line = SyncLine::start(node.handle(), settings.json);
         // A world that is held keeps what it stands on.
         drop(best);
         node.wait_for(interrupts).await;

@@ -19,6 +19,7 @@ pub(super) struct SettingsFile {
     pub(super) testactivationheight: Vec<String>,
     pub(super) horizon: Option<u32>,
     pub(super) txindex: Option<bool>,
+    pub(super) prune: Option<u64>,
     pub(super) retain_events: Option<u64>,
     pub(super) event_quota: Option<u64>,
     pub(super) event_quota_mib: Option<u64>,
@@ -43,6 +44,25 @@ pub(super) struct SettingsFile {
     pub(super) console_allow_write: Option<bool>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) metrics_allow_open: Option<bool>,
+    pub(super) outgoing: Option<u32>,
+    pub(super) incoming: Option<u32>,
+    #[serde(default)]
+    pub(super) serve: Vec<SocketAddr>,
+    /// `--connect` of `run`; the key `connect` is that of the commands which ask a server.
+    #[serde(default)]
+    pub(super) connect_peer: Vec<String>,
+    #[serde(default)]
+    pub(super) addnode: Vec<String>,
+    pub(super) relay: Option<bool>,
+    pub(super) proxy: Option<SocketAddr>,
+    pub(super) dnsseed: Option<bool>,
+    pub(super) v2transport: Option<bool>,
+    pub(super) discover: Option<bool>,
+    pub(super) capture: Option<PathBuf>,
+    pub(super) fork_blocks: Option<u32>,
+    pub(super) fork_peer_blocks: Option<u32>,
+    pub(super) fork_bytes: Option<u64>,
+    pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,
     pub(super) log_files: Option<u32>,

@@ -2,6 +2,8 @@
 //! Promises that an answer of several pages is of one world; refuses to wait for ever: a server
 //! that cannot be reached is a failure after a while.
 
+mod peers;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ pub(crate) struct ServerAddress {
     pub(crate) token: Option<String>,
     /// The certificate of the authority to trust, in PEM; `https://` needs one.
     pub(crate) tls_ca: Option<PathBuf>,
+    /// The file that named it, where nobody else did.
+    pub(crate) found: Option<PathBuf>,
 }
 
 /// Adds the token to every call.
@@ -403,13 +407,16 @@ pub(crate) async fn channel(address: &ServerAddress) -> Result<Channel, Failure>
             why = error.to_string();
             below = error.source();
         }
+        let advice = match &address.found {
+            None => "start one with `everett run`, or name a data directory with --datadir instead".to_owned(),
+            Some(file) => format!(
+                "{} names it, but the node is gone; start it with `everett run`, or name another with --connect",
+                file.display()
+            ),
+        };
         Failure::named(
             "UNREACHABLE",
-            format!(
-                "no server at {}: {why}; start one with `everett run`, or name a data \
-                 directory with --datadir instead",
-                address.url
-            ),
+            format!("no server at {}: {why}; {advice}", address.url),
         )
     })
 }

@@ -264,8 +264,8 @@ async fn an_error_names_line_and_column() {
 async fn peers_are_not_made_up() {
     let mut bench = Bench::new(false).await;
     let error = bench.fails("peers()").await;
-    assert_eq!(error.reason, "NO_NETWORK");
-    assert!(error.message.contains("no network frontend"), "{error}");
+    assert_eq!(error.reason, "NETWORK_DISABLED");
+    assert!(error.message.contains("a data directory"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -318,4 +318,5 @@ async fn pins_have_a_quota_and_an_end() {
     node.worlds().pin_world(pin(600)).await.expect("room again");
     refused_field(node.worlds().pin_world(pin(0)).await, "ttl");
     refused_field(node.worlds().pin_world(pin(-5)).await, "ttl");
+    refused_field(node.worlds().pin_world(pin(i64::MIN)).await, "ttl");
 }

@@ -10,6 +10,7 @@ use bitcoin::{BlockHash, Work};
 use everett_ledger::HeaderInfo;
 use everett_net::{PeerInfo, Purpose};
 
+use super::TIPS_FEATURE;
 use super::bounded::BoundedSet;
 use super::collector::Budget;
 use super::headers::HeaderSync;
@@ -116,7 +117,7 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(info: PeerInfo, budget: Budget, now: Duration) -> Peer {
-        let wants_tips = info.features.iter().any(|name| name == "sendtips");
+        let wants_tips = info.features.iter().any(|name| name == TIPS_FEATURE);
         Peer {
             info,
             since: now,

@@ -8,10 +8,11 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::{ChainStatus, Ledger, LedgerStats, Skeleton};
-use everett_node::{FrontendHealth, FrontendState, Phase};
+use everett_node::{FrontendHealth, FrontendState, Phase, SyncPhase, SyncProgress};
 
 use super::system;
 use crate::fault::Fault;
+use crate::pages::peers::SyncWords;
 use crate::picture::{Density, Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::{parse, show};
 
@@ -65,6 +66,8 @@ impl Scene {
 /// What the picture says of the node beside the ledger.
 pub(super) struct NodeState {
     pub(super) phase: Phase,
+    /// How far it has synced, on a node that is on the network.
+    pub(super) network: Option<SyncProgress>,
     /// Blocks a second.
     pub(super) speed: Option<f64>,
     /// Bytes.
@@ -400,6 +403,20 @@ impl SceneView {
 
 impl Sync {
     fn new(skeleton: &Skeleton, height: u32, work: &Work, state: &NodeState) -> Sync {
+        // What the network knows goes before what can be seen in the tree.
+        if let Some(progress) = &state.network
+            && progress.phase != SyncPhase::Synced
+        {
+            let mut sync = SyncWords::of(progress);
+            if let (SyncPhase::Blocks, Some(speed)) = (progress.phase, state.speed) {
+                sync.words.push_str(&format!(" · {}", speed_words(speed)));
+            }
+            return Sync {
+                ready: sync.ready,
+                words: sync.words,
+                progress: sync.progress,
+            };
+        }
         let (phase, speed) = (state.phase, state.speed);
         let waiting = skeleton.blocks.iter().filter(|key| {
             let pending = matches!(
@@ -409,13 +426,6 @@ impl Sync {
             key.tip && pending && key.info.chainwork > *work
         });
         let goal = waiting.map(|key| key.info.height).max();
-        let speed_words = speed.map(|speed| {
-            let rounded = match speed {
-                slow if slow < 10.0 => format!("{slow:.1}"),
-                fast => show::thousands(fast.round() as u64),
-            };
-            format!("{rounded} blocks/s")
-        });
         let catching_up = phase == Phase::CatchingUp;
         let mut words = vec![match (catching_up, goal) {
             (false, None) => "Up to date".to_owned(),
@@ -427,7 +437,7 @@ impl Sync {
             (true, None) => "Catching up".to_owned(),
         }];
         if catching_up || goal.is_some() {
-            words.extend(speed_words);
+            words.extend(speed.map(speed_words));
         }
         if let (Some(goal), Some(speed)) = (goal, speed) {
             let left = f64::from(goal.saturating_sub(height)) / speed;
@@ -442,6 +452,14 @@ impl Sync {
                 .map(|goal| format!("{:.1}", f64::from(height) / f64::from(goal) * 100.0)),
         }
     }
+}
+
+fn speed_words(speed: f64) -> String {
+    let rounded = match speed {
+        slow if slow < 10.0 => format!("{slow:.1}"),
+        fast => show::thousands(fast.round() as u64),
+    };
+    format!("{rounded} blocks/s")
 }
 
 fn figures(ledger: &Ledger, stats: &LedgerStats, disk: Option<u64>) -> Vec<Figure> {

@@ -51,7 +51,7 @@ struct BlockPage {
 enum Body {
     /// One page of them.
     Transactions(Vec<TransactionRow>, Part),
-    /// Only the header is here.
+    /// Only the header is here, or still here.
     Missing,
 }
 
@@ -131,7 +131,7 @@ fn one(
     let now = ledger.clock().now();
     let block = match decoded(ledger, hash) {
         Ok(block) => Some(block),
-        Err(BlockError::HeaderOnly { .. }) => None,
+        Err(BlockError::HeaderOnly { .. } | BlockError::Pruned { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     let body = match &block {

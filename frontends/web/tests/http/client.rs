@@ -105,7 +105,12 @@ pub(crate) struct Follower(BufReader<TcpStream>);
 impl Follower {
     /// Follows, and waits for the answer's head; its status.
     pub(crate) fn start(to: SocketAddr) -> (u16, Follower) {
-        let stream = open(to, "GET", "/admin/events", &[], "keep-alive");
+        Follower::of(to, "/admin/events")
+    }
+
+    /// The same of the news at another path.
+    pub(crate) fn of(to: SocketAddr, path: &str) -> (u16, Follower) {
+        let stream = open(to, "GET", path, &[], "keep-alive");
         let mut lines = BufReader::new(stream);
         let mut line = String::new();
         lines.read_line(&mut line).expect("a status");

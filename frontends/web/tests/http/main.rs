@@ -5,5 +5,6 @@ mod gate;
 mod live;
 mod node;
 mod pages;
+mod peers;
 mod sixty_forks;
 mod slow;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bitcoin::{BlockHash, ScriptBuf};
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Outcome, Params};
-use everett_node::{Node, NodeConfig};
+use everett_node::{Handle, Node, NodeConfig};
 use everett_web::{Limits, Web, WebConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -94,6 +94,11 @@ impl TestNode {
 
     pub(crate) fn genesis(&self) -> BlockHash {
         self.ledger.params().genesis_hash()
+    }
+
+    /// The node that runs.
+    pub(crate) fn handle(&self) -> &Handle {
+        self.node.as_ref().expect("it was not stopped").handle()
     }
 
     /// Stops the node as its program would.

@@ -33,6 +33,9 @@ pub const MAX_GARBAGE: usize = 4_095;
 /// Bytes of a public key in its random-looking form.
 const KEY_BYTES: usize = 64;
 
+/// Bytes of a garbage terminator.
+const TERMINATOR_BYTES: usize = 16;
+
 /// Fewest bytes that follow a terminator: an empty packet. So garbage need only be looked through again when as many
 /// have come, which keeps a peer that sends it byte by byte from costing a search each.
 const LEAST_PACKET: usize = 20;
@@ -194,7 +197,8 @@ async fn steps(
 
     let mut looked_at = 0;
     loop {
-        let seen = wire.peek(looked_at + LEAST_PACKET).await;
+        let enough = (looked_at + LEAST_PACKET).min(MAX_GARBAGE + TERMINATOR_BYTES);
+        let seen = wire.peek(enough).await;
         looked_at = seen.len();
         match sent_version.receive_garbage(&seen) {
             Ok(GarbageResult::NeedMoreData(again)) => sent_version = again,

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::Place;
 use crate::args::lab::{DEFAULT_RATE, LabArgs};
 use crate::command::faces::Faces;
+use crate::command::network::PeerNetwork;
 use crate::command::run::runtime;
 use crate::failure::Failure;
 use crate::output::write;
@@ -33,14 +34,17 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
     let place = Place::new(settings.named_datadir())?;
     let mut ledger = settings.ledger_config(params, place.path(), &args.ledger)?;
     ledger.horizon = ledger.horizon.or(Some(HORIZON));
+    let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = true;
     let (seed, rate) = (args.seed.unwrap_or(0), args.rate.unwrap_or(DEFAULT_RATE));
-    let faces = Faces::new(settings, args.faces, place.path())?;
+    let p2p = settings.p2p(args.p2p, Network::Regtest, true)?;
+    let p2p = PeerNetwork::new(p2p, Network::Regtest, place.path(), pruned);
+    let faces = Faces::new(settings, args.faces, p2p, place.path())?;
     let json = settings.json;
     runtime()?.block_on(async {
         let interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         let told = faces.told();
         let begin = match json {
@@ -53,6 +57,7 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,
+                "p2p": told.p2p,
             })
             .to_string(),
             false => format!(

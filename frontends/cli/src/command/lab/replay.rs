@@ -18,6 +18,7 @@ use super::Place;
 use super::record::bar;
 use crate::args::lab::ReplayArgs;
 use crate::command::faces::{Faces, Told};
+use crate::command::network::PeerNetwork;
 use crate::command::run::runtime;
 use crate::failure::Failure;
 use crate::output::{View, show};
@@ -189,10 +190,10 @@ pub(super) fn replay(settings: &Settings, args: ReplayArgs) -> Result<ExitCode, 
     }
     let mut config = NodeConfig::new(ledger);
     config.lab = config.ledger.params.network != Network::Mainnet;
-    let faces = Faces::new(settings, args.faces, place.path())?;
+    let faces = Faces::new(settings, args.faces, PeerNetwork::off(), place.path())?;
     runtime()?.block_on(async {
         let mut interrupts = Interrupts::listen();
-        let (builder, faces) = faces.add_to(Node::builder(config));
+        let (builder, mut faces) = faces.add_to(Node::builder(config));
         let node = builder.start().await?;
         if !settings.json {
             eprintln!("{}", faces.told());

@@ -1,5 +1,6 @@
 //! Owns how a played scenario is shown: the worlds, and what each party has in them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use everett_lab::{Played, PlayedWorld};
@@ -28,6 +29,8 @@ pub(super) struct LabView {
     pub(super) console: Option<PathBuf>,
     /// Where its figures are, if they are served.
     pub(super) metrics: Option<String>,
+    /// Where peers may call, if it is on the network.
+    pub(super) p2p: Option<Vec<SocketAddr>>,
 }
 
 /// A world in JSON, its balances in the scenario's order.
@@ -97,7 +100,7 @@ impl Serialize for LabView {
             .iter()
             .map(|unmet| json!({ "step": unmet.step, "line": unmet.line, "what": unmet.what }))
             .collect();
-        let mut object = serializer.serialize_struct("Lab", 12)?;
+        let mut object = serializer.serialize_struct("Lab", 14)?;
         object.serialize_field("title", &played.title)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("network", &self.network.to_string())?;
@@ -111,6 +114,7 @@ impl Serialize for LabView {
         object.serialize_field("web", &self.web)?;
         object.serialize_field("console", &self.console)?;
         object.serialize_field("metrics", &self.metrics)?;
+        object.serialize_field("p2p", &self.p2p)?;
         object.end()
     }
 }

@@ -1,0 +1,297 @@
+//! Owns what the node's faces ask of its network: who is connected, how far it has synced, and what to change.
+//! Promises one way to ask, whoever keeps the connections.
+//! Refuses to keep any: a frontend that does gives itself to [`Handle::serve_peers`](crate::Handle::serve_peers).
+
+mod services;
+mod span;
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use bitcoin::BlockHash;
+use everett_net::{Endpoint, PeerId, PeerInfo};
+use tokio::sync::broadcast;
+
+pub use services::service_names;
+pub use span::parse_span;
+
+/// How long a ban lasts that was given no length: a day, as in Bitcoin Core.
+pub const DEFAULT_BAN: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest ban: a hundred years.
+pub const MAX_BAN: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The node's connections, for those who show or steer them. None of these calls waits for the network.
+pub trait Peers: Send + Sync {
+    /// Those that are connected, the oldest connection first.
+    fn list(&self) -> Vec<PeerState>;
+
+    /// How far the node has synced.
+    fn progress(&self) -> SyncProgress;
+
+    /// The network as a whole.
+    fn network(&self) -> NetworkState;
+
+    /// Calls a peer: `once`, or whenever it is not connected. The endpoint that is called is given back, with the
+    /// network's port where the text had none.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Address`], [`PeerError::Known`].
+    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError>;
+
+    /// Ends a connection, and forgets that the peer was added, if it was.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Address`], [`PeerError::Unknown`].
+    fn disconnect(&self, peer: PeerRef<'_>) -> Result<(), PeerError>;
+
+    /// Has nothing to do with an address or a subnet for this long.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Subnet`].
+    fn ban(&self, subnet: &str, length: Duration) -> Result<BanState, PeerError>;
+
+    /// Takes a ban back.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Subnet`], [`PeerError::NotBanned`].
+    fn unban(&self, subnet: &str) -> Result<(), PeerError>;
+
+    /// The bans that hold, by subnet.
+    fn bans(&self) -> Vec<BanState>;
+
+    /// What happens to connections from now on.
+    fn events(&self) -> broadcast::Receiver<PeerEvent>;
+}
+
+/// How somebody names a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerRef<'a> {
+    /// By its number.
+    Id(PeerId),
+    /// By its address, with or without a port.
+    Address(&'a str),
+}
+
+/// Why peers are not as somebody wants them.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The text is no address.
+    #[error(
+        "`{text}` is no address of a node: {problem}; write one like 203.0.113.7:8333 or [2001:db8::7]:8333"
+    )]
+    Address {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The text is no subnet.
+    #[error("`{text}` is neither an address nor a subnet like 203.0.113.0/24: {problem}")]
+    Subnet {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It was added before.
+    #[error("{0} was added before; `everett peers` shows whether it is connected")]
+    Known(String),
+    /// No such peer is connected.
+    #[error("no peer {0} is connected; `everett peers` lists those that are")]
+    Unknown(String),
+    /// No such ban holds.
+    #[error("{0} is not banned; `everett ban --list` lists the bans")]
+    NotBanned(String),
+}
+
+/// A connected peer.
+#[derive(Clone, Debug)]
+pub struct PeerState {
+    /// Who it is.
+    pub info: PeerInfo,
+    /// What the connection has carried.
+    pub traffic: PeerTraffic,
+    /// How it stands with blocks.
+    pub sync: PeerSync,
+}
+
+/// What a connection has carried.
+#[derive(Clone, Debug)]
+pub struct PeerTraffic {
+    /// Since when it is connected.
+    pub connected: SystemTime,
+    /// When anything last came.
+    pub last_received: Option<SystemTime>,
+    /// When anything was last sent.
+    pub last_sent: Option<SystemTime>,
+    /// The last ping's round trip.
+    pub ping: Option<Duration>,
+    /// The shortest round trip.
+    pub min_ping: Option<Duration>,
+    /// By name of the message, in alphabetical order.
+    pub messages: Vec<MessageCount>,
+}
+
+impl PeerTraffic {
+    /// Bytes received, with their frames.
+    pub fn bytes_received(&self) -> u64 {
+        self.messages.iter().map(|count| count.bytes_received).sum()
+    }
+
+    /// Bytes sent, with their frames.
+    pub fn bytes_sent(&self) -> u64 {
+        self.messages.iter().map(|count| count.bytes_sent).sum()
+    }
+}
+
+/// What went back and forth of one type of message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessageCount {
+    /// Its name; `*other*` for all that are not known.
+    pub command: String,
+    /// Messages received.
+    pub received: u64,
+    /// Bytes received, with their frames.
+    pub bytes_received: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Bytes sent, with their frames.
+    pub bytes_sent: u64,
+}
+
+/// How a peer stands with blocks, transactions and addresses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerSync {
+    /// The best block it is known to have, and its height.
+    pub best: Option<(BlockHash, u32)>,
+    /// Height of the last block that it and we have on one chain.
+    pub common_height: Option<u32>,
+    /// Heights of the blocks that it was asked for, in the order of the requests.
+    pub in_flight: Vec<u32>,
+    /// Height up to which its headers were looked at in presync, while they are.
+    pub presync_height: Option<u32>,
+    /// Whether it sends new blocks as compact blocks without being asked (BIP152).
+    pub compact_from: bool,
+    /// Whether it is sent new blocks so.
+    pub compact_to: bool,
+    /// When it last gave us a block that was new.
+    pub last_block: Option<SystemTime>,
+    /// When it last gave us a transaction that was new.
+    pub last_transaction: Option<SystemTime>,
+    /// Addresses of other nodes that were taken from it.
+    pub addresses_processed: u64,
+    /// Addresses that it sent faster than they are taken.
+    pub addresses_rate_limited: u64,
+    /// What it did wrong, if anything.
+    pub misbehavior: Option<String>,
+}
+
+/// What the node is doing to catch up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SyncPhase {
+    /// No peer has shown headers yet.
+    #[default]
+    Waiting,
+    /// It looks at headers without keeping them, until their work is enough.
+    Presync,
+    /// It fetches headers.
+    Headers,
+    /// It fetches blocks.
+    Blocks,
+    /// Its best world is the best that its peers know.
+    Synced,
+}
+
+impl SyncPhase {
+    /// One word: `waiting`, `presync`, `headers`, `blocks`, `synced`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SyncPhase::Waiting => "waiting",
+            SyncPhase::Presync => "presync",
+            SyncPhase::Headers => "headers",
+            SyncPhase::Blocks => "blocks",
+            SyncPhase::Synced => "synced",
+        }
+    }
+}
+
+/// How far the node has synced.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SyncProgress {
+    /// What it is doing.
+    pub phase: SyncPhase,
+    /// Height of the best world.
+    pub best_height: u32,
+    /// Height of the header with the most work.
+    pub header_height: u32,
+    /// Height up to which headers were looked at in presync; 0 outside of it.
+    pub presync_height: u32,
+    /// Blocks asked for and not there yet.
+    pub blocks_in_flight: u32,
+    /// Tips on other branches whose blocks are being fetched.
+    pub branches_in_flight: u32,
+    /// Bytes of blocks taken since the start.
+    pub block_bytes: u64,
+    /// How long the rest may take, as far as the last minute tells.
+    pub remaining: Option<Duration>,
+}
+
+/// The network as a whole.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NetworkState {
+    /// Where connections are taken.
+    pub listening: Vec<SocketAddr>,
+    /// Peers that were added by hand and are called whenever they are not connected.
+    pub added: Vec<Endpoint>,
+    /// Addresses of other nodes that are known.
+    pub known_addresses: usize,
+    /// Bytes received from all peers since the start.
+    pub bytes_received: u64,
+    /// Bytes sent to all peers since the start.
+    pub bytes_sent: u64,
+    /// The same by name of the message, in alphabetical order: of all peers since the start, also of those that are
+    /// gone.
+    pub messages: Vec<MessageCount>,
+}
+
+/// A subnet that the node has nothing to do with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BanState {
+    /// An address, or a subnet such as `203.0.113.0/24`.
+    pub subnet: String,
+    /// Since when.
+    pub created: SystemTime,
+    /// Until when.
+    pub until: SystemTime,
+}
+
+/// Something happened to a connection.
+#[derive(Clone, Debug)]
+pub struct PeerEvent {
+    /// When.
+    pub time: SystemTime,
+    /// Where the peer is.
+    pub endpoint: Endpoint,
+    /// The connection's number; none for one that failed before it had any.
+    pub peer: Option<PeerId>,
+    /// What happened.
+    pub kind: PeerEventKind,
+}
+
+/// What happened to a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PeerEventKind {
+    /// The handshake is done.
+    Established,
+    /// The connection ended; why.
+    Lost(String),
+    /// The peer could not be reached, or the handshake failed; why.
+    Failed(String),
+    /// The peer did something wrong; what.
+    Misbehaved(String),
+}

@@ -1,0 +1,78 @@
+//! Owns the settings of the node on the network.
+//! Promises defaults that suit a node of one's own at home: it calls others, and takes calls only where it is told to.
+//! Refuses to read them from anywhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bitcoin::Work;
+use everett_ledger::Network;
+use everett_net::Endpoint;
+
+use crate::protocol::ForkLimits;
+
+/// Connections that the node makes for blocks, transactions and addresses, by default: as Bitcoin Core.
+pub const DEFAULT_OUTGOING: usize = 8;
+/// Connections that it makes for blocks alone, beside them.
+pub const BLOCK_RELAY_ONLY: usize = 2;
+/// Connections that it takes, by default: Bitcoin Core's 125 less those that it makes.
+pub const DEFAULT_INCOMING: usize = 115;
+
+/// How the node meets its network.
+#[derive(Clone, Debug)]
+pub struct P2pConfig {
+    /// Where to take connections; port 0 takes a free one. Empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// Only these are called, and kept connected. Empty: addresses are found.
+    pub connect: Vec<Endpoint>,
+    /// These are kept connected besides.
+    pub add: Vec<Endpoint>,
+    /// Connections to make for blocks, transactions and addresses.
+    pub outgoing: usize,
+    /// Connections to take at most.
+    pub incoming: usize,
+    /// A SOCKS5 proxy that all calls go through, each with a name of its own so that Tor keeps them apart.
+    pub proxy: Option<SocketAddr>,
+    /// Whether the network's DNS seeds may be asked when too few addresses are known.
+    pub dns_seeds: bool,
+    /// Whether connections are encrypted (BIP324) where the other side can.
+    pub v2: bool,
+    /// Whether transactions are asked for.
+    pub relay: bool,
+    /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
+    pub discover: bool,
+    /// What of losing branches is fetched.
+    pub forks: ForkLimits,
+    /// Chains with less work are not followed, instead of the network's own limit.
+    pub minimum_chain_work: Option<Work>,
+    /// Where every message is written down.
+    pub capture: Option<PathBuf>,
+    /// Where addresses, bans and anchors are kept; nowhere means that they are forgotten at the end.
+    pub directory: Option<PathBuf>,
+    /// Whether old blocks may be gone: others are told so.
+    pub pruned: bool,
+}
+
+impl P2pConfig {
+    /// The defaults on a network. Regtest has no seeds and nobody to find.
+    pub fn new(network: Network) -> P2pConfig {
+        let public = network != Network::Regtest;
+        P2pConfig {
+            listen: Vec::new(),
+            connect: Vec::new(),
+            add: Vec::new(),
+            outgoing: DEFAULT_OUTGOING,
+            incoming: DEFAULT_INCOMING,
+            proxy: None,
+            dns_seeds: public,
+            v2: true,
+            relay: false,
+            discover: false,
+            forks: ForkLimits::default(),
+            minimum_chain_work: None,
+            capture: None,
+            directory: None,
+            pruned: false,
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Owns the thread that the protocol lives on: what comes in, in whose turn, and what is done about it.
+//! Promises that each peer gets its turn, however much another one sends, and that the protocol's actions are carried out
+//! in their order.
+//! Refuses to wait for anything but its inbox: blocks and headers are taken by other threads.
+//!
+//! ```text
+//!  pool ──events──> inbox ──a message of each peer in turn──> Protocol ──actions──> pool, takers, address book
+//!  takers ─answers──^  ^── the ledger has changed
+//! ```
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use everett_ledger::{Reject, StoreError, Submitted};
+use everett_net::{PeerId, Pool, PoolEvent, Purpose, SendError};
+use everett_node::{Handle, HeardTransaction};
+use tracing::{debug, info, warn};
+
+use crate::protocol::{Action, Protocol, Reason, Useful};
+use crate::roster::Roster;
+use crate::takers::PendingBlock;
+
+/// How often the protocol looks at its deadlines.
+const TICK: Duration = Duration::from_millis(100);
+/// Inputs that are taken from the inbox before peers get their turns again.
+const MAX_INPUTS: usize = 10_000;
+/// While fewer bytes wait to be written to a peer, it is served more of what it asked for: Bitcoin Core's
+/// `-maxsendbuffer`.
+const SERVED_BELOW: usize = 1_000_000;
+/// Seconds that are taken off the times of addresses that peers tell of, as Bitcoin Core does.
+const HEARSAY_PENALTY: u64 = 2 * 60 * 60;
+
+/// What reaches the thread.
+pub(crate) enum Input {
+    /// Something happened to a connection.
+    Pool(PoolEvent),
+    /// The ledger's answer to the oldest headers that it was handed.
+    HeadersTaken(Result<(), (usize, Reject)>),
+    /// The ledger's answers to the oldest blocks that it was handed.
+    BlocksTaken(Vec<(BlockHash, Submitted)>),
+    /// The disk failed.
+    StoreFailed(StoreError),
+    /// The ledger has committed something, whoever made it.
+    LedgerChanged,
+    /// The end.
+    Stop,
+}
+
+/// What the thread works with.
+pub(crate) struct Conversation {
+    pub(crate) protocol: Protocol,
+    pub(crate) pool: Pool,
+    pub(crate) handle: Handle,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) inbox: Receiver<Input>,
+    pub(crate) headers: Sender<Vec<Header>>,
+    pub(crate) blocks: Sender<PendingBlock>,
+    /// Events of connections, of each in the order in which they happened.
+    pub(crate) waiting: HashMap<PeerId, VecDeque<PoolEvent>>,
+    /// Peers with such events, the next one first.
+    pub(crate) turns: VecDeque<PeerId>,
+    /// Peers that have asked for something that they have not been sent yet.
+    pub(crate) asking: BTreeSet<PeerId>,
+}
+
+impl Conversation {
+    /// Runs until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub(crate) fn run(mut self) -> Result<(), StoreError> {
+        let mut next_tick = self.pool.now();
+        loop {
+            let now = self.pool.now();
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.protocol.tick(now);
+                self.act();
+                self.tell();
+            }
+            let pause = match self.turns.is_empty() && !self.can_serve() {
+                true => next_tick.saturating_sub(self.pool.now()),
+                false => Duration::ZERO,
+            };
+            match self.inbox.recv_timeout(pause) {
+                Ok(input) => {
+                    if !self.take(input)? {
+                        return Ok(());
+                    }
+                    for _ in 1..MAX_INPUTS {
+                        let Ok(input) = self.inbox.try_recv() else {
+                            break;
+                        };
+                        if !self.take(input)? {
+                            return Ok(());
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            self.hear_each();
+            self.serve_each();
+        }
+    }
+
+    /// Whether to go on.
+    fn take(&mut self, input: Input) -> Result<bool, StoreError> {
+        let now = self.pool.now();
+        match input {
+            Input::Pool(event) => self.queue(event),
+            Input::HeadersTaken(answer) => self.protocol.headers_taken(answer, now),
+            Input::BlocksTaken(verdicts) => self.protocol.blocks_taken(verdicts, now),
+            Input::LedgerChanged => {
+                let height = self.handle.ledger().best().height();
+                self.pool.set_start_height(height);
+                self.protocol.best_changed(now);
+            }
+            Input::StoreFailed(error) => return Err(error),
+            Input::Stop => return Ok(false),
+        }
+        self.act();
+        Ok(true)
+    }
+
+    fn queue(&mut self, event: PoolEvent) {
+        let peer = match &event {
+            PoolEvent::Established(info) => info.id,
+            PoolEvent::Message(peer, ..) | PoolEvent::Drained(peer) => *peer,
+            PoolEvent::Lost { peer, .. } => *peer,
+            PoolEvent::Failed { .. } => return self.roster.tell(&event),
+        };
+        // Messages are bounded by the peer's receive budget.
+        let queue = self.waiting.entry(peer).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(peer);
+        }
+        queue.push_back(event);
+    }
+
+    /// Takes one event of each peer that has any.
+    fn hear_each(&mut self) {
+        for _ in 0..self.turns.len() {
+            let Some(peer) = self.turns.pop_front() else {
+                return;
+            };
+            let Some(queue) = self.waiting.get_mut(&peer) else {
+                continue;
+            };
+            let event = queue.pop_front();
+            match queue.is_empty() {
+                true => drop(self.waiting.remove(&peer)),
+                false => self.turns.push_back(peer),
+            }
+            if let Some(event) = event {
+                self.hear(peer, event);
+            }
+        }
+    }
+
+    fn hear(&mut self, peer: PeerId, event: PoolEvent) {
+        let now = self.pool.now();
+        self.roster.tell(&event);
+        match event {
+            PoolEvent::Established(peer) => {
+                info!(
+                    peer = %peer.id,
+                    address = %peer.endpoint,
+                    kind = peer.purpose.as_str(),
+                    transport = peer.transport.as_str(),
+                    version = peer.version,
+                    agent = peer.user_agent,
+                    height = peer.start_height,
+                    "connected: its version message came"
+                );
+                self.protocol.connected(peer, now);
+            }
+            PoolEvent::Message(peer, message, permit) => {
+                self.protocol.received(peer, message, now);
+                if self.protocol.has_requests(peer) {
+                    self.asking.insert(peer);
+                }
+                // What it sent is dealt with: it may send more.
+                drop(permit);
+            }
+            PoolEvent::Drained(_) | PoolEvent::Failed { .. } => {}
+            PoolEvent::Lost {
+                endpoint, reason, ..
+            } => {
+                info!(%peer, address = %endpoint, %reason, "connection lost");
+                self.asking.remove(&peer);
+                self.protocol.disconnected(peer, now);
+            }
+        }
+        self.act();
+    }
+
+    fn can_serve(&self) -> bool {
+        let mut asking = self.asking.iter();
+        asking.any(|peer| self.pool.queued(*peer) < SERVED_BELOW)
+    }
+
+    /// Sends each peer that has asked for something one piece of it.
+    fn serve_each(&mut self) {
+        for peer in self.asking.clone() {
+            if self.pool.queued(peer) >= SERVED_BELOW {
+                continue;
+            }
+            if !self.protocol.serve(peer, self.pool.now()) {
+                self.asking.remove(&peer);
+            }
+            self.act();
+        }
+    }
+
+    /// Carries out what the protocol wants done.
+    fn act(&mut self) {
+        loop {
+            let actions = self.protocol.take_actions();
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send(peer, message) => match self.pool.send(peer, message) {
+                Ok(()) | Err(SendError::NotConnected) => {}
+                Err(error) => {
+                    debug!(%peer, %error, "a message is not sent, and the connection ended");
+                    self.pool.disconnect(peer, error.to_string());
+                }
+            },
+            Action::Disconnect(peer, reason) => self.end(peer, &reason),
+            Action::Discourage(peer, reason) => {
+                let endpoint = self.pool.peer(peer).map(|peer| peer.endpoint().clone());
+                if let Some(endpoint) = endpoint {
+                    warn!(%peer, address = %endpoint, %reason, "misbehaved, and is discouraged");
+                    self.roster.misbehaved(peer, &endpoint, &reason);
+                    self.pool.bans().discourage(&endpoint);
+                }
+                self.end(peer, &reason);
+            }
+            Action::Note(peer, reason) => {
+                debug!(%peer, %reason, "misbehaved");
+                if let Some(noted) = self.pool.peer(peer) {
+                    self.roster.misbehaved(peer, noted.endpoint(), &reason);
+                }
+            }
+            Action::SubmitHeaders { headers, .. } => {
+                // Both takers live as long as this thread does, but after the disk failed: then it ends, too.
+                let _ = self.headers.send(headers);
+            }
+            Action::SubmitBlock { hash, bytes, .. } => {
+                let _ = self.blocks.send(PendingBlock { hash, bytes });
+            }
+            Action::AddAddresses { from, addresses } => {
+                if let Some(source) = self.pool.peer(from) {
+                    let now = self.roster.unix_time();
+                    let mut book = self.pool.address_book();
+                    book.add(&addresses, source.endpoint(), HEARSAY_PENALTY, now);
+                }
+            }
+            Action::FindAddresses { limit, percent } => {
+                let now = self.roster.unix_time();
+                let mut book = self.pool.address_book();
+                let found = book.sample(limit, percent.into(), None, now);
+                drop(book);
+                self.protocol.addresses_found(found, self.pool.now());
+            }
+            Action::HeardTransaction { from, transaction } => {
+                self.handle.hear_transaction(HeardTransaction {
+                    from,
+                    txid: transaction.txid,
+                    wtxid: transaction.wtxid,
+                    bytes: transaction.bytes,
+                });
+            }
+            Action::Useful(peer, useful) => self.pool.note_useful(
+                peer,
+                match useful {
+                    Useful::Block => everett_net::Useful::Block,
+                    Useful::Transaction => everett_net::Useful::Transaction,
+                },
+            ),
+            Action::CallOneMore => {
+                let now = self.roster.unix_time();
+                let known = self.pool.address_book().select(false, &[], now);
+                if let Some(known) = known {
+                    info!(address = %known.endpoint, "the best tip is old: calling one more");
+                    let purpose = Purpose::OutboundFullRelay;
+                    self.pool.connect(known.endpoint, purpose);
+                }
+            }
+        }
+    }
+
+    fn end(&self, peer: PeerId, reason: &Reason) {
+        info!(%peer, %reason, "disconnecting");
+        self.pool.disconnect(peer, reason.to_string());
+    }
+
+    /// Tells the node how far things have come.
+    fn tell(&self) {
+        let now = self.pool.now();
+        let phase = self.roster.update(&self.protocol, now);
+        if self.handle.phase() != phase {
+            self.handle.set_phase(phase);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Owns what the node's faces see of its peers, and what they may change: [`Peers`] over a pool and a protocol.
+//! Promises not to make the protocol wait: what it knows is copied here now and then.
+//! Refuses to decide anything by itself.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bitcoin::Network;
+use everett_ledger::Ledger;
+use everett_net::bans::{BanError, Subnet};
+use everett_net::{Counters, Endpoint, PeerId, Pool, PoolEvent, Purpose, default_port};
+use everett_node::{
+    BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
+    PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
+};
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use crate::protocol::{self, Protocol, Reason};
+
+/// Peer events that somebody who does not take them may be behind, before it misses some.
+const EVENTS_KEPT: usize = 1_024;
+/// How old the best block of a public network may be before a node without peers counts as being behind.
+const MAX_TIP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The node's peers, as its faces see them.
+pub(crate) struct Roster {
+    pool: Pool,
+    ledger: Ledger,
+    network: Network,
+    /// The time at zero of the pool's clock.
+    start: SystemTime,
+    seen: Mutex<Seen>,
+    /// Peers that were added by hand.
+    added: Mutex<Vec<Endpoint>>,
+    /// Peers that are to be called once, and have not answered yet.
+    once: Mutex<HashSet<Endpoint>>,
+    events: broadcast::Sender<PeerEvent>,
+}
+
+/// What the protocol was last seen to know.
+#[derive(Default)]
+struct Seen {
+    peers: HashMap<PeerId, PeerSync>,
+    progress: SyncProgress,
+}
+
+impl Roster {
+    /// For a pool that has just started.
+    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Vec<Endpoint>) -> Roster {
+        Roster {
+            network: ledger.params().network.to_bitcoin(),
+            start: SystemTime::now() - pool.now(),
+            pool,
+            ledger,
+            seen: Mutex::default(),
+            added: Mutex::new(added),
+            once: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+        }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix_time(&self) -> u64 {
+        unix_seconds(SystemTime::now())
+    }
+
+    /// The wall clock's time at a time of the pool's clock.
+    fn time(&self, at: Duration) -> SystemTime {
+        self.start + at
+    }
+
+    /// Passes on what happened to a connection.
+    pub(crate) fn tell(&self, event: &PoolEvent) {
+        let (peer, endpoint, kind) = match event {
+            PoolEvent::Established(info) => {
+                (Some(info.id), &info.endpoint, PeerEventKind::Established)
+            }
+            PoolEvent::Lost {
+                peer,
+                endpoint,
+                reason,
+            } => (
+                Some(*peer),
+                endpoint,
+                PeerEventKind::Lost(reason.to_string()),
+            ),
+            PoolEvent::Failed {
+                endpoint, error, ..
+            } => (None, endpoint, PeerEventKind::Failed(error.to_string())),
+            PoolEvent::Message(..) | PoolEvent::Drained(_) => return,
+        };
+        if self.once.lock().remove(endpoint) {
+            self.pool.forget(endpoint);
+        }
+        self.send(peer, endpoint, kind);
+    }
+
+    /// Tells of a peer that did something wrong.
+    pub(crate) fn misbehaved(&self, peer: PeerId, endpoint: &Endpoint, reason: &Reason) {
+        let kind = PeerEventKind::Misbehaved(reason.to_string());
+        self.send(Some(peer), endpoint, kind);
+    }
+
+    fn send(&self, peer: Option<PeerId>, endpoint: &Endpoint, kind: PeerEventKind) {
+        // Nobody needs to listen.
+        let _ = self.events.send(PeerEvent {
+            time: SystemTime::now(),
+            endpoint: endpoint.clone(),
+            peer,
+            kind,
+        });
+    }
+
+    /// Copies what the protocol knows; whether the node is up to date by it.
+    pub(crate) fn update(&self, protocol: &Protocol, now: Duration) -> Phase {
+        let peers = protocol.peers().into_iter();
+        let peers = peers.map(|peer| (peer.id, self.peer_sync(peer)));
+        let peers: HashMap<PeerId, PeerSync> = peers.collect();
+        let progress = protocol.progress(now);
+        let alone = peers.is_empty();
+        let recent = SystemTime::now() - MAX_TIP_AGE;
+        let phase = match progress.phase {
+            protocol::Phase::Presync => SyncPhase::Presync,
+            protocol::Phase::Blocks => SyncPhase::Blocks,
+            protocol::Phase::Headers if !alone => SyncPhase::Headers,
+            protocol::Phase::Synced if !alone => SyncPhase::Synced,
+            protocol::Phase::Headers | protocol::Phase::Synced => SyncPhase::Waiting,
+        };
+        let behind = match phase {
+            SyncPhase::Presync | SyncPhase::Headers | SyncPhase::Blocks => true,
+            SyncPhase::Synced => false,
+            // On regtest blocks are as old as the test wants them.
+            SyncPhase::Waiting => {
+                self.network != Network::Regtest
+                    && u64::from(progress.best_time) < unix_seconds(recent)
+            }
+        };
+        let mut seen = self.seen.lock();
+        seen.progress = SyncProgress {
+            phase,
+            best_height: progress.best_height,
+            header_height: progress.headers_height,
+            presync_height: progress.presync_height.unwrap_or(0),
+            blocks_in_flight: progress.in_flight as u32,
+            branches_in_flight: progress.fork_blocks_wanted as u32,
+            block_bytes: progress.block_bytes,
+            remaining: progress.left,
+        };
+        seen.peers = peers;
+        match behind {
+            true => Phase::CatchingUp,
+            false => Phase::Ready,
+        }
+    }
+
+    fn peer_sync(&self, peer: protocol::PeerSync) -> PeerSync {
+        PeerSync {
+            best: peer.best_known.map(|(height, hash)| (hash, height)),
+            common_height: peer.common_height,
+            in_flight: peer.in_flight,
+            presync_height: peer.presync_height,
+            compact_from: peer.compact_from,
+            compact_to: peer.compact_to,
+            last_block: peer.last_block.map(|at| self.time(at)),
+            last_transaction: peer.last_transaction.map(|at| self.time(at)),
+            addresses_processed: peer.addresses_processed,
+            addresses_rate_limited: peer.addresses_rate_limited,
+            misbehavior: peer.last_noted,
+        }
+    }
+
+    fn traffic(&self, counters: &Counters) -> PeerTraffic {
+        PeerTraffic {
+            connected: self.time(counters.connected),
+            last_received: counters.last_received.map(|at| self.time(at)),
+            last_sent: counters.last_sent.map(|at| self.time(at)),
+            ping: counters.ping,
+            min_ping: counters.min_ping,
+            messages: message_counts(counters),
+        }
+    }
+
+    fn parse(&self, text: &str) -> Result<Endpoint, PeerError> {
+        let port = default_port(self.network);
+        Endpoint::parse(text, port).map_err(|problem| PeerError::Address {
+            text: text.to_owned(),
+            problem: problem.to_string(),
+        })
+    }
+}
+
+fn message_counts(counters: &Counters) -> Vec<MessageCount> {
+    let mut messages: Vec<MessageCount> = Vec::new();
+    for (command, tally) in counters.received() {
+        let count = count_of(&mut messages, command);
+        count.received = tally.messages;
+        count.bytes_received = tally.bytes;
+    }
+    for (command, tally) in counters.sent() {
+        let count = count_of(&mut messages, command);
+        count.sent = tally.messages;
+        count.bytes_sent = tally.bytes;
+    }
+    messages.sort_by(|a, b| a.command.cmp(&b.command));
+    messages
+}
+
+fn count_of<'m>(messages: &'m mut Vec<MessageCount>, command: &str) -> &'m mut MessageCount {
+    let place = messages.iter().position(|count| count.command == command);
+    let place = place.unwrap_or_else(|| {
+        messages.push(MessageCount {
+            command: command.to_owned(),
+            received: 0,
+            bytes_received: 0,
+            sent: 0,
+            bytes_sent: 0,
+        });
+        messages.len() - 1
+    });
+    &mut messages[place]
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+fn parse_subnet(text: &str) -> Result<Subnet, PeerError> {
+    text.parse().map_err(|problem| subnet_error(text, problem))
+}
+
+fn subnet_error(text: &str, problem: impl ToString) -> PeerError {
+    PeerError::Subnet {
+        text: text.to_owned(),
+        problem: problem.to_string(),
+    }
+}
+
+fn ban_state(ban: &everett_net::bans::Ban) -> BanState {
+    BanState {
+        subnet: ban.subnet.to_string(),
+        created: UNIX_EPOCH + Duration::from_secs(ban.created),
+        until: UNIX_EPOCH + Duration::from_secs(ban.until),
+    }
+}
+
+impl Peers for Roster {
+    fn list(&self) -> Vec<PeerState> {
+        let snapshots = self.pool.peers();
+        let seen = self.seen.lock();
+        let states = snapshots.into_iter().map(|peer| PeerState {
+            sync: seen.peers.get(&peer.info.id).cloned().unwrap_or_default(),
+            traffic: self.traffic(&peer.counters),
+            info: peer.info,
+        });
+        states.collect()
+    }
+
+    fn progress(&self) -> SyncProgress {
+        // The protocol looks at the clock now and then; the best world is what it is now.
+        let mut progress = self.seen.lock().progress.clone();
+        progress.best_height = self.ledger.best().height();
+        progress
+    }
+
+    fn network(&self) -> NetworkState {
+        let traffic = self.pool.traffic();
+        NetworkState {
+            bytes_received: traffic.bytes_received,
+            bytes_sent: traffic.bytes_sent,
+            messages: message_counts(&traffic),
+            listening: self.pool.listening().to_vec(),
+            added: self.added.lock().clone(),
+            known_addresses: self.pool.address_book().len(),
+        }
+    }
+
+    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
+        let endpoint = self.parse(address)?;
+        let mut added = self.added.lock();
+        if added.contains(&endpoint) {
+            return Err(PeerError::Known(endpoint.to_string()));
+        }
+        match once {
+            true => drop(self.once.lock().insert(endpoint.clone())),
+            false => added.push(endpoint.clone()),
+        }
+        self.pool.connect(endpoint.clone(), Purpose::Manual);
+        Ok(endpoint)
+    }
+
+    fn disconnect(&self, peer: PeerRef<'_>) -> Result<(), PeerError> {
+        let handles = self.pool.handles();
+        let (found, name) = match peer {
+            PeerRef::Id(id) => {
+                let found = handles.iter().find(|peer| peer.id() == id);
+                (found.map(|peer| peer.endpoint().clone()), id.to_string())
+            }
+            PeerRef::Address(text) => (Some(self.parse(text)?), text.to_owned()),
+        };
+        let endpoint = found.ok_or_else(|| PeerError::Unknown(name.clone()))?;
+        let before = {
+            let mut added = self.added.lock();
+            let before = added.len();
+            added.retain(|it| *it != endpoint);
+            before > added.len()
+        };
+        let forgotten = self.pool.forget(&endpoint);
+        let ended = handles.iter().filter(|peer| *peer.endpoint() == endpoint);
+        let ended = ended.map(|peer| peer.disconnect("asked for by the user"));
+        match ended.count() == 0 && !before && !forgotten {
+            true => Err(PeerError::Unknown(name)),
+            false => Ok(()),
+        }
+    }
+
+    fn ban(&self, subnet: &str, length: Duration) -> Result<BanState, PeerError> {
+        let refused = parse_subnet(subnet)?;
+        let now = self.unix_time();
+        let until = now.saturating_add(length.as_secs());
+        let mut bans = self.pool.bans();
+        match bans.ban(refused.clone(), until, "by the user", now) {
+            // What holds longer holds.
+            Ok(()) | Err(BanError::Already { .. }) => {}
+            Err(error) => return Err(subnet_error(subnet, error)),
+        }
+        let made = bans.list(now).iter().find(|ban| ban.subnet == refused);
+        let state = made.map(ban_state);
+        drop(bans);
+        for peer in self.pool.handles() {
+            if refused.contains(&peer.endpoint().host) {
+                peer.disconnect(format!("{refused} was banned"));
+            }
+        }
+        state.ok_or_else(|| subnet_error(subnet, "a ban has to last a second at least"))
+    }
+
+    fn unban(&self, subnet: &str) -> Result<(), PeerError> {
+        let subnet = parse_subnet(subnet)?;
+        match self.pool.bans().remove(&subnet) {
+            true => Ok(()),
+            false => Err(PeerError::NotBanned(subnet.to_string())),
+        }
+    }
+
+    fn bans(&self) -> Vec<BanState> {
+        let mut bans = self.pool.bans();
+        let mut bans: Vec<BanState> = bans.list(self.unix_time()).iter().map(ban_state).collect();
+        bans.sort_by(|a, b| a.subnet.cmp(&b.subnet));
+        bans
+    }
+
+    fn events(&self) -> broadcast::Receiver<PeerEvent> {
+        self.events.subscribe()
+    }
+}

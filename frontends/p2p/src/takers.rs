@@ -1,0 +1,78 @@
+//! Owns the two threads that hand headers and blocks to the ledger.
+//! Promises answers in the order of what was handed over, and that blocks which wait are taken in groups: one commit for
+//! all of a group.
+//! Refuses to go on after the disk failed: the frontend ends with the error, and is started again later.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bytes::Bytes;
+use everett_ledger::{Ledger, StoreError};
+
+use crate::conversation::Input;
+
+/// Bytes of blocks in one group; the last one may go beyond.
+const GROUP_BYTES: usize = 8_000_000;
+/// Blocks in one group.
+const GROUP_BLOCKS: usize = 256;
+
+/// A block on its way to the ledger.
+pub(crate) struct PendingBlock {
+    pub(crate) hash: BlockHash,
+    pub(crate) bytes: Bytes,
+}
+
+/// Hands headers over until nobody sends any more.
+pub(crate) fn take_headers(
+    ledger: &Ledger,
+    headers: &Receiver<Vec<Header>>,
+    answers: &Sender<Input>,
+) {
+    while let Ok(headers) = headers.recv() {
+        let answer = ledger.submit_headers(&headers);
+        if !tell(answers, answer, Input::HeadersTaken) {
+            return;
+        }
+    }
+}
+
+/// Hands blocks over until nobody sends any more.
+pub(crate) fn take_blocks(
+    ledger: &Ledger,
+    blocks: &Receiver<PendingBlock>,
+    answers: &Sender<Input>,
+) {
+    while let Ok(first) = blocks.recv() {
+        let mut bytes = first.bytes.len();
+        let mut group = vec![first];
+        while bytes < GROUP_BYTES && group.len() < GROUP_BLOCKS {
+            let Ok(next) = blocks.try_recv() else { break };
+            bytes += next.bytes.len();
+            group.push(next);
+        }
+        let contents: Vec<&Bytes> = group.iter().map(|block| &block.bytes).collect();
+        let answer = ledger.submit_blocks(&contents);
+        let answer = answer.map(|answers| {
+            let hashes = group.iter().map(|block| block.hash);
+            hashes.zip(answers).collect()
+        });
+        if !tell(answers, answer, Input::BlocksTaken) {
+            return;
+        }
+    }
+}
+
+/// Whether to go on.
+fn tell<T>(
+    answers: &Sender<Input>,
+    answer: Result<T, StoreError>,
+    input: impl FnOnce(T) -> Input,
+) -> bool {
+    let input = match answer {
+        Ok(answer) => input(answer),
+        Err(error) => Input::StoreFailed(error),
+    };
+    let failed = matches!(input, Input::StoreFailed(_));
+    answers.send(input).is_ok() && !failed
+}

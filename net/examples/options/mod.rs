@@ -1,0 +1,117 @@
+//! What all examples are told on their command line: whom to call, on which network, and how.
+
+#![allow(dead_code, reason = "each example takes what it needs")]
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use bitcoin::Network;
+use bitcoin::p2p::ServiceFlags;
+use everett_net::dial::Route;
+use everett_net::socks::Proxy;
+use everett_net::{Endpoint, PoolConfig, SessionConfig, default_port, seeds};
+
+/// Whom to call, and how.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Peers to call: 1.2.3.4:8333, [2001:db8::1]:8333, NAME.onion:8333; without a port it is the network's own
+    #[arg(value_name = "PEER")]
+    peers: Vec<String>,
+
+    /// The network: main, test, testnet4, signet or regtest
+    #[arg(long, value_name = "NETWORK", default_value = "main", value_parser = network)]
+    pub(crate) network: Network,
+
+    /// Speak the old transport in the clear only; else the encrypted one (BIP324) is tried first
+    #[arg(long)]
+    v1: bool,
+
+    /// Call through this SOCKS5 proxy, each peer with credentials of its own; Tor listens on 127.0.0.1:9050
+    #[arg(long, value_name = "IP:PORT")]
+    proxy: Option<SocketAddr>,
+}
+
+fn network(name: &str) -> Result<Network, String> {
+    let known = Network::from_core_arg(name).or_else(|_| name.parse());
+    known.map_err(|_| "there are main, test, testnet4, signet and regtest".to_owned())
+}
+
+impl Options {
+    /// The peers that were named; if there are none, those that the network's seeds name.
+    pub(crate) async fn peers(&self) -> Result<Vec<Endpoint>> {
+        let port = default_port(self.network);
+        let named = self
+            .peers
+            .iter()
+            .map(|text| Ok(Endpoint::parse(text, port)?));
+        let mut peers: Vec<Endpoint> = named.collect::<Result<_>>()?;
+        if peers.is_empty() && self.proxy.is_none() {
+            let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+            for seed in seeds::dns_seeds(self.network) {
+                match seeds::resolve(seed, self.network, services).await {
+                    Ok((found, _)) => peers.extend(found),
+                    Err(error) => eprintln!("{error}"),
+                }
+            }
+        }
+        if peers.is_empty() {
+            peers = seeds::fixed(self.network);
+            peers.retain(|peer| self.route().reaches(peer.kind()));
+        }
+        ensure!(
+            !peers.is_empty(),
+            "name a peer to call: there are no seeds on {}",
+            self.network
+        );
+        Ok(peers)
+    }
+
+    /// Whether peers were named.
+    pub(crate) fn are_named(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
+    /// How peers are reached.
+    pub(crate) fn route(&self) -> Route {
+        let isolate = true;
+        self.proxy.map_or(Route::Direct, |address| {
+            Route::Proxy(Proxy { address, isolate })
+        })
+    }
+
+    /// What we say of ourselves.
+    pub(crate) fn session(&self) -> SessionConfig {
+        SessionConfig {
+            v2: !self.v1,
+            ..SessionConfig::new(self.network.magic())
+        }
+    }
+
+    /// A pool that calls these peers, and calls them again when they are lost.
+    pub(crate) fn pool(&self, connect: Vec<Endpoint>) -> PoolConfig {
+        PoolConfig {
+            connect,
+            session: self.session(),
+            route: self.route(),
+            ..PoolConfig::new(self.network)
+        }
+    }
+}
+
+/// Says what went wrong, in one line, and gives the process's exit code.
+pub(crate) fn report(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line to standard output; `false` when nobody reads it any more, as behind `| head`.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) -> bool {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{line}").is_ok()
+}
