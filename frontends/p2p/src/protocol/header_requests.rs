@@ -24,7 +24,7 @@ const SLOW_SYNC: Duration = Duration::from_secs(20);
 /// A best header younger than this lets us ask all peers for theirs.
 const RECENT: u64 = 24 * 60 * 60;
 /// Tips of one peer that wait for their headers to be asked for.
-const MAX_WANTED: usize = 1_000;
+pub(super) const MAX_WANTED: usize = 1_000;
 
 impl Protocol {
     /// The peer told of blocks by `inv` that we do not know.

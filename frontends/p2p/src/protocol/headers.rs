@@ -14,12 +14,14 @@ use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
 use super::action::Action;
+use super::header_requests::MAX_WANTED;
 use super::misbehaviour::Reason;
 use super::peer::{ChainSync, Known};
 use crate::presync::{ChainStart, End, Presync, PresyncPhase, Step};
 
-/// Batches of one peer that may wait for the ledger.
-const MAX_BATCHES: usize = 8;
+/// Batches of one peer that may wait for the ledger, and of those that fill a message.
+const MAX_BATCHES: usize = 64;
+const MAX_FULL_BATCHES: usize = 8;
 /// Beyond so many, the next is asked for only when one is judged.
 const PIPELINED_BATCHES: usize = 4;
 /// Peers that are kept although their chain may fall behind.
@@ -228,8 +230,16 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if peer.sync.waiting >= MAX_BATCHES && !enough_work {
-            return self.note(id, Reason::TooManyRequests(MAX_BATCHES));
+        let most = match end {
+            Ending::Full => MAX_FULL_BATCHES,
+            Ending::Last | Ending::Part => MAX_BATCHES,
+        };
+        if peer.sync.waiting >= most && !enough_work {
+            // They are asked for again when the ledger has caught up.
+            if peer.sync.wanted.len() < MAX_WANTED {
+                peer.sync.wanted.push_back(last);
+            }
+            return self.note(id, Reason::TooManyRequests(most));
         }
         if self.pending_headers.contains_key(&last) {
             // Somebody else was faster; the answer will tell.
