@@ -150,6 +150,17 @@ impl Protocol {
     /// Lets go of peers whose first download of headers takes too long, where there are others.
     pub(super) fn check_header_deadlines(&mut self) {
         let now = self.now;
+        if self.peers.values().all(|peer| peer.sync.deadline.is_none()) {
+            return;
+        }
+        let best = self.ledger.best_header().header.time;
+        if u64::from(best) + RECENT > self.ledger.clock().now() {
+            // Somebody has told; the others may be slow.
+            for peer in self.peers.values_mut() {
+                peer.sync.deadline = None;
+            }
+            return;
+        }
         let preferred = self
             .peers
             .values()

@@ -71,6 +71,8 @@ pub(super) struct Batch {
     last: Known,
     end: Ending,
     compact: bool,
+    /// Others that sent the same; each peer once.
+    also: Vec<(PeerId, Ending)>,
 }
 
 impl Protocol {
@@ -242,7 +244,16 @@ impl Protocol {
             return self.note(id, Reason::TooManyRequests(most));
         }
         if self.pending_headers.contains_key(&last) {
-            // Somebody else was faster; the answer will tell.
+            // Somebody else was faster; the ledger's answer is for both.
+            let batch = self
+                .batches
+                .iter_mut()
+                .find(|batch| batch.last.hash == last);
+            if let Some(batch) = batch
+                && !batch.also.iter().any(|(other, _)| *other == id)
+            {
+                batch.also.push((id, end));
+            }
             return self.peer_has(id, last);
         }
         // What is known already costs the ledger a commit for nothing.
@@ -265,6 +276,7 @@ impl Protocol {
             last,
             end,
             compact,
+            also: Vec::new(),
         });
         self.act(Action::SubmitHeaders {
             from: id,
@@ -290,7 +302,14 @@ impl Protocol {
             return;
         };
         self.pending_headers.remove(&batch.last.hash);
+        for (id, end) in batch.also {
+            match answer {
+                Ok(()) => self.after_headers(id, batch.last.hash, false, end),
+                Err(_) => self.headers_end(id),
+            }
+        }
         let Some(peer) = self.peers.get_mut(&batch.from) else {
+            // What comes now is others' to ask for.
             self.plan_stale = true;
             return;
         };
