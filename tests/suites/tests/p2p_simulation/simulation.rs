@@ -59,7 +59,7 @@ enum Happening {
     Join,
 }
 
-pub struct Simulation {
+pub(crate) struct Simulation {
     seed: u64,
     random: Random,
     now: Duration,
@@ -82,7 +82,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(seed: u64) -> Simulation {
+    pub(crate) fn new(seed: u64) -> Simulation {
         let directory = scratch();
         let mut random = Random::new(seed);
         let (naive, mint) = trunk().clone();
@@ -117,7 +117,7 @@ impl Simulation {
     }
 
     /// Lives through it; what happened, in a line. Panics if the nodes do not agree in the end, or a world is wrong.
-    pub fn run(mut self) -> String {
+    pub(crate) fn run(mut self) -> String {
         for node in 0..NODES {
             self.start(node);
         }
