@@ -119,7 +119,22 @@ impl Serving {
 
     /// Starts a command with `--json` and waits until it has printed an object with `key`.
     pub(crate) fn start(arguments: &[&str], key: &str) -> Serving {
-        let mut child = command(arguments)
+        Serving::wait_for(command(arguments), key)
+    }
+
+    /// As [`Serving::start`], by another command: one that becomes the binary, such as `ip netns exec NAME`.
+    pub(crate) fn start_within(within: &[&str], arguments: &[&str], key: &str) -> Serving {
+        let inner = command(arguments);
+        let mut outer = Command::new(within[0]);
+        outer
+            .args(&within[1..])
+            .arg(inner.get_program())
+            .args(arguments);
+        Serving::wait_for(outer, key)
+    }
+
+    fn wait_for(mut command: Command, key: &str) -> Serving {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

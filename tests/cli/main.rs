@@ -9,6 +9,7 @@ mod lab;
 mod lab_kit;
 mod log;
 mod metrics;
+mod network;
 mod peers;
 mod reading;
 mod running;
