@@ -37,6 +37,15 @@ impl Protocol {
         let Some(last) = hashes.last().copied() else {
             return;
         };
+        if peer.wants_tips {
+            // It tells of each tip once, and answers with the branch that was asked for: each is, when its turn comes.
+            for hash in hashes {
+                if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
+                    peer.sync.wanted.push_back(hash);
+                }
+            }
+            return self.ask_wanted(id);
+        }
         if !peer.sync.started && !once_done {
             // While headers come from one peer, each new block brings in one more, in case the first does not answer.
             if peer.sync.asked_by_inv || last_trigger == Some(last) {
@@ -45,31 +54,20 @@ impl Protocol {
             peer.sync.asked_by_inv = true;
             self.last_inv_trigger = Some(last);
         }
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        match peer.wants_tips {
-            // It answers with the branch that was asked for, so each is.
-            true => {
-                for hash in hashes {
-                    if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
-                        peer.sync.wanted.push_back(hash);
-                    }
-                }
-                self.ask_wanted(id);
-            }
-            false => {
-                let locator = self.ledger.locator(&self.ledger.best_header().hash);
-                self.get_headers(id, locator, None);
-            }
-        }
+        let locator = self.ledger.locator(&self.ledger.best_header().hash);
+        self.get_headers(id, locator, None);
     }
 
+    /// Asks for the headers of the next tip that waits, once the peer may be asked for headers at all.
     pub(super) fn ask_wanted(&mut self, id: PeerId) {
+        let once_done = self.headers_once_done;
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        if !peer.sync.started && !once_done {
+            return;
+        }
         let busy = (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME);
         if busy || peer.sync.presync.is_some() || peer.sync.waiting > 0 {
             return;

@@ -161,6 +161,12 @@ impl Simulation {
             }
         }
         if let Some(trouble) = self.disagreement() {
+            for node in &self.nodes {
+                if let Some(running) = &node.running {
+                    eprintln!("{:#?}", running.protocol.progress(self.now));
+                    eprintln!("{:#?}", running.protocol.peers());
+                }
+            }
             panic!("seed {}: after {:?} of calm: {trouble}", self.seed, CALM);
         }
         self.compare_worlds();
