@@ -142,12 +142,12 @@ impl Protocol {
             if news.len() == MAX_TIPS_TOLD {
                 break;
             }
-            if peer.told_tips.contains(&tip.hash)
-                || self.peer_has_header(peer, &tip.hash, tip.height)
-            {
+            if peer.told_tips.contains(&tip.hash) {
                 continue;
             }
-            news.push(Inventory::Block(tip.hash));
+            if !self.peer_has_header(peer, &tip.hash, tip.height) {
+                news.push(Inventory::Block(tip.hash));
+            }
             if let Some(peer) = self.peers.get_mut(&id) {
                 let _forgotten = peer.told_tips.insert(tip.hash);
             }

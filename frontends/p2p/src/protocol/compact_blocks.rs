@@ -230,8 +230,9 @@ impl Protocol {
             Ok(answer) => answer,
             Err(error) => return self.compact_failed(id, None, error),
         };
+        // Another peer may have been faster with the block.
         let Some((partial, turn)) = self.reconstructions.take(&answer.hash, id) else {
-            return self.note(id, Reason::NotWanted("blocktxn"));
+            return;
         };
         let height = (self.ledger.header(&partial.header().prev_blockhash))
             .map_or(0, |parent| parent.height + 1);

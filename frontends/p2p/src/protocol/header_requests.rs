@@ -24,7 +24,7 @@ const SLOW_SYNC: Duration = Duration::from_secs(20);
 /// A best header younger than this lets us ask all peers for theirs.
 const RECENT: u64 = 24 * 60 * 60;
 /// Tips of one peer that wait for their headers to be asked for.
-const MAX_WANTED: usize = 1_000;
+pub(super) const MAX_WANTED: usize = 1_000;
 
 impl Protocol {
     /// The peer told of blocks by `inv` that we do not know.
@@ -37,6 +37,15 @@ impl Protocol {
         let Some(last) = hashes.last().copied() else {
             return;
         };
+        if peer.wants_tips {
+            // It tells of each tip once, and answers with the branch that was asked for: each is, when its turn comes.
+            for hash in hashes {
+                if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
+                    peer.sync.wanted.push_back(hash);
+                }
+            }
+            return self.ask_wanted(id);
+        }
         if !peer.sync.started && !once_done {
             // While headers come from one peer, each new block brings in one more, in case the first does not answer.
             if peer.sync.asked_by_inv || last_trigger == Some(last) {
@@ -45,31 +54,20 @@ impl Protocol {
             peer.sync.asked_by_inv = true;
             self.last_inv_trigger = Some(last);
         }
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        match peer.wants_tips {
-            // It answers with the branch that was asked for, so each is.
-            true => {
-                for hash in hashes {
-                    if peer.sync.wanted.len() < MAX_WANTED && !peer.sync.wanted.contains(&hash) {
-                        peer.sync.wanted.push_back(hash);
-                    }
-                }
-                self.ask_wanted(id);
-            }
-            false => {
-                let locator = self.ledger.locator(&self.ledger.best_header().hash);
-                self.get_headers(id, locator, None);
-            }
-        }
+        let locator = self.ledger.locator(&self.ledger.best_header().hash);
+        self.get_headers(id, locator, None);
     }
 
+    /// Asks for the headers of the next tip that waits, once the peer may be asked for headers at all.
     pub(super) fn ask_wanted(&mut self, id: PeerId) {
+        let once_done = self.headers_once_done;
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        if !peer.sync.started && !once_done {
+            return;
+        }
         let busy = (peer.sync.asked).is_some_and(|asked| now < asked + RESPONSE_TIME);
         if busy || peer.sync.presync.is_some() || peer.sync.waiting > 0 {
             return;
@@ -150,6 +148,17 @@ impl Protocol {
     /// Lets go of peers whose first download of headers takes too long, where there are others.
     pub(super) fn check_header_deadlines(&mut self) {
         let now = self.now;
+        if self.peers.values().all(|peer| peer.sync.deadline.is_none()) {
+            return;
+        }
+        let best = self.ledger.best_header().header.time;
+        if u64::from(best) + RECENT > self.ledger.clock().now() {
+            // Somebody has told; the others may be slow.
+            for peer in self.peers.values_mut() {
+                peer.sync.deadline = None;
+            }
+            return;
+        }
         let preferred = self
             .peers
             .values()

@@ -14,12 +14,14 @@ use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
 use super::action::Action;
+use super::header_requests::MAX_WANTED;
 use super::misbehaviour::Reason;
 use super::peer::{ChainSync, Known};
 use crate::presync::{ChainStart, End, Presync, PresyncPhase, Step};
 
-/// Batches of one peer that may wait for the ledger.
-const MAX_BATCHES: usize = 8;
+/// Batches of one peer that may wait for the ledger, and of those that fill a message.
+const MAX_BATCHES: usize = 64;
+const MAX_FULL_BATCHES: usize = 8;
 /// Beyond so many, the next is asked for only when one is judged.
 const PIPELINED_BATCHES: usize = 4;
 /// Peers that are kept although their chain may fall behind.
@@ -69,6 +71,8 @@ pub(super) struct Batch {
     last: Known,
     end: Ending,
     compact: bool,
+    /// Others that sent the same; each peer once.
+    also: Vec<(PeerId, Ending)>,
 }
 
 impl Protocol {
@@ -228,11 +232,28 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if peer.sync.waiting >= MAX_BATCHES && !enough_work {
-            return self.note(id, Reason::TooManyRequests(MAX_BATCHES));
+        let most = match end {
+            Ending::Full => MAX_FULL_BATCHES,
+            Ending::Last | Ending::Part => MAX_BATCHES,
+        };
+        if peer.sync.waiting >= most && !enough_work {
+            // They are asked for again when the ledger has caught up.
+            if peer.sync.wanted.len() < MAX_WANTED {
+                peer.sync.wanted.push_back(last);
+            }
+            return self.note(id, Reason::TooManyRequests(most));
         }
         if self.pending_headers.contains_key(&last) {
-            // Somebody else was faster; the answer will tell.
+            // Somebody else was faster; the ledger's answer is for both.
+            let batch = self
+                .batches
+                .iter_mut()
+                .find(|batch| batch.last.hash == last);
+            if let Some(batch) = batch
+                && !batch.also.iter().any(|(other, _)| *other == id)
+            {
+                batch.also.push((id, end));
+            }
             return self.peer_has(id, last);
         }
         // What is known already costs the ledger a commit for nothing.
@@ -255,6 +276,7 @@ impl Protocol {
             last,
             end,
             compact,
+            also: Vec::new(),
         });
         self.act(Action::SubmitHeaders {
             from: id,
@@ -280,7 +302,14 @@ impl Protocol {
             return;
         };
         self.pending_headers.remove(&batch.last.hash);
+        for (id, end) in batch.also {
+            match answer {
+                Ok(()) => self.after_headers(id, batch.last.hash, false, end),
+                Err(_) => self.headers_end(id),
+            }
+        }
         let Some(peer) = self.peers.get_mut(&batch.from) else {
+            // What comes now is others' to ask for.
             self.plan_stale = true;
             return;
         };

@@ -126,10 +126,10 @@ impl Protocol {
             return;
         };
         // Without this, a tip that the peer was told of, and answers by asking, would not be told again.
-        let last = headers.last().map(bitcoin::block::Header::block_hash);
-        let best = self.best.hash;
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.best_sent = Some(last.unwrap_or(best));
+        let last = (headers.last()).map_or(self.best.hash, bitcoin::block::Header::block_hash);
+        let main = (self.ledger.header(&last)).is_some_and(|info| info.on_best_chain);
+        if let (true, Some(peer)) = (main, self.peers.get_mut(&id)) {
+            peer.best_sent = Some(last);
         }
         self.send(id, NetworkMessage::Headers(headers));
     }

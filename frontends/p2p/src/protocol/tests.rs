@@ -184,6 +184,34 @@ fn who_never_answers_is_replaced_in_the_sync_of_headers_and_goes_in_the_end() {
 }
 
 #[test]
+fn peers_that_tell_the_same_at_once_are_all_done_when_the_ledger_has_it() {
+    let mut rig = Rig::new(OLD);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let peers: Vec<PeerId> = (0..3).map(|_| rig.connect(Purpose::Manual)).collect();
+    rig.wait(Duration::from_secs(45));
+    let all = NetworkMessage::Headers(headers(&other, &tip));
+    for peer in &peers {
+        rig.protocol
+            .received(*peer, Message::from(all.clone()), rig.now);
+    }
+    rig.run();
+    for state in rig.protocol.peers() {
+        assert_eq!(state.best_known, Some((10, tip)));
+    }
+    for _ in 0..40 {
+        for peer in &peers {
+            rig.serve(*peer, &other);
+        }
+    }
+    assert_eq!(rig.protocol.progress(rig.now).phase, Phase::Synced);
+    rig.wait_long(Duration::from_secs(40 * 60), Duration::from_secs(1));
+    for peer in &peers {
+        assert_eq!(rig.fate(*peer), None);
+    }
+}
+
+#[test]
 fn a_header_without_work_is_misbehaviour() {
     let mut rig = Rig::new(HOUR);
     let mut block = blocks(&rig.ledger, &rig.genesis(), 1, 1).remove(0);

@@ -9,24 +9,24 @@ use everett_net::{Endpoint, PeerId, Purpose, Session, SessionConfig};
 use everett_tests::random::Random;
 
 /// One end of a link: whose, and by which number the node knows it.
-pub struct End {
-    pub node: usize,
-    pub peer: PeerId,
-    pub session: Session,
+pub(crate) struct End {
+    pub(crate) node: usize,
+    pub(crate) peer: PeerId,
+    pub(crate) session: Session,
     /// When the last bytes sent to this end arrive: later ones do not overtake them.
     arrives: Duration,
 }
 
 /// A connection between two nodes.
-pub struct Link {
-    pub ends: [End; 2],
+pub(crate) struct Link {
+    pub(crate) ends: [End; 2],
     /// The slowest that bytes take, in milliseconds.
     slowness: u64,
 }
 
 impl Link {
     /// `caller` calls `called`.
-    pub fn new(
+    pub(crate) fn new(
         [caller, called]: [usize; 2],
         peers: [PeerId; 2],
         configs: [Arc<SessionConfig>; 2],
@@ -67,7 +67,7 @@ impl Link {
     }
 
     /// What one end has written, and when the other has it.
-    pub fn take_output(
+    pub(crate) fn take_output(
         &mut self,
         from: usize,
         now: Duration,

@@ -11,30 +11,30 @@ use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_p2p::protocol::{Protocol, ProtocolConfig};
 
 /// What waits for the thread that writes.
-pub enum Work {
+pub(crate) enum Work {
     Headers(Vec<Header>),
     Block(BlockHash, Bytes),
 }
 
 /// What runs while a node is up.
-pub struct Running {
-    pub ledger: Ledger,
-    pub protocol: Protocol,
+pub(crate) struct Running {
+    pub(crate) ledger: Ledger,
+    pub(crate) protocol: Protocol,
     /// In the order in which it was handed over; gone with a crash.
-    pub work: VecDeque<Work>,
-    pub busy: bool,
+    pub(crate) work: VecDeque<Work>,
+    pub(crate) busy: bool,
 }
 
-pub struct Node {
+pub(crate) struct Node {
     directory: PathBuf,
     clock: Clock,
-    pub running: Option<Running>,
+    pub(crate) running: Option<Running>,
     /// How often it was started: what was meant for an earlier life is dropped.
-    pub life: u64,
+    pub(crate) life: u64,
 }
 
 impl Node {
-    pub fn new(directory: PathBuf, clock: Clock) -> Node {
+    pub(crate) fn new(directory: PathBuf, clock: Clock) -> Node {
         Node {
             directory,
             clock,
@@ -44,7 +44,7 @@ impl Node {
     }
 
     /// Opens the directory, as after a crash or for the first time.
-    pub fn start(&mut self, seed: u64, now: Duration) {
+    pub(crate) fn start(&mut self, seed: u64, now: Duration) {
         let params = Params::new(Network::Regtest);
         let mut config = LedgerConfig::new(params, self.directory.clone());
         config.clock = self.clock.clone();
@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// What was not committed is lost.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.running = None;
     }
 }

@@ -59,7 +59,7 @@ enum Happening {
     Join,
 }
 
-pub struct Simulation {
+pub(crate) struct Simulation {
     seed: u64,
     random: Random,
     now: Duration,
@@ -72,6 +72,8 @@ pub struct Simulation {
     sides: Option<[bool; NODES]>,
     naive: NaiveLedger,
     mint: Mint,
+    /// All nodes' time of day: never behind a block that was mined.
+    clock: Clock,
     /// Indices of the blocks that were mined here.
     mined: Vec<usize>,
     counts: BTreeMap<&'static str, u64>,
@@ -80,7 +82,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(seed: u64) -> Simulation {
+    pub(crate) fn new(seed: u64) -> Simulation {
         let directory = scratch();
         let mut random = Random::new(seed);
         let (naive, mint) = trunk().clone();
@@ -90,7 +92,7 @@ impl Simulation {
         let tip_time = naive.entry(naive.best()).block.header.time;
         let clock = match seed % 2 {
             0 => Clock::fixed(CLOCK),
-            _ => Clock::fixed(u64::from(tip_time) + 20_000),
+            _ => Clock::fixed(u64::from(tip_time) + 600),
         };
         let nodes = (0..NODES)
             .map(|node| Node::new(directory.path().join(node.to_string()), clock.clone()))
@@ -106,6 +108,7 @@ impl Simulation {
             sides: None,
             naive,
             mint,
+            clock,
             mined: Vec::new(),
             counts: BTreeMap::new(),
             trace: std::env::var_os("EVERETT_SIM_TRACE").is_some(),
@@ -114,7 +117,7 @@ impl Simulation {
     }
 
     /// Lives through it; what happened, in a line. Panics if the nodes do not agree in the end, or a world is wrong.
-    pub fn run(mut self) -> String {
+    pub(crate) fn run(mut self) -> String {
         for node in 0..NODES {
             self.start(node);
         }
@@ -158,6 +161,12 @@ impl Simulation {
             }
         }
         if let Some(trouble) = self.disagreement() {
+            for node in &self.nodes {
+                if let Some(running) = &node.running {
+                    eprintln!("{:#?}", running.protocol.progress(self.now));
+                    eprintln!("{:#?}", running.protocol.peers());
+                }
+            }
             panic!("seed {}: after {:?} of calm: {trouble}", self.seed, CALM);
         }
         self.compare_worlds();
@@ -284,7 +293,8 @@ impl Simulation {
         if !up || self.is_divided(pair) {
             return self.after(5_000, Happening::Call { pair });
         }
-        let configs = pair.map(|node| self.session_config(node));
+        let v2 = self.random.percent(30);
+        let configs = pair.map(|node| self.session_config(node, v2));
         self.next += 1;
         let id = self.next;
         let peers = [PeerId(2 * id), PeerId(2 * id + 1)];
@@ -294,12 +304,12 @@ impl Simulation {
         self.flush(id);
     }
 
-    fn session_config(&mut self, node: usize) -> Arc<SessionConfig> {
+    fn session_config(&self, node: usize, v2: bool) -> Arc<SessionConfig> {
         let params = Params::new(Network::Regtest);
         let mut config = SessionConfig::new(Magic::from_bytes(params.magic));
         config.services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
         config.features = Command::new("sendtips").into_iter().collect();
-        config.v2 = self.random.percent(30);
+        config.v2 = v2;
         config.relay = false;
         config.epoch = CLOCK as i64;
         let best = self.nodes[node]
@@ -546,9 +556,10 @@ impl Simulation {
     }
 
     fn chance(&mut self) {
-        if self.now < STORM {
-            self.after(4_000, Happening::Chance);
+        if self.now >= STORM {
+            return;
         }
+        self.after(4_000, Happening::Chance);
         match self.random.below(100) {
             0..70 => self.mine(),
             70..84 => {
@@ -635,7 +646,10 @@ impl Simulation {
 
     fn hand_in(&mut self, node: usize, index: usize) {
         let now = self.now;
-        let bytes = serialize(&self.naive.entry(index).block);
+        let block = &self.naive.entry(index).block;
+        self.clock
+            .set(self.clock.now().max(u64::from(block.header.time)));
+        let bytes = serialize(block);
         if let Some(running) = &mut self.nodes[node].running {
             let answer = running.ledger.submit_block(&bytes).expect("the disk holds");
             assert_eq!(answer.outcome.bip22(), None, "seed {}", self.seed);
