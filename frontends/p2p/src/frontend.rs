@@ -10,12 +10,13 @@ use std::sync::mpsc::{Sender, channel};
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
 use everett_ledger::{Ledger, Network, StoreError};
+use everett_net::capture::{Capture, CaptureConfig, CaptureFile};
 use everett_net::socks::Proxy;
 use everett_net::{Command, Pool, PoolConfig, PoolEvents, Purpose, Route, SessionConfig, seeds};
 use everett_node::{Frontend, FrontendError, Handle, Starting, Task};
 use parking_lot::RwLock;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::addr_relay::Standing;
 use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
@@ -69,7 +70,7 @@ impl P2p {
         services
     }
 
-    fn pool_config(&self, ledger: &Ledger) -> PoolConfig {
+    fn pool_config(&self, ledger: &Ledger, capture: Option<Capture>) -> PoolConfig {
         let config = &self.config;
         let params = ledger.params();
         let network = params.network.to_bitcoin();
@@ -83,6 +84,7 @@ impl P2p {
             v2: config.v2,
             features: vec![Command::new(TIPS_FEATURE).expect("a short name")],
             required_services: ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS,
+            capture,
             ..SessionConfig::new(magic)
         };
         pool.listen.clone_from(&config.listen);
@@ -131,7 +133,10 @@ impl P2p {
 
     fn begin(&self, handle: Handle) -> Result<Task, FrontendError> {
         let ledger = handle.ledger().clone();
-        let (pool, events) = Pool::start(self.pool_config(&ledger))?;
+        let capture = self.config.capture.as_ref().map(CaptureConfig::new);
+        let capture = capture.map(CaptureFile::open).transpose()?;
+        let recorder = capture.as_ref().map(CaptureFile::capture);
+        let (pool, events) = Pool::start(self.pool_config(&ledger, recorder))?;
         *self.bound.0.write() = pool.listening().to_vec();
         for endpoint in &self.config.add {
             pool.connect(endpoint.clone(), Purpose::Manual);
@@ -174,7 +179,7 @@ impl P2p {
         for address in pool.listening() {
             info!(%address, "taking connections");
         }
-        Ok(tokio::spawn(serve(handle, pool, events, inputs, talk)))
+        Ok(tokio::spawn(serve(handle, pool, events, inputs, talk, capture)))
     }
 }
 
@@ -190,6 +195,7 @@ async fn serve(
     mut events: PoolEvents,
     inputs: Sender<Input>,
     mut talk: JoinHandle<Result<(), StoreError>>,
+    capture: Option<CaptureFile>,
 ) -> Result<(), FrontendError> {
     let mut changes = handle.event_seq();
     let ended = loop {
@@ -215,6 +221,13 @@ async fn serve(
             talk.await
         }
     };
+    if let Some(capture) = capture {
+        let closed = tokio::task::spawn_blocking(|| capture.close()).await?;
+        match closed {
+            Ok(totals) => info!(written = totals.written, dropped = totals.dropped, "capture ended"),
+            Err(error) => warn!(%error, "the capture of packets lacks some"),
+        }
+    }
     ended??;
     match handle.stop_signal().is_given() {
         true => Ok(()),

@@ -173,7 +173,7 @@ impl Protocol {
             collector: Collector {
                 blocks: Budget::new(u64::from(forks.blocks), forks.refill, now),
                 bytes: Budget::new(forks.bytes, forks.refill, now),
-                wanted: 0,
+                branches: 0,
             },
             sources: Sources::default(),
             plan_stale: false,

@@ -143,7 +143,7 @@ impl Roster {
             header_height: progress.headers_height,
             presync_height: progress.presync_height.unwrap_or(0),
             blocks_in_flight: progress.in_flight as u32,
-            branches_in_flight: progress.fork_blocks_wanted as u32,
+            branches_in_flight: progress.branches as u32,
             block_bytes: progress.block_bytes,
             remaining: progress.left,
         };

@@ -133,7 +133,11 @@ impl Caller {
         if config.feelers && room > 0 && now >= self.next_feeler && config.outgoing > 0 {
             let late = thread_rng().gen_range(0.5..1.5);
             self.next_feeler = now + FEELER_EVERY.mul_f64(late);
-            let collision = inner.book().select_collision();
+            let collision = {
+                let mut book = inner.book();
+                book.resolve_collisions(inner.unix_time());
+                book.select_collision()
+            };
             let collision = collision.filter(|known| may_call(inner, &known.endpoint, now));
             if let Some(known) = collision.or_else(|| draw(inner, true, now, |_| true)) {
                 let v2 = may_speak_v2(&known);

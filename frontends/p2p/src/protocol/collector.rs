@@ -73,8 +73,8 @@ impl Budget {
 pub(super) struct Collector {
     pub(super) blocks: Budget,
     pub(super) bytes: Budget,
-    /// Blocks of branches that are still to come, by the last plan.
-    pub(super) wanted: usize,
+    /// Branches of which blocks are still to come, by the last plan.
+    pub(super) branches: usize,
 }
 
 impl Protocol {
@@ -83,7 +83,7 @@ impl Protocol {
         let threshold = self.work_threshold();
         let mut targets = Vec::new();
         let mut planned: HashSet<BlockHash> = HashSet::new();
-        self.collector.wanted = 0;
+        self.collector.branches = 0;
         for tip in self.ledger.fork_tips().into_iter().take(MAX_EXAMINED) {
             let end = tip.tip;
             if tip.stored || end.chainwork < threshold {
@@ -96,7 +96,7 @@ impl Protocol {
             }
             let mut missing = self.ledger.missing_blocks(&end.hash, 0, MAX_BRANCH);
             missing.retain(|(_, hash)| planned.insert(*hash));
-            self.collector.wanted += missing.len();
+            self.collector.branches += usize::from(!missing.is_empty());
             if targets.len() >= MAX_TARGETS {
                 continue;
             }

@@ -60,8 +60,8 @@ pub struct SyncProgress {
     pub in_flight: usize,
     /// Blocks here and not judged yet.
     pub unjudged: usize,
-    /// Blocks of losing branches still to be fetched, as far as headers tell.
-    pub fork_blocks_wanted: usize,
+    /// Losing branches of which blocks are still to be fetched, as far as headers tell.
+    pub branches: usize,
     /// Blocks per second of the best chain, over the last minute.
     pub blocks_per_second: f64,
     /// How long until the best chain is whole, at that speed; `None` if nothing can be said.

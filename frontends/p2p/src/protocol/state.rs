@@ -82,7 +82,7 @@ impl Protocol {
             block_bytes: self.block_bytes,
             in_flight: self.download.asked.len(),
             unjudged: self.download.unjudged.len(),
-            fork_blocks_wanted: self.collector.wanted,
+            branches: self.collector.branches,
             blocks_per_second,
             left,
         }

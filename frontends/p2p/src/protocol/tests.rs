@@ -561,7 +561,7 @@ fn the_collector_keeps_to_its_budget_and_goes_on_when_it_is_full_again() {
     rig.say(peer, NetworkMessage::Headers(headers(&other, &loser)));
     rig.serve(peer, &other);
     assert_eq!(rig.ledger.missing_blocks(&loser, 0, 100).len(), 3);
-    assert_eq!(rig.protocol.progress(rig.now).fork_blocks_wanted, 3);
+    assert_eq!(rig.protocol.progress(rig.now).branches, 1);
     rig.wait(Duration::from_secs(130));
     rig.serve(peer, &other);
     assert!(rig.ledger.missing_blocks(&loser, 0, 100).len() < 3);
