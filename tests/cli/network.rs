@@ -169,9 +169,14 @@ fn three_nodes_are_parted_and_joined_and_have_both_worlds() {
     if !hosts.cut(true) {
         let alone = nodes.pop().expect("the third");
         assert!(alone.stop("TERM").success());
-        nodes.push(Serving::run(place(2), &["--lab", "--no-web", "-m", "--console-allow-write"]));
+        nodes.push(Serving::run(
+            place(2),
+            &["--lab", "--no-web", "-m", "--console-allow-write"],
+        ));
     }
     console(place(0), "mine(best(), 3)");
+    // Blocks mined on one parent in the same second are the same blocks.
+    std::thread::sleep(Duration::from_millis(1_100));
     console(place(2), "mine(best(), 5)");
     let (short, long) = (best(place(0)), best(place(2)));
     wait_until("the second has the first's", || best(place(1)) == short);
@@ -199,14 +204,24 @@ fn a_node_asks_its_peers_and_says_who_they_are() {
     let [one, two] = [(); 2].map(|()| tempdir().unwrap());
     let first = Serving::run(
         one.path(),
-        &["--lab", "--no-web", "-m", "--console-allow-write", "-s", "127.0.0.1:0"],
+        &[
+            "--lab",
+            "--no-web",
+            "-m",
+            "--console-allow-write",
+            "-s",
+            "127.0.0.1:0",
+        ],
     );
     let address = first.ready["p2p"][0]
         .as_str()
         .expect("an address")
         .to_owned();
     console(one.path(), "mine(best(), 7)");
-    let second = Serving::run(two.path(), &["--no-web", "-m", "--console-allow-write", "-c", &address]);
+    let second = Serving::run(
+        two.path(),
+        &["--no-web", "-m", "--console-allow-write", "-c", &address],
+    );
     wait_until("it has the chain", || best(two.path()) == best(one.path()));
     let ask = |node: &Serving, arguments: &[&str]| {
         let answer = everett(&[arguments, &["--json", "--connect", node.url()]].concat());

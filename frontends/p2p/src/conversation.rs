@@ -10,14 +10,17 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use everett_ledger::{Reject, StoreError, Submitted};
-use everett_net::{PeerId, Pool, PoolEvent, Purpose, SendError};
+use everett_net::address_book::GOSSIP_PENALTY;
+use everett_net::{Endpoint, PeerId, Pool, PoolEvent, SendError};
 use everett_node::{Handle, HeardTransaction};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
 use crate::protocol::{Action, Protocol, Reason, Useful};
@@ -31,13 +34,11 @@ const MAX_INPUTS: usize = 10_000;
 /// While fewer bytes wait to be written to a peer, it is served more of what it asked for: Bitcoin Core's
 /// `-maxsendbuffer`.
 const SERVED_BELOW: usize = 1_000_000;
-/// Seconds that are taken off the times of addresses that peers tell of, as Bitcoin Core does.
-const HEARSAY_PENALTY: u64 = 2 * 60 * 60;
 
 /// What reaches the thread.
 pub(crate) enum Input {
-    /// Something happened to a connection.
-    Pool(PoolEvent),
+    /// Something happened to a connection. What is no message, which its peer's budget bounds, comes with a permit.
+    Pool(PoolEvent, Option<OwnedSemaphorePermit>),
     /// The ledger's answer to the oldest headers that it was handed.
     HeadersTaken(Result<(), (usize, Reject)>),
     /// The ledger's answers to the oldest blocks that it was handed.
@@ -57,6 +58,8 @@ pub(crate) struct Conversation {
     pub(crate) handle: Handle,
     pub(crate) roster: Arc<Roster>,
     pub(crate) inbox: Receiver<Input>,
+    /// Whether [`Input::LedgerChanged`] waits in the inbox.
+    pub(crate) changed: Arc<AtomicBool>,
     pub(crate) headers: Sender<Vec<Header>>,
     pub(crate) blocks: Sender<PendingBlock>,
     /// Events of connections, of each in the order in which they happened.
@@ -113,10 +116,14 @@ impl Conversation {
     fn take(&mut self, input: Input) -> Result<bool, StoreError> {
         let now = self.pool.now();
         match input {
-            Input::Pool(event) => self.queue(event),
+            Input::Pool(event, permit) => {
+                self.queue(event);
+                drop(permit);
+            }
             Input::HeadersTaken(answer) => self.protocol.headers_taken(answer, now),
             Input::BlocksTaken(verdicts) => self.protocol.blocks_taken(verdicts, now),
             Input::LedgerChanged => {
+                self.changed.store(false, Ordering::Release);
                 let height = self.handle.ledger().best().height();
                 self.pool.set_start_height(height);
                 self.protocol.best_changed(now);
@@ -202,16 +209,24 @@ impl Conversation {
 
     fn can_serve(&self) -> bool {
         let mut asking = self.asking.iter();
-        asking.any(|peer| self.pool.queued(*peer) < SERVED_BELOW)
+        asking.any(|peer| self.has_room(*peer) == Some(true))
+    }
+
+    /// Whether little waits to be written to a peer; `None` if it is gone, though its last messages may still wait here.
+    fn has_room(&self, peer: PeerId) -> Option<bool> {
+        let peer = self.pool.peer(peer)?;
+        Some(peer.queued() < SERVED_BELOW)
     }
 
     /// Sends each peer that has asked for something one piece of it.
     fn serve_each(&mut self) {
         for peer in self.asking.clone() {
-            if self.pool.queued(peer) >= SERVED_BELOW {
-                continue;
-            }
-            if !self.protocol.serve(peer, self.pool.now()) {
+            let more = match self.has_room(peer) {
+                Some(true) => self.protocol.serve(peer, self.pool.now()),
+                Some(false) => continue,
+                None => false,
+            };
+            if !more {
                 self.asking.remove(&peer);
             }
             self.act();
@@ -246,7 +261,12 @@ impl Conversation {
                 if let Some(endpoint) = endpoint {
                     warn!(%peer, address = %endpoint, %reason, "misbehaved, and is discouraged");
                     self.roster.misbehaved(peer, &endpoint, &reason);
-                    self.pool.bans().discourage(&endpoint);
+                    // Everybody who comes through a proxy of this machine has its address.
+                    if !endpoint.is_local() {
+                        self.pool.bans().discourage(&endpoint);
+                        let same = |other: &Endpoint| other.host == endpoint.host;
+                        self.pool.disconnect_all(same, &reason.to_string());
+                    }
                 }
                 self.end(peer, &reason);
             }
@@ -267,7 +287,7 @@ impl Conversation {
                 if let Some(source) = self.pool.peer(from) {
                     let now = self.roster.unix_time();
                     let mut book = self.pool.address_book();
-                    book.add(&addresses, source.endpoint(), HEARSAY_PENALTY, now);
+                    book.add(&addresses, source.endpoint(), GOSSIP_PENALTY, now);
                 }
             }
             Action::FindAddresses { limit, percent } => {
@@ -293,13 +313,8 @@ impl Conversation {
                 },
             ),
             Action::CallOneMore => {
-                let now = self.roster.unix_time();
-                let known = self.pool.address_book().select(false, &[], now);
-                if let Some(known) = known {
-                    info!(address = %known.endpoint, "the best tip is old: calling one more");
-                    let purpose = Purpose::OutboundFullRelay;
-                    self.pool.connect(known.endpoint, purpose);
-                }
+                info!("the best tip is old: calling one more");
+                self.pool.call_one_more();
             }
         }
     }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use bitcoin::p2p::ServiceFlags;
@@ -12,9 +13,12 @@ use bitcoin::secp256k1::rand::{Rng, thread_rng};
 use everett_ledger::{Ledger, Network, StoreError};
 use everett_net::capture::{Capture, CaptureConfig, CaptureFile};
 use everett_net::socks::Proxy;
-use everett_net::{Command, Pool, PoolConfig, PoolEvents, Purpose, Route, SessionConfig, seeds};
+use everett_net::{
+    Command, Pool, PoolConfig, PoolEvent, PoolEvents, Purpose, Route, SessionConfig, seeds,
+};
 use everett_node::{Frontend, FrontendError, Handle, Starting, Task};
 use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -22,9 +26,11 @@ use crate::addr_relay::Standing;
 use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
 use crate::conversation::{Conversation, Input};
 use crate::protocol::{Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
-use crate::roster::Roster;
+use crate::roster::{Added, Roster};
 use crate::takers::{take_blocks, take_headers};
 
+/// Events of connections, other than messages, that may wait for the conversation.
+const MAX_EVENTS: usize = 1_024;
 /// What the node calls itself.
 const USER_AGENT: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
 
@@ -32,6 +38,8 @@ const USER_AGENT: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
 pub struct P2p {
     config: P2pConfig,
     bound: BoundAddresses,
+    /// Peers that were added by hand while it ran.
+    added: Added,
 }
 
 /// Where the node takes connections, once it has started: for those who gave port 0.
@@ -49,6 +57,7 @@ impl P2p {
     /// The network with these settings.
     pub fn new(config: P2pConfig) -> P2p {
         P2p {
+            added: Added::default(),
             config,
             bound: BoundAddresses::default(),
         }
@@ -59,9 +68,10 @@ impl P2p {
         self.bound.clone()
     }
 
-    fn services(&self) -> ServiceFlags {
+    fn services(&self, ledger: &Ledger) -> ServiceFlags {
         let mut services = ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS;
-        if !self.config.pruned {
+        // A directory that was pruned once lacks blocks for ever.
+        if !self.config.pruned && ledger.pruned_below() == 0 {
             services |= ServiceFlags::NETWORK;
         }
         if self.config.v2 {
@@ -77,7 +87,7 @@ impl P2p {
         let magic = bitcoin::p2p::Magic::from_bytes(params.magic);
         let mut pool = PoolConfig::new(network);
         pool.session = SessionConfig {
-            services: self.services(),
+            services: self.services(ledger),
             user_agent: USER_AGENT.to_owned(),
             start_height: ledger.best().height() as i32,
             relay: config.relay,
@@ -109,7 +119,7 @@ impl P2p {
         pool
     }
 
-    fn protocol_config(&self, pool: &Pool) -> ProtocolConfig {
+    fn protocol_config(&self, pool: &Pool, ledger: &Ledger) -> ProtocolConfig {
         let route = pool.config().route;
         let judge = pool.clone();
         let standing = move |endpoint: &everett_net::Endpoint| Standing {
@@ -120,7 +130,7 @@ impl P2p {
         let own = self.config.listen.iter().map(|address| (*address).into());
         let mut own = own.filter(everett_net::Endpoint::is_routable);
         ProtocolConfig {
-            services: self.services(),
+            services: self.services(ledger),
             relay: self.config.relay,
             forks: self.config.forks,
             outgoing: self.config.outgoing,
@@ -138,37 +148,53 @@ impl P2p {
         let recorder = capture.as_ref().map(CaptureFile::capture);
         let (pool, events) = Pool::start(self.pool_config(&ledger, recorder))?;
         *self.bound.0.write() = pool.listening().to_vec();
-        for endpoint in &self.config.add {
-            pool.connect(endpoint.clone(), Purpose::Manual);
+        let (inputs, inbox) = channel();
+        let cut_off = CutOff {
+            pool: pool.clone(),
+            inputs: inputs.clone(),
+        };
+        {
+            let mut added = self.added.lock();
+            for endpoint in self.config.connect.iter().chain(&self.config.add) {
+                if !added.contains(endpoint) {
+                    added.push(endpoint.clone());
+                }
+            }
+            for endpoint in &*added {
+                pool.connect(endpoint.clone(), Purpose::Manual);
+            }
         }
-        let added = self.config.connect.iter().chain(&self.config.add);
-        let roster = Roster::new(pool.clone(), ledger.clone(), added.cloned().collect());
-        let roster = Arc::new(roster);
+        let roster = Arc::new(Roster::new(
+            pool.clone(),
+            ledger.clone(),
+            self.added.clone(),
+        ));
         handle.serve_peers(roster.clone());
         let protocol = Protocol::new(
-            self.protocol_config(&pool),
+            self.protocol_config(&pool, &ledger),
             ledger.clone(),
             thread_rng().r#gen(),
             pool.now(),
         );
-        let (inputs, inbox) = channel();
         let (headers, new_headers) = channel();
         let (blocks, new_blocks) = channel();
         let answers = inputs.clone();
         let taking = ledger.clone();
-        spawn("p2p-headers", move || {
-            take_headers(&taking, &new_headers, &answers)
+        let headers_taker = spawn("p2p-headers", move || {
+            take_headers(&taking, &new_headers, &answers);
         })?;
         let answers = inputs.clone();
-        spawn("p2p-blocks", move || {
-            take_blocks(&ledger, &new_blocks, &answers)
+        let blocks_taker = spawn("p2p-blocks", move || {
+            take_blocks(&ledger, &new_blocks, &answers);
         })?;
+        let changed = Arc::new(AtomicBool::new(false));
         let conversation = Conversation {
             protocol,
             pool: pool.clone(),
             handle: handle.clone(),
             roster,
             inbox,
+            changed: changed.clone(),
             headers,
             blocks,
             waiting: HashMap::new(),
@@ -179,59 +205,114 @@ impl P2p {
         for address in pool.listening() {
             info!(%address, "taking connections");
         }
-        Ok(tokio::spawn(serve(handle, pool, events, inputs, talk, capture)))
+        let running = Running {
+            handle,
+            pool,
+            inputs,
+            changed,
+            talk,
+            takers: [headers_taker, blocks_taker],
+            capture,
+            _cut_off: cut_off,
+        };
+        Ok(tokio::spawn(running.serve(events)))
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(work).map(drop)
+    thread.spawn(work)
 }
 
-/// Carries events to the conversation until the node stops or the conversation ends.
-async fn serve(
+/// Ends the threads and the pool of a frontend that is cut off, or did not come to run. After an orderly end there is
+/// nothing left to do.
+struct CutOff {
+    pool: Pool,
+    inputs: Sender<Input>,
+}
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        // Who has ended already does not hear it.
+        let _ = self.inputs.send(Input::Stop);
+        self.pool.abandon();
+    }
+}
+
+/// The network while it runs.
+struct Running {
     handle: Handle,
     pool: Pool,
-    mut events: PoolEvents,
     inputs: Sender<Input>,
-    mut talk: JoinHandle<Result<(), StoreError>>,
+    /// Whether the conversation has been told that the ledger changed, and has not looked yet.
+    changed: Arc<AtomicBool>,
+    talk: JoinHandle<Result<(), StoreError>>,
+    takers: [std::thread::JoinHandle<()>; 2],
     capture: Option<CaptureFile>,
-) -> Result<(), FrontendError> {
-    let mut changes = handle.event_seq();
-    let ended = loop {
-        let input = tokio::select! {
-            event = events.next() => match event {
-                Some(event) => Input::Pool(event),
-                None => break None,
-            },
-            Ok(()) = changes.changed() => Input::LedgerChanged,
-            () = handle.stop_signal().wait() => break None,
-            ended = &mut talk => break Some(ended),
+    _cut_off: CutOff,
+}
+
+impl Running {
+    /// Carries events to the conversation until the node stops or the conversation ends.
+    async fn serve(mut self, mut events: PoolEvents) -> Result<(), FrontendError> {
+        let mut changes = self.handle.event_seq();
+        let places = Arc::new(Semaphore::new(MAX_EVENTS));
+        let ended = loop {
+            let input = tokio::select! {
+                event = events.next() => match event {
+                    Some(event @ PoolEvent::Message(..)) => Input::Pool(event, None),
+                    Some(event) => {
+                        let place = places.clone().acquire_owned().await?;
+                        Input::Pool(event, Some(place))
+                    }
+                    None => break None,
+                },
+                Ok(()) = changes.changed() => match self.changed.swap(true, Ordering::AcqRel) {
+                    true => continue,
+                    false => Input::LedgerChanged,
+                },
+                () = self.handle.stop_signal().wait() => break None,
+                ended = &mut self.talk => break Some(ended),
+            };
+            if self.inputs.send(input).is_err() {
+                break None;
+            }
         };
-        if inputs.send(input).is_err() {
-            break None;
-        }
-    };
-    pool.shut_down().await;
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            // It may have ended already.
-            let _ = inputs.send(Input::Stop);
-            talk.await
-        }
-    };
-    if let Some(capture) = capture {
-        let closed = tokio::task::spawn_blocking(|| capture.close()).await?;
-        match closed {
-            Ok(totals) => info!(written = totals.written, dropped = totals.dropped, "capture ended"),
+        self.pool.shut_down().await;
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                // It may have ended already.
+                let _ = self.inputs.send(Input::Stop);
+                (&mut self.talk).await
+            }
+        };
+        // Blocks that the ledger is taking are taken whole, before anybody else opens it.
+        let (takers, capture) = (self.takers, self.capture);
+        let closed = tokio::task::spawn_blocking(|| {
+            for taker in takers {
+                if taker.join().is_err() {
+                    warn!("a thread that hands blocks to the ledger panicked");
+                }
+            }
+            capture.map(CaptureFile::close).transpose()
+        });
+        match closed.await? {
+            Ok(Some(totals)) => {
+                let (written, dropped) = (totals.written, totals.dropped);
+                info!(written, dropped, "the capture of packets is closed");
+            }
+            Ok(None) => {}
             Err(error) => warn!(%error, "the capture of packets lacks some"),
         }
-    }
-    ended??;
-    match handle.stop_signal().is_given() {
-        true => Ok(()),
-        false => Err("the conversation with the peers ended by itself".into()),
+        ended??;
+        match self.handle.stop_signal().is_given() {
+            true => Ok(()),
+            false => Err("the conversation with the peers ended by itself".into()),
+        }
     }
 }
 

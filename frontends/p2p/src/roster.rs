@@ -3,6 +3,7 @@
 //! Refuses to decide anything by itself.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::Network;
@@ -23,6 +24,9 @@ const EVENTS_KEPT: usize = 1_024;
 /// How old the best block of a public network may be before a node without peers counts as being behind.
 const MAX_TIP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Peers that were added by hand: known to the frontend, too, which may be started again.
+pub(crate) type Added = Arc<Mutex<Vec<Endpoint>>>;
+
 /// The node's peers, as its faces see them.
 pub(crate) struct Roster {
     pool: Pool,
@@ -32,7 +36,7 @@ pub(crate) struct Roster {
     start: SystemTime,
     seen: Mutex<Seen>,
     /// Peers that were added by hand.
-    added: Mutex<Vec<Endpoint>>,
+    added: Added,
     /// Peers that are to be called once, and have not answered yet.
     once: Mutex<HashSet<Endpoint>>,
     events: broadcast::Sender<PeerEvent>,
@@ -47,14 +51,14 @@ struct Seen {
 
 impl Roster {
     /// For a pool that has just started.
-    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Vec<Endpoint>) -> Roster {
+    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Added) -> Roster {
         Roster {
             network: ledger.params().network.to_bitcoin(),
             start: SystemTime::now() - pool.now(),
             pool,
             ledger,
             seen: Mutex::default(),
-            added: Mutex::new(added),
+            added,
             once: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         }
@@ -284,7 +288,10 @@ impl Peers for Roster {
         }
         match once {
             true => drop(self.once.lock().insert(endpoint.clone())),
-            false => added.push(endpoint.clone()),
+            false => {
+                self.once.lock().remove(&endpoint);
+                added.push(endpoint.clone());
+            }
         }
         self.pool.connect(endpoint.clone(), Purpose::Manual);
         Ok(endpoint)
@@ -306,6 +313,7 @@ impl Peers for Roster {
             added.retain(|it| *it != endpoint);
             before > added.len()
         };
+        self.once.lock().remove(&endpoint);
         let forgotten = self.pool.forget(&endpoint);
         let ended = handles.iter().filter(|peer| *peer.endpoint() == endpoint);
         let ended = ended.map(|peer| peer.disconnect("asked for by the user"));
@@ -328,11 +336,9 @@ impl Peers for Roster {
         let made = bans.list(now).iter().find(|ban| ban.subnet == refused);
         let state = made.map(ban_state);
         drop(bans);
-        for peer in self.pool.handles() {
-            if refused.contains(&peer.endpoint().host) {
-                peer.disconnect(format!("{refused} was banned"));
-            }
-        }
+        let reason = format!("{refused} was banned");
+        let banned = |endpoint: &Endpoint| refused.contains(&endpoint.host);
+        self.pool.disconnect_all(banned, &reason);
         state.ok_or_else(|| subnet_error(subnet, "a ban has to last a second at least"))
     }
 
