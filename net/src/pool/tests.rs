@@ -4,14 +4,14 @@ use bitcoin::Network;
 use bitcoin::p2p::Magic;
 use bitcoin::p2p::message::NetworkMessage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::connection::RECEIVE_BUDGET;
+use crate::connection::{Permit, RECEIVE_BUDGET};
 use crate::message::Command;
-use crate::peer::TransportVersion;
-use crate::session::{HandshakeStage, Timeouts};
+use crate::peer::{PeerInfo, TransportVersion};
+use crate::session::{HandshakeStage, SessionError, Timeouts};
 use crate::transport::{TransportError, V1Error, V2Error, v1};
 
 /// Nothing here takes so long, however slow the machine.
