@@ -382,6 +382,17 @@ impl AddressBook {
         self.entries.get(&old).map(Entry::known)
     }
 
+    /// The addresses in *tried* whose place others wait for. Whom we are connected to needs no test: who knows that it
+    /// is, calls [`AddressBook::good`] before [`AddressBook::resolve_collisions`].
+    pub fn contested(&self) -> Vec<Endpoint> {
+        let waiting = self.collisions.iter();
+        let waiting = waiting.filter(|id| self.entries.contains_key(id));
+        let old = waiting.filter_map(|id| self.tried.get(self.tried_place(*id)));
+        old.filter_map(|old| self.entries.get(&old))
+            .map(|entry| entry.endpoint.clone())
+            .collect()
+    }
+
     /// Decides about the addresses that wait for a place in *tried*, as far as that can be done now.
     pub fn resolve_collisions(&mut self, now: u64) {
         for id in std::mem::take(&mut self.collisions) {

@@ -128,15 +128,30 @@ impl Bans {
     ///
     /// What the system says; then they still count as changed.
     pub fn save(&mut self, path: &Path) -> io::Result<()> {
+        stored::replace(path, &self.to_bytes()?)?;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// The bytes of their file if they have changed, and count as saved from now on: for who writes them without
+    /// holding the bans, and calls [`Bans::not_saved`] if that fails.
+    pub(crate) fn take_changed(&mut self) -> Option<io::Result<Vec<u8>>> {
+        std::mem::take(&mut self.changed).then(|| self.to_bytes())
+    }
+
+    /// They count as changed after all.
+    pub(crate) fn not_saved(&mut self) {
+        self.changed = true;
+    }
+
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let stored = Stored {
             version: VERSION,
             bans: self.bans.clone(),
         };
         let mut bytes = serde_json::to_vec_pretty(&stored)?;
         bytes.push(b'\n');
-        stored::replace(path, &bytes)?;
-        self.changed = false;
-        Ok(())
+        Ok(bytes)
     }
 
     /// Whether the bans differ from what was last saved or loaded.

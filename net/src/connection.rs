@@ -101,10 +101,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Clock {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Clock {
             start: Instant::now(),
-            epoch: since_1970.map_or(0, |since| since.as_secs() as i64),
+            epoch: unix_time() as i64,
         }
     }
 
@@ -115,6 +114,12 @@ impl Clock {
     pub(crate) fn at(&self, time: Duration) -> Instant {
         self.start + time
     }
+}
+
+/// Seconds since 1970 by the system's clock; 0 if it is set to before that.
+pub(crate) fn unix_time() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod config;
 mod event;
 mod keep;
 mod members;
+mod place;
+mod run;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,32 +26,33 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bitcoin::secp256k1::rand::{Rng, thread_rng};
-use tokio::net::TcpStream;
+use bitcoin::p2p::ServiceFlags;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::address_book::AddressBook;
 use crate::bans::Bans;
-use crate::connection::{
-    Clock, Link, LostReason, Owner, Peer, PeerSnapshot, Permit, SendError, TotalBudget,
-};
+use crate::connection::{Clock, LostReason, Peer, PeerSnapshot, SendError, TotalBudget, unix_time};
 use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handlers::Handlers;
 use crate::message::Message;
-use crate::peer::{PeerId, PeerInfo, Purpose};
-use crate::session::{Session, SessionConfig, SessionError};
+use crate::peer::{PeerId, Purpose};
+use crate::session::SessionConfig;
 
 pub use backoff::BackoffConfig;
 pub use config::PoolConfig;
 use event::MAX_UNREAD;
 pub use event::{FailedReason, PoolEvent, PoolEvents};
 use members::State;
+use place::Place;
 
 /// How long connections have to end by themselves when the pool is shut down.
 const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long [`Pool::call_one_more`] looks for somebody.
+const ONE_MORE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why a pool did not start.
 #[derive(Debug, thiserror::Error)]
@@ -220,6 +223,22 @@ impl Pool {
         peer.map(|peer| peer.disconnect(reason)).is_some()
     }
 
+    /// Ends all connections with endpoints that `which` is true of, those in their handshake too, with a reason for
+    /// logs; how many there were. A call that is not connected yet goes on, unless the endpoint is banned.
+    pub fn disconnect_all(
+        &self,
+        which: impl Fn(&Endpoint) -> bool,
+        reason: impl Into<String>,
+    ) -> usize {
+        let reason = reason.into();
+        let mut peers = self.inner.state().peers();
+        peers.retain(|peer| which(peer.endpoint()));
+        for peer in &peers {
+            peer.disconnect(reason.clone());
+        }
+        peers.len()
+    }
+
     /// A handle to a peer whose handshake is over.
     pub fn peer(&self, peer: PeerId) -> Option<Peer> {
         let peer = self.inner.state().peer(peer)?;
@@ -247,8 +266,10 @@ impl Pool {
 
     /// What went over all connections since the start, also those that are over.
     pub fn traffic(&self) -> Counters {
+        // While the lock is held no connection goes from those that are to those that are over.
+        let state = self.inner.state();
         let mut traffic = self.inner.past().clone();
-        for peer in self.inner.state().peers() {
+        for peer in state.peers() {
             traffic.add(&peer.counters());
         }
         traffic
@@ -261,13 +282,31 @@ impl Pool {
 
     /// The height that new peers are told.
     pub fn set_start_height(&self, height: u32) {
-        let mut session = self
-            .inner
-            .session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.inner.session();
         if session.start_height != height as i32 {
             Arc::make_mut(&mut session).start_height = height as i32;
+        }
+    }
+
+    /// What peers that the pool picks from now on have to offer: all of any one of these; if there are none, nothing.
+    /// See [`SessionConfig::sufficient_services`].
+    pub fn set_sufficient_services(&self, sufficient: Vec<ServiceFlags>) {
+        let mut session = self.inner.session();
+        if session.sufficient_services != sufficient {
+            Arc::make_mut(&mut session).sufficient_services = sufficient;
+        }
+    }
+
+    /// Makes one outgoing full-relay call beyond [`PoolConfig::outgoing`], whom to is the pool's choice: for an owner
+    /// whose peers may all be behind. Wanted until there is such a connection, and for ten minutes at most; who is let
+    /// go then is the owner's to say. Does nothing if the pool makes no such calls by itself.
+    pub fn call_one_more(&self) {
+        let config = &self.inner.config;
+        if config.connect.is_empty() && config.outgoing > 0 {
+            self.inner
+                .state()
+                .want_one_more(self.now() + ONE_MORE_LIMIT);
+            self.inner.caller.notify_one();
         }
     }
 
@@ -285,11 +324,6 @@ impl Pool {
     pub fn note_useful(&self, peer: PeerId, useful: Useful) {
         let now = self.now();
         self.inner.state().note_useful(peer, useful, now);
-    }
-
-    /// Never evicts this peer.
-    pub fn protect(&self, peer: PeerId) {
-        self.inner.state().protect(peer);
     }
 
     fn taken(&self, event: &PoolEvent) {
@@ -319,9 +353,28 @@ impl Pool {
         }
         *self.inner.events() = None;
     }
+
+    /// As [`Pool::shut_down`], but at once and without waiting: for an owner that is dropped. All tasks are told to
+    /// stop where they are; their sockets close as soon as the runtime gets to it. What was not written to disk yet is
+    /// not, and anchors are not kept.
+    pub fn abandon(&self) {
+        self.inner.closing.send_replace(true);
+        for peer in self.inner.state().peers() {
+            peer.close(LostReason::ShutDown);
+        }
+        // Dropped without the lock: what ends with a task may want it.
+        let tasks = std::mem::take(&mut *self.inner.tasks());
+        drop(tasks);
+        *self.inner.events() = None;
+    }
 }
 
 impl Inner {
+    /// What new sessions say and demand.
+    fn session(&self) -> MutexGuard<'_, Arc<SessionConfig>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -355,9 +408,29 @@ impl Inner {
         self.unread.load(Ordering::Acquire) >= MAX_UNREAD
     }
 
-    /// Seconds since 1970.
+    /// Seconds since 1970, by the system's clock: it may be set while the pool runs, or the machine may sleep.
     fn unix_time(&self) -> u64 {
-        (self.clock.epoch as u64).saturating_add(self.clock.now().as_secs())
+        unix_time()
+    }
+
+    /// What a new session is told.
+    fn session_config(&self, v2: bool) -> Arc<SessionConfig> {
+        let epoch = (self.unix_time() as i64).saturating_sub(self.clock.now().as_secs() as i64);
+        let config = {
+            let mut session = self.session();
+            // Both clocks are read in whole seconds, which may differ by one.
+            if session.epoch.abs_diff(epoch) > 1 {
+                Arc::make_mut(&mut session).epoch = epoch;
+            }
+            session.clone()
+        };
+        if config.v2 && !v2 {
+            return Arc::new(SessionConfig {
+                v2: false,
+                ..(*config).clone()
+            });
+        }
+        config
     }
 
     /// Whether it was spawned: not while the pool is being shut down.
@@ -391,131 +464,6 @@ impl Inner {
                 error,
             });
         }
-    }
-
-    /// Runs one connection to its end. Whether the peer should be called again with v1.
-    async fn run(
-        self: &Arc<Inner>,
-        stream: TcpStream,
-        purpose: Purpose,
-        endpoint: Endpoint,
-        v2: bool,
-    ) -> bool {
-        let now = self.clock.now();
-        let id = PeerId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let mut config = {
-            let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-            session.clone()
-        };
-        if config.v2 && !v2 {
-            config = Arc::new(SessionConfig {
-                v2: false,
-                ..(*config).clone()
-            });
-        }
-        let write_stall = config.timeouts.write_stall;
-        let seed = thread_rng().r#gen();
-        let session = Session::new(config, id, purpose, endpoint.clone(), now, seed);
-        let peer = Peer::new(id, purpose, endpoint.clone(), self.total.clone(), now);
-        self.state().join(peer.clone(), now);
-        // Shutting down closes those that it finds; this one may have come after it looked.
-        if self.is_closing() {
-            peer.close(LostReason::ShutDown);
-        }
-        let owner = PoolOwner {
-            inner: self.clone(),
-        };
-        let mut link = Link::new(
-            stream,
-            session,
-            peer.clone(),
-            owner,
-            self.clock,
-            write_stall,
-        );
-        let reason = (&mut link).await;
-        let fall_back = link.should_fall_back() && !self.is_closing();
-        // The socket is closed before anybody hears that the connection is over.
-        drop(link);
-        self.past().add(&peer.counters());
-        self.state().leave(id, fall_back);
-        self.after(&peer, reason, fall_back);
-        fall_back
-    }
-
-    fn after(&self, peer: &Peer, reason: LostReason, fall_back: bool) {
-        let (endpoint, purpose) = (peer.endpoint().clone(), peer.purpose());
-        if let LostReason::Session(SessionError::SelfConnection { called }) = &reason {
-            self.met_ourselves(called, &reason);
-        }
-        let now = self.clock.now();
-        match peer.info() {
-            Some(_) if purpose == Purpose::Feeler => {}
-            Some(_) => {
-                tracing::debug!(peer = %peer.id(), %endpoint, %reason, "connection lost");
-                if !purpose.is_inbound() {
-                    self.state().failed(&endpoint, now);
-                    self.book().connected(&endpoint, self.unix_time());
-                }
-                let peer = peer.id();
-                self.tell(PoolEvent::Lost {
-                    peer,
-                    endpoint,
-                    reason,
-                });
-            }
-            None if fall_back => {}
-            None => {
-                if !purpose.is_inbound() {
-                    self.state().failed(&endpoint, now);
-                }
-                self.fail(endpoint, purpose, FailedReason::Handshake(reason));
-            }
-        }
-        self.caller.notify_one();
-    }
-
-    /// The address that we called is our own: the call is ended with the same reason, and not made again.
-    fn met_ourselves(&self, called: &Endpoint, reason: &LostReason) {
-        tracing::info!(endpoint = %called, "an address is our own; it is not called again");
-        let calls = self.state().is_ourselves(called);
-        for call in calls {
-            call.close(reason.clone());
-        }
-    }
-}
-
-/// What the pool does with what happens on a connection.
-struct PoolOwner {
-    inner: Arc<Inner>,
-}
-
-impl Owner for PoolOwner {
-    fn established(&self, peer: &Peer, info: PeerInfo) {
-        let inner = &self.inner;
-        let (endpoint, purpose) = (peer.endpoint(), peer.purpose());
-        inner.state().established(peer.id());
-        if !purpose.is_inbound() {
-            let mut book = inner.book();
-            book.set_services(endpoint, info.services);
-            book.good(endpoint, inner.unix_time());
-        }
-        if purpose == Purpose::Feeler {
-            peer.disconnect("it answered, which is all that was asked");
-            return;
-        }
-        inner.tell(PoolEvent::Established(info));
-    }
-
-    fn message(&self, peer: &Peer, message: Message, permit: Permit) {
-        if peer.purpose() != Purpose::Feeler {
-            let message = PoolEvent::Message(peer.id(), message, permit);
-            self.inner.tell(message);
-        }
-    }
-
-    fn drained(&self, peer: &Peer) {
-        self.inner.tell(PoolEvent::Drained(peer.id()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Owns where a node that knows nobody begins: names that resolve to nodes, and addresses that were good for long.
 //! Promises the names that Bitcoin Core has (`chainparams`), and no more addresses of one of them than its share.
-//! Refuses to resolve where names are not to be looked up: behind a proxy the seeds are called instead.
+//! Refuses to choose when: a pool whose every call goes through a proxy looks no name up, and begins with the fixed ones.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -92,7 +92,8 @@ pub fn service_name(seed: &str, services: ServiceFlags) -> String {
 /// Asks a seed for nodes that offer `services`: at most 32 that can be called, on the network's port.
 ///
 /// The boolean tells whether the seed chose by services; one that knows no services is asked for any nodes, which then
-/// have to be asked what they offer.
+/// have to be asked what they offer. Without services that is what it is asked for. Names are looked up as they are, not
+/// below this machine's own domain.
 ///
 /// # Errors
 ///
@@ -102,12 +103,15 @@ pub async fn resolve(
     network: Network,
     services: ServiceFlags,
 ) -> Result<(Vec<Endpoint>, bool), SeedError> {
-    if let Ok(found) = look_up(&service_name(seed, services), network).await
+    // A dot at the end keeps the resolver from trying its search domains.
+    let seed = format!("{}.", seed.trim_end_matches('.'));
+    if services != ServiceFlags::NONE
+        && let Ok(found) = look_up(&service_name(&seed, services), network).await
         && !found.is_empty()
     {
         return Ok((found, true));
     }
-    Ok((look_up(seed, network).await?, false))
+    Ok((look_up(&seed, network).await?, false))
 }
 
 /// Resolves a name to at most 32 endpoints on the network's port, each once.

@@ -369,11 +369,10 @@ impl Session {
             Hello::decode(&message.payload).map_err(|error| SessionError::MalformedVersion {
                 error: error.to_string(),
             })?;
-        let wanted = self.config.required_services;
-        if self.purpose.expects_services() && !hello.services.has(wanted) {
+        if self.purpose.expects_services() && !self.config.suffices(hello.services) {
             return Err(SessionError::MissingServices {
                 offered: hello.services,
-                wanted,
+                wanted: self.config.sufficient_services.clone(),
             });
         }
         if hello.version < MIN_VERSION {

@@ -21,8 +21,6 @@ mod tests;
 const PROXY_LIMIT: Duration = Duration::from_secs(5);
 /// How long the proxy may take to reach the endpoint: Tor builds a circuit first.
 const REACH_LIMIT: Duration = Duration::from_secs(60);
-/// Bytes of a name in a request: its length is one byte.
-const MAX_NAME: usize = 255;
 
 /// A SOCKS5 proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,23 +99,6 @@ pub async fn connect(proxy: &Proxy, endpoint: &Endpoint) -> Result<TcpStream, So
         }
     };
     reach(proxy, target, endpoint.to_string(), REACH_LIMIT).await
-}
-
-/// Calls a name, such as a DNS seed's, through a proxy, which resolves it.
-///
-/// # Errors
-///
-/// [`SocksError`].
-pub async fn connect_name(proxy: &Proxy, name: &str, port: u16) -> Result<TcpStream, SocksError> {
-    if name.len() > MAX_NAME {
-        return Err(SocksError::Unreachable {
-            proxy: proxy.address,
-            target: name.chars().take(MAX_NAME).collect(),
-            source: Error::InvalidTargetAddress("a name has at most 255 bytes"),
-        });
-    }
-    let target = TargetAddr::Domain(name.to_owned().into(), port);
-    reach(proxy, target, format!("{name}:{port}"), REACH_LIMIT).await
 }
 
 async fn reach(

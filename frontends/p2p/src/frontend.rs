@@ -93,7 +93,7 @@ impl P2p {
             relay: config.relay,
             v2: config.v2,
             features: vec![Command::new(TIPS_FEATURE).expect("a short name")],
-            required_services: ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS,
+            sufficient_services: vec![ServiceFlags::NETWORK | ServiceFlags::WITNESS],
             capture,
             ..SessionConfig::new(magic)
         };

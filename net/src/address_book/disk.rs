@@ -90,6 +90,17 @@ impl AddressBook {
         Ok(())
     }
 
+    /// The bytes of its file if it has changed, and counts as saved from now on: for who writes them without holding
+    /// the book, and calls [`AddressBook::not_saved`] if that fails.
+    pub(crate) fn take_changed(&mut self, network: Network) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.changed).then(|| self.to_bytes(network))
+    }
+
+    /// It counts as changed after all.
+    pub(crate) fn not_saved(&mut self) {
+        self.changed = true;
+    }
+
     /// The book as bytes of its file.
     pub fn to_bytes(&self, network: Network) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + 128 * self.entries.len());

@@ -359,6 +359,18 @@ fn who_answers_keeps_the_place() {
 }
 
 #[test]
+fn whom_we_are_connected_to_keeps_the_place_without_a_test() {
+    let mut book = book();
+    let (old, new) = colliding(&mut book);
+    assert_eq!(book.contested(), std::slice::from_ref(&old));
+    let later = NOW + 5 * 3_600;
+    book.good(&old, later);
+    book.resolve_collisions(later);
+    assert!(book.get(&old).unwrap().is_tried && !book.get(&new).unwrap().is_tried);
+    assert_eq!(book.contested(), []);
+}
+
+#[test]
 fn who_does_not_answer_makes_room() {
     let mut book = book();
     let (old, new) = colliding(&mut book);

@@ -86,9 +86,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.shared.held.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.shared.held.fetch_sub(self.bytes, Ordering::SeqCst);
         self.shared.total.give_back(self.bytes);
-        if self.shared.paused.swap(false, Ordering::AcqRel) {
+        if self.shared.paused.swap(false, Ordering::SeqCst) {
             self.shared.wake();
         }
     }

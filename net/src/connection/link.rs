@@ -235,14 +235,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
     fn is_paused(&self, cx: &mut Context<'_>) -> bool {
         let shared = &self.peer.shared;
         let full = || {
-            let held = shared.held.load(Ordering::Acquire);
+            let held = shared.held.load(Ordering::SeqCst);
             held > RECEIVE_BUDGET || (held > 0 && shared.total.wait(cx.waker()))
         };
         if !full() {
             return false;
         }
-        shared.paused.store(true, Ordering::Release);
-        // Some may have been given back just before we said that we wait.
+        // In one order with what a permit does when it is dropped (first `held`, then `paused`): either it sees that we
+        // wait, or we see what it has given back.
+        shared.paused.store(true, Ordering::SeqCst);
         full()
     }
 
@@ -298,14 +299,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Owner + Unpin> Link<S, O> {
 
     fn end(&mut self) {
         self.publish();
-        let mut lines = self.peer.shared.lines();
-        lines.over = true;
-        lines.queue = Default::default();
-        lines.waker = None;
-        drop(lines);
-        self.peer.shared.waiting.store(0, Ordering::Release);
-        self.peer.shared.unwritten.store(0, Ordering::Release);
-        self.peer.shared.drained.notify_waiters();
+        self.peer.shared.end();
+    }
+}
+
+impl<S, O> Drop for Link<S, O> {
+    /// A task that is stopped half-way leaves no handle behind that waits for it.
+    fn drop(&mut self) {
+        self.peer.shared.end();
     }
 }
 

@@ -52,10 +52,20 @@ impl Owner for Sender {
     }
 }
 
+/// Ends a connection when it is dropped, also by who no longer waits for its handshake.
+#[derive(Debug)]
+struct Ending(Peer);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.disconnect("dropped");
+    }
+}
+
 /// One connection. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Connection {
-    peer: Peer,
+    peer: Ending,
     info: PeerInfo,
     /// Bounded by the receive budget: each message holds a permit.
     events: mpsc::UnboundedReceiver<Event>,
@@ -120,6 +130,7 @@ impl Connection {
         let (sender, mut events) = mpsc::unbounded_channel();
         let owner = Sender(sender.clone());
         let mut link = Link::new(stream, session, peer.clone(), owner, clock, write_stall);
+        let peer = Ending(peer);
         let (fallback, fell_back) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let reason = (&mut link).await;
@@ -145,7 +156,7 @@ impl Connection {
 
     /// A handle that can be shared: sending, figures, disconnecting.
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        &self.peer.0
     }
 
     /// Queues a message.
@@ -154,7 +165,7 @@ impl Connection {
     ///
     /// [`SendError`]: nothing was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.peer.send(message)
+        self.peer.0.send(message)
     }
 
     /// The next message.
@@ -184,17 +195,11 @@ impl Connection {
 
     /// Ends the connection and waits until its socket is closed; why it ended, if that was something else.
     pub async fn close(mut self) -> LostReason {
-        self.peer.disconnect("closed");
+        self.peer.0.disconnect("closed");
         loop {
             if let Err(reason) = self.receive().await {
                 return reason;
             }
         }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.peer.disconnect("dropped");
     }
 }

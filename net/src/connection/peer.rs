@@ -79,6 +79,18 @@ impl Shared {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The link is gone: nothing more is taken, and nobody waits for it. Does nothing the second time.
+    pub(super) fn end(&self) {
+        let mut lines = self.lines();
+        lines.over = true;
+        lines.queue = VecDeque::new();
+        lines.waker = None;
+        drop(lines);
+        self.waiting.store(0, Ordering::Release);
+        self.unwritten.store(0, Ordering::Release);
+        self.drained.notify_waiters();
+    }
+
     pub(super) fn wake(&self) {
         let waker = self.lines().waker.take();
         if let Some(waker) = waker {

@@ -66,3 +66,16 @@ async fn who_waits_for_a_queue_that_is_written_at_once_is_told() {
         b.receive().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn who_no_longer_waits_for_a_handshake_ends_it() {
+    let (ours, mut theirs) = duplex(100_000);
+    let config = SessionConfig::new(Magic::REGTEST);
+    let opening = Connection::start(ours, endpoint(), Purpose::Manual, config);
+    let given_up = tokio::time::timeout(Duration::from_millis(50), opening).await;
+    assert!(given_up.is_err());
+    let mut sent = Vec::new();
+    let end = tokio::io::AsyncReadExt::read_to_end(&mut theirs, &mut sent);
+    let end = tokio::time::timeout(Duration::from_secs(30), end).await;
+    assert!(end.unwrap().unwrap() >= 64);
+}

@@ -1,9 +1,13 @@
 //! Owns the loop that gives a pool's events to its handlers.
 //! Promises order for each peer; a task is there for a peer only while it has something to handle.
-//! Refuses to end before the pool does.
+//! Refuses to end before the pool does, or for a handler that panics: that costs its peer the connection.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use tokio::task::JoinSet;
 
@@ -95,24 +99,44 @@ async fn work(pool: Pool, line: Arc<Line>) {
                 }
             }
         };
-        let peer = || line.peer.clone();
-        match item {
-            Item::Established => {
-                for handler in pool.handlers().of_established() {
-                    handler(peer()).await;
-                }
+        if is_panic(handle(&pool, &line.peer, item)).await {
+            tracing::error!(peer = %line.peer.id(), "a handler panicked; its peer is disconnected");
+            line.peer.disconnect("a handler panicked");
+            // Nobody knows what it left half done, so the peer's messages are dropped; that it is lost is still told.
+            let mut items = line.items();
+            items.waiting.retain(|item| matches!(item, Item::Lost(_)));
+        }
+    }
+}
+
+async fn handle(pool: &Pool, peer: &Peer, item: Item) {
+    match item {
+        Item::Established => {
+            for handler in pool.handlers().of_established() {
+                handler(peer.clone()).await;
             }
-            Item::Message(message, permit) => {
-                for handler in pool.handlers().of(&message.command) {
-                    handler(peer(), message.clone()).await;
-                }
-                drop(permit);
+        }
+        Item::Message(message, permit) => {
+            for handler in pool.handlers().of(&message.command) {
+                handler(peer.clone(), message.clone()).await;
             }
-            Item::Lost(reason) => {
-                for handler in pool.handlers().of_lost() {
-                    handler(peer(), reason.clone()).await;
-                }
+            drop(permit);
+        }
+        Item::Lost(reason) => {
+            for handler in pool.handlers().of_lost() {
+                handler(peer.clone(), reason.clone()).await;
             }
         }
     }
+}
+
+/// Waits for a task; whether it panicked instead of coming to its end.
+async fn is_panic(task: impl Future<Output = ()>) -> bool {
+    let mut task = pin!(task);
+    poll_fn(|cx| {
+        // After a panic it is only dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(true), |polled| polled.map(|()| false))
+    })
+    .await
 }

@@ -88,3 +88,31 @@ async fn handlers_get_what_they_ask_for_in_order() {
     drop(called);
     dispatching.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_its_peer_the_connection_and_nobody_else() {
+    let (sender, mut heard) = mpsc::unbounded_channel::<String>();
+    let (called, events) = Pool::start(config()).unwrap();
+    called.on(|_, GetAddr| async { panic!("a test") });
+    let say = sender.clone();
+    called.on(move |_, Inv(items)| {
+        let _ = say.send(format!("inv {}", items.len()));
+        async {}
+    });
+    called.on_lost(move |_, reason| {
+        let _ = sender.send(format!("lost {reason}"));
+        async {}
+    });
+    let dispatching = tokio::spawn(events.dispatch());
+    let config = || crate::SessionConfig::new(bitcoin::p2p::Magic::REGTEST);
+    let at = || called.listening()[0].into();
+    let bad = crate::Connection::open(at(), config()).await.unwrap();
+    let good = crate::Connection::open(at(), config()).await.unwrap();
+    bad.send(NetworkMessage::GetAddr).unwrap();
+    let lost = "lost disconnected: a handler panicked";
+    assert_eq!(heard.recv().await.unwrap(), lost);
+    good.send(NetworkMessage::Inv(vec![])).unwrap();
+    assert_eq!(heard.recv().await.unwrap(), "inv 0");
+    called.shut_down().await;
+    dispatching.await.unwrap();
+}

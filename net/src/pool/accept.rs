@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::event::FailedReason;
-use super::{Inner, PoolError};
+use super::{Inner, Place, PoolError};
 use crate::connection::LostReason;
 use crate::endpoint::Endpoint;
 use crate::peer::Purpose;
@@ -71,27 +71,29 @@ pub(super) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
 
 fn admit(inner: &Arc<Inner>, stream: TcpStream, address: SocketAddr) {
     let endpoint = Endpoint::from(address);
-    if let Err(error) = judge(inner, &endpoint) {
-        inner.fail(endpoint, Purpose::Inbound, error);
-        return;
-    }
+    let place = match judge(inner, &endpoint) {
+        Ok(place) => place,
+        Err(error) => return inner.fail(endpoint, Purpose::Inbound, error),
+    };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%endpoint, %error, "a connection was gone before it began");
         return;
     }
     let of_pool = inner.clone();
     inner.spawn(async move {
-        of_pool.run(stream, Purpose::Inbound, endpoint, true).await;
+        of_pool.run(stream, place, true).await;
     });
 }
 
-/// Whether a caller is let in; who has to make room for it is disconnected.
-fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<(), FailedReason> {
+/// The place of a caller that is let in; who has to make room for it is disconnected.
+///
+/// It is counted from here on, not from when its task runs: callers that come together share no place.
+pub(super) fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<Place, FailedReason> {
     let bans = inner.bans();
     if bans.is_banned(endpoint, inner.unix_time()) {
         return Err(FailedReason::Banned);
     }
-    let state = inner.state();
+    let mut state = inner.state();
     let callers = state.count(Purpose::Inbound);
     let places = inner.config.incoming;
     if bans.is_discouraged(endpoint) && callers + 1 >= places {
@@ -103,17 +105,20 @@ fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<(), FailedReason> {
     {
         return Err(FailedReason::Crowded);
     }
-    if callers < places {
-        return Ok(());
+    while state.count(Purpose::Inbound) >= places {
+        let evicted = state
+            .evict(|endpoint| bans.is_discouraged(endpoint))
+            .ok_or(FailedReason::Full)?;
+        evicted.close(LostReason::Disconnected {
+            reason: "evicted to make room for a new caller".to_owned(),
+        });
     }
-    let evicted = state
-        .evict(|endpoint| bans.is_discouraged(endpoint))
-        .ok_or(FailedReason::Full)?;
-    drop(state);
-    evicted.close(LostReason::Disconnected {
-        reason: "evicted to make room for a new caller".to_owned(),
-    });
-    Ok(())
+    Ok(Place::take(
+        inner,
+        &mut state,
+        Purpose::Inbound,
+        endpoint.clone(),
+    ))
 }
 
 fn is_public(ip: IpAddr) -> bool {

@@ -1,9 +1,10 @@
 //! Owns who is called, and when: manual peers, calls asked for, and the pool's own.
 //! Promises that no more calls are under way than are allowed, and that who failed is left alone for a while.
-//! Refuses to call the banned, the discouraged and ourselves by itself; a user may.
+//! Refuses to call the banned and ourselves, and by itself the discouraged; a user may call those.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use bitcoin::p2p::address::AddrV2;
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
 
 use super::event::FailedReason;
-use super::{Inner, keep};
+use super::{Inner, Place, keep};
 use crate::address_book::Known;
 use crate::anchors;
-use crate::dial::dial;
+use crate::dial::{Route, dial};
 use crate::endpoint::{Endpoint, NetworkKind};
 use crate::peer::Purpose;
 use crate::seeds;
@@ -32,15 +33,27 @@ const PATIENT_DRAWS: usize = 30;
 /// Seconds that an address is left alone after it was tried.
 const TRIED_JUST_NOW: u64 = 600;
 
+/// Time between decisions about addresses that wait for another's place.
+const DECIDE_EVERY: Duration = Duration::from_secs(60);
+
 /// Time between feelers: Bitcoin Core's, on average.
 const FEELER_EVERY: Duration = Duration::from_secs(120);
 
 /// Time between asking the seeds, while nobody is known.
 const SEED_EVERY: Duration = Duration::from_secs(600);
 
+const DAY: u64 = 24 * 3_600;
+
+/// Seconds since when an address of a DNS seed is taken to have been there: Bitcoin Core's. Peers tell fresher ones.
+pub(super) const SEED_AGE: Range<u64> = 3 * DAY..7 * DAY;
+
+/// The same of a built-in address.
+const FIXED_AGE: Range<u64> = 7 * DAY..14 * DAY;
+
 /// What the caller remembers from one look to the next.
 struct Caller {
     anchors: Vec<Endpoint>,
+    next_deciding: Duration,
     next_feeler: Duration,
     next_seeding: Duration,
 }
@@ -50,6 +63,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
     let mut closing = inner.closing.subscribe();
     let mut caller = Caller {
         anchors: take_anchors(&inner),
+        next_deciding: Duration::ZERO,
         next_feeler: FEELER_EVERY,
         next_seeding: Duration::ZERO,
     };
@@ -90,11 +104,16 @@ impl Caller {
     /// Calls of the pool's own.
     fn fill(&mut self, inner: &Arc<Inner>, now: Duration) {
         let config = &inner.config;
-        let (relaying, blocks_only, under_way) = {
+        if now >= self.next_deciding {
+            self.next_deciding = now + DECIDE_EVERY;
+            decide_collisions(inner);
+        }
+        let (outgoing, relaying, blocks_only, under_way) = {
             let state = inner.state();
             let relaying = state.count(Purpose::OutboundFullRelay);
             let blocks_only = state.count(Purpose::BlockRelayOnly);
-            (relaying, blocks_only, state.calling.len())
+            let outgoing = state.outgoing(now);
+            (outgoing, relaying, blocks_only, state.calling.len())
         };
         let mut room = config.calls_at_once.saturating_sub(under_way);
         let mut blocks_wanted = config.block_relay_only.saturating_sub(blocks_only);
@@ -111,7 +130,7 @@ impl Caller {
         let wanted = [
             (
                 Purpose::OutboundFullRelay,
-                config.outgoing.saturating_sub(relaying),
+                outgoing.saturating_sub(relaying),
             ),
             (Purpose::BlockRelayOnly, blocks_wanted),
         ];
@@ -133,11 +152,7 @@ impl Caller {
         if config.feelers && room > 0 && now >= self.next_feeler && config.outgoing > 0 {
             let late = thread_rng().gen_range(0.5..1.5);
             self.next_feeler = now + FEELER_EVERY.mul_f64(late);
-            let collision = {
-                let mut book = inner.book();
-                book.resolve_collisions(inner.unix_time());
-                book.select_collision()
-            };
+            let collision = inner.book().select_collision();
             let collision = collision.filter(|known| may_call(inner, &known.endpoint, now));
             if let Some(known) = collision.or_else(|| draw(inner, true, now, |_| true)) {
                 let v2 = may_speak_v2(&known);
@@ -162,8 +177,24 @@ impl Caller {
     }
 }
 
+/// Decides who keeps a place in the address book that another one waits for.
+pub(super) fn decide_collisions(inner: &Inner) {
+    let reached = inner.state().reached();
+    let now = inner.unix_time();
+    let mut book = inner.book();
+    // We are connected to it, maybe for so long that its last test seems old: as in Bitcoin Core it is good.
+    for endpoint in book.contested() {
+        if reached.contains(&endpoint) {
+            book.good(&endpoint, now);
+        }
+    }
+    book.resolve_collisions(now);
+}
+
 /// Calls that users asked for and that may be made now.
 fn asked_for(inner: &Inner, now: Duration) -> Vec<(Endpoint, Purpose)> {
+    let bans = inner.bans();
+    let unix_time = inner.unix_time();
     let mut state = inner.state();
     let mut room = inner
         .config
@@ -183,7 +214,9 @@ fn asked_for(inner: &Inner, now: Duration) -> Vec<(Endpoint, Purpose)> {
     }
     let called: HashSet<&Endpoint> = state.called().collect();
     let manual = state.manual.iter().filter(|endpoint| {
-        !called.contains(endpoint) && state.backoffs.until(endpoint, now).is_none()
+        !called.contains(endpoint)
+            && state.backoffs.until(endpoint, now).is_none()
+            && !bans.is_banned(endpoint, unix_time)
     });
     chosen.extend(
         manual
@@ -206,12 +239,12 @@ fn draw(
         .into_iter()
         .filter(|kind| inner.config.route.reaches(*kind))
         .collect();
+    let session = inner.session().clone();
     for drawn in 0..MAX_DRAWS {
         let known = inner.book().select(new_only, &networks, unix_time)?;
         let fresh =
             drawn >= PATIENT_DRAWS || unix_time.saturating_sub(known.last_try) >= TRIED_JUST_NOW;
-        let required = inner.config.session.required_services;
-        let serves = known.services == ServiceFlags::NONE || known.services.has(required);
+        let serves = known.services == ServiceFlags::NONE || session.suffices(known.services);
         if fresh && serves && fits(&known) && may_call(inner, &known.endpoint, now) {
             return Some(known);
         }
@@ -251,9 +284,9 @@ async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: b
     v2 &= inner.config.session.v2;
     let mut closing = inner.closing.subscribe();
     loop {
-        if inner.state().is_own(&endpoint) {
+        if let Some(refused) = refusal(&inner, &endpoint) {
             inner.state().calling.remove(&endpoint);
-            return inner.fail(endpoint, purpose, FailedReason::Ourselves);
+            return inner.fail(endpoint, purpose, refused);
         }
         // A manual call that fails is not held against an address: the user's network may be down.
         let counts = purpose != Purpose::Manual;
@@ -267,7 +300,11 @@ async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: b
         };
         match dialled {
             Ok(stream) => {
-                if !inner.run(stream, purpose, endpoint.clone(), v2).await {
+                let Some(place) = take_place(&inner, purpose, &endpoint) else {
+                    inner.state().calling.remove(&endpoint);
+                    return inner.fail(endpoint, purpose, FailedReason::Banned);
+                };
+                if !inner.run(stream, place, v2).await {
                     return;
                 }
                 v2 = false;
@@ -282,34 +319,63 @@ async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: b
     }
 }
 
+/// Why an endpoint is not called, whoever wants it.
+fn refusal(inner: &Inner, endpoint: &Endpoint) -> Option<FailedReason> {
+    if inner.state().is_own(endpoint) {
+        return Some(FailedReason::Ourselves);
+    }
+    let banned = inner.bans().is_banned(endpoint, inner.unix_time());
+    banned.then_some(FailedReason::Banned)
+}
+
+/// A place for a call that got through, unless the endpoint was banned meanwhile.
+fn take_place(inner: &Arc<Inner>, purpose: Purpose, endpoint: &Endpoint) -> Option<Place> {
+    let bans = inner.bans();
+    if bans.is_banned(endpoint, inner.unix_time()) {
+        return None;
+    }
+    let mut state = inner.state();
+    Some(Place::take(inner, &mut state, purpose, endpoint.clone()))
+}
+
 /// Fills the address book from the seeds, or from what is built in if none answers.
 async fn seed(inner: &Inner) {
     let config = &inner.config;
     let mut found = 0;
-    // Behind a proxy names are not looked up here: that would tell the name server who we are.
-    if matches!(config.route, crate::dial::Route::Direct) {
-        let services = config.session.required_services;
+    // Behind a proxy names are not looked up: that would tell the name server who we are.
+    if !matches!(config.route, Route::Proxy(_)) {
+        let sufficient = inner.session().sufficient_services.first().copied();
+        let services = sufficient.unwrap_or(ServiceFlags::NONE);
         for name in &config.dns_seeds {
             match seeds::resolve(name, config.network, services).await {
                 Ok((endpoints, chosen)) => {
                     let services = if chosen { services } else { ServiceFlags::NONE };
                     found += endpoints.len();
-                    learn(inner, endpoints, services);
+                    learn(inner, endpoints, services, SEED_AGE);
                 }
                 Err(error) => tracing::debug!(%error, "a seed did not answer"),
             }
         }
     }
     if found == 0 && config.fixed_seeds {
-        learn(inner, seeds::fixed(config.network), ServiceFlags::NONE);
+        let fixed = seeds::fixed(config.network);
+        learn(inner, fixed, ServiceFlags::NONE, FIXED_AGE);
     }
 }
 
-fn learn(inner: &Inner, endpoints: Vec<Endpoint>, services: ServiceFlags) {
+pub(super) fn learn(
+    inner: &Inner,
+    endpoints: Vec<Endpoint>,
+    services: ServiceFlags,
+    age: Range<u64>,
+) {
     let now = inner.unix_time();
     let messages: Vec<_> = endpoints
         .iter()
-        .map(|endpoint| endpoint.to_message(now as u32, services))
+        .map(|endpoint| {
+            let heard = now.saturating_sub(thread_rng().gen_range(age.clone()));
+            endpoint.to_message(heard as u32, services)
+        })
         .collect();
     // The seeds are one source, whatever they tell: they get no more than one source's places.
     let source = Endpoint::new(AddrV2::Ipv4(Ipv4Addr::UNSPECIFIED), 0);

@@ -1,6 +1,6 @@
 //! Owns what a pool is told.
 //! Promises defaults that are Bitcoin Core's where it has one.
-//! Refuses to change while the pool runs, but for the height.
+//! Refuses to change while the pool runs, but for the height and for whom to look.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,7 +46,8 @@ pub struct PoolConfig {
     pub feelers: bool,
     /// How peers are reached.
     pub route: Route,
-    /// DNS seeds to ask when nobody is known; [`crate::seeds::dns_seeds`] has the usual ones. Empty: none.
+    /// DNS seeds to ask when nobody is known; [`crate::seeds::dns_seeds`] has the usual ones. Empty: none. With
+    /// [`Route::Proxy`] none is asked, since names would be looked up outside the proxy: then `fixed_seeds` is the way in.
     pub dns_seeds: Vec<String>,
     /// Whether built-in addresses are tried when nobody is known and no seed answers.
     pub fixed_seeds: bool,

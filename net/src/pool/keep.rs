@@ -13,6 +13,7 @@ use super::{Inner, PoolConfig, PoolError};
 use crate::address_book::AddressBook;
 use crate::anchors;
 use crate::bans::Bans;
+use crate::stored;
 
 /// How often what has changed is written.
 const WRITE_EVERY: Duration = Duration::from_secs(15 * 60);
@@ -56,31 +57,34 @@ pub(super) async fn run(inner: Arc<Inner>) {
     }
 }
 
-fn write(inner: &Inner, over: bool) {
+pub(super) fn write(inner: &Inner, over: bool) {
     let Some(directory) = &inner.config.directory else {
         return;
     };
-    let complain = |file: &str, written: io::Result<()>| {
-        if let Err(error) = written {
+    let is_written = |file: &str, written: io::Result<()>| {
+        if let Err(error) = &written {
             tracing::warn!(file, %error, "not written");
         }
+        written.is_ok()
     };
-    let mut book = inner.book();
-    if book.is_changed() {
-        complain(
-            ADDRESSES,
-            book.save(&directory.join(ADDRESSES), inner.config.network),
-        );
+    // The locks are held while bytes are made, not while the disk takes them: who calls and who is let in wait for them.
+    let changed = inner.book().take_changed(inner.config.network);
+    if let Some(bytes) = changed {
+        let written = stored::replace(&directory.join(ADDRESSES), &bytes);
+        if !is_written(ADDRESSES, written) {
+            inner.book().not_saved();
+        }
     }
-    drop(book);
-    let mut bans = inner.bans();
-    if bans.is_changed() {
-        complain(BANS, bans.save(&directory.join(BANS)));
+    let changed = inner.bans().take_changed();
+    if let Some(bytes) = changed {
+        let written = bytes.and_then(|bytes| stored::replace(&directory.join(BANS), &bytes));
+        if !is_written(BANS, written) {
+            inner.bans().not_saved();
+        }
     }
-    drop(bans);
     if over {
         let mut anchored: Vec<_> = inner.state().anchors.clone();
         anchored.truncate(anchors::MAX_ANCHORS);
-        complain(ANCHORS, anchors::save(&directory.join(ANCHORS), &anchored));
+        is_written(ANCHORS, anchors::save(&directory.join(ANCHORS), &anchored));
     }
 }

@@ -26,7 +26,8 @@ const MAX_WANTED: usize = 10_000;
 pub(super) struct Member {
     peer: Peer,
     established: bool,
-    protected: bool,
+    /// It was evicted: its place is another's already, though its connection still ends.
+    leaving: bool,
     connected: Duration,
     last_block: Option<Duration>,
     last_transaction: Option<Duration>,
@@ -44,6 +45,10 @@ pub(super) struct State {
     /// Peers of blocks only that were there when the pool was shut down.
     pub(super) anchors: Vec<Endpoint>,
     pub(super) backoffs: Backoffs,
+    /// Outgoing full-relay connections of the config.
+    outgoing: usize,
+    /// Until when there is to be one more of them; `None` once it is made.
+    one_more_until: Option<Duration>,
     own: HashSet<Endpoint>,
     /// A secret, so that nobody can choose which groups are kept.
     group_key: u64,
@@ -58,6 +63,8 @@ impl State {
             once: VecDeque::new(),
             anchors: Vec::new(),
             backoffs: Backoffs::new(config.backoff),
+            outgoing: config.outgoing,
+            one_more_until: None,
             own: HashSet::new(),
             group_key: thread_rng().r#gen(),
         }
@@ -93,7 +100,7 @@ impl State {
         self.calling.remove(peer.endpoint());
         let member = Member {
             established: false,
-            protected: false,
+            leaving: false,
             connected: now,
             last_block: None,
             last_transaction: None,
@@ -107,6 +114,32 @@ impl State {
             member.established = true;
             self.backoffs.answered(member.peer.endpoint());
         }
+        let relaying = self.members.values().filter(|member| {
+            member.established && member.peer.purpose() == Purpose::OutboundFullRelay
+        });
+        if relaying.count() > self.outgoing {
+            self.one_more_until = None;
+        }
+    }
+
+    /// One outgoing full-relay connection more is wanted until then.
+    pub(super) fn want_one_more(&mut self, until: Duration) {
+        self.one_more_until = Some(until);
+    }
+
+    /// Outgoing full-relay connections that are wanted.
+    pub(super) fn outgoing(&self, now: Duration) -> usize {
+        let one_more = self.one_more_until.is_some_and(|until| now < until);
+        self.outgoing + usize::from(one_more)
+    }
+
+    /// Endpoints that we called and whose handshake is over.
+    pub(super) fn reached(&self) -> HashSet<Endpoint> {
+        let members = self.members.values();
+        let reached = members
+            .filter(|member| member.established && !member.peer.purpose().is_inbound())
+            .map(|member| member.peer.endpoint().clone());
+        reached.collect()
     }
 
     /// Its connection is over; `again` if it is called once more, which counts as a call from now on.
@@ -145,12 +178,6 @@ impl State {
         }
     }
 
-    pub(super) fn protect(&mut self, id: PeerId) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.protected = true;
-        }
-    }
-
     /// Our own address: never called again. The connections that were made to it.
     pub(super) fn is_ourselves(&mut self, endpoint: &Endpoint) -> Vec<Peer> {
         if self.own.len() < MAX_OWN {
@@ -166,10 +193,11 @@ impl State {
         self.own.contains(endpoint)
     }
 
-    /// Connections and calls for this purpose.
+    /// Connections and calls for this purpose, without the evicted.
     pub(super) fn count(&self, purpose: Purpose) -> usize {
         let connected = self.members.values();
-        let connected = connected.filter(|member| member.peer.purpose() == purpose);
+        let connected =
+            connected.filter(|member| member.peer.purpose() == purpose && !member.leaving);
         let calling = self.calling.values().filter(|called| **called == purpose);
         connected.count() + calling.count()
     }
@@ -217,16 +245,17 @@ impl State {
         members.len()
     }
 
-    /// The caller to give up for another; `None` if each is worth keeping.
-    pub(super) fn evict(&self, discouraged: impl Fn(&Endpoint) -> bool) -> Option<Peer> {
-        let candidates = self.members.values().map(|member| {
+    /// The caller to give up for another, which no longer counts from now on; `None` if each is worth keeping.
+    pub(super) fn evict(&mut self, discouraged: impl Fn(&Endpoint) -> bool) -> Option<Peer> {
+        let staying = self.members.values().filter(|member| !member.leaving);
+        let candidates = staying.map(|member| {
             let peer = &member.peer;
             let info = peer.info();
             let services = info.map_or(ServiceFlags::NONE, |info| info.services);
             Candidate {
                 id: peer.id(),
                 is_inbound: peer.purpose().is_inbound(),
-                no_ban: member.protected,
+                no_ban: false,
                 connected: member.connected,
                 min_ping: peer.min_ping(),
                 last_block: member.last_block,
@@ -240,7 +269,10 @@ impl State {
                 network: peer.endpoint().network(),
             }
         });
-        self.peer(eviction::choose(candidates.collect())?)
+        let chosen = eviction::choose(candidates.collect())?;
+        let member = self.members.get_mut(&chosen)?;
+        member.leaving = true;
+        Some(member.peer.clone())
     }
 
     fn keyed(&self, group: &Group) -> u64 {

@@ -4,14 +4,14 @@ use bitcoin::Network;
 use bitcoin::p2p::Magic;
 use bitcoin::p2p::message::NetworkMessage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::connection::RECEIVE_BUDGET;
+use crate::connection::{Permit, RECEIVE_BUDGET};
 use crate::message::Command;
-use crate::peer::TransportVersion;
-use crate::session::{HandshakeStage, Timeouts};
+use crate::peer::{PeerInfo, TransportVersion};
+use crate::session::{HandshakeStage, SessionError, Timeouts};
 use crate::transport::{TransportError, V1Error, V2Error, v1};
 
 /// Nothing here takes so long, however slow the machine.
@@ -541,4 +541,149 @@ async fn all_messages_are_recorded_those_of_the_handshake_too() {
     ] {
         assert!(names.contains(&(direction, name.to_owned())), "{names:?}");
     }
+}
+
+#[tokio::test]
+async fn callers_are_counted_before_their_tasks_run_and_nobody_is_evicted_twice() {
+    const PLACES: usize = 60;
+    let (pool, _events) = start(PoolConfig {
+        incoming: PLACES,
+        ..config()
+    });
+    let mut places = Vec::new();
+    let mut refused = 0;
+    for n in 0..100u8 {
+        let caller = SocketAddr::from(([50 + n, 1, 2, 3], 8333)).into();
+        match accept::judge(&pool.inner, &caller) {
+            Ok(place) => places.push(place),
+            Err(error) => {
+                assert!(matches!(error, FailedReason::Full), "{error}");
+                refused += 1;
+            }
+        }
+        let callers = pool.inner.state().count(Purpose::Inbound);
+        assert_eq!(callers, PLACES.min(usize::from(n) + 1));
+    }
+    assert!(places.len() > PLACES, "somebody makes room");
+    assert_eq!(places.len() + refused, 100);
+    assert_eq!(pool.inner.state().members.len(), places.len());
+    places.clear();
+    assert!(pool.inner.state().members.is_empty());
+    pool.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_abandoned_pool_closes_everything_without_being_waited_for() {
+    let (b, mut at_b) = start(listener());
+    let (a, mut at_a) = start(config());
+    a.connect(at(&b), Purpose::Manual);
+    established(&mut at_a).await;
+    established(&mut at_b).await;
+    a.abandon();
+    assert_eq!(lost(&mut at_b).await, LostReason::Closed);
+    let end = async { while at_a.next().await.is_some() {} };
+    timeout(LONG, end).await.unwrap();
+    while !a.peers().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let sent = a.traffic();
+    assert!(sent.bytes_sent > 0 && sent == a.traffic());
+    a.shut_down().await;
+    b.shut_down().await;
+}
+
+#[tokio::test]
+async fn one_call_more_is_wanted_for_ten_minutes_or_until_it_is_made() {
+    let (b, mut at_b) = start(listener());
+    let (a, mut at_a) = start(PoolConfig {
+        outgoing: 1,
+        ..config()
+    });
+    let wanted = || a.inner.state().outgoing(a.now());
+    a.call_one_more();
+    assert_eq!(wanted(), 2);
+    let later = a.now() + ONE_MORE_LIMIT;
+    assert_eq!(a.inner.state().outgoing(later), 1);
+    a.connect(at(&b), Purpose::OutboundFullRelay);
+    established(&mut at_a).await;
+    established(&mut at_b).await;
+    assert_eq!(wanted(), 2);
+    let other = SocketAddr::from(([127, 0, 0, 1], 1)).into();
+    let purpose = Purpose::OutboundFullRelay;
+    let place = Place::take(&a.inner, &mut a.inner.state(), purpose, other);
+    a.inner.state().established(place.peer().id());
+    assert_eq!(wanted(), 1);
+    drop(place);
+    assert_eq!(wanted(), 1);
+    a.shut_down().await;
+
+    let (c, _events) = start(PoolConfig {
+        outgoing: 1,
+        connect: vec![at(&b)],
+        ..config()
+    });
+    c.call_one_more();
+    assert_eq!(c.inner.state().outgoing(c.now()), 1);
+    c.shut_down().await;
+    b.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_ban_ends_handshakes_too_and_holds_for_manual_peers() {
+    let (b, mut at_b) = start(listener());
+    let _silent = rogue(&b).await;
+    let count = async {
+        while b.disconnect_all(|endpoint| endpoint.is_local(), "banned") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, count).await.unwrap();
+    assert_eq!(end_of(&mut at_b).await.to_string(), "disconnected: banned");
+
+    let (a, mut at_a) = start(config());
+    let now = a.inner.unix_time();
+    let subnet: crate::bans::Subnet = "127.0.0.0/8".parse().unwrap();
+    let until = now + 1_000;
+    a.bans().ban(subnet.clone(), until, "test", now).unwrap();
+    a.connect(at(&b), Purpose::Manual);
+    a.connect(at(&b), Purpose::Feeler);
+    assert!(matches!(failed(&mut at_a).await, FailedReason::Banned));
+    assert!(
+        timeout(Duration::from_millis(700), at_a.next())
+            .await
+            .is_err()
+    );
+    assert!(a.bans().remove(&subnet));
+    established(&mut at_a).await;
+    a.shut_down().await;
+    b.shut_down().await;
+}
+
+#[tokio::test]
+async fn addresses_of_seeds_are_not_taken_for_fresh_and_what_is_not_written_stays_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("kept");
+    let (pool, _events) = start(PoolConfig {
+        directory: Some(kept.clone()),
+        ..config()
+    });
+    let found: Vec<Endpoint> = (1..30u8)
+        .map(|n| SocketAddr::from(([n, 2, 3, 4], 8333)).into())
+        .filter(Endpoint::is_routable)
+        .collect();
+    let now = pool.inner.unix_time();
+    calls::learn(&pool.inner, found, ServiceFlags::NONE, calls::SEED_AGE);
+    assert!(pool.address_book().len() > 5);
+    for known in pool.address_book().iter() {
+        let days = (now - known.time) as f64 / 86_400.0;
+        assert!((2.9..7.1).contains(&days), "{days}");
+    }
+    std::fs::remove_dir(&kept).unwrap();
+    keep::write(&pool.inner, false);
+    assert!(pool.address_book().is_changed());
+    std::fs::create_dir(&kept).unwrap();
+    keep::write(&pool.inner, false);
+    assert!(!pool.address_book().is_changed());
+    assert!(kept.join("peers.dat").exists());
+    pool.shut_down().await;
 }

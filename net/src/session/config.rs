@@ -33,8 +33,9 @@ pub struct SessionConfig {
     /// Names of messages that are sent between `version` and `verack`, to peers of protocol version 70016 or later:
     /// how features of one's own are agreed on. Peers that do not know them leave them alone.
     pub features: Vec<Command>,
-    /// What peers that the pool picks by itself must offer; see [`Purpose::expects_services`](crate::Purpose::expects_services).
-    pub required_services: ServiceFlags,
+    /// What peers that the pool picks by itself must offer: all of any one of these. Empty: nothing. DNS seeds are asked
+    /// for the first. See [`Purpose::expects_services`](crate::Purpose::expects_services).
+    pub sufficient_services: Vec<ServiceFlags>,
     /// Whether pings and pongs are also handed on as events.
     pub deliver_pings: bool,
     /// Where all messages are recorded that go either way, those of the handshake included; `None`: nowhere.
@@ -59,13 +60,19 @@ impl SessionConfig {
             relay: true,
             v2: true,
             features: Vec::new(),
-            required_services: ServiceFlags::NONE,
+            sufficient_services: Vec::new(),
             deliver_pings: false,
             capture: None,
             epoch: 0,
             timeouts: Timeouts::default(),
             nonces: OwnNonces::default(),
         }
+    }
+
+    /// Whether a peer that offers this much offers enough.
+    pub fn suffices(&self, offered: ServiceFlags) -> bool {
+        let mut sufficient = self.sufficient_services.iter();
+        self.sufficient_services.is_empty() || sufficient.any(|one| offered.has(*one))
     }
 
     pub(super) fn unix_time(&self, now: Duration) -> i64 {

@@ -55,12 +55,12 @@ pub enum SessionError {
         version: i32,
     },
     /// It does not offer what it was called for.
-    #[error("it offers {offered}, but was called for {wanted}")]
+    #[error("it offers {offered}, but was called for {}", alternatives(wanted))]
     MissingServices {
         /// What it offers.
         offered: ServiceFlags,
-        /// What it should.
-        wanted: ServiceFlags,
+        /// What it should: any one of these.
+        wanted: Vec<ServiceFlags>,
     },
     /// We have called ourselves.
     #[error("it is ourselves, called at {called}")]
@@ -106,6 +106,11 @@ pub enum SessionError {
     /// A message of our own could not be put on the wire.
     #[error("{0}")]
     Unsendable(UnsendableError),
+}
+
+fn alternatives(services: &[ServiceFlags]) -> String {
+    let services: Vec<String> = services.iter().map(ServiceFlags::to_string).collect();
+    services.join(" or ")
 }
 
 impl SessionError {

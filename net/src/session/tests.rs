@@ -217,16 +217,31 @@ fn obsolete_and_malformed_versions_and_missing_services_are_refused() {
     let (_, told) = heard(Purpose::Inbound, &[named("version", vec![0; 30])]);
     assert!(matches!(told, Err(SessionError::MalformedVersion { .. })));
 
-    let wanted = ServiceFlags::NETWORK;
-    for (purpose, refused) in [(Purpose::OutboundFullRelay, true), (Purpose::Manual, false)] {
+    let full = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+    let pruned = ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS;
+    let picked = Purpose::OutboundFullRelay;
+    for (purpose, sufficient, services, refused) in [
+        (picked, vec![full], ServiceFlags::NETWORK, true),
+        (picked, vec![full], pruned, true),
+        (picked, vec![full], full, false),
+        (picked, vec![full, pruned], pruned, false),
+        (picked, vec![full, pruned], full, false),
+        (picked, vec![full, pruned], ServiceFlags::WITNESS, true),
+        (picked, vec![], ServiceFlags::NONE, false),
+        (Purpose::Manual, vec![full], ServiceFlags::NONE, false),
+    ] {
         let config = SessionConfig {
-            required_services: wanted,
+            sufficient_services: sufficient,
             ..v1_config()
         };
         let mut session = session(config, purpose);
-        session.receive(&wire(&hello().encode()), NOW);
+        let said = Hello {
+            services,
+            ..hello()
+        };
+        session.receive(&wire(&said.encode()), NOW);
         let told = matches!(session.next(), Err(SessionError::MissingServices { .. }));
-        assert_eq!(told, refused);
+        assert_eq!(told, refused, "{services}");
     }
 }
 

@@ -11,7 +11,7 @@
 mod handshake;
 
 use bip324::{CipherSession, InboundCipher, OutboundCipher, PacketType};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::{Dropped, Output, Received, UnsendableError, make_room};
 use crate::limits::{MAX_PAYLOAD, payload_limit};
@@ -113,7 +113,7 @@ pub struct V2 {
     inbound: InboundCipher,
     outbound: OutboundCipher,
     /// What the handshake read beyond its end.
-    early: Vec<u8>,
+    early: Bytes,
     length: [u8; LENGTH_BYTES],
     /// How many bytes of the length are there.
     have: usize,
@@ -122,7 +122,7 @@ pub struct V2 {
 }
 
 impl V2 {
-    fn new(session: CipherSession, early: Vec<u8>) -> V2 {
+    fn new(session: CipherSession, early: Bytes) -> V2 {
         let session_id = *session.id();
         let (inbound, outbound) = session.into_split();
         V2 {
@@ -148,10 +148,14 @@ impl V2 {
         limit: u32,
     ) -> Result<Option<Received>, V2Error> {
         if !self.early.is_empty() {
-            let early = std::mem::take(&mut self.early);
-            let mut rest = early.as_slice();
+            let mut early = std::mem::take(&mut self.early);
+            let mut rest = &early[..];
             let received = self.take(&mut rest, limit)?;
-            self.early = rest.to_vec();
+            let taken = early.len() - rest.len();
+            early.advance(taken);
+            if !early.is_empty() {
+                self.early = early;
+            }
             if received.is_some() {
                 return Ok(received);
             }

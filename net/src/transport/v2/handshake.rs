@@ -231,7 +231,7 @@ async fn receive_version(
             .map_err(|_| V2Error::Decryption)?
         {
             VersionResult::Complete { cipher } => {
-                let early = wire.with(|wire| std::mem::take(&mut wire.input).to_vec());
+                let early = wire.with(|wire| std::mem::take(&mut wire.input).freeze());
                 return Ok(V2::new(cipher, early));
             }
             VersionResult::Decoy(next) => handshake = next,
