@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
+use bitcoin::p2p::ServiceFlags;
 use everett_ledger::{Reject, StoreError, Submitted};
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, SendError};
@@ -31,6 +32,8 @@ use crate::takers::PendingBlock;
 const TICK: Duration = Duration::from_millis(100);
 /// Inputs that are taken from the inbox before peers get their turns again.
 const MAX_INPUTS: usize = 10_000;
+/// Block spacings that the best tip may be old for peers which keep only the last blocks: as in Bitcoin Core.
+const LIMITED_WITHIN: u64 = 144;
 /// While fewer bytes wait to be written to a peer, it is served more of what it asked for: Bitcoin Core's
 /// `-maxsendbuffer`.
 const SERVED_BELOW: usize = 1_000_000;
@@ -68,6 +71,8 @@ pub(crate) struct Conversation {
     pub(crate) turns: VecDeque<PeerId>,
     /// Peers that have asked for something that they have not been sent yet.
     pub(crate) asking: BTreeSet<PeerId>,
+    /// Whether the best tip is so recent that peers which keep only the last blocks are of use, too.
+    pub(crate) near_tip: bool,
 }
 
 impl Conversation {
@@ -324,9 +329,19 @@ impl Conversation {
         self.pool.disconnect(peer, reason.to_string());
     }
 
-    /// Tells the node how far things have come.
-    fn tell(&self) {
+    /// Tells the node how far things have come, and the pool whom to call.
+    fn tell(&mut self) {
         let now = self.pool.now();
+        let ledger = self.handle.ledger();
+        let span = LIMITED_WITHIN * u64::from(ledger.params().target_spacing);
+        let near_tip = u64::from(ledger.best().header().time) + span > ledger.clock().now();
+        if near_tip != self.near_tip {
+            self.near_tip = near_tip;
+            let full = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+            let limited = ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS;
+            let enough = [full, limited].into_iter().take(1 + usize::from(near_tip));
+            self.pool.set_sufficient_services(enough.collect());
+        }
         let phase = self.roster.update(&self.protocol, now);
         if self.handle.phase() != phase {
             self.handle.set_phase(phase);

@@ -200,6 +200,7 @@ impl P2p {
             waiting: HashMap::new(),
             turns: VecDeque::new(),
             asking: BTreeSet::new(),
+            near_tip: false,
         };
         let talk = tokio::task::spawn_blocking(move || conversation.run());
         for address in pool.listening() {
