@@ -270,7 +270,7 @@ impl Conversation {
                     if !endpoint.is_local() {
                         self.pool.bans().discourage(&endpoint);
                         let same = |other: &Endpoint| other.host == endpoint.host;
-                        self.pool.disconnect_all(same, &reason.to_string());
+                        self.pool.disconnect_all(same, reason.to_string());
                     }
                 }
                 self.end(peer, &reason);

@@ -1,7 +1,7 @@
 //! Everett beside a real Bitcoin Core, over sockets of loopback: each syncs from the other, in the clear and encrypted.
 //! Needs `BITCOIND_EXE`; `.ci/bitcoin-core` builds one and runs these.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use everett_ledger::Ledger;
 use everett_net::{Endpoint, TransportVersion};
@@ -22,7 +22,7 @@ fn settings(transport: TransportVersion) -> P2pConfig {
 }
 
 /// Starts a daemon that speaks this transport at most.
-fn daemon(program: &PathBuf, transport: TransportVersion) -> Bitcoind {
+fn daemon(program: &Path, transport: TransportVersion) -> Bitcoind {
     let v2 = match transport {
         TransportVersion::V1 => "-v2transport=0",
         TransportVersion::V2 => "-v2transport=1",
