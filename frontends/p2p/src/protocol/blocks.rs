@@ -12,7 +12,7 @@ use everett_net::PeerId;
 
 use super::Protocol;
 use super::action::{Action, Useful};
-use super::download::Unjudged;
+use super::download::{MAX_UNJUDGED_BYTES, Unjudged};
 use super::misbehaviour::Reason;
 
 /// How far above our tip an unrequested block may be: Bitcoin Core's `MIN_BLOCKS_TO_KEEP`.
@@ -59,11 +59,21 @@ impl Protocol {
         if self.download.unjudged.contains_key(&hash) {
             return;
         }
-        if let Some(info) = self.ledger.header(&hash)
-            && info.status != HeaderStatus::HeaderOnly
-        {
-            // It has been asked elsewhere meanwhile, or it is an old acquaintance.
-            return self.peer_has(id, hash);
+        if let Some(info) = self.ledger.header(&hash) {
+            if info.status != HeaderStatus::HeaderOnly {
+                // It has been asked elsewhere meanwhile, or it is an old acquaintance.
+                return self.peer_has(id, hash);
+            }
+            let given_up = (self.peers.get(&id)).is_some_and(|peer| peer.lacks.contains(&hash));
+            if given_up && self.download.unjudged_bytes < MAX_UNJUDGED_BYTES {
+                // It was asked for it, and comes late.
+                self.collector.blocks.take(1, now);
+                self.collector.bytes.take(bytes.len() as u64, now);
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.lacks.remove(&hash);
+                }
+                return self.submit(id, hash, bytes, false);
+            }
         }
         let Some(parent) = self.ledger.header(&header.prev_blockhash) else {
             // Bitcoin Core lets such peers go at once; they may as well be ahead of our headers.
@@ -77,8 +87,9 @@ impl Protocol {
             return self.unrequested(id, hash);
         }
         let waited_for = self.download.asked.contains_key(&hash);
-        let best = self.best.work <= work && parent.height < self.best.height + MAX_AHEAD;
-        if waited_for || best {
+        let best = self.best.work < work && parent.height < self.best.height + MAX_AHEAD;
+        let room = self.download.unjudged_bytes < MAX_UNJUDGED_BYTES;
+        if room && (waited_for || best) {
             return self.submit(id, hash, bytes, false);
         }
         // It loses, and so is worth its header: the collector asks for it, within its budgets.

@@ -523,7 +523,7 @@ fn a_branch_that_nobody_delivers_stays_a_header() {
     rig.serve(peer, &other);
     rig.say(peer, NetworkMessage::Headers(headers(&other, &loser)));
     assert_eq!(rig.asked(peer).len(), 4);
-    rig.wait_long(Duration::from_secs(200), Duration::from_secs(1));
+    rig.wait_long(Duration::from_secs(1_000), Duration::from_secs(1));
     assert_eq!(
         rig.ledger.header(&loser).unwrap().status,
         HeaderStatus::HeaderOnly
@@ -833,4 +833,54 @@ fn transactions_do_not_belong_on_connections_for_blocks() {
         matches!(action, Action::HeardTransaction { transaction, .. } if transaction.txid == coinbase.compute_txid())
     });
     assert!(heard);
+}
+
+#[test]
+fn blocks_that_branches_share_are_fetched_though_one_of_them_is_nobodys() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 10, 2);
+    let shared = mine(&other, &trunk, 2, 3);
+    let longer = mine(&other, &shared, 4, 4);
+    let shorter = mine(&other, &shared, 2, 5);
+    let honest = rig.connect(Purpose::Manual);
+    rig.serve(honest, &other);
+    // Who told of the longer one withholds it.
+    let silent = rig.connect(Purpose::Inbound);
+    rig.say(silent, NetworkMessage::Headers(headers(&other, &longer)));
+    assert_eq!(rig.asked(silent).len(), 6);
+    rig.say(honest, NetworkMessage::Headers(headers(&other, &shorter)));
+    rig.serve(honest, &other);
+    for _ in 0..70 {
+        rig.wait(Duration::from_secs(1));
+        rig.serve(honest, &other);
+    }
+    assert!(rig.ledger.world(&shorter).is_ok());
+    assert_eq!(rig.fate(silent), None);
+}
+
+#[test]
+fn a_block_of_a_branch_that_comes_late_is_taken() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 10, 2);
+    let loser = mine(&other, &trunk, 1, 3);
+    let slow = rig.connect(Purpose::Inbound);
+    rig.serve(slow, &other);
+    rig.say(slow, NetworkMessage::Headers(headers(&other, &loser)));
+    assert_eq!(rig.asked(slow), vec![loser]);
+    rig.wait_long(Duration::from_secs(90), Duration::from_secs(1));
+    assert_eq!(
+        rig.protocol.progress(rig.now).in_flight,
+        1,
+        "nobody else has it"
+    );
+    rig.wait_long(Duration::from_secs(900), Duration::from_secs(1));
+    assert_eq!(rig.protocol.progress(rig.now).in_flight, 0);
+    let bytes = other.block_bytes(&loser).unwrap();
+    rig.say_raw(slow, Message::block(bytes));
+    assert!(rig.ledger.world(&loser).is_ok());
+    assert_eq!(rig.fate(slow), None);
 }
