@@ -82,9 +82,12 @@ impl Protocol {
                     .best_known
                     .is_none_or(|known| info.chainwork >= known.work);
                 if better && peer.best_known.is_none_or(|known| known.hash != hash) {
+                    self.plan_stale |=
+                        (peer.best_known).is_none_or(|old| old.work < info.chainwork);
                     peer.best_known = Some(Known::from(&info));
-                    self.plan_stale = true;
                 }
+                // It may be the only one who has it.
+                self.plan_soon = true;
             }
             // As Bitcoin Core does: the last is taken for the best.
             None => peer.last_unknown = Some(hash),
@@ -172,8 +175,9 @@ impl Protocol {
         };
         peer.last_unknown = None;
         if (peer.best_known).is_none_or(|known| info.chainwork >= known.work) {
+            self.plan_stale |= (peer.best_known).is_none_or(|old| old.work < info.chainwork);
+            self.plan_soon = true;
             peer.best_known = Some(Known::from(&info));
-            self.plan_stale = true;
         }
     }
 

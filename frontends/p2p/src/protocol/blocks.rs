@@ -5,7 +5,7 @@
 
 use bitcoin::BlockHash;
 use bytes::Bytes;
-use everett_ledger::decode::decode_header;
+use everett_ledger::decode::{decode_block, decode_header};
 use everett_ledger::rules::difficulty::is_met;
 use everett_ledger::{HeaderStatus, Outcome, Reject, RejectKind, Submitted};
 use everett_net::PeerId;
@@ -110,14 +110,13 @@ impl Protocol {
 
     /// To the ledger with it.
     pub(super) fn submit(&mut self, from: PeerId, hash: BlockHash, bytes: Bytes, compact: bool) {
-        if !self.is_initial_download() {
-            // Others will ask for it soon.
-            self.serving.keep(hash, bytes.clone(), false);
-        }
+        // Others will ask for it soon.
+        let body = (!self.is_initial_download()).then(|| bytes.clone());
         let unjudged = Unjudged {
             from,
             bytes: bytes.len(),
             compact,
+            body,
         };
         self.download.unjudged_bytes += bytes.len();
         self.download.unjudged.insert(hash, unjudged);
@@ -133,21 +132,23 @@ impl Protocol {
             self.download.unjudged_bytes =
                 (self.download.unjudged_bytes).saturating_sub(unjudged.bytes);
             self.sources.insert(hash, unjudged.from, unjudged.compact);
-            self.judged(hash, submitted.outcome, true);
+            self.judged(hash, submitted.outcome, Some(unjudged));
             for (hash, outcome) in submitted.joined {
-                self.judged(hash, outcome, false);
+                self.judged(hash, outcome, None);
             }
             for (hash, outcome) in submitted.completed {
-                self.judged(hash, outcome, false);
+                self.judged(hash, outcome, None);
             }
         }
         self.plan_stale = true;
     }
 
-    fn judged(&mut self, hash: BlockHash, outcome: Outcome, now_submitted: bool) {
+    /// `submitted` is what was judged now, as opposed to what had waited for an ancestor.
+    fn judged(&mut self, hash: BlockHash, outcome: Outcome, submitted: Option<Unjudged>) {
         let source = self.sources.get(&hash);
         match outcome {
             Outcome::Accepted { .. } | Outcome::Known { .. } => {
+                let new = matches!(outcome, Outcome::Accepted { .. });
                 self.stop_waiting_for(&hash);
                 let waits = self.ledger.header(&hash).is_some_and(|info| {
                     matches!(info.status, HeaderStatus::Stored | HeaderStatus::HeaderOnly)
@@ -155,9 +156,19 @@ impl Protocol {
                 if !waits {
                     self.sources.remove(&hash);
                 }
-                if let (true, Some((from, _))) = (now_submitted, source) {
-                    self.gave_block(from, &hash);
+                let Some(submitted) = submitted else {
+                    return;
+                };
+                if !new {
+                    return self.peer_has(submitted.from, hash);
                 }
+                if let Some(body) = submitted.body
+                    && let Ok((_, length)) = decode_block(&body)
+                {
+                    // Without what a peer may have put behind it.
+                    self.serving.keep(hash, body.slice(..length));
+                }
+                self.gave_block(submitted.from, &hash);
             }
             Outcome::Rejected { reject, .. } => {
                 self.serving.forget(&hash);
@@ -201,7 +212,10 @@ impl Protocol {
         };
         match reject.kind {
             // Compact blocks may be passed on before they are validated.
-            RejectKind::Consensus | RejectKind::Mutated if compact => self.note(from, invalid),
+            RejectKind::Consensus | RejectKind::Mutated if compact => {
+                let _forgotten = self.whole_only.insert(hash);
+                self.note(from, invalid);
+            }
             RejectKind::Mutated => self.punish(from, Reason::Mutated { hash, reason }),
             RejectKind::CachedInvalid if inbound || compact => self.note(from, invalid),
             RejectKind::TimeFuture | RejectKind::HeaderLowWork | RejectKind::MissingPrevious => {

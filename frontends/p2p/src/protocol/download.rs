@@ -15,6 +15,7 @@ use std::time::Duration;
 use bitcoin::BlockHash;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
+use bytes::Bytes;
 use everett_net::PeerId;
 
 use super::Protocol;
@@ -73,6 +74,8 @@ pub(super) struct Unjudged {
     pub(super) bytes: usize,
     /// It was put together from a compact block.
     pub(super) compact: bool,
+    /// To be kept for others if it is sound. Not during the first download.
+    pub(super) body: Option<Bytes>,
 }
 
 /// What is asked for, on the way, and here.
@@ -128,6 +131,9 @@ impl Protocol {
         for id in &ids {
             self.resolve_unknown(*id);
         }
+        self.plan_stale = false;
+        self.plan_soon = false;
+        self.planned = self.now;
         let told = self.told_tips();
         let mut targets = self.main_targets(&told);
         // A window that nobody can fill does not hold back the branches.

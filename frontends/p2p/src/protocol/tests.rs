@@ -884,3 +884,71 @@ fn a_block_of_a_branch_that_comes_late_is_taken() {
     assert!(rig.ledger.world(&loser).is_ok());
     assert_eq!(rig.fate(slow), None);
 }
+
+#[test]
+fn a_peer_that_ends_below_our_best_header_gives_the_blocks_that_we_lack() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 30, 1);
+    rig.ledger
+        .submit_headers(&headers(&other, &tip))
+        .unwrap()
+        .unwrap();
+    let behind = rig.other();
+    for header in &headers(&other, &tip)[..25] {
+        let block = other.block_bytes(&header.block_hash()).unwrap();
+        behind.submit_block(&block).unwrap();
+    }
+    let peer = rig.connect(Purpose::Manual);
+    rig.serve(peer, &behind);
+    assert_eq!(rig.best_height(), 25);
+}
+
+#[test]
+fn a_sole_peer_that_leaves_a_request_for_headers_unanswered_is_asked_again() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let peer = rig.connect(Purpose::Manual);
+    let asks = |heard: Vec<NetworkMessage>| {
+        heard
+            .iter()
+            .filter(|message| matches!(message, NetworkMessage::GetHeaders(_)))
+            .count()
+    };
+    assert_eq!(asks(rig.heard(peer)), 1);
+    rig.wait_long(Duration::from_secs(119), Duration::from_secs(1));
+    assert_eq!(asks(rig.heard(peer)), 0);
+    rig.wait_long(Duration::from_secs(2), Duration::from_secs(1));
+    rig.serve(peer, &other);
+    assert_eq!(rig.ledger.best().hash(), tip);
+}
+
+#[test]
+fn what_our_user_took_back_is_not_held_against_those_who_tell_of_it() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let next = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    rig.ledger.invalidate_block(&tip).unwrap();
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    rig.say(peer, NetworkMessage::Headers(vec![next.header]));
+    assert_eq!(rig.fate(peer), None);
+}
+
+#[test]
+fn the_first_download_does_not_end_on_the_word_of_who_called_us() {
+    let mut rig = Rig::new(OLD);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let called = rig.connect(Purpose::OutboundFullRelay);
+    let caller = rig.connect(Purpose::Inbound);
+    rig.say(caller, NetworkMessage::Headers(Vec::new()));
+    rig.wait(Duration::from_secs(1));
+    assert!(rig.protocol.is_initial_download());
+    let last = rig.ledger.header(&tip).unwrap().header;
+    rig.say(called, NetworkMessage::Headers(vec![last]));
+    rig.wait(Duration::from_secs(1));
+    assert!(!rig.protocol.is_initial_download());
+}
