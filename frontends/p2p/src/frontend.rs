@@ -179,9 +179,7 @@ impl P2p {
         for address in pool.listening() {
             info!(%address, "taking connections");
         }
-        Ok(tokio::spawn(serve(
-            handle, pool, events, inputs, talk, capture,
-        )))
+        Ok(tokio::spawn(serve(handle, pool, events, inputs, talk, capture)))
     }
 }
 
@@ -226,11 +224,7 @@ async fn serve(
     if let Some(capture) = capture {
         let closed = tokio::task::spawn_blocking(|| capture.close()).await?;
         match closed {
-            Ok(totals) => info!(
-                written = totals.written,
-                dropped = totals.dropped,
-                "capture ended"
-            ),
+            Ok(totals) => info!(written = totals.written, dropped = totals.dropped, "capture ended"),
             Err(error) => warn!(%error, "the capture of packets lacks some"),
         }
     }

@@ -132,7 +132,7 @@ impl Protocol {
         };
         let work = parent.chainwork + header.work();
         if work < self.work_threshold() {
-            return;
+            return self.not_needed(id, &hash);
         }
         self.on_headers(id, vec![header], true);
         let status = self.ledger.header(&hash).map(|info| info.status);
@@ -202,8 +202,8 @@ impl Protocol {
                 if first && turn.is_some() {
                     self.ask_for(id, hash, height);
                     self.ask_whole(id, hash);
-                } else {
-                    self.not_needed(id, &hash);
+                } else if requested {
+                    self.ask_whole(id, hash);
                 }
                 return;
             }

@@ -952,3 +952,61 @@ fn the_first_download_does_not_end_on_the_word_of_who_called_us() {
     rig.wait(Duration::from_secs(1));
     assert!(!rig.protocol.is_initial_download());
 }
+
+#[test]
+fn what_a_compact_block_was_wrongly_put_together_from_is_asked_for_whole() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    let offer = SendCmpct {
+        send_compact: false,
+        version: 2,
+    };
+    rig.say(peer, NetworkMessage::SendCmpct(offer));
+    let first = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    rig.say(peer, NetworkMessage::Headers(vec![first.header]));
+    rig.say_block(peer, &first);
+    let second = blocks(&rig.ledger, &first.block_hash(), 1, 2).remove(0);
+    let mut wrong = second.clone();
+    wrong.txdata[0].output[0].value = Amount::from_sat(1);
+    rig.heard(peer);
+    let message = crate::compact::compact_block(&serialize(&wrong), 5).unwrap();
+    rig.say_raw(peer, message.clone());
+    assert_eq!(rig.fate(peer), None);
+    let whole = NetworkMessage::GetData(vec![Inventory::WitnessBlock(second.block_hash())]);
+    assert!(rig.heard(peer).contains(&whole));
+    // The same once more does not help.
+    rig.say_raw(peer, message);
+    assert_eq!(rig.protocol.progress(rig.now).in_flight, 1);
+    rig.say_block(peer, &wrong);
+    assert!(matches!(
+        rig.fate(peer),
+        Some((true, Reason::Mutated { .. }))
+    ));
+}
+
+#[test]
+fn what_stands_behind_a_block_is_not_passed_on() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    let next = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    let mut bytes = serialize(&next);
+    bytes.extend([7; 20]);
+    rig.say_raw(peer, Message::block(bytes));
+    let other = rig.connect(Purpose::Inbound);
+    rig.heard(other);
+    let wanted = vec![Inventory::WitnessBlock(next.block_hash())];
+    rig.say(other, NetworkMessage::GetData(wanted));
+    rig.protocol.serve(other, rig.now);
+    rig.run();
+    let sent = rig.done.iter().find_map(|action| match action {
+        Action::Send(to, message) if *to == other && message.command.as_str() == "block" => {
+            Some(message.payload.to_vec())
+        }
+        _ => None,
+    });
+    assert!(sent.is_none_or(|sent| sent == serialize(&next)));
+}
