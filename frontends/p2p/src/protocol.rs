@@ -54,6 +54,7 @@ use crate::compact::Reconstructions;
 use crate::recent_transactions::{RecentLimits, RecentTransactions};
 use crate::serve::{Requests, ServeConfig, ServeError, Serving};
 use availability::Knowers;
+use bounded::BoundedSet;
 use chance::Chance;
 use collector::{Budget, Collector};
 use download::Download;
@@ -79,6 +80,13 @@ const MIN_RELAY_FEE: i64 = 100;
 const NO_TRANSACTIONS: i64 = 21_000_000 * 100_000_000;
 /// Block spacings by which the best tip may be old for blocks to be asked for right away.
 const NEAR_TIP: u64 = 20;
+/// Blocks that are remembered to be asked for whole.
+const MAX_WHOLE_ONLY: usize = 100;
+/// How often the plan is made anew for what brings no work.
+const PLAN_INTERVAL: Duration = Duration::from_millis(50);
+/// Block spacings by which the best tip may be old for peers with recent blocks only to be of use: Bitcoin Core's
+/// `NODE_NETWORK_LIMITED_ALLOW_CONN_BLOCKS`.
+const LIMITED_SPACINGS: u64 = 144;
 /// How often the plan is made anew though nothing happened, for budgets that have filled up.
 const REPLAN: Duration = Duration::from_secs(10);
 
@@ -108,17 +116,24 @@ pub struct Protocol {
     /// Some peer has told of all its headers.
     headers_once_done: bool,
     last_inv_trigger: Option<BlockHash>,
+    /// Not all tips were told to those who want to hear of them.
+    tips_left: bool,
 
     download: Download,
     collector: Collector,
     sources: Sources,
     /// What is missing has to be found out anew.
     plan_stale: bool,
+    /// The same, but it can wait a while.
+    plan_soon: bool,
+    planned: Duration,
     next_plan: Duration,
 
     /// Peers that send compact blocks right away, the last chosen last.
     compact_peers: VecDeque<PeerId>,
     reconstructions: Reconstructions,
+    /// Blocks that were put together from compact ones and refused: they are asked for whole.
+    whole_only: BoundedSet<BlockHash>,
     recent: RecentTransactions,
     transactions: TransactionRequests,
     serving: Serving,
@@ -169,6 +184,7 @@ impl Protocol {
             pending_headers: HashMap::new(),
             headers_once_done: false,
             last_inv_trigger: None,
+            tips_left: false,
             download: Download::new(),
             collector: Collector {
                 blocks: Budget::new(u64::from(forks.blocks), forks.refill, now),
@@ -177,9 +193,12 @@ impl Protocol {
             },
             sources: Sources::default(),
             plan_stale: false,
+            plan_soon: false,
+            planned: now,
             next_plan: now + REPLAN,
             compact_peers: VecDeque::new(),
             reconstructions: Reconstructions::new(),
+            whole_only: BoundedSet::new(MAX_WHOLE_ONLY),
             recent: RecentTransactions::new(RecentLimits::default()),
             transactions: TransactionRequests::default(),
             serving,
@@ -283,6 +302,9 @@ impl Protocol {
         self.send_addresses();
         self.ask_for_transactions();
         self.watch_peers();
+        if self.tips_left {
+            self.tell_tips();
+        }
         if now >= self.next_plan {
             self.next_plan = now + REPLAN;
             self.plan_stale = true;
@@ -338,19 +360,33 @@ impl Protocol {
         }
         let age = self.config.max_tip_age.as_secs();
         let recent = u64::from(self.best_header.time) + age > self.ledger.clock().now();
-        let at_end = self.headers_once_done
-            && self.batches.is_empty()
-            && self.ledger.best_header().chainwork <= self.best.work;
+        let at_end = self.batches.is_empty()
+            && self.ledger.best_header().chainwork <= self.best.work
+            && self.none_has_more();
         if !recent && !at_end {
             return;
         }
         self.initial_download = false;
+        self.tips_left = true;
         if self.config.relay {
             let ids: Vec<PeerId> = self.peers.keys().copied().collect();
             for id in ids {
                 self.send_fee_filter(id);
             }
         }
+    }
+
+    /// Who knows has told that our chain is the best: a peer that we called and that has as much. The word of those whom
+    /// the user named is enough if all say so, that of peers who called us only where there are no others.
+    fn none_has_more(&self) -> bool {
+        let told = |peer: &Peer| peer.sync.finished && peer.sync.told;
+        let called = || self.peers.values().filter(|peer| peer.is_preferred());
+        if called().next().is_none() {
+            return self.peers.values().any(told);
+        }
+        let has_as_much = |peer: &Peer| (peer.best_known).is_some_and(|k| k.work >= self.best.work);
+        called().any(|peer| told(peer) && has_as_much(peer))
+            || called().all(|peer| peer.info.purpose == Purpose::Manual && told(peer))
     }
 
     fn send_fee_filter(&mut self, id: PeerId) {
@@ -369,7 +405,10 @@ impl Protocol {
 
     /// A peer that we chose has what we need of one: blocks with witnesses, all of them unless we need only the last.
     fn offers_enough(&self, peer: &Peer) -> bool {
-        peer.serves_blocks() && (!peer.is_limited() || !self.initial_download)
+        let spacing = u64::from(self.ledger.params().target_spacing);
+        let recent = u64::from(self.best_header.time) + LIMITED_SPACINGS * spacing
+            > self.ledger.clock().now();
+        peer.serves_blocks() && (!peer.is_limited() || recent)
     }
 
     /// The best tip is so recent that what is announced is asked for right away.
@@ -385,6 +424,7 @@ impl Protocol {
 
     /// What every input ends with.
     fn settle(&mut self) {
+        self.plan_stale |= self.plan_soon && self.now >= self.planned + PLAN_INTERVAL;
         if self.plan_stale {
             self.start_header_syncs();
         }

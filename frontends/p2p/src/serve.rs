@@ -133,11 +133,10 @@ impl Serving {
         }
     }
 
-    /// A block has come that will be asked for. If `announced`, it is served even before it was validated, as BIP152 wants
-    /// it of those who announce so early; its header must have been accepted, and its transactions be those that the
-    /// header commits to.
-    pub fn keep(&mut self, hash: BlockHash, block: Bytes, announced: bool) {
-        self.recent.insert(hash, block, true, announced);
+    /// A block has come that will be asked for: its bytes and nothing behind them, and its transactions those that the
+    /// header commits to. It is served once it is validated.
+    pub fn keep(&mut self, hash: BlockHash, block: Bytes) {
+        self.recent.insert(hash, block, true);
     }
 
     /// A block turned out to be invalid.
@@ -334,12 +333,7 @@ impl Serving {
         let Some(header) = ledger.header(&hash) else {
             return Ok(None);
         };
-        let allowed = match header.status {
-            HeaderStatus::Validated => true,
-            HeaderStatus::Stored | HeaderStatus::HeaderOnly => self.recent.is_announced(&hash),
-            HeaderStatus::Invalid => false,
-        };
-        if !allowed {
+        if header.status != HeaderStatus::Validated {
             return Ok(None);
         }
         if self.config.limited && header.height.saturating_add(LIMITED_DEPTH) < best {
@@ -348,10 +342,15 @@ impl Serving {
         if !self.recent.contains(&hash) {
             let block = match ledger.block_bytes(&hash) {
                 Ok(bytes) => Bytes::from(bytes),
-                Err(BlockError::HeaderOnly { .. } | BlockError::Unknown { .. }) => return Ok(None),
+                // Pruned ones too: of the 290 that are offered, 288 are sure to be here.
+                Err(
+                    BlockError::HeaderOnly { .. }
+                    | BlockError::Unknown { .. }
+                    | BlockError::Pruned { .. },
+                ) => return Ok(None),
                 Err(source) => return Err(ServeError::Unreadable { hash, source }),
             };
-            self.recent.insert(hash, block, false, false);
+            self.recent.insert(hash, block, false);
         }
         Ok(self.recent.get(&hash).map(|block| (header, block)))
     }

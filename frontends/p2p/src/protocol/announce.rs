@@ -2,6 +2,8 @@
 //! Promises that nobody is told of what it told us, and that headers connect to what the peer has.
 //! Refuses to announce during the first download.
 
+use std::collections::BTreeSet;
+
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
@@ -11,7 +13,7 @@ use everett_ledger::HeaderInfo;
 use everett_net::PeerId;
 
 use super::Protocol;
-use super::peer::Known;
+use super::peer::{Known, MAX_TOLD_TIPS};
 
 /// Blocks that are announced by their headers at a time; of more, the last is told of by `inv`.
 const MAX_HEADERS_ANNOUNCED: usize = 8;
@@ -108,12 +110,17 @@ impl Protocol {
             return Some(message);
         }
         let bytes = self.ledger.block_bytes(hash).ok()?;
-        self.serving.keep(*hash, Bytes::from(bytes), false);
+        self.serving.keep(*hash, Bytes::from(bytes));
         self.serving.compact(hash)
     }
 
-    /// Tells those who want to hear of every tip of those they may not know.
+    /// Tells those who want to hear of every tip of those they may not know. What does not fit into one message follows
+    /// with the next tick.
     pub(super) fn tell_tips(&mut self) {
+        if self.is_initial_download() {
+            return;
+        }
+        self.tips_left = false;
         let listeners: Vec<PeerId> = (self.peers.iter())
             .filter(|(_, peer)| peer.wants_tips)
             .map(|(id, _)| *id)
@@ -124,11 +131,14 @@ impl Protocol {
         let tips: Vec<HeaderInfo> = (self.ledger.fork_tips().into_iter())
             .filter(|fork| fork.validated && !fork.tip.on_best_chain)
             .map(|fork| fork.tip)
+            .take(MAX_TOLD_TIPS)
             .collect();
-        if tips.is_empty() {
-            return;
-        }
+        let hashes: BTreeSet<BlockHash> = tips.iter().map(|tip| tip.hash).collect();
         for id in listeners {
+            if let Some(peer) = self.peers.get_mut(&id) {
+                // What is no tip any more.
+                peer.told_tips.retain(|hash| hashes.contains(hash));
+            }
             self.tell_tips_to(id, &tips);
         }
     }
@@ -139,17 +149,18 @@ impl Protocol {
             let Some(peer) = self.peers.get(&id) else {
                 return;
             };
-            if news.len() == MAX_TIPS_TOLD {
-                break;
-            }
             if peer.told_tips.contains(&tip.hash) {
                 continue;
+            }
+            if news.len() == MAX_TIPS_TOLD {
+                self.tips_left = true;
+                break;
             }
             if !self.peer_has_header(peer, &tip.hash, tip.height) {
                 news.push(Inventory::Block(tip.hash));
             }
             if let Some(peer) = self.peers.get_mut(&id) {
-                let _forgotten = peer.told_tips.insert(tip.hash);
+                peer.told_tips.insert(tip.hash);
             }
         }
         if !news.is_empty() {

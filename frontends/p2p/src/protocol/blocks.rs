@@ -5,14 +5,14 @@
 
 use bitcoin::BlockHash;
 use bytes::Bytes;
-use everett_ledger::decode::decode_header;
+use everett_ledger::decode::{decode_block, decode_header};
 use everett_ledger::rules::difficulty::is_met;
 use everett_ledger::{HeaderStatus, Outcome, Reject, RejectKind, Submitted};
 use everett_net::PeerId;
 
 use super::Protocol;
 use super::action::{Action, Useful};
-use super::download::Unjudged;
+use super::download::{MAX_UNJUDGED_BYTES, Unjudged};
 use super::misbehaviour::Reason;
 
 /// How far above our tip an unrequested block may be: Bitcoin Core's `MIN_BLOCKS_TO_KEEP`.
@@ -59,11 +59,21 @@ impl Protocol {
         if self.download.unjudged.contains_key(&hash) {
             return;
         }
-        if let Some(info) = self.ledger.header(&hash)
-            && info.status != HeaderStatus::HeaderOnly
-        {
-            // It has been asked elsewhere meanwhile, or it is an old acquaintance.
-            return self.peer_has(id, hash);
+        if let Some(info) = self.ledger.header(&hash) {
+            if info.status != HeaderStatus::HeaderOnly {
+                // It has been asked elsewhere meanwhile, or it is an old acquaintance.
+                return self.peer_has(id, hash);
+            }
+            let given_up = (self.peers.get(&id)).is_some_and(|peer| peer.lacks.contains(&hash));
+            if given_up && self.download.unjudged_bytes < MAX_UNJUDGED_BYTES {
+                // It was asked for it, and comes late.
+                self.collector.blocks.take(1, now);
+                self.collector.bytes.take(bytes.len() as u64, now);
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.lacks.remove(&hash);
+                }
+                return self.submit(id, hash, bytes, false);
+            }
         }
         let Some(parent) = self.ledger.header(&header.prev_blockhash) else {
             // Bitcoin Core lets such peers go at once; they may as well be ahead of our headers.
@@ -77,8 +87,9 @@ impl Protocol {
             return self.unrequested(id, hash);
         }
         let waited_for = self.download.asked.contains_key(&hash);
-        let best = self.best.work <= work && parent.height < self.best.height + MAX_AHEAD;
-        if waited_for || best {
+        let best = self.best.work < work && parent.height < self.best.height + MAX_AHEAD;
+        let room = self.download.unjudged_bytes < MAX_UNJUDGED_BYTES;
+        if room && (waited_for || best) {
             return self.submit(id, hash, bytes, false);
         }
         // It loses, and so is worth its header: the collector asks for it, within its budgets.
@@ -99,14 +110,13 @@ impl Protocol {
 
     /// To the ledger with it.
     pub(super) fn submit(&mut self, from: PeerId, hash: BlockHash, bytes: Bytes, compact: bool) {
-        if !self.is_initial_download() {
-            // Others will ask for it soon.
-            self.serving.keep(hash, bytes.clone(), false);
-        }
+        // Others will ask for it soon.
+        let body = (!self.is_initial_download()).then(|| bytes.clone());
         let unjudged = Unjudged {
             from,
             bytes: bytes.len(),
             compact,
+            body,
         };
         self.download.unjudged_bytes += bytes.len();
         self.download.unjudged.insert(hash, unjudged);
@@ -122,21 +132,23 @@ impl Protocol {
             self.download.unjudged_bytes =
                 (self.download.unjudged_bytes).saturating_sub(unjudged.bytes);
             self.sources.insert(hash, unjudged.from, unjudged.compact);
-            self.judged(hash, submitted.outcome, true);
+            self.judged(hash, submitted.outcome, Some(unjudged));
             for (hash, outcome) in submitted.joined {
-                self.judged(hash, outcome, false);
+                self.judged(hash, outcome, None);
             }
             for (hash, outcome) in submitted.completed {
-                self.judged(hash, outcome, false);
+                self.judged(hash, outcome, None);
             }
         }
         self.plan_stale = true;
     }
 
-    fn judged(&mut self, hash: BlockHash, outcome: Outcome, now_submitted: bool) {
+    /// `submitted` is what was judged now, as opposed to what had waited for an ancestor.
+    fn judged(&mut self, hash: BlockHash, outcome: Outcome, submitted: Option<Unjudged>) {
         let source = self.sources.get(&hash);
         match outcome {
             Outcome::Accepted { .. } | Outcome::Known { .. } => {
+                let new = matches!(outcome, Outcome::Accepted { .. });
                 self.stop_waiting_for(&hash);
                 let waits = self.ledger.header(&hash).is_some_and(|info| {
                     matches!(info.status, HeaderStatus::Stored | HeaderStatus::HeaderOnly)
@@ -144,9 +156,19 @@ impl Protocol {
                 if !waits {
                     self.sources.remove(&hash);
                 }
-                if let (true, Some((from, _))) = (now_submitted, source) {
-                    self.gave_block(from, &hash);
+                let Some(submitted) = submitted else {
+                    return;
+                };
+                if !new {
+                    return self.peer_has(submitted.from, hash);
                 }
+                if let Some(body) = submitted.body
+                    && let Ok((_, length)) = decode_block(&body)
+                {
+                    // Without what a peer may have put behind it.
+                    self.serving.keep(hash, body.slice(..length));
+                }
+                self.gave_block(submitted.from, &hash);
             }
             Outcome::Rejected { reject, .. } => {
                 self.serving.forget(&hash);
@@ -190,7 +212,10 @@ impl Protocol {
         };
         match reject.kind {
             // Compact blocks may be passed on before they are validated.
-            RejectKind::Consensus | RejectKind::Mutated if compact => self.note(from, invalid),
+            RejectKind::Consensus | RejectKind::Mutated if compact => {
+                let _forgotten = self.whole_only.insert(hash);
+                self.note(from, invalid);
+            }
             RejectKind::Mutated => self.punish(from, Reason::Mutated { hash, reason }),
             RejectKind::CachedInvalid if inbound || compact => self.note(from, invalid),
             RejectKind::TimeFuture | RejectKind::HeaderLowWork | RejectKind::MissingPrevious => {

@@ -49,7 +49,7 @@ impl<T: Copy + Eq + Hash> BoundedSet<T> {
     }
 
     /// Oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.order.iter()
     }
 }

@@ -7,14 +7,12 @@
 //! bytes. They fill up again over a day by default ([`ForkLimits`](super::ForkLimits)). A tip that is out of budget, or
 //! that nobody delivers, stays known by its header.
 
-use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use bitcoin::BlockHash;
 use everett_net::PeerId;
 
 use super::Protocol;
-use super::availability::stands_on;
+use super::availability::{Told, stands_on};
 use super::download::Target;
 
 /// Branches that are planned for at a time, those of most work first.
@@ -78,11 +76,37 @@ pub(super) struct Collector {
 }
 
 impl Protocol {
-    /// Branches to be fetched besides the chains of `main`, as far as somebody has them.
-    pub(super) fn fork_targets(&mut self, main: &[Target]) -> Vec<Target> {
+    /// Whether all together may fetch one more block of a branch.
+    pub(super) fn may_fetch_fork(&mut self) -> bool {
+        self.download.forks_in_flight < self.config.forks.in_flight
+            && self.collector.blocks.has_some(self.now)
+            && self.collector.bytes.has_some(self.now)
+    }
+
+    /// Takes one block of a branch, to be asked of a peer, from the budgets; `false` if one of them is used up.
+    pub(super) fn charge_fork(&mut self, id: PeerId) -> bool {
+        let now = self.now;
+        if !self.may_fetch_fork() {
+            return false;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return false;
+        };
+        if !peer.fork_budget.has_some(now) {
+            return false;
+        }
+        peer.fork_budget.take(1, now);
+        self.collector.blocks.take(1, now);
+        self.download.forks_in_flight += 1;
+        true
+    }
+
+    /// Branches to be fetched besides the chains of `main`, as far as somebody can give some of them.
+    ///
+    /// Blocks that branches share are in the queue of each: who asks first has them.
+    pub(super) fn fork_targets(&mut self, main: &[Target], told: &[Told]) -> Vec<Target> {
         let threshold = self.work_threshold();
         let mut targets = Vec::new();
-        let mut planned: HashSet<BlockHash> = HashSet::new();
         self.collector.branches = 0;
         for tip in self.ledger.fork_tips().into_iter().take(MAX_EXAMINED) {
             let end = tip.tip;
@@ -94,49 +118,17 @@ impl Protocol {
             if main.iter().any(below_main) {
                 continue;
             }
-            let mut missing = self.ledger.missing_blocks(&end.hash, 0, MAX_BRANCH);
-            missing.retain(|(_, hash)| planned.insert(*hash));
+            let missing = self.ledger.missing_blocks(&end.hash, 0, MAX_BRANCH);
             self.collector.branches += usize::from(!missing.is_empty());
             if targets.len() >= MAX_TARGETS {
                 continue;
             }
-            let reach = self.reach_of_branch(&end.hash, &missing);
+            let mut reach = self.reach(&(&end).into(), &missing, told);
+            reach.retain(|id, reach| self.can_give(*id, *reach, &missing));
             if !reach.is_empty() {
                 targets.push(Target::fork((&end).into(), missing, reach));
             }
         }
         targets
-    }
-
-    /// Up to which height each peer has a branch, for those that have some of it.
-    fn reach_of_branch(
-        &self,
-        tip: &BlockHash,
-        missing: &[(u32, BlockHash)],
-    ) -> BTreeMap<PeerId, u32> {
-        let mut reach = BTreeMap::new();
-        let Some((lowest, _)) = missing.first() else {
-            return reach;
-        };
-        for (height, hash) in missing {
-            for peer in self.knowers.of(hash) {
-                reach.insert(peer, *height);
-            }
-        }
-        // Those whose best chain goes by here.
-        for (id, peer) in &self.peers {
-            let Some(known) = peer.best_known else {
-                continue;
-            };
-            let shared = match known.hash == *tip {
-                true => Some(known.height),
-                false => (self.ledger.fork_point(&known.hash, tip)).map(|fork| fork.height),
-            };
-            if let Some(height) = shared.filter(|height| height >= lowest) {
-                let most = reach.entry(*id).or_insert(height);
-                *most = height.max(*most);
-            }
-        }
-        reach
     }
 }

@@ -48,6 +48,7 @@ impl Protocol {
         };
         peer.provides_compact
             && !request.fork
+            && !self.whole_only.contains(&request.hash)
             && !self.recent.is_empty()
             && self.download.asked.is_empty()
             && self.is_near_tip()
@@ -131,7 +132,7 @@ impl Protocol {
         };
         let work = parent.chainwork + header.work();
         if work < self.work_threshold() {
-            return;
+            return self.not_needed(id, &hash);
         }
         self.on_headers(id, vec![header], true);
         let status = self.ledger.header(&hash).map(|info| info.status);
@@ -140,12 +141,19 @@ impl Protocol {
             || status == Some(HeaderStatus::Invalid)
             || self.download.unjudged.contains_key(&hash)
         {
-            return;
+            return self.not_needed(id, &hash);
         }
         let Some(peer) = self.peers.get(&id) else {
             return;
         };
         let requested = peer.requested(&hash);
+        if self.whole_only.contains(&hash) {
+            // What can be put together of it is not the block.
+            if requested {
+                self.ask_whole(id, hash);
+            }
+            return;
+        }
         if !requested && !peer.compact_from {
             return;
         }
@@ -161,6 +169,13 @@ impl Protocol {
             return;
         }
         self.reconstruct(id, compact, height);
+    }
+
+    /// What a peer was asked for came, in a form that is of no use any more.
+    fn not_needed(&mut self, id: PeerId, hash: &BlockHash) {
+        if self.take_request(id, hash).is_some() {
+            self.plan_stale = true;
+        }
     }
 
     fn reconstruct(&mut self, id: PeerId, compact: CompactBlock, height: u32) {
@@ -187,6 +202,8 @@ impl Protocol {
                 if first && turn.is_some() {
                     self.ask_for(id, hash, height);
                     self.ask_whole(id, hash);
+                } else if requested {
+                    self.ask_whole(id, hash);
                 }
                 return;
             }
@@ -195,6 +212,9 @@ impl Protocol {
             return self.fill(id, partial, Vec::new(), height, first && turn.is_some());
         };
         if turn.is_none() {
+            if requested {
+                self.ask_whole(id, hash);
+            }
             return;
         }
         self.ask_for(id, hash, height);

@@ -15,9 +15,11 @@ use std::time::Duration;
 use bitcoin::BlockHash;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
+use bytes::Bytes;
 use everett_net::PeerId;
 
 use super::Protocol;
+use super::availability::{Told, stands_on};
 use super::peer::{Known, Peer, Request};
 
 /// How far above the lowest missing block others are asked for: Bitcoin Core's `BLOCK_DOWNLOAD_WINDOW`.
@@ -72,6 +74,8 @@ pub(super) struct Unjudged {
     pub(super) bytes: usize,
     /// It was put together from a compact block.
     pub(super) compact: bool,
+    /// To be kept for others if it is sound. Not during the first download.
+    pub(super) body: Option<Bytes>,
 }
 
 /// What is asked for, on the way, and here.
@@ -127,9 +131,19 @@ impl Protocol {
         for id in &ids {
             self.resolve_unknown(*id);
         }
-        let mut targets = self.main_targets();
-        if !targets.iter().any(|target| target.beyond_window) {
-            let forks = self.fork_targets(&targets);
+        self.plan_stale = false;
+        self.plan_soon = false;
+        self.planned = self.now;
+        let told = self.told_tips();
+        let mut targets = self.main_targets(&told);
+        // A window that nobody can fill does not hold back the branches.
+        let filling = |target: &Target| {
+            let lowest: Vec<_> = target.lowest.into_iter().collect();
+            target.beyond_window
+                && (target.reach.iter()).any(|(id, reach)| self.can_give(*id, *reach, &lowest))
+        };
+        if !targets.iter().any(filling) {
+            let forks = self.fork_targets(&targets, &told);
             targets.extend(forks);
         }
         for target in &mut targets {
@@ -148,7 +162,7 @@ impl Protocol {
     }
 
     /// The chains of more work than ours that peers have.
-    fn main_targets(&self) -> Vec<Target> {
+    fn main_targets(&self, told: &[Told]) -> Vec<Target> {
         let minimum = self.minimum_chain_work();
         let mut tips: Vec<Known> = Vec::new();
         for known in self.peers.values().filter_map(|peer| peer.best_known) {
@@ -157,21 +171,22 @@ impl Protocol {
             }
         }
         tips.sort_by(|a, b| b.work.cmp(&a.work).then(a.hash.cmp(&b.hash)));
-        let mut ends: Vec<Known> = Vec::new();
+        let mut targets: Vec<Target> = Vec::new();
         for tip in tips {
-            let below = |end: &Known| {
-                super::availability::stands_on(&self.ledger, &end.hash, &tip.hash, tip.height)
-            };
-            if ends.len() < MAX_MAIN_TARGETS && !ends.iter().any(below) {
-                ends.push(tip);
+            if targets.len() >= MAX_MAIN_TARGETS {
+                break;
+            }
+            let below =
+                |end: &Target| stands_on(&self.ledger, &end.tip.hash, &tip.hash, tip.height);
+            if !targets.iter().any(below) {
+                targets.extend(self.main_target(tip, told));
             }
         }
-        ends.into_iter()
-            .filter_map(|tip| self.main_target(tip))
-            .collect()
+        targets
     }
 
-    fn main_target(&self, tip: Known) -> Option<Target> {
+    /// `None` if nothing is missing of it, or it is invalid.
+    fn main_target(&self, tip: Known, told: &[Told]) -> Option<Target> {
         let mut missing = self
             .ledger
             .missing_blocks(&tip.hash, 0, WINDOW as usize + 1);
@@ -180,26 +195,7 @@ impl Protocol {
         let within = missing.partition_point(|(height, _)| *height < end);
         let beyond_window = tip.height >= end;
         missing.truncate(within);
-        let old = (self.download.targets.iter()).find(|target| target.tip == tip && !target.fork);
-        let mut reach = BTreeMap::new();
-        for (id, peer) in &self.peers {
-            let Some(known) = peer.best_known else {
-                continue;
-            };
-            let height = match known.hash == tip.hash {
-                true => Some(tip.height),
-                // Where it has parted, it stays parted; but what it has may have grown.
-                false => (old.and_then(|old| old.reach.get(id)).copied())
-                    .filter(|height| *height < known.height)
-                    .or_else(|| {
-                        let fork = self.ledger.fork_point(&known.hash, &tip.hash);
-                        fork.map(|fork| fork.height)
-                    }),
-            };
-            if let Some(height) = height.filter(|height| *height >= lowest.0) {
-                reach.insert(*id, height);
-            }
-        }
+        let reach = self.reach(&tip, &missing, told);
         Some(Target {
             tip,
             fork: false,
@@ -242,24 +238,19 @@ impl Protocol {
         let most = if peer.let_down > 0 { 1 } else { MAX_IN_FLIGHT };
         let mut room = most.saturating_sub(peer.requests.len());
         let mut found: Vec<Request> = Vec::new();
-        let mut mains_left = false;
         let mut staller = None;
         let limited = peer.is_limited();
         let best_known = peer.best_known.map_or(0, |known| known.height);
         for index in 0..self.download.targets.len() {
-            let Some(peer) = self.peers.get_mut(&id) else {
-                return;
-            };
-            let target = &mut self.download.targets[index];
-            if target.fork && mains_left {
-                break;
-            }
-            let Some(reach) = target.reach.get(&id).copied() else {
-                mains_left |= !target.fork && !target.queue.is_empty();
+            let Some(reach) = self.download.targets[index].reach.get(&id).copied() else {
                 continue;
             };
             let mut place = 0;
-            while room > 0 && place < target.queue.len() {
+            while room > 0 && place < self.download.targets[index].queue.len() {
+                let Some(peer) = self.peers.get(&id) else {
+                    return;
+                };
+                let target = &mut self.download.targets[index];
                 let (height, hash) = target.queue[place];
                 if height > reach {
                     break;
@@ -275,30 +266,23 @@ impl Protocol {
                     place += 1;
                     continue;
                 }
-                if target.fork {
-                    let limit = self.config.forks.in_flight;
-                    let budgets = self.collector.blocks.has_some(now)
-                        && self.collector.bytes.has_some(now)
-                        && peer.fork_budget.has_some(now);
-                    if self.download.forks_in_flight >= limit || !budgets {
-                        room = 0;
-                        break;
-                    }
-                    self.download.forks_in_flight += 1;
-                    self.collector.blocks.take(1, now);
-                    peer.fork_budget.take(1, now);
+                let fork = target.fork;
+                if fork && !self.charge_fork(id) {
+                    room = 0;
+                    break;
                 }
+                let target = &mut self.download.targets[index];
                 target.queue.remove(place);
                 room -= 1;
                 found.push(Request {
                     hash,
                     height,
                     asked: now,
-                    fork: target.fork,
+                    fork,
                 });
             }
+            let target = &self.download.targets[index];
             if !target.fork {
-                mains_left |= !target.queue.is_empty();
                 let end = target.lowest.map_or(0, |(height, _)| height + WINDOW);
                 if found.is_empty() && room > 0 && target.beyond_window && reach >= end {
                     staller = staller.or(target.lowest);
@@ -422,6 +406,9 @@ impl Protocol {
             let Some(request) = self.take_request(id, hash) else {
                 continue;
             };
+            if request.fork {
+                self.collector.blocks.give_back(1);
+            }
             if let Some(peer) = self.peers.get_mut(&id)
                 && !request.fork
                 && now > request.asked.max(peer.progress) + STALLING_TIMEOUT

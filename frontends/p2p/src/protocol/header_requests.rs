@@ -126,9 +126,7 @@ impl Protocol {
             if !all && busy > 0 {
                 break;
             }
-            // From the one before: so that the answer is never empty, and tells what the peer has.
-            let start = best.parent.unwrap_or(best.hash);
-            let locator = self.ledger.locator(&start);
+            let locator = self.first_locator();
             if !self.get_headers(id, locator, None) {
                 continue;
             }
@@ -175,16 +173,36 @@ impl Protocol {
         }
     }
 
-    /// What `getheaders` that nobody answers held up.
+    /// What `getheaders` that nobody answers held up: the sync itself, or tips that wait for their turn.
     pub(super) fn ask_again(&mut self) {
         let now = self.now;
+        let expired = |asked: Option<Duration>| asked.is_some_and(|at| now >= at + RESPONSE_TIME);
         let stuck: Vec<PeerId> = (self.peers.iter())
-            .filter(|(_, peer)| !peer.sync.wanted.is_empty())
-            .filter(|(_, peer)| (peer.sync.asked).is_none_or(|asked| now >= asked + RESPONSE_TIME))
+            .filter(|(_, peer)| peer.sync.started && !peer.sync.finished)
+            .filter(|(_, peer)| expired(peer.sync.asked) && peer.sync.waiting == 0)
             .map(|(id, _)| *id)
             .collect();
         for id in stuck {
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.sync.presync = None;
+                peer.sync.stop = None;
+            }
+            let locator = self.first_locator();
+            self.get_headers(id, locator, None);
+        }
+        let waiting: Vec<PeerId> = (self.peers.iter())
+            .filter(|(_, peer)| !peer.sync.wanted.is_empty())
+            .filter(|(_, peer)| peer.sync.asked.is_none() || expired(peer.sync.asked))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
             self.ask_wanted(id);
         }
+    }
+
+    /// From the header before the best one: so that the answer of who has that is not empty, and tells what it has.
+    fn first_locator(&self) -> Vec<BlockHash> {
+        let best = self.ledger.best_header();
+        self.ledger.locator(&best.parent.unwrap_or(best.hash))
     }
 }

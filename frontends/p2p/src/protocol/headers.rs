@@ -9,7 +9,7 @@ use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::rules::difficulty::is_met;
-use everett_ledger::{HeaderStatus, Reject, RejectKind};
+use everett_ledger::{HeaderStatus, INVALIDATED_BY_HAND, Ledger, Reject, RejectKind};
 use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
@@ -34,6 +34,10 @@ pub(super) struct HeaderSync {
     pub(super) started: bool,
     /// It has told of all it has.
     pub(super) finished: bool,
+    /// Its last answer was the end of a chain, as opposed to nothing of use.
+    pub(super) told: bool,
+    /// An empty answer had us ask from our best block on, where our headers reach higher.
+    pub(super) asked_lower: bool,
     /// When the first download must be done.
     pub(super) deadline: Option<Duration>,
     /// When it was asked for what it has not answered.
@@ -86,6 +90,16 @@ impl Protocol {
             peer.sync.presync = None;
             peer.sync.asked = None;
             peer.sync.progress = now;
+            let silent = peer.best_known.is_none() && !peer.sync.asked_lower;
+            if silent && self.ledger.best_header().chainwork > self.best.work {
+                // Its tip lies below our best header; it may have blocks that we lack all the same.
+                peer.sync.asked_lower = true;
+                let parent = (self.ledger.header(&self.best.hash)).and_then(|info| info.parent);
+                let locator = self.ledger.locator(&parent.unwrap_or(self.best.hash));
+                self.get_headers(id, locator, None);
+                return;
+            }
+            peer.sync.told = true;
             self.headers_end(id);
             return;
         }
@@ -108,7 +122,15 @@ impl Protocol {
         peer.sync.progress = now;
         if let Some(presync) = &mut peer.sync.presync {
             let step = presync.receive(&headers, full, params);
-            return self.presync_step(id, step, full);
+            match step {
+                Step::Failed(failure) if !failure.is_misbehaviour() => {
+                    // It may have changed to another chain, which these headers are of.
+                    peer.sync.presync = None;
+                    peer.sync.asked = None;
+                    self.note(id, Reason::Presync(failure.to_string()));
+                }
+                step => return self.presync_step(id, step, full),
+            }
         }
         let end = if full { Ending::Full } else { Ending::Last };
         self.take_headers(id, headers, hashes, end, compact, false);
@@ -194,7 +216,8 @@ impl Protocol {
             if known.status == HeaderStatus::Invalid {
                 let reason = Reason::BuildsOnInvalid(last);
                 // As Bitcoin Core does: who called us may not know better.
-                match peer.info.purpose.is_inbound() || compact {
+                let by_hand = invalidated_by_hand(&self.ledger, &last);
+                match peer.info.purpose.is_inbound() || compact || by_hand {
                     true => self.note(id, reason),
                     false => self.punish(id, reason),
                 }
@@ -271,7 +294,7 @@ impl Protocol {
         self.pending_headers.insert(last.hash, last);
         self.batches.push_back(Batch {
             from: id,
-            first: before,
+            first: known.checked_sub(1).map_or(before, |at| hashes[at]),
             hashes_from: hashes[known..].to_vec(),
             last,
             end,
@@ -325,11 +348,15 @@ impl Protocol {
                     reason: reject.to_string(),
                 };
                 let inbound = peer.info.purpose.is_inbound();
+                let by_hand = invalidated_by_hand(&self.ledger, &hash)
+                    || invalidated_by_hand(&self.ledger, &batch.first);
                 match reject.kind {
                     RejectKind::Consensus | RejectKind::Mutated if batch.compact => {
                         self.note(batch.from, reason);
                     }
-                    RejectKind::CachedInvalid if inbound || batch.compact => {
+                    RejectKind::CachedInvalid | RejectKind::InvalidPrevious
+                        if inbound || batch.compact || by_hand =>
+                    {
                         self.note(batch.from, reason);
                     }
                     // The batch before it was refused, and its sender dealt with; or the clocks differ.
@@ -346,6 +373,7 @@ impl Protocol {
     /// The ledger has the peer's headers up to `last`.
     fn after_headers(&mut self, id: PeerId, last: BlockHash, new: bool, end: Ending) {
         self.peer_has(id, last);
+        self.plan_stale |= new;
         let best = self.best;
         let minimum = self.minimum_chain_work();
         let work = self.ledger.header(&last).map(|info| info.chainwork);
@@ -360,6 +388,7 @@ impl Protocol {
         if new && work.is_some_and(|work| work > best.work) {
             peer.last_announcement = Some(now);
         }
+        peer.sync.told |= end == Ending::Last;
         let known_work = peer.best_known.map(|known| known.work);
         if end == Ending::Last
             && initial
@@ -404,13 +433,13 @@ impl Protocol {
         if peer.sync.presync.is_none() && peer.sync.asked.is_none() && peer.sync.waiting == 0 {
             peer.sync.stop = None;
             if peer.sync.started {
+                self.plan_stale |= !peer.sync.finished || !self.headers_once_done;
                 peer.sync.finished = true;
                 peer.sync.deadline = None;
                 self.headers_once_done = true;
             }
             self.ask_wanted(id);
         }
-        self.plan_stale = true;
     }
 
     /// Headers that stand on nothing we know: a new block after some that we missed, perhaps.
@@ -428,6 +457,12 @@ impl Protocol {
         let behind = times(self.best_header.work(), lag).min(self.best.work);
         self.minimum_chain_work().max(self.best.work - behind)
     }
+}
+
+/// Whether our user took the block or one below it back: others cannot know.
+fn invalidated_by_hand(ledger: &Ledger, hash: &BlockHash) -> bool {
+    let reason = ledger.block_info(hash).and_then(|info| info.reject_reason);
+    reason.is_some_and(|reason| reason.ends_with(INVALIDATED_BY_HAND))
 }
 
 /// Blocks that a branch may lag behind, where the horizon is nearer.

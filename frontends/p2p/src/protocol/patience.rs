@@ -56,9 +56,10 @@ impl Protocol {
                 continue;
             }
             for request in &peer.requests {
-                if request.fork && now > request.asked.max(peer.progress) + FORK_TIMEOUT {
+                let patience = if request.fork { FORK_TIMEOUT } else { patience };
+                if request.fork && now > request.asked + block_timeout {
                     hopeless.push((*id, request.hash));
-                } else if !request.fork && now > request.asked.max(peer.progress) + patience {
+                } else if now > request.asked.max(peer.progress) + patience {
                     late.push((*id, request.clone()));
                 }
             }
@@ -72,7 +73,7 @@ impl Protocol {
         for (id, hash) in hopeless {
             self.give_up(id, &hash);
         }
-        late.sort_by_key(|(_, request)| request.height);
+        late.sort_by_key(|(_, request)| (request.fork, request.height));
         self.ask_others(late);
     }
 
@@ -93,8 +94,9 @@ impl Protocol {
         self.plan_stale = true;
     }
 
-    /// Asks peers that have nothing to do for blocks that others have let wait.
+    /// Asks peers that have nothing to do for blocks that others have let wait. These may still come.
     fn ask_others(&mut self, late: Vec<(PeerId, Request)>) {
+        let now = self.now;
         if late.is_empty() || self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES {
             return;
         }
@@ -106,6 +108,9 @@ impl Protocol {
             {
                 continue;
             }
+            if request.fork && !self.may_fetch_fork() {
+                continue;
+            }
             let helper = self.peers.iter().find(|(id, peer)| {
                 let already = found.get(id).map_or(0, Vec::len);
                 peer.requests.is_empty()
@@ -114,7 +119,7 @@ impl Protocol {
                     && !peer.lacks.contains(&request.hash)
                     && self.may_give(peer)
                     && self.download.targets.iter().any(|target| {
-                        !target.fork
+                        (request.fork || !target.fork)
                             && target
                                 .reach
                                 .get(id)
@@ -127,13 +132,17 @@ impl Protocol {
                             )
                     })
             });
-            if let Some((id, _)) = helper {
-                let again = Request {
-                    asked: self.now,
-                    ..request
-                };
-                found.entry(*id).or_default().push(again);
+            let Some(id) = helper.map(|(id, _)| *id) else {
+                continue;
+            };
+            if request.fork && !self.charge_fork(id) {
+                continue;
             }
+            let again = Request {
+                asked: now,
+                ..request
+            };
+            found.entry(id).or_default().push(again);
         }
         for (id, requests) in found {
             self.request(id, requests);

@@ -2,7 +2,7 @@
 //! Promises bounded memory: each list has its limit beside it.
 //! Refuses to decide anything: that is for those who own the decisions.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bitcoin::p2p::ServiceFlags;
@@ -20,8 +20,8 @@ use crate::serve::Requests;
 pub(super) const MAX_KNOWN_TIPS: usize = 1_000;
 /// Blocks that a peer is remembered not to have.
 const MAX_LACKING: usize = 1_000;
-/// Tips that we remember to have told a peer of.
-const MAX_TOLD_TIPS: usize = 2_000;
+/// Tips that a peer is told of at a time, those of most work.
+pub(super) const MAX_TOLD_TIPS: usize = 20_000;
 
 /// A block and how much work stands behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,7 +94,8 @@ pub(super) struct Peer {
     pub(super) prefers_headers: bool,
     pub(super) sendheaders_sent: bool,
     pub(super) wants_tips: bool,
-    pub(super) told_tips: BoundedSet<BlockHash>,
+    /// Those of the present tips that it was told of.
+    pub(super) told_tips: BTreeSet<BlockHash>,
     /// It offers compact blocks of version 2.
     pub(super) provides_compact: bool,
     /// It wants compact blocks right away.
@@ -138,7 +139,7 @@ impl Peer {
             prefers_headers: false,
             sendheaders_sent: false,
             wants_tips,
-            told_tips: BoundedSet::new(MAX_TOLD_TIPS),
+            told_tips: BTreeSet::new(),
             provides_compact: false,
             compact_to: false,
             compact_from: false,

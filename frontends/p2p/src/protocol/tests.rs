@@ -523,7 +523,7 @@ fn a_branch_that_nobody_delivers_stays_a_header() {
     rig.serve(peer, &other);
     rig.say(peer, NetworkMessage::Headers(headers(&other, &loser)));
     assert_eq!(rig.asked(peer).len(), 4);
-    rig.wait_long(Duration::from_secs(200), Duration::from_secs(1));
+    rig.wait_long(Duration::from_secs(1_000), Duration::from_secs(1));
     assert_eq!(
         rig.ledger.header(&loser).unwrap().status,
         HeaderStatus::HeaderOnly
@@ -833,4 +833,180 @@ fn transactions_do_not_belong_on_connections_for_blocks() {
         matches!(action, Action::HeardTransaction { transaction, .. } if transaction.txid == coinbase.compute_txid())
     });
     assert!(heard);
+}
+
+#[test]
+fn blocks_that_branches_share_are_fetched_though_one_of_them_is_nobodys() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 10, 2);
+    let shared = mine(&other, &trunk, 2, 3);
+    let longer = mine(&other, &shared, 4, 4);
+    let shorter = mine(&other, &shared, 2, 5);
+    let honest = rig.connect(Purpose::Manual);
+    rig.serve(honest, &other);
+    // Who told of the longer one withholds it.
+    let silent = rig.connect(Purpose::Inbound);
+    rig.say(silent, NetworkMessage::Headers(headers(&other, &longer)));
+    assert_eq!(rig.asked(silent).len(), 6);
+    rig.say(honest, NetworkMessage::Headers(headers(&other, &shorter)));
+    rig.serve(honest, &other);
+    for _ in 0..70 {
+        rig.wait(Duration::from_secs(1));
+        rig.serve(honest, &other);
+    }
+    assert!(rig.ledger.world(&shorter).is_ok());
+    assert_eq!(rig.fate(silent), None);
+}
+
+#[test]
+fn a_block_of_a_branch_that_comes_late_is_taken() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 10, 2);
+    let loser = mine(&other, &trunk, 1, 3);
+    let slow = rig.connect(Purpose::Inbound);
+    rig.serve(slow, &other);
+    rig.say(slow, NetworkMessage::Headers(headers(&other, &loser)));
+    assert_eq!(rig.asked(slow), vec![loser]);
+    rig.wait_long(Duration::from_secs(90), Duration::from_secs(1));
+    assert_eq!(
+        rig.protocol.progress(rig.now).in_flight,
+        1,
+        "nobody else has it"
+    );
+    rig.wait_long(Duration::from_secs(900), Duration::from_secs(1));
+    assert_eq!(rig.protocol.progress(rig.now).in_flight, 0);
+    let bytes = other.block_bytes(&loser).unwrap();
+    rig.say_raw(slow, Message::block(bytes));
+    assert!(rig.ledger.world(&loser).is_ok());
+    assert_eq!(rig.fate(slow), None);
+}
+
+#[test]
+fn a_peer_that_ends_below_our_best_header_gives_the_blocks_that_we_lack() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 30, 1);
+    rig.ledger
+        .submit_headers(&headers(&other, &tip))
+        .unwrap()
+        .unwrap();
+    let behind = rig.other();
+    for header in &headers(&other, &tip)[..25] {
+        let block = other.block_bytes(&header.block_hash()).unwrap();
+        behind.submit_block(&block).unwrap();
+    }
+    let peer = rig.connect(Purpose::Manual);
+    rig.serve(peer, &behind);
+    assert_eq!(rig.best_height(), 25);
+}
+
+#[test]
+fn a_sole_peer_that_leaves_a_request_for_headers_unanswered_is_asked_again() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let peer = rig.connect(Purpose::Manual);
+    let asks = |heard: Vec<NetworkMessage>| {
+        heard
+            .iter()
+            .filter(|message| matches!(message, NetworkMessage::GetHeaders(_)))
+            .count()
+    };
+    assert_eq!(asks(rig.heard(peer)), 1);
+    rig.wait_long(Duration::from_secs(119), Duration::from_secs(1));
+    assert_eq!(asks(rig.heard(peer)), 0);
+    rig.wait_long(Duration::from_secs(2), Duration::from_secs(1));
+    rig.serve(peer, &other);
+    assert_eq!(rig.ledger.best().hash(), tip);
+}
+
+#[test]
+fn what_our_user_took_back_is_not_held_against_those_who_tell_of_it() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let next = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    rig.ledger.invalidate_block(&tip).unwrap();
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    rig.say(peer, NetworkMessage::Headers(vec![next.header]));
+    assert_eq!(rig.fate(peer), None);
+}
+
+#[test]
+fn the_first_download_does_not_end_on_the_word_of_who_called_us() {
+    let mut rig = Rig::new(OLD);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let called = rig.connect(Purpose::OutboundFullRelay);
+    let caller = rig.connect(Purpose::Inbound);
+    rig.say(caller, NetworkMessage::Headers(Vec::new()));
+    rig.wait(Duration::from_secs(1));
+    assert!(rig.protocol.is_initial_download());
+    let last = rig.ledger.header(&tip).unwrap().header;
+    rig.say(called, NetworkMessage::Headers(vec![last]));
+    rig.wait(Duration::from_secs(1));
+    assert!(!rig.protocol.is_initial_download());
+}
+
+#[test]
+fn what_a_compact_block_was_wrongly_put_together_from_is_asked_for_whole() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    let offer = SendCmpct {
+        send_compact: false,
+        version: 2,
+    };
+    rig.say(peer, NetworkMessage::SendCmpct(offer));
+    let first = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    rig.say(peer, NetworkMessage::Headers(vec![first.header]));
+    rig.say_block(peer, &first);
+    let second = blocks(&rig.ledger, &first.block_hash(), 1, 2).remove(0);
+    let mut wrong = second.clone();
+    wrong.txdata[0].output[0].value = Amount::from_sat(1);
+    rig.heard(peer);
+    let message = crate::compact::compact_block(&serialize(&wrong), 5).unwrap();
+    rig.say_raw(peer, message.clone());
+    assert_eq!(rig.fate(peer), None);
+    let whole = NetworkMessage::GetData(vec![Inventory::WitnessBlock(second.block_hash())]);
+    assert!(rig.heard(peer).contains(&whole));
+    // The same once more does not help.
+    rig.say_raw(peer, message);
+    assert_eq!(rig.protocol.progress(rig.now).in_flight, 1);
+    rig.say_block(peer, &wrong);
+    assert!(matches!(
+        rig.fate(peer),
+        Some((true, Reason::Mutated { .. }))
+    ));
+}
+
+#[test]
+fn what_stands_behind_a_block_is_not_passed_on() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::OutboundFullRelay);
+    let next = blocks(&rig.ledger, &tip, 1, 2).remove(0);
+    let mut bytes = serialize(&next);
+    bytes.extend([7; 20]);
+    rig.say_raw(peer, Message::block(bytes));
+    let other = rig.connect(Purpose::Inbound);
+    rig.heard(other);
+    let wanted = vec![Inventory::WitnessBlock(next.block_hash())];
+    rig.say(other, NetworkMessage::GetData(wanted));
+    rig.protocol.serve(other, rig.now);
+    rig.run();
+    let sent = rig.done.iter().find_map(|action| match action {
+        Action::Send(to, message) if *to == other && message.command.as_str() == "block" => {
+            Some(message.payload.to_vec())
+        }
+        _ => None,
+    });
+    assert!(sent.is_none_or(|sent| sent == serialize(&next)));
 }

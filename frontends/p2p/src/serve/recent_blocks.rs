@@ -26,7 +26,6 @@ const MAX_ASKED_FOR: usize = 4;
 pub(super) struct RecentBlock {
     hash: BlockHash,
     whole: Bytes,
-    announced: bool,
     /// It came, as opposed to being asked for.
     came: bool,
     stripped: Option<Message>,
@@ -95,23 +94,15 @@ impl RecentBlocks {
         self.blocks.iter().any(|block| block.hash == *hash)
     }
 
-    /// Whether others were told of it before it was validated.
-    pub(super) fn is_announced(&self, hash: &BlockHash) -> bool {
-        let mut blocks = self.blocks.iter();
-        blocks.any(|block| block.hash == *hash && block.announced)
-    }
-
     /// Keeps a block that came if `came`, else one that was only asked for. One that is here stays.
-    pub(super) fn insert(&mut self, hash: BlockHash, whole: Bytes, came: bool, announced: bool) {
+    pub(super) fn insert(&mut self, hash: BlockHash, whole: Bytes, came: bool) {
         if let Some(known) = self.get(&hash) {
             known.came |= came;
-            known.announced |= announced;
             return;
         }
         self.blocks.push(RecentBlock {
             hash,
             whole,
-            announced,
             came,
             stripped: None,
             compact: None,

@@ -353,7 +353,7 @@ fn stale_blocks_are_served_and_invalid_ones_are_not() {
 }
 
 #[test]
-fn a_block_that_was_announced_early_is_served_before_it_is_validated() {
+fn a_block_is_not_served_before_it_is_validated() {
     let lab = Lab::new(0);
     lab.grow(At::Best, 5).unwrap();
     let other = Lab::new(0);
@@ -366,9 +366,9 @@ fn a_block_that_was_announced_early_is_served_before_it_is_validated() {
     let mut serving = serving();
     let wanted = [Inventory::WitnessBlock(new)];
     assert_eq!(names(&asked(&mut serving, &lab, &wanted)), ["notfound"]);
-    serving.keep(new, bytes.clone(), false);
+    serving.keep(new, bytes.clone());
     assert_eq!(names(&asked(&mut serving, &lab, &wanted)), ["notfound"]);
-    serving.keep(new, bytes.clone(), true);
+    lab.ledger().submit_block(&bytes).unwrap();
     assert_eq!(asked(&mut serving, &lab, &wanted), [Message::block(bytes)]);
 }
 
@@ -508,7 +508,6 @@ fn a_peer_that_downloads_the_chain_does_not_push_out_the_newest_blocks() {
     serving.keep(
         newest,
         Bytes::from(lab.ledger().block_bytes(&newest).unwrap()),
-        false,
     );
     for height in 1..60 {
         asked(
@@ -520,9 +519,9 @@ fn a_peer_that_downloads_the_chain_does_not_push_out_the_newest_blocks() {
     assert!(serving.recent.contains(&newest));
     for height in 20..60 {
         let old = hash(&lab, height);
-        serving.keep(old, Bytes::from(vec![0; 3 << 20]), false);
+        serving.keep(old, Bytes::from(vec![0; 3 << 20]));
         assert!(serving.recent.bytes() <= MAX_RECENT_BYTES);
     }
-    serving.keep(hash(&lab, 1), Bytes::from(vec![0; 40 << 20]), false);
+    serving.keep(hash(&lab, 1), Bytes::from(vec![0; 40 << 20]));
     assert!(serving.recent.contains(&hash(&lab, 1)) && !serving.recent.contains(&hash(&lab, 59)));
 }
