@@ -263,7 +263,7 @@ fn takes_our_compact_block(core: &mut Core, lab: &Lab) {
     let bytes = pay(lab, &alice, &bob);
     let block: Block = deserialize(&bytes).unwrap();
     core.heard.clear();
-    core.serving.keep(block.block_hash(), bytes, false);
+    core.serving.keep(block.block_hash(), bytes);
     core.send(&NetworkMessage::Headers(vec![block.header]).into());
     let compact = core.until(lab, |message| match message {
         NetworkMessage::GetData(entries) => Some(entries.clone()),
