@@ -107,7 +107,7 @@ fn every_block_of_every_branch_comes_back_from_its_compact_form_and_what_its_ser
                 continue;
             }
             let bytes = Bytes::from(ledger.block_bytes(&hash).expect("its bytes"));
-            serving.keep(hash, bytes.clone(), false);
+            serving.keep(hash, bytes.clone());
             // Half of the transactions were heard of before; some are in a rival block too.
             let block: Block = deserialize(&bytes).expect("a block");
             for transaction in block.txdata[1..].iter().step_by(2) {
