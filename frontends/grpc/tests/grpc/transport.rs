@@ -291,9 +291,10 @@ async fn a_stopped_node_finishes_its_calls_and_serves_no_more() {
     assert_eq!(last, ServingStatus::NotServing);
     drop((watch, health));
     stop.await.expect("stopped");
-    let late = WorldServiceClient::new(node.channel.clone())
-        .get_world(v1::GetWorldRequest::default())
-        .await;
+    let mut worlds = WorldServiceClient::new(node.channel.clone());
+    let cut = worlds.get_world(v1::GetWorldRequest::default()).await;
+    cut.expect_err("the connection is closed, or being closed");
+    let late = worlds.get_world(v1::GetWorldRequest::default()).await;
     assert_eq!(late.expect_err("gone").code(), Code::Unavailable);
 }
 
