@@ -18,7 +18,7 @@ const MATURITY: u32 = 100;
 const SPACING: u32 = 1;
 
 /// Mines `blocks` blocks of about `size` bytes each on the ledger's best world, and gives their bytes. The first
-/// [`MATURITY`] blocks on an empty ledger are small: there is no coin to make a transaction of.
+/// hundred blocks on an empty ledger are small: there is no coin to make a transaction of.
 ///
 /// `branch` makes the chains of different numbers differ from their first block on.
 pub fn mine(ledger: &Ledger, blocks: u32, size: usize, branch: u64) -> Vec<Vec<u8>> {
