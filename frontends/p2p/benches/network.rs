@@ -189,10 +189,12 @@ fn relay() -> Result<(), Failure> {
     let ahead = tempfile::tempdir()?;
     let ledger = Ledger::open(ledger_config(ahead.path()))?;
     big_chain::mine(&ledger, 100, 0, 0);
-    // They are as old as now: the node is not in its initial download.
+    // The node is not in its initial download, or it would announce nothing.
+    let recent = big_chain::mine_now(&ledger);
     let blocks = big_chain::mine(&ledger, RELAYED, SIZE, 1);
     drop(ledger);
     let node = P2pNode::start_in(origin, on_loopback());
+    node.ledger().submit_block(&recent)?;
     let runtime = Runtime::new()?;
     let (told, mut arrivals) = mpsc::unbounded_channel();
     for _ in 0..PEERS {
