@@ -65,6 +65,7 @@ pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
     MIN_PRUNE_TARGET, MIN_PRUNE_TARGET_REGTEST,
 };
+pub use enough_work::ANTI_DOS_BLOCKS;
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use events::{
     Cursor, Delivery, Event, EventKind, EventLog, EventsError, Policy, Start, SubscriberStatus,

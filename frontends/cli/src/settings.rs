@@ -15,7 +15,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
-pub(crate) use self::p2p::P2pOptions;
 use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,

@@ -12,6 +12,7 @@ use bitcoin::p2p::address::AddrV2Message;
 use bitcoin::secp256k1::rand::rngs::StdRng;
 use bitcoin::secp256k1::rand::seq::SliceRandom;
 use bitcoin::secp256k1::rand::{Rng, SeedableRng};
+use everett_net::address_book::{MAX_ANSWER, MAX_ANSWER_PERCENT};
 use everett_net::{Endpoint, Message, PeerId, PeerInfo, Purpose};
 
 mod encoding;
@@ -25,9 +26,6 @@ use known::KnownAddresses;
 
 /// Most addresses of one message: Bitcoin Core's `MAX_ADDR_TO_SEND`.
 pub const MAX_ADDRESSES: usize = 1_000;
-
-/// How much of the address book an answer to `getaddr` tells at most, in percent.
-pub const MAX_ANSWER_PERCENT: u8 = 23;
 
 /// Addresses that are taken from a peer a second, after what it has saved up.
 pub const TOKENS_PER_SECOND: f64 = 0.1;
@@ -112,7 +110,7 @@ pub enum Asked {
         /// How many addresses at most.
         limit: usize,
         /// How much of the address book at most.
-        percent: u8,
+        percent: usize,
     },
 }
 
@@ -316,7 +314,7 @@ impl AddrRelay {
         }
         self.wanted.push_back((key, vec![from]));
         Asked::Wanted {
-            limit: MAX_ADDRESSES,
+            limit: MAX_ANSWER,
             percent: MAX_ANSWER_PERCENT,
         }
     }

@@ -19,7 +19,7 @@ pub const BLOCK_RELAY_ONLY: usize = 2;
 pub const DEFAULT_INCOMING: usize = 115;
 
 /// How the node meets its network.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct P2pConfig {
     /// Where to take connections; port 0 takes a free one. Empty: nowhere.
     pub listen: Vec<SocketAddr>,

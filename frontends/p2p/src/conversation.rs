@@ -14,19 +14,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::p2p::ServiceFlags;
-use everett_ledger::{Reject, StoreError, Submitted};
+use everett_ledger::StoreError;
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, SendError};
 use everett_node::{Handle, HeardTransaction};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
+use crate::input::{Input, PendingBlock};
 use crate::protocol::{Action, Protocol, Reason, Useful};
 use crate::roster::Roster;
-use crate::takers::PendingBlock;
 
 /// How often the protocol looks at its deadlines.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,22 +35,6 @@ const LIMITED_WITHIN: u64 = 144;
 /// While fewer bytes wait to be written to a peer, it is served more of what it asked for: Bitcoin Core's
 /// `-maxsendbuffer`.
 const SERVED_BELOW: usize = 1_000_000;
-
-/// What reaches the thread.
-pub(crate) enum Input {
-    /// Something happened to a connection. What is no message, which its peer's budget bounds, comes with a permit.
-    Pool(PoolEvent, Option<OwnedSemaphorePermit>),
-    /// The ledger's answer to the oldest headers that it was handed.
-    HeadersTaken(Result<(), (usize, Reject)>),
-    /// The ledger's answers to the oldest blocks that it was handed.
-    BlocksTaken(Vec<(BlockHash, Submitted)>),
-    /// The disk failed.
-    StoreFailed(StoreError),
-    /// The ledger has committed something, whoever made it.
-    LedgerChanged,
-    /// The end.
-    Stop,
-}
 
 /// What the thread works with.
 pub(crate) struct Conversation {
@@ -298,7 +280,7 @@ impl Conversation {
             Action::FindAddresses { limit, percent } => {
                 let now = self.roster.unix_time();
                 let mut book = self.pool.address_book();
-                let found = book.sample(limit, percent.into(), None, now);
+                let found = book.sample(limit, percent, None, now);
                 drop(book);
                 self.protocol.addresses_found(found, self.pool.now());
             }

@@ -24,7 +24,8 @@ use tracing::{info, warn};
 
 use crate::addr_relay::Standing;
 use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
-use crate::conversation::{Conversation, Input};
+use crate::conversation::Conversation;
+use crate::input::Input;
 use crate::protocol::{Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
 use crate::roster::{Added, Roster};
 use crate::takers::{take_blocks, take_headers};

@@ -9,6 +9,7 @@ pub mod compact;
 mod config;
 mod conversation;
 mod frontend;
+mod input;
 pub mod presync;
 pub mod protocol;
 pub mod recent_transactions;

@@ -5,23 +5,16 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bytes::Bytes;
 use everett_ledger::{Ledger, StoreError};
 
-use crate::conversation::Input;
+use crate::input::{Input, PendingBlock};
 
 /// Bytes of blocks in one group; the last one may go beyond.
 const GROUP_BYTES: usize = 8_000_000;
 /// Blocks in one group.
 const GROUP_BLOCKS: usize = 256;
-
-/// A block on its way to the ledger.
-pub(crate) struct PendingBlock {
-    pub(crate) hash: BlockHash,
-    pub(crate) bytes: Bytes,
-}
 
 /// Hands headers over until nobody sends any more.
 pub(crate) fn take_headers(

@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use everett_ledger::Network;
 use everett_node::NodeBuilder;
 use everett_p2p::{BoundAddresses, P2p, P2pConfig};
-
-use crate::settings::P2pOptions;
 
 /// The network before the node takes it, if it is to have one.
 pub(super) struct PeerNetwork(Option<P2p>);
@@ -16,14 +13,14 @@ pub(super) struct PeerNetwork(Option<P2p>);
 pub(super) struct Listening(Option<BoundAddresses>);
 
 impl PeerNetwork {
-    /// As the options say, for a node on this directory.
-    pub(super) fn new(
-        options: Option<P2pOptions>,
-        network: Network,
-        directory: &Path,
-        pruned: bool,
-    ) -> PeerNetwork {
-        PeerNetwork(options.map(|options| P2p::new(config(options, network, directory, pruned))))
+    /// As the settings say, for a node on this directory.
+    pub(super) fn new(config: Option<P2pConfig>, directory: &Path, pruned: bool) -> PeerNetwork {
+        let config = config.map(|config| P2pConfig {
+            directory: Some(directory.to_owned()),
+            pruned,
+            ..config
+        });
+        PeerNetwork(config.map(P2p::new))
     }
 
     /// None at all.
@@ -48,26 +45,4 @@ impl Listening {
     pub(super) fn addresses(&self) -> Option<Vec<SocketAddr>> {
         self.0.as_ref().map(BoundAddresses::get)
     }
-}
-
-fn config(options: P2pOptions, network: Network, directory: &Path, pruned: bool) -> P2pConfig {
-    let mut config = P2pConfig::new(network);
-    config.listen = options.listen;
-    config.connect = options.connect;
-    config.add = options.add;
-    config.outgoing = options.outgoing.unwrap_or(config.outgoing);
-    config.incoming = options.incoming.unwrap_or(config.incoming);
-    config.proxy = options.proxy;
-    config.dns_seeds = options.dns_seeds;
-    config.v2 = options.v2;
-    config.relay = options.relay;
-    config.discover = options.discover;
-    config.capture = options.capture;
-    let forks = &mut config.forks;
-    forks.blocks = options.fork_blocks.unwrap_or(forks.blocks);
-    forks.peer_blocks = options.fork_peer_blocks.unwrap_or(forks.peer_blocks);
-    forks.bytes = options.fork_bytes.unwrap_or(forks.bytes);
-    config.directory = Some(directory.to_owned());
-    config.pruned = pruned;
-    config
 }

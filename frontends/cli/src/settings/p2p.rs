@@ -2,48 +2,15 @@
 //! Promises that a node joins it on public networks unless it is told to stay off, and elsewhere only when it is told to.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use everett_ledger::Network;
 use everett_net::{Endpoint, default_port};
+use everett_p2p::P2pConfig;
 
 use super::Settings;
 use super::file::SettingsFile;
 use crate::args::P2pArgs;
 use crate::failure::Failure;
-
-/// How a node is to meet its network. Where nothing was said, the frontend has its own defaults.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct P2pOptions {
-    /// Where to take connections; nowhere if empty.
-    pub(crate) listen: Vec<SocketAddr>,
-    /// Only these are called, and kept connected; empty for whoever is found.
-    pub(crate) connect: Vec<Endpoint>,
-    /// These are kept connected besides.
-    pub(crate) add: Vec<Endpoint>,
-    /// Peers to call.
-    pub(crate) outgoing: Option<usize>,
-    /// Peers that may call.
-    pub(crate) incoming: Option<usize>,
-    /// The SOCKS5 proxy that all calls go through.
-    pub(crate) proxy: Option<SocketAddr>,
-    /// Whether DNS seeds may be asked.
-    pub(crate) dns_seeds: bool,
-    /// Whether connections are encrypted where they can be.
-    pub(crate) v2: bool,
-    /// Whether transactions are asked for.
-    pub(crate) relay: bool,
-    /// Whether others are told where we listen.
-    pub(crate) discover: bool,
-    /// Where every message is written down.
-    pub(crate) capture: Option<PathBuf>,
-    /// Blocks of losing branches a day, from all peers.
-    pub(crate) fork_blocks: Option<u32>,
-    /// The same from one peer.
-    pub(crate) fork_peer_blocks: Option<u32>,
-    /// Bytes of them.
-    pub(crate) fork_bytes: Option<u64>,
-}
 
 impl Settings {
     /// How the node meets its network; `None` where it stays off. `private` is a chain that nobody else has, such as a
@@ -53,7 +20,7 @@ impl Settings {
         args: P2pArgs,
         network: Network,
         private: bool,
-    ) -> Result<Option<P2pOptions>, Failure> {
+    ) -> Result<Option<P2pConfig>, Failure> {
         options(args, &self.file, network, private)
     }
 }
@@ -63,7 +30,7 @@ fn options(
     file: &SettingsFile,
     network: Network,
     private: bool,
-) -> Result<Option<P2pOptions>, Failure> {
+) -> Result<Option<P2pConfig>, Failure> {
     // An option on the command line weighs more than staying off in the file.
     let off = args.no_p2p || (file.no_p2p.unwrap_or(false) && !args.any());
     if off {
@@ -78,8 +45,7 @@ fn options(
             "--serve takes calls of peers and --incoming 0 refuses them; leave one of them out",
         ));
     }
-    let network = network.to_bitcoin();
-    let port = default_port(network);
+    let port = default_port(network.to_bitcoin());
     let endpoints = |texts: &[String], option: &str| {
         let parse = |text: &String| {
             Endpoint::parse(text, port)
@@ -87,28 +53,28 @@ fn options(
         };
         texts.iter().map(parse).collect::<Result<Vec<_>, _>>()
     };
-    let mut listen = args.serve;
-    if listen.is_empty() && args.incoming.is_some_and(|most| most > 0) {
-        listen.push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    let mut config = P2pConfig::new(network);
+    config.listen = args.serve;
+    if config.listen.is_empty() && args.incoming.is_some_and(|most| most > 0) {
+        config.listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
     }
-    let public = !private && network != bitcoin::Network::Regtest;
-    let connect = endpoints(&args.connect_peer, "connect")?;
-    Ok(Some(P2pOptions {
-        listen,
-        add: endpoints(&args.addnode, "addnode")?,
-        outgoing: args.outgoing.map(|most| most as usize),
-        incoming: args.incoming.map(|most| most as usize),
-        proxy: args.proxy,
-        dns_seeds: args.dnsseed.unwrap_or(public && connect.is_empty()),
-        connect,
-        v2: args.v2transport.unwrap_or(true),
-        relay: args.relay.unwrap_or(false),
-        discover: args.discover.unwrap_or(false),
-        capture: args.capture,
-        fork_blocks: args.fork_blocks,
-        fork_peer_blocks: args.fork_peer_blocks,
-        fork_bytes: args.fork_bytes,
-    }))
+    config.connect = endpoints(&args.connect_peer, "connect")?;
+    config.add = endpoints(&args.addnode, "addnode")?;
+    let count = |most: Option<u32>, usual: usize| most.map_or(usual, |most| most as usize);
+    config.outgoing = count(args.outgoing, config.outgoing);
+    config.incoming = count(args.incoming, config.incoming);
+    config.proxy = args.proxy;
+    let seeds = config.dns_seeds && !private && config.connect.is_empty();
+    config.dns_seeds = args.dnsseed.unwrap_or(seeds);
+    config.v2 = args.v2transport.unwrap_or(config.v2);
+    config.relay = args.relay.unwrap_or(config.relay);
+    config.discover = args.discover.unwrap_or(config.discover);
+    config.capture = args.capture;
+    let forks = &mut config.forks;
+    forks.blocks = args.fork_blocks.unwrap_or(forks.blocks);
+    forks.peer_blocks = args.fork_peer_blocks.unwrap_or(forks.peer_blocks);
+    forks.bytes = args.fork_bytes.unwrap_or(forks.bytes);
+    Ok(Some(config))
 }
 
 /// The options with what the file adds to them. A list on the command line replaces the file's.

@@ -54,7 +54,7 @@ pub enum Action {
         /// How many at most.
         limit: usize,
         /// How much of the address book at most.
-        percent: u8,
+        percent: usize,
     },
     /// A peer sent a transaction. It decodes; nothing else is known of it.
     HeardTransaction {

@@ -9,7 +9,9 @@ use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::rules::difficulty::is_met;
-use everett_ledger::{HeaderStatus, INVALIDATED_BY_HAND, Ledger, Reject, RejectKind};
+use everett_ledger::{
+    ANTI_DOS_BLOCKS, HeaderStatus, INVALIDATED_BY_HAND, Ledger, Reject, RejectKind,
+};
 use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
@@ -453,9 +455,9 @@ impl Protocol {
     /// Work that a chain must have for its headers to be kept: as much as the best less what a branch may lag behind,
     /// where each header still costs as much as one at the tip.
     pub(super) fn work_threshold(&self) -> Work {
-        let lag = self.ledger.horizon().max(BLOCKS_BEHIND);
-        let behind = times(self.best_header.work(), lag).min(self.best.work);
-        self.minimum_chain_work().max(self.best.work - behind)
+        // Bitcoin Core's distance, or all the way to where a branch is no world any more.
+        let lag = self.ledger.horizon().max(ANTI_DOS_BLOCKS);
+        self.minimum_chain_work().max(self.ledger.work_behind(lag))
     }
 }
 
@@ -463,24 +465,4 @@ impl Protocol {
 fn invalidated_by_hand(ledger: &Ledger, hash: &BlockHash) -> bool {
     let reason = ledger.block_info(hash).and_then(|info| info.reject_reason);
     reason.is_some_and(|reason| reason.ends_with(INVALIDATED_BY_HAND))
-}
-
-/// Blocks that a branch may lag behind, where the horizon is nearer.
-const BLOCKS_BEHIND: u32 = 144;
-
-/// The work of as many blocks. Doubling and adding, for want of a product.
-fn times(work: Work, factor: u32) -> Work {
-    let mut sum: Option<Work> = None;
-    let mut doubled = work;
-    let mut left = factor;
-    while left > 0 {
-        if left & 1 == 1 {
-            sum = Some(sum.map_or(doubled, |sum| sum + doubled));
-        }
-        left >>= 1;
-        if left > 0 {
-            doubled = doubled + doubled;
-        }
-    }
-    sum.unwrap_or(work)
 }

@@ -8,7 +8,7 @@ fn args() -> P2pArgs {
     P2pArgs::default()
 }
 
-fn regtest(args: P2pArgs, text: &str) -> Result<Option<P2pOptions>, Failure> {
+fn regtest(args: P2pArgs, text: &str) -> Result<Option<P2pConfig>, Failure> {
     options(args, &file(text), Network::Regtest, false)
 }
 
@@ -78,7 +78,10 @@ fn peers_have_the_port_of_their_network_and_others_are_left_alone() {
         ["192.0.2.1:8333", "[2001:db8::1]:7"]
     );
     assert_eq!(words(&options.add), ["192.0.2.3:8333"]);
-    assert_eq!((options.outgoing, options.dns_seeds), (None, false));
+    assert_eq!(
+        (options.outgoing, options.dns_seeds),
+        (everett_p2p::DEFAULT_OUTGOING, false)
+    );
     let wrong = P2pArgs {
         addnode: vec!["seed.example.org".to_owned()],
         ..args()

@@ -1,0 +1,30 @@
+//! Owns what goes to the conversation's thread, and from it to the threads that hand blocks to the ledger.
+//! Promises plain data; refuses to be sent by itself.
+
+use bitcoin::BlockHash;
+use bytes::Bytes;
+use everett_ledger::{Reject, StoreError, Submitted};
+use everett_net::PoolEvent;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What reaches the conversation.
+pub(crate) enum Input {
+    /// Something happened to a connection. What is no message, which its peer's budget bounds, comes with a permit.
+    Pool(PoolEvent, Option<OwnedSemaphorePermit>),
+    /// The ledger's answer to the oldest headers that it was handed.
+    HeadersTaken(Result<(), (usize, Reject)>),
+    /// The ledger's answers to the oldest blocks that it was handed.
+    BlocksTaken(Vec<(BlockHash, Submitted)>),
+    /// The disk failed.
+    StoreFailed(StoreError),
+    /// The ledger has committed something, whoever made it.
+    LedgerChanged,
+    /// The end.
+    Stop,
+}
+
+/// A block on its way to the ledger.
+pub(crate) struct PendingBlock {
+    pub(crate) hash: BlockHash,
+    pub(crate) bytes: Bytes,
+}
