@@ -21,6 +21,8 @@ use crate::protocol::{self, Protocol, Reason};
 
 /// Peer events that somebody who does not take them may be behind, before it misses some.
 const EVENTS_KEPT: usize = 1_024;
+/// The end of the year 9999, as far as timestamps of gRPC go, in seconds since 1970.
+const LAST_SECOND: u64 = 253_402_300_799;
 /// How old the best block of a public network may be before a node without peers counts as being behind.
 const MAX_TIP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -242,10 +244,12 @@ fn subnet_error(text: &str, problem: impl ToString) -> PeerError {
 }
 
 fn ban_state(ban: &everett_net::bans::Ban) -> BanState {
+    // The file of bans may say anything.
+    let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
     BanState {
         subnet: ban.subnet.to_string(),
-        created: UNIX_EPOCH + Duration::from_secs(ban.created),
-        until: UNIX_EPOCH + Duration::from_secs(ban.until),
+        created: time(ban.created),
+        until: time(ban.until),
     }
 }
 
