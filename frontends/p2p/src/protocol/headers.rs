@@ -9,9 +9,7 @@ use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::rules::difficulty::is_met;
-use everett_ledger::{
-    ANTI_DOS_BLOCKS, HeaderStatus, INVALIDATED_BY_HAND, Ledger, Reject, RejectKind,
-};
+use everett_ledger::{ANTI_DOS_BLOCKS, HeaderStatus, Reject, RejectKind};
 use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
@@ -218,7 +216,7 @@ impl Protocol {
             if known.status == HeaderStatus::Invalid {
                 let reason = Reason::BuildsOnInvalid(last);
                 // As Bitcoin Core does: who called us may not know better.
-                let by_hand = invalidated_by_hand(&self.ledger, &last);
+                let by_hand = self.ledger.is_invalidated_by_hand(&last);
                 match peer.info.purpose.is_inbound() || compact || by_hand {
                     true => self.note(id, reason),
                     false => self.punish(id, reason),
@@ -350,8 +348,8 @@ impl Protocol {
                     reason: reject.to_string(),
                 };
                 let inbound = peer.info.purpose.is_inbound();
-                let by_hand = invalidated_by_hand(&self.ledger, &hash)
-                    || invalidated_by_hand(&self.ledger, &batch.first);
+                let by_hand = self.ledger.is_invalidated_by_hand(&hash)
+                    || self.ledger.is_invalidated_by_hand(&batch.first);
                 match reject.kind {
                     RejectKind::Consensus | RejectKind::Mutated if batch.compact => {
                         self.note(batch.from, reason);
@@ -459,10 +457,4 @@ impl Protocol {
         let lag = self.ledger.horizon().max(ANTI_DOS_BLOCKS);
         self.minimum_chain_work().max(self.ledger.work_behind(lag))
     }
-}
-
-/// Whether our user took the block or one below it back: others cannot know.
-fn invalidated_by_hand(ledger: &Ledger, hash: &BlockHash) -> bool {
-    let reason = ledger.block_info(hash).and_then(|info| info.reject_reason);
-    reason.is_some_and(|reason| reason.ends_with(INVALIDATED_BY_HAND))
 }
