@@ -25,6 +25,7 @@ mod compact_blocks;
 mod config;
 mod download;
 mod header_requests;
+mod header_sync;
 mod headers;
 mod messages;
 mod misbehaviour;

@@ -2,9 +2,6 @@
 //! Promises that no header of a chain without enough work is kept, and that few batches wait for the ledger at a time.
 //! Refuses to check rules that need the tree: the ledger does.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::{BlockHash, Work};
@@ -26,35 +23,6 @@ const MAX_FULL_BATCHES: usize = 8;
 const PIPELINED_BATCHES: usize = 4;
 /// Peers that are kept although their chain may fall behind.
 const MAX_PROTECTED: usize = 4;
-
-/// How far the headers of one peer are.
-#[derive(Default)]
-pub(super) struct HeaderSync {
-    /// It was asked for its headers once.
-    pub(super) started: bool,
-    /// It has told of all it has.
-    pub(super) finished: bool,
-    /// Its last answer was the end of a chain, as opposed to nothing of use.
-    pub(super) told: bool,
-    /// An empty answer had us ask from our best block on, where our headers reach higher.
-    pub(super) asked_lower: bool,
-    /// When the first download must be done.
-    pub(super) deadline: Option<Duration>,
-    /// When it was asked for what it has not answered.
-    pub(super) asked: Option<Duration>,
-    /// Which tip it was asked for.
-    pub(super) stop: Option<BlockHash>,
-    /// When its last headers came.
-    pub(super) progress: Duration,
-    /// Its batches at the ledger.
-    pub(super) waiting: usize,
-    /// Tips whose headers are to be asked for, one after the other.
-    pub(super) wanted: VecDeque<BlockHash>,
-    /// A block that it told of by `inv` had us ask before its turn.
-    pub(super) asked_by_inv: bool,
-    /// Headers of a chain of too little work so far.
-    pub(super) presync: Option<Presync>,
-}
 
 /// How some headers end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

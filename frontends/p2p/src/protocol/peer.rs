@@ -12,7 +12,7 @@ use everett_net::{PeerInfo, Purpose};
 
 use super::TIPS_FEATURE;
 use super::bounded::BoundedSet;
-use super::headers::HeaderSync;
+use super::header_sync::HeaderSync;
 use crate::serve::Requests;
 
 /// Tips that a peer is remembered to know, beside the one of most work.
