@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use crate::coin::{Coin, ScriptPubKey};
+use crate::conflict::{Conflict, classify, recipients};
 use crate::decode::{DecodedBlock, decode_block};
 use crate::delta::Delta;
 use crate::error::{BlockError, CompareError, ReadError};
@@ -67,51 +68,6 @@ pub struct Diff {
     pub coins: Vec<CoinChange>,
     /// Scripts whose balances differ, by script hash.
     pub balances: Vec<BalanceChange>,
-}
-
-/// What kind of difference two spends of one coin make.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum ConflictKind {
-    /// The same scripts get the same amounts: only the way of spending differs.
-    SameRecipients,
-    /// The same scripts get other amounts: a change of the fee, mostly.
-    FeeBump,
-    /// Somebody else is paid.
-    DoubleSpend,
-}
-
-impl ConflictKind {
-    pub(crate) const ALL: [ConflictKind; 3] = [
-        ConflictKind::SameRecipients,
-        ConflictKind::FeeBump,
-        ConflictKind::DoubleSpend,
-    ];
-
-    /// What kind of difference it makes that one of two transactions is confirmed and not the other.
-    pub fn between(a: &Transaction, b: &Transaction) -> ConflictKind {
-        classify(&recipients(a), &recipients(b))
-    }
-}
-
-/// A coin that two branches spend in different transactions.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Conflict {
-    /// The coin.
-    pub outpoint: OutPoint,
-    /// Its value.
-    pub amount: Amount,
-    /// Its script.
-    pub script_pubkey: ScriptPubKey,
-    /// The transaction that spends it in the first world.
-    pub txid_a: Txid,
-    /// The transaction that spends it in the second.
-    pub txid_b: Txid,
-    /// The block of the first one.
-    pub block_a: BlockHash,
-    /// The block of the second one.
-    pub block_b: BlockHash,
-    /// What kind of conflict it is.
-    pub kind: ConflictKind,
 }
 
 impl Ledger {
@@ -276,32 +232,6 @@ struct Spend {
     txid: Txid,
     block: BlockHash,
     recipients: Arc<[(Vec<u8>, Amount)]>,
-}
-
-/// Who gets what, in an order of its own, so that two transactions can be compared.
-pub(crate) fn recipients(transaction: &Transaction) -> Vec<(Vec<u8>, Amount)> {
-    let mut paid: Vec<(Vec<u8>, Amount)> = transaction
-        .output
-        .iter()
-        .map(|output| (output.script_pubkey.to_bytes(), output.value))
-        .collect();
-    paid.sort();
-    paid
-}
-
-/// What kind of difference two spends of one coin make, by who gets what in each.
-pub(crate) fn classify(a: &[(Vec<u8>, Amount)], b: &[(Vec<u8>, Amount)]) -> ConflictKind {
-    if a == b {
-        ConflictKind::SameRecipients
-    } else if a
-        .iter()
-        .map(|(script, _)| script)
-        .eq(b.iter().map(|(script, _)| script))
-    {
-        ConflictKind::FeeBump
-    } else {
-        ConflictKind::DoubleSpend
-    }
 }
 
 /// What a branch did since the fork, netted out.

@@ -23,6 +23,7 @@ mod orphans;
 mod outbox;
 mod prune;
 mod rivals;
+mod staged;
 mod stored;
 mod street;
 mod tidy;

@@ -19,6 +19,7 @@ mod clock;
 pub mod coin;
 pub mod compare;
 mod config;
+mod conflict;
 pub mod decode;
 pub mod delta;
 mod engine;
@@ -60,11 +61,12 @@ pub use chain_status::{ChainStatus, INVALIDATED_BY_HAND};
 pub use changes::ScriptChange;
 pub use clock::Clock;
 pub use coin::{Coin, ScriptPubKey};
-pub use compare::{BalanceChange, CoinChange, Comparison, Conflict, ConflictKind, Diff, Side};
+pub use compare::{BalanceChange, CoinChange, Comparison, Diff, Side};
 pub use config::{
     DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_HELD_WORLDS, DEFAULT_STAGED_CHANGES, LedgerConfig,
     MIN_PRUNE_TARGET, MIN_PRUNE_TARGET_REGTEST,
 };
+pub use conflict::{Conflict, ConflictKind};
 pub use enough_work::ANTI_DOS_BLOCKS;
 pub use error::{BlockError, CompareError, OpenError, ReadError, TransactionError, WorldError};
 pub use events::{

@@ -25,6 +25,7 @@ pub mod reject;
 pub mod script_check;
 pub mod signet;
 pub mod transaction;
+pub mod witnesses;
 
 pub use block::{check_block, check_block_in_context, check_orphan_witnesses};
 pub use chain::{Chain, HeaderFacts, median_time_past};

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use crate::coin::ScriptPubKey;
-use crate::compare::{Conflict, ConflictKind};
+use crate::conflict::{Conflict, ConflictKind};
 use crate::decode::{DecodedBlock, DecodedTransaction};
 use crate::error::BlockError;
 use crate::id::BlockId;

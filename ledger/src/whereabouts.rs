@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use bitcoin::{BlockHash, Txid};
 
 use crate::chain_status::ChainStatus;
-use crate::compare::Conflict;
+use crate::conflict::Conflict;
 use crate::error::TransactionError;
 use crate::ledger::{BlockInfo, Ledger};
 use crate::transaction::FoundTransaction;

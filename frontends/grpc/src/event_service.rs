@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everett_ledger::{Cursor, Policy, SubscriberStatus};
+use everett_ledger::{Policy, SubscriberStatus};
 use everett_node::Handle;
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
@@ -14,7 +14,7 @@ use crate::calls::Calls;
 use crate::config::StreamLimits;
 use crate::convert;
 use crate::event_stream::{self, EventResponses};
-use crate::event_wish::EventWish;
+use crate::event_wish::{EventWish, not_our_own};
 use crate::fault::Fault;
 use crate::parse;
 
@@ -120,20 +120,6 @@ impl EventService for Events {
     }
 }
 
-/// What the names of subscribers begin with that belong to the node itself, such as its binary log.
-const OWN_NAMES: &str = "everett.";
-
-/// Refuses a subscriber that belongs to the node: nobody else moves its cursor.
-pub(crate) fn not_our_own(name: &str) -> Result<(), Fault> {
-    match name.starts_with(OWN_NAMES) {
-        true => Err(Fault::field(
-            "subscriber",
-            format!("names that begin with `{OWN_NAMES}` are the node's own; choose another"),
-        )),
-        false => Ok(()),
-    }
-}
-
 impl Events {
     fn begin(
         &self,
@@ -167,11 +153,4 @@ fn policy(policy: Policy) -> v1::EventPolicy {
         Policy::Lossless => v1::EventPolicy::Lossless,
         Policy::Conflating => v1::EventPolicy::Conflating,
     }
-}
-
-/// What a failure says of where its client stands.
-pub(crate) fn at_cursor(fault: Fault, cursor: Cursor) -> Fault {
-    fault
-        .with("seq", cursor.seq)
-        .with("block_hash", cursor.block)
 }

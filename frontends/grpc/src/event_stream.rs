@@ -17,7 +17,6 @@ use tracing::warn;
 
 use crate::config::StreamLimits;
 use crate::convert;
-use crate::event_service::at_cursor;
 use crate::event_wish::EventWish;
 use crate::fault::Fault;
 use crate::responses::Responses;
@@ -136,7 +135,7 @@ impl Sending {
                     patience.as_secs()
                 );
                 let fault = Fault::new(Code::ResourceExhausted, ErrorReason::SlowConsumer, text);
-                Err(Some(at_cursor(fault, self.sent)))
+                Err(Some(fault.at_cursor(self.sent)))
             }
         }
     }

@@ -8,10 +8,12 @@ use everett_ledger::{Event, EventKind, Network, Policy, ScriptHash, Start};
 use everett_proto::v1;
 use everett_proto::v1::stream_events_request::Start as Asked;
 
-use crate::event_service::not_our_own;
 use crate::fault::Fault;
 use crate::parse;
 use crate::{MAX_LOCATOR_BLOCKS, MAX_WATCHED_SCRIPTS};
+
+/// What the names of subscribers begin with that belong to the node itself, such as its binary log.
+const OWN_NAMES: &str = "everett.";
 
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
 const HEARTBEATS: std::ops::RangeInclusive<Duration> =
@@ -146,4 +148,15 @@ fn start(asked: Option<Asked>, named: bool) -> Result<Start, Fault> {
             Start::After(hashes.collect::<Result<_, _>>()?)
         }
     })
+}
+
+/// Refuses a subscriber that belongs to the node: nobody else moves its cursor.
+pub(crate) fn not_our_own(name: &str) -> Result<(), Fault> {
+    match name.starts_with(OWN_NAMES) {
+        true => Err(Fault::field(
+            "subscriber",
+            format!("names that begin with `{OWN_NAMES}` are the node's own; choose another"),
+        )),
+        false => Ok(()),
+    }
 }

@@ -5,15 +5,14 @@
 use std::collections::HashMap;
 
 use everett_ledger::{
-    BlockError, CompareError, EventsError, ReadError, StoreError, TransactionError, WorldError,
+    BlockError, CompareError, Cursor, EventsError, ReadError, StoreError, TransactionError,
+    WorldError,
 };
 use everett_node::{CallError, StreamError};
 use everett_proto::ERROR_DOMAIN;
 use everett_proto::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-
-use crate::event_service::at_cursor;
 
 /// A failed call.
 #[derive(Debug)]
@@ -55,6 +54,12 @@ impl Fault {
         let mut fault = Fault::new(Code::InvalidArgument, reason, format!("{path}: {wrong}"));
         fault.0.violations.push((path, wrong));
         fault
+    }
+
+    /// Where its client stands.
+    pub(crate) fn at_cursor(self, cursor: Cursor) -> Fault {
+        self.with("seq", cursor.seq)
+            .with("block_hash", cursor.block)
     }
 
     /// Adds a piece of metadata for programs.
@@ -252,7 +257,7 @@ impl From<EventsError> for Fault {
         match error {
             EventsError::CursorExpired { cursor, oldest } => {
                 let fault = Fault::new(Code::OutOfRange, ErrorReason::CursorExpired, message);
-                at_cursor(fault, cursor).with("oldest", oldest)
+                fault.at_cursor(cursor).with("oldest", oldest)
             }
             EventsError::CursorAhead { seq, next } => {
                 Fault::new(Code::OutOfRange, ErrorReason::CursorAhead, message)

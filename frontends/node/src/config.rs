@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use everett_ledger::{LedgerConfig, Network};
 
+use crate::back_off::BackOff;
 use crate::error::NodeError;
-use crate::supervisor::BackOff;
+use crate::handle::NodeShape;
 
 /// Reads that may run at once unless it is configured otherwise.
 const DEFAULT_READERS: usize = 32;
@@ -53,5 +54,14 @@ impl NodeConfig {
             return Err(NodeError::NoReaders);
         }
         Ok(())
+    }
+}
+
+impl From<&NodeConfig> for NodeShape {
+    fn from(config: &NodeConfig) -> NodeShape {
+        NodeShape {
+            lab: config.lab,
+            readers: config.readers,
+        }
     }
 }

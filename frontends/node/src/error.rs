@@ -3,6 +3,7 @@
 use everett_ledger::OpenError;
 
 use crate::frontend::FrontendError;
+use crate::handle::CallError;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +30,4 @@ pub enum NodeError {
     /// A thread that opened the ledger was lost.
     #[error("the ledger could not be opened: {0}")]
     Lost(#[from] CallError),
-}
-
-/// Why a call on the ledger gave no answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CallError {
-    /// The node stops, and takes no more work.
-    #[error("the node is shutting down")]
-    ShuttingDown,
-    /// The work panicked; the log tells where.
-    #[error("the call ended in a panic, which the log has; please report it")]
-    Panicked,
 }

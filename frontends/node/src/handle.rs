@@ -8,8 +8,6 @@ use everett_ledger::{Ledger, StoreError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast, watch};
 
-use crate::config::NodeConfig;
-use crate::error::CallError;
 use crate::health::{FrontendHealth, Health};
 use crate::heard::{HEARD_KEPT, HeardTransaction};
 use crate::meters::Meters;
@@ -21,6 +19,17 @@ use crate::stop::StopSignal;
 const WRITERS: usize = 1;
 /// Submissions that may wait for the ledger's one writer, each on a thread; more wait without one.
 const SUBMITTERS: usize = 32;
+
+/// Why a call on the ledger gave no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CallError {
+    /// The node stops, and takes no more work.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+    /// The work panicked; the log tells where.
+    #[error("the call ended in a panic, which the log has; please report it")]
+    Panicked,
+}
 
 /// One frontend's hold on the node. Clones are the same hold.
 #[derive(Clone)]
@@ -264,13 +273,4 @@ impl Handle {
 pub(crate) struct NodeShape {
     pub(crate) lab: bool,
     pub(crate) readers: usize,
-}
-
-impl From<&NodeConfig> for NodeShape {
-    fn from(config: &NodeConfig) -> NodeShape {
-        NodeShape {
-            lab: config.lab,
-            readers: config.readers,
-        }
-    }
 }

@@ -6,6 +6,7 @@
 //!   Node::builder(config) -> opens the ledger -> Frontend::start(Handle) … -> wait, restart what fails -> Frontend::stop … in reverse
 //! ```
 
+mod back_off;
 mod config;
 mod error;
 mod frontend;
@@ -23,10 +24,11 @@ mod stop;
 mod stream;
 mod supervisor;
 
+pub use back_off::{BackOff, FIRST_BACK_OFF, LONGEST_BACK_OFF, RAN_WELL};
 pub use config::NodeConfig;
-pub use error::{CallError, NodeError};
+pub use error::NodeError;
 pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
-pub use handle::Handle;
+pub use handle::{CallError, Handle};
 pub use health::{FrontendHealth, FrontendState, Lag};
 pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
@@ -39,4 +41,3 @@ pub use peers::{
 pub use phase::Phase;
 pub use stop::StopSignal;
 pub use stream::{EventStream, StreamError};
-pub use supervisor::{BackOff, FIRST_BACK_OFF, LONGEST_BACK_OFF, RAN_WELL};

@@ -9,14 +9,15 @@ use everett_ledger::Ledger;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::back_off::BackOff;
 use crate::config::NodeConfig;
-use crate::error::{CallError, NodeError};
+use crate::error::NodeError;
 use crate::frontend::Frontend;
-use crate::handle::{Handle, NodeShape};
+use crate::handle::{CallError, Handle, NodeShape};
 use crate::health::FrontendState;
 use crate::indexer::build_tx_index;
 use crate::interrupts::Interrupts;
-use crate::supervisor::{BackOff, start, supervise};
+use crate::supervisor::{start, supervise};
 
 /// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
 const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(5);

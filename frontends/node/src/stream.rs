@@ -9,7 +9,7 @@ use everett_ledger::events::MAX_BATCH;
 use everett_ledger::{Cursor, Delivery, EventsError, Policy, Start, Subscription};
 use tokio::sync::watch;
 
-use crate::error::CallError;
+use crate::handle::CallError;
 use crate::handle::Handle;
 
 /// Why a stream of events did not begin or go on.

@@ -15,7 +15,7 @@ use bitcoin::{
     TxMerkleNode, TxOut, Txid, Witness, absolute, transaction,
 };
 use bytes::Bytes;
-use everett_ledger::rules::block::witness_commitment_script;
+use everett_ledger::rules::witnesses::witness_commitment_script;
 use everett_p2p::compact::{CompactBlock, PartialBlock, compact_block};
 use everett_p2p::recent_transactions::{
     RecentLimits, RecentTransaction, RecentTransactions, Source,

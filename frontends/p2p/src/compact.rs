@@ -24,8 +24,8 @@ use everett_ledger::decode::{
     DecodeError, DecodedBlock, DecodedTransaction, HEADER_SIZE, decode_block, decode_header,
     decode_transaction,
 };
-use everett_ledger::rules::block::{witness_commitment_index, witness_commitment_script};
 use everett_ledger::rules::merkle::merkle_root;
+use everett_ledger::rules::witnesses::{witness_commitment_index, witness_commitment_script};
 use everett_net::{Command, Message};
 
 use crate::recent_transactions::RecentTransaction;

@@ -6,6 +6,7 @@ use bitcoin::BlockHash;
 
 use super::group::Group;
 use super::rivals::Rivals;
+use super::staged::Lowered;
 use super::stored::read_stored;
 use crate::delta::Delta;
 use crate::events::{Event, EventKind};
@@ -21,13 +22,6 @@ pub(super) const MAX_BLOCKS_A_MOVE: u32 = 256;
 /// How high the base may be below a world at `height`: what is immature there must lie above the base, in the overlay.
 pub(super) fn base_limit(height: u32) -> u32 {
     height.saturating_sub(COINBASE_MATURITY)
-}
-
-/// A block that the base gives back with the next commit.
-pub(super) struct Lowered {
-    height: u32,
-    id: BlockId,
-    delta: Delta,
 }
 
 impl Group<'_> {

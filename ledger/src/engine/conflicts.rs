@@ -20,7 +20,7 @@ use bitcoin::{Amount, OutPoint};
 use super::group::Group;
 use super::rivals::{Recipients, Spends};
 use crate::coin::ScriptPubKey;
-use crate::compare::{Conflict, classify, recipients};
+use crate::conflict::{Conflict, classify, recipients};
 use crate::decode::DecodedBlock;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use bitcoin::BlockHash;
 
 use super::Engine;
-use super::base::Lowered;
-use super::orphans::Orphan;
 use super::outbox::OutboxCommit;
+use super::staged::{Lowered, OrphanChange, Retirement, Staged};
 use super::stored::read_stored;
-use super::tidy::Retirement;
 use crate::decode::DecodedBlock;
 use crate::delta::Delta;
 use crate::events::Event;
@@ -24,18 +22,6 @@ use crate::world::WorldState;
 
 /// Row of `meta` that says whether the last commit was a part of one; see [`Group::flush`].
 pub(super) const UNFINISHED: &str = "unfinished";
-
-/// A change of the waiting blocks that a rollback takes back.
-pub(super) enum OrphanChange {
-    Added(BlockHash),
-    Removed(Orphan),
-}
-
-/// A connected block that is not committed yet.
-pub(super) struct Staged {
-    world: Arc<WorldState>,
-    delta: Delta,
-}
 
 pub(super) struct Group<'g> {
     pub(super) engine: &'g mut Engine,

@@ -9,7 +9,7 @@ use bitcoin::{Amount, OutPoint, Txid};
 use smallvec::SmallVec;
 
 use super::stored::read_stored;
-use crate::compare::recipients;
+use crate::conflict::recipients;
 use crate::decode::DecodedBlock;
 use crate::id::{BlockId, ById};
 use crate::overlay::OtherSpend;

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, OutPoint};
 
-use super::group::{Group, OrphanChange};
+use super::group::Group;
 use super::orphans::Orphan;
+use super::staged::OrphanChange;
 use super::stored::read_waiting;
 use crate::assumed::is_assumed_valid;
 use crate::chain_status::ChainStatus;

@@ -6,27 +6,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bitcoin::BlockHash;
-
 use super::Engine;
 use super::base::{MAX_BLOCKS_A_MOVE, advance, base_limit};
 use super::group::Group;
+use super::staged::Retirement;
 use crate::events::{Event, EventKind};
 use crate::id::BlockId;
 use crate::shared::Worlds;
 use crate::store::{StoreError, Writer, failpoint};
 use crate::tree::BlockTree;
 use crate::world::{COINBASE_MATURITY, WorldState};
-
-/// The worlds that a new best world leaves behind the horizon.
-#[derive(Default)]
-pub(super) struct Retirement {
-    worlds: Vec<Arc<WorldState>>,
-    /// For each branch among them its tip, and the block where it left the best chain.
-    tips: Vec<(BlockHash, BlockHash)>,
-    /// The lowest fork of a branch that stays.
-    earliest_fork: u32,
-}
 
 impl<'g> Group<'g> {
     /// Finds the branches that fork off behind the horizon, if there can be any.

@@ -5,7 +5,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use crate::coin::ScriptPubKey;
-use crate::compare::{Conflict, ConflictKind};
+use crate::conflict::{Conflict, ConflictKind};
 use crate::store::StoreError;
 
 /// What happened.

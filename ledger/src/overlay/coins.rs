@@ -3,7 +3,8 @@
 use bitcoin::{Amount, OutPoint};
 use smallvec::SmallVec;
 
-use super::shards::{Keyed, Shards};
+use super::shards::Shards;
+use super::slab::Keyed;
 use crate::coin::{Coin, ScriptPubKey};
 use crate::delta::Delta;
 use crate::id::BlockId;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use bitcoin::OutPoint;
 use smallvec::SmallVec;
 
-use super::shards::{Keyed, Shards};
+use super::shards::Shards;
+use super::slab::Keyed;
 use crate::coin::Coin;
 use crate::delta::Delta;
 use crate::id::{BlockId, ScriptHash};

@@ -1,12 +1,12 @@
 //! Owns the table under both overlays: entries in shards, each behind a lock of its own.
 //! Promises that a lock is held for one entry's change, so that readers hardly ever meet the writer.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
-use super::slab::Slab;
+use super::slab::{Keyed, Slab};
 
 /// Enough that eight readers and the writer rarely want the same one, few enough that empty ones cost nothing.
 const SHARDS: usize = 256;
@@ -16,16 +16,6 @@ const MAX_CHANGES_A_LOCK: usize = 64;
 
 /// Up to so many changes sorting them by shard takes longer than it saves.
 const FEW_CHANGES: usize = 16;
-
-/// A value that knows its own key.
-pub(super) trait Keyed {
-    type Key: Hash + Eq;
-
-    fn key(&self) -> &Self::Key;
-
-    /// What stands in a vacant place.
-    fn husk() -> Self;
-}
 
 pub(super) struct Shards<E> {
     shards: Box<[RwLock<Slab<E>>]>,

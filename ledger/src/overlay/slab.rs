@@ -1,13 +1,23 @@
 //! Owns the entries of one shard: in chunks, so that growing moves none of them, and found by a small index.
 //! Promises that what is given back is used again, and that a shard that has emptied gives its memory back.
 
+use std::hash::Hash;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
-use super::shards::Keyed;
-
 /// Entries of a chunk; a power of two, so that a position splits by its bits.
 const CHUNK: usize = 64;
+
+/// A value that knows its own key.
+pub(super) trait Keyed {
+    type Key: Hash + Eq;
+
+    fn key(&self) -> &Self::Key;
+
+    /// What stands in a vacant place.
+    fn husk() -> Self;
+}
 
 /// An index slot: which entry, and enough of its key's hash to move the slot without looking at the entry.
 struct Slot {

@@ -2,7 +2,6 @@
 //! Promises Bitcoin Core's order of checks, on which the answer to a block with two faults depends.
 //! Refuses to trust: a block that was never checked cannot make it panic.
 
-use bitcoin::ScriptBuf;
 use bitcoin::hashes::Hash;
 use bitcoin::script::Builder;
 
@@ -13,21 +12,15 @@ use super::reject::Reject;
 use super::script_check::ScriptCheck;
 use super::signet;
 use super::transaction::{MAX_BLOCK_WEIGHT, WITNESS_SCALE_FACTOR, check_transaction, is_final};
+use super::witnesses::check_witnesses;
 use crate::decode::{DecodedBlock, DecodedTransaction};
 use crate::params::Params;
-use crate::sha256d::sha256d;
 
 #[cfg(test)]
 mod tests;
 
 /// The most that the signature operations of a block may cost (BIP141): 4 each, 1 in a witness.
 pub const MAX_BLOCK_SIGOPS_COST: u64 = 80_000;
-
-/// What a witness commitment's script starts with: OP_RETURN, a push of 36 bytes, BIP141's mark.
-const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-
-/// Bytes of the shortest script that holds a witness commitment.
-const COMMITMENT_LENGTH: usize = 38;
 
 /// Checks what can be said about a block by itself; `scripts` runs a signet block's solution.
 ///
@@ -185,62 +178,4 @@ pub fn check_orphan_witnesses(block: &DecodedBlock, params: &Params) -> Result<(
         }
         _ => Ok(()),
     }
-}
-
-/// Where the coinbase commits to the witnesses: the last output that looks like it (BIP141).
-pub fn witness_commitment_index(block: &DecodedBlock) -> Option<usize> {
-    let outputs = &block.transactions.first()?.tx.output;
-    outputs.iter().rposition(|output| {
-        let script = output.script_pubkey.as_bytes();
-        script.len() >= COMMITMENT_LENGTH && script.starts_with(&COMMITMENT_PREFIX)
-    })
-}
-
-/// The root of the tree of witness transaction ids, in which the coinbase's counts as zero (BIP141).
-pub fn witness_root(block: &DecodedBlock) -> [u8; 32] {
-    let leaf = |(index, tx): (usize, &DecodedTransaction)| match index {
-        0 => [0; 32],
-        _ => tx.wtxid.to_byte_array(),
-    };
-    merkle_root(block.transactions.iter().enumerate().map(leaf).collect()).root
-}
-
-/// The script of an output that commits to witnesses with this root; `nonce` is what the coinbase's witness
-/// must then be (BIP141).
-pub fn witness_commitment_script(witness_root: &[u8; 32], nonce: &[u8; 32]) -> ScriptBuf {
-    let commitment = sha256d(&[witness_root, nonce]);
-    ScriptBuf::from_bytes([&COMMITMENT_PREFIX[..], &commitment].concat())
-}
-
-/// Checks the commitment to the witnesses, or that there are none where nothing commits to them.
-fn check_witnesses(block: &DecodedBlock, segwit: bool) -> Result<(), Reject> {
-    let commitment = if segwit {
-        witness_commitment_index(block)
-    } else {
-        None
-    };
-    let Some(position) = commitment else {
-        return match block.transactions.iter().find(|tx| tx.has_witness()) {
-            None => Ok(()),
-            Some(transaction) => {
-                let debug = format!("transaction {} has a witness", transaction.txid);
-                Err(Reject::mutated("unexpected-witness", debug))
-            }
-        };
-    };
-    let coinbase = &block.transactions[0].tx;
-    let witness = coinbase.input.first().map(|input| &input.witness);
-    let nonce = witness
-        .filter(|witness| witness.len() == 1)
-        .and_then(|witness| witness.nth(0));
-    let Some(nonce) = nonce.filter(|nonce| nonce.len() == 32) else {
-        let debug = "the coinbase's witness is not one element of 32 bytes";
-        return Err(Reject::mutated("bad-witness-nonce-size", debug));
-    };
-    let committed = &coinbase.output[position].script_pubkey.as_bytes()[6..COMMITMENT_LENGTH];
-    if sha256d(&[&witness_root(block), nonce]) != committed {
-        let debug = "the witnesses are not those that the coinbase commits to";
-        return Err(Reject::mutated("bad-witness-merkle-match", debug));
-    }
-    Ok(())
 }

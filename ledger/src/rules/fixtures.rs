@@ -203,7 +203,7 @@ pub(crate) fn commit_to_witnesses(transactions: &mut [Transaction]) {
             .map(|tx| tx.compute_wtxid().to_byte_array()),
     );
     let root = merkle::merkle_root(leaves).root;
-    let script_pubkey = block::witness_commitment_script(&root, &nonce);
+    let script_pubkey = witnesses::witness_commitment_script(&root, &nonce);
     transactions[0].output.push(TxOut {
         value: Amount::ZERO,
         script_pubkey,

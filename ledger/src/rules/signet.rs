@@ -11,10 +11,10 @@ use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, W
 use everett_script::Flags;
 use everett_script::instruction::Instructions;
 
-use super::block::witness_commitment_index;
 use super::merkle::merkle_root;
 use super::reject::Reject;
 use super::script_check::{BlockScripts, ScriptCheck, SpentCoins};
+use super::witnesses::witness_commitment_index;
 use crate::coin::{Coin, ScriptPubKey};
 use crate::decode::{DecodedBlock, DecodedTransaction, decode_solution};
 use crate::params::Params;

@@ -79,13 +79,13 @@ fn real_blocks_pass_the_rules_that_need_no_chain() {
         };
         let (block, _) = decode_block(&bytes).unwrap();
         check_block(&block, &Params::new(network), &ScriptsAssumedValid).expect(&name);
-        let commitment = everett_ledger::rules::block::witness_commitment_index(&block);
+        let commitment = everett_ledger::rules::witnesses::witness_commitment_index(&block);
         let has_witness = block.transactions.iter().any(|tx| tx.has_witness());
         assert_eq!(has_witness, commitment.is_some() && has_witness, "{name}");
         if let (Some(position), true) = (commitment, has_witness) {
             let coinbase = &block.transactions[0].tx;
             let nonce = coinbase.input[0].witness.nth(0).unwrap();
-            let root = everett_ledger::rules::block::witness_root(&block);
+            let root = everett_ledger::rules::witnesses::witness_root(&block);
             let computed = bitcoin::hashes::sha256d::Hash::hash(&[&root[..], nonce].concat());
             let committed = &coinbase.output[position].script_pubkey.as_bytes()[6..38];
             assert_eq!(computed.as_byte_array(), committed, "{name}");

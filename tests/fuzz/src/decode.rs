@@ -6,7 +6,7 @@ use bitcoin::consensus::{deserialize_partial, serialize};
 use everett_ledger::decode::{
     DecodeFault, DecodedBlock, DecodedTransaction, decode_block, decode_header, decode_transaction,
 };
-use everett_ledger::rules::block::{witness_commitment_index, witness_root};
+use everett_ledger::rules::witnesses::{witness_commitment_index, witness_root};
 use everett_ledger::rules::transaction::check_transaction;
 use everett_ledger::rules::{ScriptsAssumedValid, check_block};
 use everett_ledger::{Network, Params};

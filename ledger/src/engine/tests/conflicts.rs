@@ -3,7 +3,7 @@
 use bitcoin::{OutPoint, ScriptBuf, transaction::Version};
 
 use super::*;
-use crate::compare::{Conflict, ConflictKind};
+use crate::conflict::{Conflict, ConflictKind};
 use crate::engine::conflicts::{MAX_CONFLICTS_A_BLOCK, MAX_CONFLICTS_AN_EVENT};
 use crate::events::{Event, EventKind};
 use crate::rules::fixtures::{outpoint, transaction};

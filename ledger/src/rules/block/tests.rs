@@ -6,6 +6,7 @@ use super::super::fixtures::{
 };
 use super::super::reject::RejectKind;
 use super::super::script_check::ScriptsAssumedValid;
+use super::super::witnesses::COMMITMENT_PREFIX;
 use super::*;
 use crate::params::Network;
 
