@@ -14,7 +14,6 @@
 //! transaction's base are already gone; `Shared::overlay_floor` tells, and the read is made again. Where it was lowered
 //! during the read it tells nothing of what was above it before, and the read is made again too.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +25,6 @@ use crate::error::ReadError;
 use crate::id::{BlockId, ScriptHash};
 use crate::overlay::Seen;
 use crate::path::Path;
-use crate::setinfo::{SetInfo, SetInfoBuilder};
 use crate::shared::Shared;
 use crate::store::{Access, BasePoint, Reader};
 use crate::tree::BlockTree;
@@ -229,72 +227,6 @@ impl World {
             }
             Ok(found)
         })
-    }
-
-    /// Counts and hashes over all coins of this world. Reads the whole set: seconds per ten million coins.
-    pub fn set_info(&self) -> Result<SetInfo, ReadError> {
-        self.set_info_while(|| true)
-    }
-
-    /// [`World::set_info`] that stops with [`ReadError::Cancelled`] soon after `go_on` says no.
-    pub fn set_info_while(&self, go_on: impl Fn() -> bool) -> Result<SetInfo, ReadError> {
-        const ASK_EVERY: usize = 4096;
-        self.with_base(|reader, base| {
-            let mut above: Vec<(OutPoint, Option<Coin>)> =
-                self.changes_above(reader, base)?.into_iter().collect();
-            above.sort_unstable_by_key(|(outpoint, _)| *outpoint);
-            let mut above = above.into_iter().peekable();
-            let mut info = SetInfoBuilder::new();
-            for (count, row) in reader.coins_in_order()?.enumerate() {
-                if count % ASK_EVERY == 0 && !go_on() {
-                    return Err(ReadError::Cancelled);
-                }
-                let (outpoint, coin) = row?;
-                while let Some((created, change)) =
-                    above.next_if(|(created, _)| *created < outpoint)
-                {
-                    change.iter().for_each(|coin| info.add(&created, coin));
-                }
-                match above.next_if(|(changed, _)| *changed == outpoint) {
-                    Some((_, Some(coin))) => info.add(&outpoint, &coin),
-                    Some((_, None)) => {}
-                    None => info.add(&outpoint, &coin),
-                }
-            }
-            for (count, (created, change)) in above.enumerate() {
-                if count % ASK_EVERY == 0 && !go_on() {
-                    return Err(ReadError::Cancelled);
-                }
-                change.iter().for_each(|coin| info.add(&created, coin));
-            }
-            Ok(info.finish())
-        })
-    }
-
-    /// What the journal says of every coin that a block between the base and this world touched.
-    fn changes_above(
-        &self,
-        reader: &Reader<'_>,
-        base: BasePoint,
-    ) -> Result<HashMap<OutPoint, Option<Coin>>, ReadError> {
-        let mut changes = HashMap::new();
-        for height in base.height + 1..=self.height() {
-            let block = self.state.path.at(height).ok_or_else(|| self.gone())?;
-            let delta = reader.delta(height, block)?.ok_or_else(|| self.gone())?;
-            changes.extend(
-                delta
-                    .spent
-                    .into_iter()
-                    .map(|(outpoint, _)| (outpoint, None)),
-            );
-            changes.extend(
-                delta
-                    .created
-                    .into_iter()
-                    .map(|(outpoint, coin)| (outpoint, Some(coin))),
-            );
-        }
-        Ok(changes)
     }
 
     /// The base went where this world cannot follow: by the writer's decision, or unknown to this process.
