@@ -189,7 +189,7 @@ fn compress_amount(mut sat: u64) -> u64 {
         return 0;
     }
     let mut zeros = 0;
-    while zeros < 9 && sat % 10 == 0 {
+    while zeros < 9 && sat.is_multiple_of(10) {
         sat /= 10;
         zeros += 1;
     }

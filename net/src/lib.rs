@@ -81,6 +81,8 @@ pub use dial::{DialError, Route};
 pub use endpoint::{Endpoint, EndpointError, Group, NetworkKind, NetworkKindError, default_port};
 pub use message::{Command, MAX_HEADERS, Message, MessageError};
 pub use peer::{PeerId, PeerInfo, Purpose, TransportVersion};
-pub use pool::{FailedReason, Pool, PoolConfig, PoolError, PoolEvent, PoolEvents, Useful};
+pub use pool::{
+    FailedReason, Failures, ManualPeer, Pool, PoolConfig, PoolError, PoolEvent, PoolEvents, Useful,
+};
 pub use session::{OwnNonces, Session, SessionConfig, SessionError, SessionEvent, Timeouts};
 pub use transport::UnsendableError;

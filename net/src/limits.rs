@@ -81,14 +81,19 @@ pub fn rate_limit(command: &Command) -> Option<Rate> {
         // A sync of 100,000 headers a second asks 50 times a second.
         "getheaders" | "getblocks" => Rate::new(1_000.0, 10_000.0),
         "getcfilters" | "getcfheaders" | "getcfcheckpt" => Rate::new(200.0, 2_000.0),
+        // One for each `getdata`, at most.
+        "notfound" => Rate::new(1_000.0, 10_000.0),
         "filterload" | "filteradd" | "filterclear" => Rate::new(20.0, 500.0),
         "version" | "verack" | "alert" | "reject" => Rate::new(1.0, 20.0),
-        "block" | "tx" | "headers" | "getdata" | "notfound" | "merkleblock" | "cmpctblock"
-        | "getblocktxn" | "blocktxn" | "cfilter" | "cfheaders" | "cfcheckpt" => return None,
+        "block" | "tx" | "headers" | "getdata" | "merkleblock" | "cmpctblock" | "getblocktxn"
+        | "blocktxn" | "cfilter" | "cfheaders" | "cfcheckpt" => return None,
         // Names that are not known share one bucket.
         _ => Rate::new(200.0, 5_000.0),
     })
 }
+
+/// Bytes of a payload that count as one more message, so that the longest cannot come as often as the shortest.
+const BYTES_A_TOKEN: usize = 16 * 1_024;
 
 /// Messages of one name that are dropped in a row before the peer is: who goes on after so many means harm.
 pub const FLOOD_PATIENCE: u32 = 5_000;
@@ -118,8 +123,8 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Takes a token for a message that came at `now`.
-    pub fn take(&mut self, command: &Command, now: Duration) -> Verdict {
+    /// Takes a token for a message that came at `now`, and one for each 16 KiB of its payload.
+    pub fn take(&mut self, command: &Command, length: usize, now: Duration) -> Verdict {
         let Some(rate) = rate_limit(command) else {
             return Verdict::Pass;
         };
@@ -141,15 +146,17 @@ impl Buckets {
         let passed = now.saturating_sub(bucket.filled).as_secs_f32();
         bucket.tokens = (bucket.tokens + passed * rate.per_second).min(rate.burst);
         bucket.filled = now;
+        let cost = 1 + (length / BYTES_A_TOKEN) as u32;
         if bucket.tokens >= 1.0 {
             // Only who has been quiet for a while is forgiven.
             if bucket.tokens >= rate.burst / 2.0 {
                 bucket.dropped = 0;
             }
-            bucket.tokens -= 1.0;
+            // One that takes more than there is has to be waited for.
+            bucket.tokens -= cost as f32;
             return Verdict::Pass;
         }
-        bucket.dropped += 1;
+        bucket.dropped = bucket.dropped.saturating_add(cost);
         if bucket.dropped > FLOOD_PATIENCE {
             Verdict::Disconnect
         } else {

@@ -41,7 +41,7 @@ use crate::message::Message;
 use crate::peer::{PeerId, Purpose};
 use crate::session::SessionConfig;
 
-pub use backoff::BackoffConfig;
+pub use backoff::{BackoffConfig, Failures};
 pub use config::PoolConfig;
 use event::MAX_UNREAD;
 pub use event::{FailedReason, PoolEvent, PoolEvents};
@@ -123,6 +123,19 @@ struct Inner {
     caller: Notify,
     closing: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+    /// Held while a file is written.
+    writing: Mutex<()>,
+}
+
+/// A peer that is called again whenever it is lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManualPeer {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Whether it is being called, or connected.
+    pub called: bool,
+    /// How its calls have failed since one of them last led to a connection that lasted a minute.
+    pub failures: Option<Failures>,
 }
 
 impl Pool {
@@ -158,6 +171,7 @@ impl Pool {
             caller: Notify::new(),
             closing: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
+            writing: Mutex::new(()),
             config,
         });
         for listener in listeners {
@@ -194,6 +208,23 @@ impl Pool {
     pub fn connect(&self, endpoint: Endpoint, purpose: Purpose) {
         self.inner.state().want(endpoint, purpose);
         self.inner.caller.notify_one();
+    }
+
+    /// The manual peers and how their calls go.
+    pub fn manual(&self) -> Vec<ManualPeer> {
+        let state = self.inner.state();
+        let manual = state.manual.iter().map(|endpoint| ManualPeer {
+            endpoint: endpoint.clone(),
+            called: state.is_called(endpoint),
+            failures: state.backoffs.failures(endpoint).cloned(),
+        });
+        manual.collect()
+    }
+
+    /// Writes bans that have changed to the pool's directory now, if it has one, instead of with all else later. Blocks
+    /// for as long as the disk takes; the log tells if it fails.
+    pub fn save_bans(&self) {
+        keep::write_bans(&self.inner);
     }
 
     /// No longer calls a manual peer again; whether it was one. Its connection stays.
@@ -452,6 +483,22 @@ impl Inner {
             if events.send(event).is_err() {
                 self.unread.fetch_sub(counts, Ordering::AcqRel);
             }
+        }
+    }
+
+    /// A call came to nothing. Of a peer that the user wants the log says so, the first time aloud.
+    fn call_failed(&self, endpoint: &Endpoint, purpose: Purpose, error: &FailedReason) {
+        let failures = self
+            .state()
+            .failed(endpoint, self.clock.now(), error.to_string());
+        match (purpose, failures) {
+            (Purpose::Manual, 1) => {
+                tracing::warn!(address = %endpoint, %error, "cannot connect; it is called again");
+            }
+            (Purpose::Manual, _) => {
+                tracing::info!(address = %endpoint, %error, failures, "cannot connect");
+            }
+            _ => {}
         }
     }
 

@@ -47,6 +47,10 @@ pub use error::{HandshakeStage, SessionError};
 /// Most names of messages between `version` and `verack` that are kept as [`PeerInfo::features`].
 pub const MAX_FEATURES: usize = 16;
 
+/// Messages with a wrong checksum or without a name that are borne. As in Bitcoin Core one costs the message alone, but
+/// without a limit they would cost us as much hashing as the peer likes.
+pub const MAX_GARBLED: u64 = 100;
+
 /// From this many events on the queue gives its memory back when it is empty.
 const KEPT_EVENTS: usize = 16;
 
@@ -296,9 +300,20 @@ impl Session {
             }
             Received::Dropped(dropped, _) => {
                 match dropped {
-                    Dropped::Checksum(_) => self.counters.wrong_checksums += 1,
-                    Dropped::Name => self.counters.wrong_names += 1,
+                    Dropped::Checksum(command) => {
+                        self.counters.wrong_checksums += 1;
+                        let (peer, endpoint) = (self.id, &self.endpoint);
+                        tracing::debug!(%peer, address = %endpoint, %command, "a wrong checksum");
+                    }
+                    Dropped::Name => {
+                        self.counters.wrong_names += 1;
+                        let (peer, endpoint) = (self.id, &self.endpoint);
+                        tracing::debug!(%peer, address = %endpoint, "a message without a name");
+                    }
                     Dropped::Decoy => self.counters.decoys += 1,
+                }
+                if self.counters.wrong_checksums + self.counters.wrong_names > MAX_GARBLED {
+                    return Err(SessionError::Garbled { limit: MAX_GARBLED });
                 }
                 Ok(())
             }
@@ -313,7 +328,7 @@ impl Session {
     }
 
     fn message(&mut self, message: Message, now: Duration) -> Result<(), SessionError> {
-        match self.buckets.take(&message.command, now) {
+        match (self.buckets).take(&message.command, message.payload.len(), now) {
             Verdict::Pass => {}
             Verdict::Drop => {
                 self.counters.too_often += 1;
@@ -338,7 +353,7 @@ impl Session {
             // Before `version` nothing counts, after it nothing but what is agreed on before `verack`; as in Bitcoin
             // Core the rest is left alone.
             (_, Stage::Transport | Stage::Version) | ("version", _) => {
-                self.counters.out_of_order += 1;
+                self.out_of_order(&message);
                 Ok(())
             }
             ("verack", Stage::Verack(_)) => {
@@ -451,7 +466,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         match message.command.as_str() {
             "version" | "verack" => {
-                self.counters.out_of_order += 1;
+                self.out_of_order(&message);
                 return Ok(());
             }
             "wtxidrelay" | "sendaddrv2" | "feature" => {
@@ -480,6 +495,12 @@ impl Session {
         }
         self.events.push_back(SessionEvent::Message(message));
         Ok(())
+    }
+
+    fn out_of_order(&mut self, message: &Message) {
+        self.counters.out_of_order += 1;
+        let (peer, endpoint, command) = (self.id, &self.endpoint, &message.command);
+        tracing::debug!(%peer, address = %endpoint, %command, "out of its order in the handshake");
     }
 
     fn say_hello(&mut self, now: Duration) {

@@ -34,9 +34,15 @@ impl Default for BackoffConfig {
     }
 }
 
-struct Failures {
-    count: u32,
-    until: Duration,
+/// How calls of one address have gone lately.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failures {
+    /// How many have failed in a row.
+    pub count: u32,
+    /// Until when it is left alone, by the pool's clock.
+    pub until: Duration,
+    /// Why the last one failed.
+    pub reason: String,
 }
 
 /// Who failed, how often, and until when each is left alone.
@@ -59,8 +65,21 @@ impl Backoffs {
         (until > now).then_some(until)
     }
 
-    /// It failed. `jitter` is a random number from 0 to 1: the wait is that part of a quarter shorter.
-    pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration, jitter: f64) {
+    /// How its last calls failed; `None` if they did not.
+    pub(super) fn failures(&self, endpoint: &Endpoint) -> Option<&Failures> {
+        self.failed.get(endpoint)
+    }
+
+    /// It failed; how often in a row now. `jitter` is a random number from 0 to 1: the wait is that part of a quarter
+    /// shorter. It is no longer than `most`.
+    pub(super) fn failed(
+        &mut self,
+        endpoint: &Endpoint,
+        now: Duration,
+        jitter: f64,
+        most: Duration,
+        reason: String,
+    ) -> u32 {
         if self.failed.len() >= MAX_REMEMBERED && !self.failed.contains_key(endpoint) {
             self.failed.retain(|_, failures| failures.until > now);
             if self.failed.len() >= MAX_REMEMBERED {
@@ -70,16 +89,20 @@ impl Backoffs {
         let failures = self.failed.entry(endpoint.clone()).or_insert(Failures {
             count: 0,
             until: now,
+            reason: String::new(),
         });
         let doubled = self.config.first * (1 << failures.count.min(MAX_DOUBLINGS));
         let wait = doubled
             .min(self.config.most)
+            .min(most)
             .mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0);
         failures.count += 1;
         failures.until = now + wait;
+        failures.reason = reason;
+        failures.count
     }
 
-    /// It answered.
+    /// It was there for a while, or is to be called at once.
     pub(super) fn answered(&mut self, endpoint: &Endpoint) {
         self.failed.remove(endpoint);
     }

@@ -310,8 +310,9 @@ async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: b
                 v2 = false;
             }
             Err(error) => {
-                inner.state().failed(&endpoint, inner.clock.now());
-                inner.fail(endpoint, purpose, FailedReason::Dial(error));
+                let error = FailedReason::Dial(error);
+                inner.call_failed(&endpoint, purpose, &error);
+                inner.fail(endpoint, purpose, error);
                 inner.caller.notify_one();
                 return;
             }

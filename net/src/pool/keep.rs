@@ -4,7 +4,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
@@ -57,15 +57,32 @@ pub(super) async fn run(inner: Arc<Inner>) {
     }
 }
 
-pub(super) fn write(inner: &Inner, over: bool) {
+/// Writes the bans if they have changed.
+pub(super) fn write_bans(inner: &Inner) {
     let Some(directory) = &inner.config.directory else {
         return;
     };
-    let is_written = |file: &str, written: io::Result<()>| {
-        if let Err(error) = &written {
-            tracing::warn!(file, %error, "not written");
+    // Two at once would write one file; the later one has all.
+    let _alone = inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+    let changed = inner.bans().take_changed();
+    if let Some(bytes) = changed {
+        let written = bytes.and_then(|bytes| stored::replace(&directory.join(BANS), &bytes));
+        if !is_written(BANS, written) {
+            inner.bans().not_saved();
         }
-        written.is_ok()
+    }
+}
+
+fn is_written(file: &str, written: io::Result<()>) -> bool {
+    if let Err(error) = &written {
+        tracing::warn!(file, %error, "not written");
+    }
+    written.is_ok()
+}
+
+pub(super) fn write(inner: &Inner, over: bool) {
+    let Some(directory) = &inner.config.directory else {
+        return;
     };
     // The locks are held while bytes are made, not while the disk takes them: who calls and who is let in wait for them.
     let changed = inner.book().take_changed(inner.config.network);
@@ -75,13 +92,7 @@ pub(super) fn write(inner: &Inner, over: bool) {
             inner.book().not_saved();
         }
     }
-    let changed = inner.bans().take_changed();
-    if let Some(bytes) = changed {
-        let written = bytes.and_then(|bytes| stored::replace(&directory.join(BANS), &bytes));
-        if !is_written(BANS, written) {
-            inner.bans().not_saved();
-        }
-    }
+    write_bans(inner);
     if over {
         let mut anchored: Vec<_> = inner.state().anchors.clone();
         anchored.truncate(anchors::MAX_ANCHORS);

@@ -19,6 +19,12 @@ use crate::peer::{PeerId, Purpose};
 /// Most addresses of our own that are remembered.
 const MAX_OWN: usize = 100;
 
+/// How long a connection has to last for earlier failures to be forgotten.
+const LASTED: Duration = Duration::from_secs(60);
+
+/// The longest wait before a peer that the user wants is called again: as in Bitcoin Core.
+const LONGEST_MANUAL_WAIT: Duration = Duration::from_secs(60);
+
 /// Most calls that may be asked for and not made yet.
 const MAX_WANTED: usize = 10_000;
 
@@ -56,10 +62,10 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(config: &PoolConfig) -> State {
-        State {
+        let mut state = State {
             members: HashMap::new(),
             calling: HashMap::new(),
-            manual: config.connect.clone(),
+            manual: Vec::new(),
             once: VecDeque::new(),
             anchors: Vec::new(),
             backoffs: Backoffs::new(config.backoff),
@@ -67,7 +73,11 @@ impl State {
             one_more_until: None,
             own: HashSet::new(),
             group_key: thread_rng().r#gen(),
+        };
+        for endpoint in &config.connect {
+            state.want(endpoint.clone(), Purpose::Manual);
         }
+        state
     }
 
     pub(super) fn peer(&self, id: PeerId) -> Option<Peer> {
@@ -112,7 +122,6 @@ impl State {
     pub(super) fn established(&mut self, id: PeerId) {
         if let Some(member) = self.members.get_mut(&id) {
             member.established = true;
-            self.backoffs.answered(member.peer.endpoint());
         }
         let relaying = self.members.values().filter(|member| {
             member.established && member.peer.purpose() == Purpose::OutboundFullRelay
@@ -164,9 +173,30 @@ impl State {
             .collect();
     }
 
-    pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration) {
+    /// A call came to nothing; how many have in a row now.
+    pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration, reason: String) -> u32 {
         self.calling.remove(endpoint);
-        self.backoffs.failed(endpoint, now, thread_rng().r#gen());
+        let most = match self.manual.contains(endpoint) {
+            true => LONGEST_MANUAL_WAIT,
+            false => Duration::MAX,
+        };
+        let jitter = thread_rng().r#gen();
+        self.backoffs.failed(endpoint, now, jitter, most, reason)
+    }
+
+    /// A connection that was called for is over, after it was there for `lasted`: the next call has to wait, longer each
+    /// time if none of them lasts.
+    pub(super) fn lost(
+        &mut self,
+        endpoint: &Endpoint,
+        now: Duration,
+        lasted: Duration,
+        reason: String,
+    ) {
+        if lasted >= LASTED {
+            self.backoffs.answered(endpoint);
+        }
+        self.failed(endpoint, now, reason);
     }
 
     pub(super) fn note_useful(&mut self, id: PeerId, useful: Useful, now: Duration) {

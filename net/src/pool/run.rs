@@ -73,7 +73,9 @@ impl Inner {
             Some(_) => {
                 tracing::debug!(peer = %peer.id(), %endpoint, %reason, "connection lost");
                 if !purpose.is_inbound() {
-                    self.state().failed(&endpoint, now);
+                    let lasted = now.saturating_sub(peer.counters().connected);
+                    self.state()
+                        .lost(&endpoint, now, lasted, reason.to_string());
                 }
                 // Whom we know blocks from only is not to be seen in what we tell of addresses.
                 if !purpose.is_inbound() && purpose != Purpose::BlockRelayOnly {
@@ -88,10 +90,11 @@ impl Inner {
             }
             None if fall_back => {}
             None => {
+                let reason = FailedReason::Handshake(reason);
                 if !purpose.is_inbound() {
-                    self.state().failed(&endpoint, now);
+                    self.call_failed(&endpoint, purpose, &reason);
                 }
-                self.fail(endpoint, purpose, FailedReason::Handshake(reason));
+                self.fail(endpoint, purpose, reason);
             }
         }
         self.caller.notify_one();

@@ -48,6 +48,12 @@ pub enum SessionError {
         /// What is wrong.
         error: String,
     },
+    /// More of its messages were garbled than any line does by itself.
+    #[error("more than {limit} of its messages had a wrong checksum or no name")]
+    Garbled {
+        /// How many are borne.
+        limit: u64,
+    },
     /// It speaks a version of the protocol that is too old.
     #[error("it speaks version {version} of the protocol, which is obsolete (at least 31800)")]
     ObsoleteVersion {
@@ -122,6 +128,7 @@ impl SessionError {
             | SessionError::MalformedVersion { .. }
             | SessionError::HandshakeFlood
             | SessionError::AfterVerack { .. }
+            | SessionError::Garbled { .. }
             | SessionError::Flood { .. } => true,
             SessionError::ObsoleteVersion { .. }
             | SessionError::MissingServices { .. }
