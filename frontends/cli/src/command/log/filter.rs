@@ -167,7 +167,10 @@ mod tests {
             ("packet", "a name too long", "1"),
             ("packet", "inv", "seed.example.org"),
         ] {
-            assert!(filter(&[kind], &[message], &[peer]).is_err(), "{kind} {message} {peer}");
+            assert!(
+                filter(&[kind], &[message], &[peer]).is_err(),
+                "{kind} {message} {peer}"
+            );
         }
     }
 }
