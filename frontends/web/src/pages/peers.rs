@@ -326,7 +326,7 @@ fn facts(peer: &PeerState) -> Vec<(&'static str, String)> {
             "Ping",
             match (traffic.ping, traffic.min_ping) {
                 (Some(ping), Some(least)) => {
-                    format!("{}, at least {}", millis(ping), millis(least))
+                    format!("{}; the shortest was {}", millis(ping), millis(least))
                 }
                 _ => "not known".to_owned(),
             },
