@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use bitcoin::hex::{DisplayHex, FromHex};
 use clap::Parser;
 use everett_net::{Command, Connection, Message};
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, end, report, say};
 
 mod options;
 
@@ -86,9 +86,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         connection.send(message.clone())?;
     }
 
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let limit = Duration::from_secs(arguments.seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut end = pin!(tokio::time::sleep(limit));
+    let mut end = pin!(end(arguments.seconds));
     let mut count = 0;
     let reason = loop {
         if arguments.count.is_some_and(|most| count >= most) {
@@ -96,7 +94,6 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         let message = tokio::select! {
             message = connection.receive() => message,
-            _ = &mut interrupt => break None,
             () = &mut end => break None,
         };
         let message = match message {

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use chain::Chain;
 use download::Download;
 use file::ChainFile;
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, news, report, say};
 
 mod chain;
 mod download;
@@ -99,28 +99,21 @@ async fn run(arguments: Arguments) -> Result<()> {
             }
             _ = &mut interrupt => { interrupted = true; break }
         };
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            bar.println(line);
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => {
+            PoolEvent::Established(info) => {
                 chain.connected(&pool, &info);
                 known.push(info);
             }
-            Some(PoolEvent::Lost {
-                peer,
-                endpoint,
-                reason,
-            }) => {
-                bar.println(format!("{endpoint}: {reason}"));
+            PoolEvent::Lost { peer, .. } => {
                 chain.lost(peer);
                 known.retain(|info| info.id != peer);
             }
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => bar.println(format!("{endpoint}: {error}")),
-            Some(PoolEvent::Message(peer, message, _permit)) => {
-                chain.received(&pool, peer, &message)
-            }
-            Some(_) => (),
+            PoolEvent::Message(peer, message, _permit) => chain.received(&pool, peer, &message),
+            _ => (),
         }
     }
     let headers = chain.new_headers();
@@ -167,31 +160,22 @@ async fn run(arguments: Arguments) -> Result<()> {
             }
             _ = &mut interrupt => { interrupted = true; break }
         };
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            bar.println(line);
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => download.connected(&info, false),
-            Some(PoolEvent::Lost {
-                peer,
-                endpoint,
-                reason,
-            }) => {
-                bar.println(format!("{endpoint}: {reason}"));
-                download.lost(peer);
-            }
-            Some(PoolEvent::Message(peer, message, _permit)) => {
-                match download.received(peer, message) {
-                    Ok(Ok(())) => (),
-                    Ok(Err(why)) => _ = pool.disconnect(peer, why),
-                    Err(error) => {
-                        stopped = Some(error);
-                        break;
-                    }
+            PoolEvent::Established(info) => download.connected(&info, false),
+            PoolEvent::Lost { peer, .. } => download.lost(peer),
+            PoolEvent::Message(peer, message, _permit) => match download.received(peer, message) {
+                Ok(Ok(())) => (),
+                Ok(Err(why)) => _ = pool.disconnect(peer, why),
+                Err(error) => {
+                    stopped = Some(error);
+                    break;
                 }
-            }
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => bar.println(format!("{endpoint}: {error}")),
-            Some(_) => (),
+            },
+            _ => (),
         }
     }
     let bytes = download.received_bytes();
