@@ -11,7 +11,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Amount, Block, BlockHash};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, end, news, report, say};
+use options::{Options, close_capture, counted, end, news, report, say};
 
 mod options;
 
@@ -182,13 +182,22 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
     }
     pool.shut_down().await;
-    eprintln!("{count} blocks");
+    eprintln!("{}", counted(count, "block"));
     close_capture(capture)
+}
+
+/// The height that a block says in its coinbase (BIP34); the first sixteen say it with an opcode of their own.
+fn height(block: &Block) -> Option<u64> {
+    let said = block.coinbase()?.input.first()?.script_sig.as_bytes();
+    match said.first()? {
+        small @ 0x51..=0x60 => Some(u64::from(small - 0x50)),
+        _ => block.bip34_block_height().ok(),
+    }
 }
 
 fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bool {
     let (hash, parent) = (block.block_hash(), block.header.prev_blockhash);
-    let height = block.bip34_block_height().ok();
+    let height = height(block);
     let (size, count) = (block.total_size(), block.txdata.len());
     let milliseconds = took.as_millis() as u64;
     let paid =
@@ -206,9 +215,10 @@ fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bo
         }
         return say(format_args!("{line}"));
     }
+    let transactions = counted(count as u64, "transaction");
     let height = height.map_or("?".to_owned(), |height| height.to_string());
     let mut goes_on = say(format_args!(
-        "{hash}  height {height}  {count} transactions  {size} bytes  fetched in {milliseconds} ms"
+        "{hash}  height {height}  {transactions}  {size} bytes  fetched in {milliseconds} ms"
     ));
     for it in block.txdata.iter().filter(|_| arguments.txns) {
         let paid = Amount::from_sat(paid(it));

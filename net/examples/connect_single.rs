@@ -2,13 +2,12 @@
 
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bitcoin::hex::{DisplayHex, FromHex};
 use clap::Parser;
 use everett_net::{Command, Connection, Message};
-use options::{Options, close_capture, end, report, say};
+use options::{Options, close_capture, counted, end, report, say};
 
 mod options;
 
@@ -61,6 +60,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    ensure!(
+        options.named() < 2,
+        "one peer is called; name just that one"
+    );
     let peers = options.peers().await?;
     let endpoint = peers[0].clone();
     let capture = options.open_capture()?;
@@ -107,10 +110,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     match reason {
         Some(reason) => say(format_args!("lost: {reason}")),
-        None => say(format_args!(
-            "{count} messages; {}",
-            connection.close().await
-        )),
+        None => {
+            connection.close().await;
+            say(format_args!("{}", counted(count, "message")))
+        }
     };
     close_capture(capture)
 }

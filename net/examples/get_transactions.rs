@@ -12,7 +12,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Network, Transaction, Txid, Wtxid};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, end, news, report, say};
+use options::{Options, close_capture, counted, end, news, report, say};
 
 mod options;
 
@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Ask for what is in the peers' pools already; most answer that only to those they trust
+    /// Ask for what is in the peers' pools already; most answer only those they trust, and hang up on others
     #[arg(long)]
     mempool: bool,
 
@@ -192,7 +192,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
     }
     pool.shut_down().await;
-    eprintln!("{count} transactions");
+    eprintln!("{}", counted(count, "transaction"));
     close_capture(capture)
 }
 

@@ -14,7 +14,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use clap::Parser;
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, seeds};
-use options::{Options, close_capture, end, news, report};
+use options::{Options, close_capture, counted, end, news, report};
 
 mod options;
 
@@ -250,7 +250,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     peers.truncate(arguments.connections);
     let mut config = options.pool(peers.clone(), capture.as_ref());
     config.calls_at_once = 128;
-    if !options.are_named() {
+    if options.named() == 0 {
         // The seeds' peers are where it begins; the pool looks for more among those that they know.
         config.connect.clear();
         config.outgoing = arguments.connections;
@@ -299,8 +299,10 @@ async fn run(arguments: Arguments) -> Result<()> {
                 ticks += 1;
                 if ticks % 10 == 0 {
                     eprintln!(
-                        "{} connections, {} items, {} announcements",
-                        endpoints.len(), tracker.count + tracker.items.len() as u64, tracker.announcements
+                        "{}, {}, {}",
+                        counted(endpoints.len() as u64, "connection"),
+                        counted(tracker.count + tracker.items.len() as u64, "item"),
+                        counted(tracker.announcements, "announcement")
                     );
                 }
                 continue;
@@ -309,14 +311,14 @@ async fn run(arguments: Arguments) -> Result<()> {
         };
         let Some(event) = event else { break };
         // Of a thousand that are found, most cannot be reached.
-        if options.are_named()
+        if options.named() > 0
             && let Some(line) = news(&event)
         {
             eprintln!("{line}");
         }
         match event {
             PoolEvent::Established(info) => {
-                if !options.are_named() && endpoints.len() < arguments.connections {
+                if options.named() == 0 && endpoints.len() < arguments.connections {
                     let _ = pool.send(info.id, NetworkMessage::GetAddr);
                 }
                 endpoints.insert(info.id, info.endpoint);
@@ -356,8 +358,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     let _ = written.and_then(|()| tracker.close(None));
     eprintln!(
-        "{} items, {} announcements",
-        tracker.count, tracker.announcements
+        "{}, {}",
+        counted(tracker.count, "item"),
+        counted(tracker.announcements, "announcement")
     );
     pool.shut_down().await;
     close_capture(capture)

@@ -74,9 +74,9 @@ impl Options {
         Ok(peers)
     }
 
-    /// Whether peers were named.
-    pub(crate) fn are_named(&self) -> bool {
-        !self.peers.is_empty()
+    /// How many peers were named.
+    pub(crate) fn named(&self) -> usize {
+        self.peers.len()
     }
 
     /// How peers are reached.
@@ -134,6 +134,14 @@ pub(crate) fn news(event: &PoolEvent) -> Option<String> {
             endpoint, error, ..
         } => Some(format!("{endpoint}: {error}")),
         _ => None,
+    }
+}
+
+/// `1 block`, `12 blocks`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
     }
 }
 
