@@ -11,7 +11,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Amount, Block, BlockHash};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, counted, end, news, report, say};
 
 mod options;
 
@@ -131,9 +131,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
 
     let mut blocks = Blocks::default();
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let limit = Duration::from_secs(arguments.seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut end = pin!(tokio::time::sleep(limit));
+    let mut end = pin!(end(arguments.seconds));
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut count = 0;
     while arguments.count.is_none_or(|most| count < most) {
@@ -143,65 +141,63 @@ async fn run(arguments: Arguments) -> Result<()> {
                 blocks.overdue(pool.now()).into_iter().for_each(|(peer, hash)| ask(peer, hash));
                 continue;
             }
-            _ = &mut interrupt => break,
             () = &mut end => break,
         };
-        match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => {
-                eprintln!(
-                    "{} {} {} height {}",
-                    info.id, info.endpoint, info.user_agent, info.start_height
-                );
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            eprintln!("{line}");
+        }
+        let PoolEvent::Message(peer, message, _permit) = event else {
+            continue;
+        };
+        match message.decode() {
+            Ok(NetworkMessage::Inv(announced)) => {
+                for inventory in announced {
+                    if let Inventory::Block(hash) = inventory
+                        && blocks.wants(peer, hash, pool.now())
+                    {
+                        ask(peer, hash);
+                    }
+                }
             }
-            Some(PoolEvent::Message(peer, message, _permit)) => match message.decode() {
-                Ok(NetworkMessage::Inv(announced)) => {
-                    for inventory in announced {
-                        if let Inventory::Block(hash) = inventory
-                            && blocks.wants(peer, hash, pool.now())
-                        {
-                            ask(peer, hash);
-                        }
-                    }
+            Ok(NetworkMessage::Block(block)) => {
+                let hash = block.block_hash();
+                let Some(known) = blocks.announced.get_mut(&hash).filter(|it| !it.has_come) else {
+                    continue;
+                };
+                let target = block.header.target();
+                if block.header.validate_pow(target).is_err() || !block.check_merkle_root() {
+                    pool.disconnect(peer, "it sent a block that is none");
+                    continue;
                 }
-                Ok(NetworkMessage::Block(block)) => {
-                    let hash = block.block_hash();
-                    let Some(known) = blocks.announced.get_mut(&hash).filter(|it| !it.has_come)
-                    else {
-                        continue;
-                    };
-                    let target = block.header.target();
-                    if block.header.validate_pow(target).is_err() || !block.check_merkle_root() {
-                        pool.disconnect(peer, "it sent a block that is none");
-                        continue;
-                    }
-                    known.has_come = true;
-                    count += 1;
-                    let took = pool.now().saturating_sub(known.first);
-                    if !print(&block, took, known.peers, &arguments) {
-                        break;
-                    }
+                known.has_come = true;
+                count += 1;
+                let took = pool.now().saturating_sub(known.first);
+                if !print(&block, took, known.peers, &arguments) {
+                    break;
                 }
-                Ok(_) => (),
-                Err(error) => _ = pool.disconnect(peer, error.to_string()),
-            },
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => eprintln!("{endpoint}: {error}"),
-            Some(PoolEvent::Lost {
-                endpoint, reason, ..
-            }) => eprintln!("{endpoint}: {reason}"),
-            Some(_) => (),
+            }
+            Ok(_) => (),
+            Err(error) => _ = pool.disconnect(peer, error.to_string()),
         }
     }
     pool.shut_down().await;
-    eprintln!("{count} blocks");
+    eprintln!("{}", counted(count, "block"));
     close_capture(capture)
+}
+
+/// The height that a block says in its coinbase (BIP34); the first sixteen say it with an opcode of their own.
+fn height(block: &Block) -> Option<u64> {
+    let said = block.coinbase()?.input.first()?.script_sig.as_bytes();
+    match said.first()? {
+        small @ 0x51..=0x60 => Some(u64::from(small - 0x50)),
+        _ => block.bip34_block_height().ok(),
+    }
 }
 
 fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bool {
     let (hash, parent) = (block.block_hash(), block.header.prev_blockhash);
-    let height = block.bip34_block_height().ok();
+    let height = height(block);
     let (size, count) = (block.total_size(), block.txdata.len());
     let milliseconds = took.as_millis() as u64;
     let paid =
@@ -219,9 +215,10 @@ fn print(block: &Block, took: Duration, peers: u32, arguments: &Arguments) -> bo
         }
         return say(format_args!("{line}"));
     }
+    let transactions = counted(count as u64, "transaction");
     let height = height.map_or("?".to_owned(), |height| height.to_string());
     let mut goes_on = say(format_args!(
-        "{hash}  height {height}  {count} transactions  {size} bytes  fetched in {milliseconds} ms"
+        "{hash}  height {height}  {transactions}  {size} bytes  fetched in {milliseconds} ms"
     ));
     for it in block.txdata.iter().filter(|_| arguments.txns) {
         let paid = Amount::from_sat(paid(it));

@@ -2,13 +2,12 @@
 
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bitcoin::hex::{DisplayHex, FromHex};
 use clap::Parser;
 use everett_net::{Command, Connection, Message};
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, counted, end, report, say};
 
 mod options;
 
@@ -61,6 +60,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    ensure!(
+        options.named() < 2,
+        "one peer is called; name just that one"
+    );
     let peers = options.peers().await?;
     let endpoint = peers[0].clone();
     let capture = options.open_capture()?;
@@ -86,9 +89,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         connection.send(message.clone())?;
     }
 
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let limit = Duration::from_secs(arguments.seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut end = pin!(tokio::time::sleep(limit));
+    let mut end = pin!(end(arguments.seconds));
     let mut count = 0;
     let reason = loop {
         if arguments.count.is_some_and(|most| count >= most) {
@@ -96,7 +97,6 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
         let message = tokio::select! {
             message = connection.receive() => message,
-            _ = &mut interrupt => break None,
             () = &mut end => break None,
         };
         let message = match message {
@@ -110,10 +110,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     match reason {
         Some(reason) => say(format_args!("lost: {reason}")),
-        None => say(format_args!(
-            "{count} messages; {}",
-            connection.close().await
-        )),
+        None => {
+            connection.close().await;
+            say(format_args!("{}", counted(count, "message")))
+        }
     };
     close_capture(capture)
 }

@@ -12,7 +12,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Network, Transaction, Txid, Wtxid};
 use clap::Parser;
 use everett_net::{PeerId, Pool, PoolEvent};
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, counted, end, news, report, say};
 
 mod options;
 
@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Ask for what is in the peers' pools already; most answer that only to those they trust
+    /// Ask for what is in the peers' pools already; most answer only those they trust, and hang up on others
     #[arg(long)]
     mempool: bool,
 
@@ -145,9 +145,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
 
     let mut transactions = Transactions::default();
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let limit = Duration::from_secs(arguments.seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut end = pin!(tokio::time::sleep(limit));
+    let mut end = pin!(end(arguments.seconds));
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut count = 0;
     while arguments.count.is_none_or(|most| count < most) {
@@ -160,18 +158,18 @@ async fn run(arguments: Arguments) -> Result<()> {
                 }
                 continue;
             }
-            _ = &mut interrupt => break,
             () = &mut end => break,
         };
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            eprintln!("{line}");
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => {
-                eprintln!("{} {} {}", info.id, info.endpoint, info.user_agent);
-                if arguments.mempool {
-                    let _ = pool.send(info.id, NetworkMessage::MemPool);
-                }
+            PoolEvent::Established(info) if arguments.mempool => {
+                // Who is gone already is told of next.
+                let _ = pool.send(info.id, NetworkMessage::MemPool);
             }
-            Some(PoolEvent::Message(peer, message, _permit)) => match message.decode() {
+            PoolEvent::Message(peer, message, _permit) => match message.decode() {
                 Ok(NetworkMessage::Inv(announced)) => {
                     let wanted = transactions.wanted(peer, &announced, pool.now());
                     if !wanted.is_empty() {
@@ -190,17 +188,11 @@ async fn run(arguments: Arguments) -> Result<()> {
                 Ok(_) => (),
                 Err(error) => _ = pool.disconnect(peer, error.to_string()),
             },
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => eprintln!("{endpoint}: {error}"),
-            Some(PoolEvent::Lost {
-                endpoint, reason, ..
-            }) => eprintln!("{endpoint}: {reason}"),
-            Some(_) => (),
+            _ => (),
         }
     }
     pool.shut_down().await;
-    eprintln!("{count} transactions");
+    eprintln!("{}", counted(count, "transaction"));
     close_capture(capture)
 }
 

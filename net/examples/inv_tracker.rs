@@ -14,7 +14,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use clap::Parser;
 use everett_net::address_book::GOSSIP_PENALTY;
 use everett_net::{Endpoint, PeerId, Pool, PoolEvent, seeds};
-use options::{Options, close_capture, report};
+use options::{Options, close_capture, counted, end, news, report};
 
 mod options;
 
@@ -250,7 +250,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     peers.truncate(arguments.connections);
     let mut config = options.pool(peers.clone(), capture.as_ref());
     config.calls_at_once = 128;
-    if !options.are_named() {
+    if options.named() == 0 {
         // The seeds' peers are where it begins; the pool looks for more among those that they know.
         config.connect.clear();
         config.outgoing = arguments.connections;
@@ -286,9 +286,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         output,
     };
     let mut endpoints: HashMap<PeerId, Endpoint> = HashMap::new();
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let limit = Duration::from_secs(arguments.seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut end = pin!(tokio::time::sleep(limit));
+    let mut end = pin!(end(arguments.seconds));
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut ticks = 0;
     // Who reads our output may have gone: that ends the run as Ctrl-C does.
@@ -301,25 +299,32 @@ async fn run(arguments: Arguments) -> Result<()> {
                 ticks += 1;
                 if ticks % 10 == 0 {
                     eprintln!(
-                        "{} connections, {} items, {} announcements",
-                        endpoints.len(), tracker.count + tracker.items.len() as u64, tracker.announcements
+                        "{}, {}, {}",
+                        counted(endpoints.len() as u64, "connection"),
+                        counted(tracker.count + tracker.items.len() as u64, "item"),
+                        counted(tracker.announcements, "announcement")
                     );
                 }
                 continue;
             }
-            _ = &mut interrupt => break,
             () = &mut end => break,
         };
+        let Some(event) = event else { break };
+        // Of a thousand that are found, most cannot be reached.
+        if options.named() > 0
+            && let Some(line) = news(&event)
+        {
+            eprintln!("{line}");
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => {
-                if !options.are_named() && endpoints.len() < arguments.connections {
+            PoolEvent::Established(info) => {
+                if options.named() == 0 && endpoints.len() < arguments.connections {
                     let _ = pool.send(info.id, NetworkMessage::GetAddr);
                 }
                 endpoints.insert(info.id, info.endpoint);
             }
-            Some(PoolEvent::Lost { peer, .. }) => _ = endpoints.remove(&peer),
-            Some(PoolEvent::Message(peer, message, _permit)) => {
+            PoolEvent::Lost { peer, .. } => _ = endpoints.remove(&peer),
+            PoolEvent::Message(peer, message, _permit) => {
                 let now = pool.now();
                 let Some(from) = endpoints.get(&peer) else {
                     continue;
@@ -348,13 +353,14 @@ async fn run(arguments: Arguments) -> Result<()> {
                     Err(error) => _ = pool.disconnect(peer, error.to_string()),
                 }
             }
-            Some(_) => (),
+            _ => (),
         }
     }
     let _ = written.and_then(|()| tracker.close(None));
     eprintln!(
-        "{} items, {} announcements",
-        tracker.count, tracker.announcements
+        "{}, {}",
+        counted(tracker.count, "item"),
+        counted(tracker.announcements, "announcement")
     );
     pool.shut_down().await;
     close_capture(capture)

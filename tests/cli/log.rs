@@ -315,3 +315,72 @@ fn a_pipe_that_is_closed_is_no_failure() {
     assert_eq!((answer.code, answer.stdout.as_str()), (Some(0), ""));
     assert!(answer.stderr.contains("100000 bytes"), "{answer:?}");
 }
+
+#[test]
+fn messages_of_peers_are_in_the_log_and_read_back_by_peer_and_name() {
+    let (ours, theirs) = (tempdir().unwrap(), tempdir().unwrap());
+    let path = ours.path();
+    let other = lab(theirs.path(), &["--serve", "127.0.0.1:0"]);
+    mine(theirs.path(), 20);
+    let address = other.ready["p2p"][0].as_str().unwrap().to_owned();
+    let options = ["--connect", &address, "--log-packets=100"];
+    let node = Serving::run(path, &options);
+    let started = Instant::now();
+    while cat(path, &["--message", "block"]).len() < 20 {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(node.stop("TERM").success());
+    let blocks = cat(path, &["--message", "block", "--peer", &address]);
+    for block in &blocks {
+        assert_eq!(block["kind"], "packet");
+        assert_eq!(block["direction"], "received");
+        assert_eq!(block["peer"], *address);
+        assert_eq!(block["command"], "block");
+        // As much of it as was asked for, and how long it was.
+        assert_eq!(block["payload"].as_str().unwrap().len(), 200);
+        assert!(block["payload_bytes"].as_u64().unwrap() > 100);
+    }
+    let number = blocks[0]["connection_id"].to_string();
+    let packets = cat(path, &["--kind", "packet"]);
+    assert_eq!(cat(path, &["--peer", &number]).len(), packets.len());
+    assert!(packets.iter().any(|packet| packet["direction"] == "sent"));
+    assert!(cat(path, &["--peer", "192.0.2.1"]).is_empty());
+    // Beside whatever else happens to the node.
+    assert!(!cat(path, &["--kind", "tip-extended"]).is_empty());
+    let text = on(
+        path,
+        &["log", "cat", "--message", "version", "--message", "verack"],
+    );
+    let told = format!("from peer {number} at {address}: verack, 0 bytes");
+    assert!(text.stdout.contains(&told), "{text:?}");
+    // The network's own library reads them out of the node's log.
+    let file = path.join("log/everett-000001.log");
+    let reader = everett_net::capture::Reader::open(&file).unwrap();
+    let read: Vec<_> = reader.map(Result::unwrap).collect();
+    assert_eq!(read.len(), packets.len());
+    let whole = read.iter().filter_map(|packet| packet.message()).count();
+    assert!((1..read.len()).contains(&whole), "{whole}");
+    for wrong in [
+        ["--message", "far-too-long-a-name"],
+        ["--peer", "example.org"],
+    ] {
+        let answer = on(path, &[&["log", "cat"][..], &wrong].concat());
+        assert_eq!(answer.code, Some(2), "{answer:?}");
+    }
+}
+
+#[test]
+fn packets_without_a_log_to_go_to_are_wrong_usage() {
+    let directory = tempdir().unwrap();
+    let config = directory.path().join("everett.toml");
+    std::fs::write(
+        &config,
+        "no_log = true\nlog_packets = 10\nserve = [\"127.0.0.1:0\"]\n",
+    )
+    .unwrap();
+    let config = ["run", "--config", config.to_str().unwrap()];
+    let answer = on(directory.path(), &config);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.stderr.contains("--log-packets"), "{answer:?}");
+}

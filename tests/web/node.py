@@ -70,6 +70,12 @@ class Node:
         """Hands in a block's bytes, as a miner would."""
         return self.chain.SubmitBlock(chain_service_pb2.SubmitBlockRequest(block=block))
 
+    def ask(self, *arguments):
+        """What a command says that asks the node, as JSON."""
+        command = [EVERETT, *arguments, "--json", "--connect", self.ready["grpc"]]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment())
+        return json.loads(answer.stdout) if answer.stdout else None
+
     def stop(self):
         """Stops it in order."""
         self.process.send_signal(signal.SIGTERM)
@@ -86,3 +92,10 @@ def sixty_forks(*options):
         check=True, stdout=subprocess.DEVNULL, env=environment(),
     )
     return Node("run", "--lab", *chain, *options), directory
+
+
+def networked(*options):
+    """A lab on an empty chain of regtest that takes calls of peers; the node and its directory."""
+    directory = tempfile.TemporaryDirectory(prefix="everett-web-")
+    chain = ["--network", "regtest", "--datadir", directory.name]
+    return Node("run", "--lab", *chain, "--serve", "127.0.0.1:0", "--webui", "127.0.0.1:0", *options), directory

@@ -1,19 +1,14 @@
 """What somebody sees who opens the page in Chromium."""
 
 import contextlib
-import os
-import pathlib
 import socket
 import time
 import unittest
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error
 
 from node import Node, rows, sixty_forks, whole
-
-SCREENSHOTS = pathlib.Path(os.environ["EVERETT_SCREENSHOTS"])
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
+from visitor import DESKTOP, SCREENSHOTS, SCREENS, VisitorTest
 # Pages that may follow at once, see docs/src/web.md.
 MAX_FOLLOWERS = 64
 FREE_PORT = ("--webui", "127.0.0.1:0")
@@ -32,26 +27,21 @@ OVERLAPS = """() => {
 }"""
 
 
-class PageTest(unittest.TestCase):
+class PageTest(VisitorTest):
     """One node on the chain of sixty forks, one browser; each test has a visit of its own."""
 
     @classmethod
     def setUpClass(cls):
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        super().setUpClass()
         cls.node, cls.directory = sixty_forks(*FREE_PORT)
-        cls.playwright = sync_playwright().start()
-        cls.browser = cls.playwright.chromium.launch(
-            executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"]
-        )
         cls.tips = whole("chaintips.json")
         cls.conflicts = whole("conflicts.json")
 
     @classmethod
     def tearDownClass(cls):
-        cls.browser.close()
-        cls.playwright.stop()
         cls.node.stop()
         cls.directory.cleanup()
+        super().tearDownClass()
 
     def own_node(self):
         """A node on the same chain for a test that makes blocks."""
@@ -59,27 +49,6 @@ class PageTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.addCleanup(node.stop)
         return node
-
-    def visit(self, path="", web=None, **options):
-        """Opens a page as a new visitor; nothing may come from elsewhere, and nothing may be complained of."""
-        web = web or self.node.web
-        context = self.browser.new_context(**{"viewport": DESKTOP, **options})
-        self.addCleanup(context.close)
-        page = context.new_page()
-        self.asked, self.complaints = [], []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(web + path)
-        return page
-
-    def assert_well_behaved(self, page, web=None):
-        """Everything came from the node, the browser has nothing to complain of, and the page fits its width."""
-        origin = (web or self.node.web).removesuffix("/admin/")
-        self.assertEqual([url for url in self.asked if not url.startswith(origin)], [])
-        self.assertEqual(self.complaints, [])
-        width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        self.assertLessEqual(width[0], width[1], page.url)
 
     def losing_transaction(self):
         """A transaction that only a losing branch holds, with the tip of that branch."""
@@ -300,13 +269,7 @@ class PageTest(unittest.TestCase):
             "peers": "peers",
             "nothing": "search?q=no such thing",
         }
-        screens = {
-            "light": {"viewport": DESKTOP, "color_scheme": "light"},
-            "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
-            "phone-light": {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
-            "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
-        }
-        for screen, options in screens.items():
+        for screen, options in SCREENS.items():
             for name, path in pages.items():
                 with self.subTest(screen=screen, page=name):
                     page = self.visit(path, **options)

@@ -15,6 +15,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use self::file::SettingsFile;
+pub(crate) use self::p2p::Joining;
 use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,

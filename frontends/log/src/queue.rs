@@ -1,5 +1,6 @@
 //! Owns the queue between the node and the thread that writes.
-//! Promises that putting something in takes a moment and never waits; refuses more than its limits, and counts that.
+//! Promises that putting something in takes a moment and never waits, and that packets leave half of the room to what
+//! happens to the node; refuses more than its limits, and counts that.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,12 @@ use crate::record::timestamp;
 pub(crate) const MAX_RECORDS: usize = 16_384;
 /// Bytes of records that may wait to be written.
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// Of these, how many there may be when a packet finds room still.
+const MAX_RECORDS_BEFORE_PACKET: usize = MAX_RECORDS / 2;
+/// And how many bytes.
+const MAX_BYTES_BEFORE_PACKET: usize = MAX_BYTES / 2;
+/// Bytes of the longest number of a record, with its tag.
+const NUMBER: usize = 11;
 /// Messages that are kept until a log is opened; a command without one never opens it.
 const MAX_BEFORE_OPEN: usize = 256;
 
@@ -36,7 +43,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    frames: VecDeque<Vec<u8>>,
+    records: VecDeque<Vec<u8>>,
     bytes: usize,
     /// The last number given out.
     seq: u64,
@@ -66,18 +73,30 @@ impl Sink {
         self.insert(body, true)
     }
 
+    /// Puts a message of the network in, whoever is connected sends as many as it likes: so there is room only while the
+    /// queue is less than half full. What finds none is counted.
+    pub fn put_packet(&self, packet: v1::Packet) -> Option<u64> {
+        self.insert(Body::Packet(packet), true)
+    }
+
     /// Puts a record in if there is room; where there is none, that is not counted: its owner comes again.
     pub(crate) fn put_if_room(&self, body: Body) -> Option<u64> {
         self.insert(body, false)
     }
 
     fn insert(&self, body: Body, counted: bool) -> Option<u64> {
+        let most = match body {
+            Body::Packet(_) => (MAX_RECORDS_BEFORE_PACKET, MAX_BYTES_BEFORE_PACKET),
+            _ => (MAX_RECORDS, MAX_BYTES),
+        };
+        // Before anybody is held up: a packet may be long.
+        let record = Encoded::new(body);
         let mut state = self.0.state.lock();
         let room = match state.open {
-            true => MAX_RECORDS,
+            true => most.0,
             false => MAX_BEFORE_OPEN,
         };
-        if state.frames.len() >= room || state.bytes >= MAX_BYTES {
+        if state.records.len() >= room || state.bytes >= most.1 {
             if counted {
                 state.dropped += 1;
                 state.lost += 1;
@@ -86,12 +105,12 @@ impl Sink {
         }
         if state.dropped > 0 {
             let count = std::mem::take(&mut state.dropped);
-            state.add(Body::RecordsDropped(v1::RecordsDropped {
+            state.add(Encoded::new(Body::RecordsDropped(v1::RecordsDropped {
                 count,
                 reason: "the log's queue was full".to_owned(),
-            }));
+            })));
         }
-        state.add(body);
+        state.add(record);
         let seq = state.seq;
         drop(state);
         self.0.something.notify_one();
@@ -139,45 +158,74 @@ impl Sink {
     /// another one writes.
     pub(crate) fn take(&self, writer: u64, patience: Duration) -> Option<Group> {
         let mut state = self.0.state.lock();
-        if state.frames.is_empty() && state.open && state.writer == writer {
+        if state.records.is_empty() && state.open && state.writer == writer {
             self.0.something.wait_for(&mut state, patience);
         }
-        if state.writer != writer || (state.frames.is_empty() && !state.open) {
+        if state.writer != writer || (state.records.is_empty() && !state.open) {
             return None;
         }
-        let frames = std::mem::take(&mut state.frames).into();
+        let records = std::mem::take(&mut state.records);
         state.bytes = 0;
+        let last_seq = state.seq;
+        drop(state);
+        // Nobody else waits for the checksums.
+        let framed = |record: Vec<u8>| {
+            let mut frame = Vec::new();
+            encode(&record, &mut frame);
+            frame
+        };
         Some(Group {
-            frames,
-            last_seq: state.seq,
+            frames: records.into_iter().map(framed).collect(),
+            last_seq,
         })
     }
 }
 
-impl State {
-    fn add(&mut self, body: Body) {
-        self.seq += 1;
+/// A record that has no number yet.
+struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// What it says, now; of what is too long, that it is.
+    fn new(body: Body) -> Encoded {
+        let mut record = Encoded::whole(body);
+        if record.len() + NUMBER > MAX_RECORD_BYTES {
+            record = Encoded::whole(Body::RecordsDropped(v1::RecordsDropped {
+                count: 1,
+                reason: format!("a record of {} bytes is too long", record.len()),
+            }));
+        }
+        Encoded(record)
+    }
+
+    fn whole(body: Body) -> Vec<u8> {
         let record = v1::LogRecord {
-            seq: self.seq,
+            seq: 0,
             time: Some(timestamp(SystemTime::now())),
             body: Some(body),
         };
-        let mut record = record.encode_to_vec();
-        if record.len() > MAX_RECORD_BYTES {
-            let told = v1::LogRecord {
-                seq: self.seq,
-                time: Some(timestamp(SystemTime::now())),
-                body: Some(Body::RecordsDropped(v1::RecordsDropped {
-                    count: 1,
-                    reason: format!("a record of {} bytes is too long", record.len()),
-                })),
-            };
-            record = told.encode_to_vec();
-        }
-        let mut frame = Vec::new();
-        encode(&record, &mut frame);
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+        let mut bytes = Vec::with_capacity(record.encoded_len() + NUMBER);
+        record.encode_raw(&mut bytes);
+        bytes
+    }
+
+    /// With its number: fields of protobuf may follow each other in any order.
+    fn numbered(self, seq: u64) -> Vec<u8> {
+        let number = v1::LogRecord {
+            seq,
+            ..v1::LogRecord::default()
+        };
+        let mut record = self.0;
+        number.encode_raw(&mut record);
+        record
+    }
+}
+
+impl State {
+    fn add(&mut self, record: Encoded) {
+        self.seq += 1;
+        let record = record.numbered(self.seq);
+        self.bytes += record.len();
+        self.records.push_back(record);
     }
 }
 
@@ -212,6 +260,53 @@ mod tests {
         };
         assert_eq!((dropped.count, sink.lost()), (7, 7));
         assert_eq!(group.frames.len(), 2);
+    }
+
+    fn packet(payload: usize) -> v1::Packet {
+        v1::Packet {
+            command: "inv".to_owned(),
+            payload: vec![7; payload],
+            payload_bytes: payload as u32,
+            ..v1::Packet::default()
+        }
+    }
+
+    #[test]
+    fn packets_leave_half_of_the_room_to_what_happens_to_the_node() {
+        for payload in [0, 1 << 20] {
+            let sink = Sink::new();
+            let writer = sink.open();
+            let packets = (0..MAX_RECORDS)
+                .filter(|_| sink.put_packet(packet(payload)).is_some())
+                .count();
+            assert_eq!(packets, if payload == 0 { MAX_RECORDS / 2 } else { 16 });
+            for _ in 0..1_000 {
+                assert!(sink.put(message("x")).is_some());
+            }
+            let group = sink.take(writer, Duration::ZERO).unwrap();
+            // And the record of how many packets found none.
+            assert_eq!(group.frames.len(), packets + 1 + 1_000);
+            assert!(sink.put_packet(packet(payload)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_record_has_its_number_and_what_it_says() {
+        let sink = Sink::new();
+        let writer = sink.open();
+        let most = MAX_RECORD_BYTES;
+        for payload in [3, most - 100, most - 1, most] {
+            sink.put_packet(packet(payload));
+        }
+        let group = sink.take(writer, Duration::ZERO).unwrap();
+        let records = group.frames.iter();
+        let records = records.map(|frame| v1::LogRecord::decode(&frame[12..]).unwrap());
+        let records: Vec<v1::LogRecord> = records.collect();
+        let numbers: Vec<u64> = records.iter().map(|record| record.seq).collect();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+        let kinds: Vec<&str> = records.iter().map(crate::record::kind).collect();
+        assert_eq!(kinds, ["packet", "packet", "dropped", "dropped"]);
+        assert_eq!(records[0].body, Some(Body::Packet(packet(3))));
     }
 
     #[test]

@@ -95,17 +95,7 @@ pub fn text(record: &v1::LogRecord) -> String {
                 harmless(&dropped.reason)
             )
         }
-        Some(Body::Packet(packet)) => format!(
-            "{} {} {} ({} bytes)",
-            match packet.direction() {
-                v1::PacketDirection::Received => "from",
-                v1::PacketDirection::Sent => "to",
-                v1::PacketDirection::Unspecified => "with",
-            },
-            harmless(&packet.peer),
-            harmless(&packet.command),
-            packet.payload_bytes
-        ),
+        Some(Body::Packet(packet)) => packet_text(packet),
     };
     format!(
         "{}  {:<14}  {told}",
@@ -159,6 +149,25 @@ fn event_text(event: &v1::LoggedEvent) -> String {
         v1::EventKind::TipRetired => format!("{to} (height {})", event.to_height),
         _ => format!("{to} (height {}) on {from}", event.to_height),
     }
+}
+
+fn packet_text(packet: &v1::Packet) -> String {
+    let direction = match packet.direction() {
+        v1::PacketDirection::Received => "from",
+        v1::PacketDirection::Sent => "to",
+        v1::PacketDirection::Unspecified => "with",
+    };
+    let kept = match packet.payload.len() < packet.payload_bytes as usize {
+        true => format!(" ({} kept)", packet.payload.len()),
+        false => String::new(),
+    };
+    format!(
+        "{direction} peer {} at {}: {}, {} bytes{kept}",
+        packet.connection_id,
+        harmless(&packet.peer),
+        harmless(&packet.command),
+        packet.payload_bytes
+    )
 }
 
 /// A record for programs.

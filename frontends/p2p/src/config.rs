@@ -45,8 +45,6 @@ pub struct P2pConfig {
     pub forks: ForkLimits,
     /// Chains with less work are not followed, instead of the network's own limit.
     pub minimum_chain_work: Option<Work>,
-    /// Where every message is written down.
-    pub capture: Option<PathBuf>,
     /// Where addresses, bans and anchors are kept; nowhere means that they are forgotten at the end.
     pub directory: Option<PathBuf>,
     /// Whether old blocks may be gone: others are told so.
@@ -70,7 +68,6 @@ impl P2pConfig {
             discover: false,
             forks: ForkLimits::default(),
             minimum_chain_work: None,
-            capture: None,
             directory: None,
             pruned: false,
         }

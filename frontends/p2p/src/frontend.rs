@@ -11,7 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
 use everett_ledger::{Ledger, Network, StoreError};
-use everett_net::capture::{Capture, CaptureConfig, CaptureFile};
+use everett_net::capture::Capture;
 use everett_net::socks::Proxy;
 use everett_net::{
     Command, Pool, PoolConfig, PoolEvent, PoolEvents, Purpose, Route, SessionConfig, seeds,
@@ -38,6 +38,8 @@ const USER_AGENT: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
 /// The node on the network.
 pub struct P2p {
     config: P2pConfig,
+    /// Where every message goes besides.
+    capture: Option<Capture>,
     bound: BoundAddresses,
     /// Peers that were added by hand while it ran.
     added: Added,
@@ -60,7 +62,17 @@ impl P2p {
         P2p {
             added: Added::default(),
             config,
+            capture: None,
             bound: BoundAddresses::default(),
+        }
+    }
+
+    /// Hands every message that comes and goes to this, too.
+    #[must_use]
+    pub fn capturing(self, capture: Capture) -> P2p {
+        P2p {
+            capture: Some(capture),
+            ..self
         }
     }
 
@@ -81,7 +93,7 @@ impl P2p {
         services
     }
 
-    fn pool_config(&self, ledger: &Ledger, capture: Option<Capture>) -> PoolConfig {
+    fn pool_config(&self, ledger: &Ledger) -> PoolConfig {
         let config = &self.config;
         let params = ledger.params();
         let network = params.network.to_bitcoin();
@@ -95,7 +107,7 @@ impl P2p {
             v2: config.v2,
             features: vec![Command::new(TIPS_FEATURE).expect("a short name")],
             sufficient_services: vec![ServiceFlags::NETWORK | ServiceFlags::WITNESS],
-            capture,
+            capture: self.capture.clone(),
             ..SessionConfig::new(magic)
         };
         pool.listen.clone_from(&config.listen);
@@ -144,10 +156,7 @@ impl P2p {
 
     fn begin(&self, handle: Handle) -> Result<Task, FrontendError> {
         let ledger = handle.ledger().clone();
-        let capture = self.config.capture.as_ref().map(CaptureConfig::new);
-        let capture = capture.map(CaptureFile::open).transpose()?;
-        let recorder = capture.as_ref().map(CaptureFile::capture);
-        let (pool, events) = Pool::start(self.pool_config(&ledger, recorder))?;
+        let (pool, events) = Pool::start(self.pool_config(&ledger))?;
         *self.bound.0.write() = pool.listening().to_vec();
         let (inputs, inbox) = channel();
         let cut_off = CutOff {
@@ -214,7 +223,6 @@ impl P2p {
             changed,
             talk,
             takers: [headers_taker, blocks_taker],
-            capture,
             _cut_off: cut_off,
         };
         Ok(tokio::spawn(running.serve(events)))
@@ -253,7 +261,6 @@ struct Running {
     changed: Arc<AtomicBool>,
     talk: JoinHandle<Result<(), StoreError>>,
     takers: [std::thread::JoinHandle<()>; 2],
-    capture: Option<CaptureFile>,
     _cut_off: CutOff,
 }
 
@@ -293,23 +300,15 @@ impl Running {
             }
         };
         // Blocks that the ledger is taking are taken whole, before anybody else opens it.
-        let (takers, capture) = (self.takers, self.capture);
-        let closed = tokio::task::spawn_blocking(|| {
+        let takers = self.takers;
+        let joined = tokio::task::spawn_blocking(|| {
             for taker in takers {
                 if taker.join().is_err() {
                     warn!("a thread that hands blocks to the ledger panicked");
                 }
             }
-            capture.map(CaptureFile::close).transpose()
         });
-        match closed.await? {
-            Ok(Some(totals)) => {
-                let (written, dropped) = (totals.written, totals.dropped);
-                info!(written, dropped, "the capture of packets is closed");
-            }
-            Ok(None) => {}
-            Err(error) => warn!(%error, "the capture of packets lacks some"),
-        }
+        joined.await?;
         ended??;
         match self.handle.stop_signal().is_given() {
             true => Ok(()),

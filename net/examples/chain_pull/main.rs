@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use chain::Chain;
 use download::Download;
 use file::ChainFile;
-use options::{Options, close_capture, report, say};
+use options::{Options, close_capture, counted, news, report, say};
 
 mod chain;
 mod download;
@@ -35,7 +35,9 @@ mod options;
   chain_pull --network regtest 127.0.0.1 --output bootstrap.dat
       the chain of a node of one's own
   chain_pull --network signet 10.0.0.1 10.0.0.2 10.0.0.3
-      from three peers at once")]
+      from three peers at once
+  chain_pull --network signet 10.0.0.1
+      after Ctrl-C: the rest, into the same file")]
 struct Arguments {
     #[command(flatten)]
     options: Options,
@@ -99,28 +101,22 @@ async fn run(arguments: Arguments) -> Result<()> {
             }
             _ = &mut interrupt => { interrupted = true; break }
         };
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            // Also where nobody watches the bar.
+            bar.suspend(|| eprintln!("{line}"));
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => {
+            PoolEvent::Established(info) => {
                 chain.connected(&pool, &info);
                 known.push(info);
             }
-            Some(PoolEvent::Lost {
-                peer,
-                endpoint,
-                reason,
-            }) => {
-                bar.println(format!("{endpoint}: {reason}"));
+            PoolEvent::Lost { peer, .. } => {
                 chain.lost(peer);
                 known.retain(|info| info.id != peer);
             }
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => bar.println(format!("{endpoint}: {error}")),
-            Some(PoolEvent::Message(peer, message, _permit)) => {
-                chain.received(&pool, peer, &message)
-            }
-            Some(_) => (),
+            PoolEvent::Message(peer, message, _permit) => chain.received(&pool, peer, &message),
+            _ => (),
         }
     }
     let headers = chain.new_headers();
@@ -135,10 +131,8 @@ async fn run(arguments: Arguments) -> Result<()> {
             .max(kept),
     );
     if kept < had {
-        bar.println(format!(
-            "{} blocks are no longer on the peers' chain; they are cut off",
-            had - kept
-        ));
+        let gone = counted((had - kept) as u64, "block");
+        bar.suspend(|| eprintln!("no longer on the peers' chain, and cut off: {gone}"));
     }
     let writer = file.write_after(kept)?;
     let blocks = hashes.len() - kept;
@@ -167,31 +161,23 @@ async fn run(arguments: Arguments) -> Result<()> {
             }
             _ = &mut interrupt => { interrupted = true; break }
         };
+        let Some(event) = event else { break };
+        if let Some(line) = news(&event) {
+            // Also where nobody watches the bar.
+            bar.suspend(|| eprintln!("{line}"));
+        }
         match event {
-            None => break,
-            Some(PoolEvent::Established(info)) => download.connected(&info, false),
-            Some(PoolEvent::Lost {
-                peer,
-                endpoint,
-                reason,
-            }) => {
-                bar.println(format!("{endpoint}: {reason}"));
-                download.lost(peer);
-            }
-            Some(PoolEvent::Message(peer, message, _permit)) => {
-                match download.received(peer, message) {
-                    Ok(Ok(())) => (),
-                    Ok(Err(why)) => _ = pool.disconnect(peer, why),
-                    Err(error) => {
-                        stopped = Some(error);
-                        break;
-                    }
+            PoolEvent::Established(info) => download.connected(&info, false),
+            PoolEvent::Lost { peer, .. } => download.lost(peer),
+            PoolEvent::Message(peer, message, _permit) => match download.received(peer, message) {
+                Ok(Ok(())) => (),
+                Ok(Err(why)) => _ = pool.disconnect(peer, why),
+                Err(error) => {
+                    stopped = Some(error);
+                    break;
                 }
-            }
-            Some(PoolEvent::Failed {
-                endpoint, error, ..
-            }) => bar.println(format!("{endpoint}: {error}")),
-            Some(_) => (),
+            },
+            _ => (),
         }
     }
     let bytes = download.received_bytes();
@@ -205,19 +191,21 @@ async fn run(arguments: Arguments) -> Result<()> {
         bail!(error);
     }
     say(format_args!(
-        "{headers} headers in {took:.2} s; {count} blocks, {:.1} MB in {seconds:.2} s: {:.1} MB/s",
+        "{} in {took:.2} s; {}, {:.1} MB in {seconds:.2} s: {:.1} MB/s",
+        counted(headers as u64, "header"),
+        counted(count, "block"),
         bytes as f64 / 1e6,
         bytes as f64 / 1e6 / seconds.max(1e-9)
     ));
     let name = arguments.output.display();
     match interrupted || count < blocks as u64 {
         true => say(format_args!(
-            "{name} has {} blocks; run again to go on",
-            kept as u64 + count
+            "{name} has {}; run again to go on",
+            counted(kept as u64 + count, "block")
         )),
         false => say(format_args!(
-            "{name} has the whole chain: {} blocks, {length} bytes",
-            kept as u64 + count
+            "{name} has the whole chain: {}, {length} bytes",
+            counted(kept as u64 + count, "block")
         )),
     };
     close_capture(capture)

@@ -1,10 +1,11 @@
-//! What all examples are told on their command line: whom to call, on which network, and how.
+//! What all examples are told on their command line (whom to call, on which network, how), and what all of them say.
 
 #![allow(dead_code, reason = "each example takes what it needs")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bitcoin::Network;
@@ -12,7 +13,7 @@ use bitcoin::p2p::ServiceFlags;
 use everett_net::capture::{CaptureConfig, CaptureFile};
 use everett_net::dial::Route;
 use everett_net::socks::Proxy;
-use everett_net::{Endpoint, PoolConfig, SessionConfig, default_port, seeds};
+use everett_net::{Endpoint, PoolConfig, PoolEvent, SessionConfig, default_port, seeds};
 
 /// Whom to call, and how.
 #[derive(clap::Args, Debug)]
@@ -73,9 +74,9 @@ impl Options {
         Ok(peers)
     }
 
-    /// Whether peers were named.
-    pub(crate) fn are_named(&self) -> bool {
-        !self.peers.is_empty()
+    /// How many peers were named.
+    pub(crate) fn named(&self) -> usize {
+        self.peers.len()
     }
 
     /// How peers are reached.
@@ -113,6 +114,42 @@ impl Options {
             ..PoolConfig::new(self.network)
         }
     }
+}
+
+/// What is to be said of a connection that began, ended or failed.
+pub(crate) fn news(event: &PoolEvent) -> Option<String> {
+    match event {
+        PoolEvent::Established(info) => Some(format!(
+            "{}: peer {}, {}, height {}, over {}",
+            info.endpoint,
+            info.id,
+            info.user_agent,
+            info.start_height,
+            info.transport.as_str()
+        )),
+        PoolEvent::Lost {
+            endpoint, reason, ..
+        } => Some(format!("{endpoint}: {reason}")),
+        PoolEvent::Failed {
+            endpoint, error, ..
+        } => Some(format!("{endpoint}: {error}")),
+        _ => None,
+    }
+}
+
+/// `1 block`, `12 blocks`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
+/// Waits for Ctrl-C, or until so many seconds are over.
+pub(crate) async fn end(seconds: Option<u64>) {
+    let limit = Duration::from_secs(seconds.unwrap_or(u64::from(u32::MAX)));
+    // Where Ctrl-C cannot be listened for, it ends the process by itself.
+    let _ = tokio::time::timeout(limit, tokio::signal::ctrl_c()).await;
 }
 
 /// Writes what is left of a capture, and says if messages are missing.

@@ -45,6 +45,7 @@ Examples:
   everett log cat --network regtest                    all of it
   everett log cat --since 10m --kind best-changed --kind conflict-found
   everett log cat --json | jq .kind                    an object a line
+  everett log cat --message block --peer 192.0.2.7     blocks from and to a peer (run --log-packets)
   ssh node cat 'log/*.log' | everett log cat -         from a pipe
 
 Kinds: node-started, node-stopped, tip-added, tip-extended, best-changed, tip-retired,
@@ -58,7 +59,8 @@ What is torn or damaged is skipped; how much that was is said on standard error.
 Examples:
   everett log follow --network regtest
   everett log follow --kind event --json
-  everett log follow --since 1h                        and what there was in the last hour")]
+  everett log follow --since 1h                        and what there was in the last hour
+  everett log follow --kind packet --peer 7            what peer 7 and the node say (run --log-packets)")]
     Follow(FollowArgs),
 }
 
@@ -73,6 +75,13 @@ pub(crate) struct ReadArgs {
     /// Only records of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Vec<String>,
+    /// Only messages of the network of this name, such as inv; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) message: Vec<String>,
+    /// Only messages of the network from and to this peer: its address, with or without the port, or
+    /// its number in `everett peers`; may be given several times
+    #[arg(long, value_name = "PEER")]
+    pub(crate) peer: Vec<String>,
 }
 
 #[derive(Args)]

@@ -1,7 +1,6 @@
 //! Owns the options by which a node joins the P2P network.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, value_parser};
@@ -68,9 +67,17 @@ pub(crate) struct P2pArgs {
     /// Tell peers the addresses of --serve, so that others call them [default: no]
     #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new())]
     pub(crate) discover: Option<bool>,
-    /// Write every message that comes and goes to this file, in the format of the binary log
-    #[arg(long, value_name = "FILE")]
-    pub(crate) capture: Option<PathBuf>,
+    /// Write every message that comes and goes to the binary log, with the first BYTES of what is in it
+    /// [default: no; 4096 where BYTES is left out]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "4096",
+        conflicts_with = "no_log"
+    )]
+    pub(crate) log_packets: Option<u32>,
     /// Blocks of losing branches that are fetched a day, from all peers together [default: 20160]
     #[arg(long, value_name = "BLOCKS")]
     pub(crate) fork_blocks: Option<u32>,
@@ -85,7 +92,7 @@ pub(crate) struct P2pArgs {
         long,
         conflicts_with_all = [
             "outgoing", "incoming", "serve", "connect_peer", "addnode", "relay", "proxy", "dnsseed", "v2transport",
-            "discover", "capture", "fork_blocks", "fork_peer_blocks", "fork_bytes",
+            "discover", "log_packets", "fork_blocks", "fork_peer_blocks", "fork_bytes",
         ]
     )]
     pub(crate) no_p2p: bool,
@@ -138,12 +145,23 @@ mod tests {
             "-s 127.0.0.1",
             "--proxy tor",
             "--dnsseed maybe",
+            "--log-packets=all",
+            "--log-packets --no-log",
+            "--log-packets --no-p2p",
         ] {
             assert!(
                 parse(&wrong.split(' ').collect::<Vec<_>>()).is_err(),
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn packets_are_logged_with_their_beginning_or_as_much_as_is_asked_for() {
+        let bytes = |options: &[&str]| parse(options).unwrap().log_packets;
+        assert_eq!(bytes(&[]), None);
+        assert_eq!(bytes(&["--log-packets", "-r"]), Some(4_096));
+        assert_eq!(bytes(&["--log-packets=0"]), Some(0));
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Faces {
         directory: &Path,
     ) -> Result<Faces, Failure> {
         let log = settings.log(&args.log, directory);
+        if log.is_none() && p2p.logs_packets {
+            return Err(Failure::usage(
+                "--log-packets writes to the binary log, which no_log keeps from being; leave one of them out",
+            ));
+        }
         let metrics = settings.metrics(&args.metrics);
         Ok(Faces {
             log: log.map(|config| Log::new(config, settings.sink.clone())),

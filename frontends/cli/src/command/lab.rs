@@ -72,7 +72,7 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         return unmet.map_or(Ok(ExitCode::SUCCESS), Err);
     }
     let p2p = settings.p2p(args.p2p, network, true)?;
-    let p2p = PeerNetwork::new(p2p, place.path(), pruned);
+    let p2p = PeerNetwork::new(p2p, &settings.sink, place.path(), pruned);
     let faces = Faces::new(settings, args.faces, p2p, place.path())?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.

@@ -1,19 +1,21 @@
 //! Owns `everett log`: a log as text or as JSON, from files, a pipe, or a node that runs.
 //! Promises a line a record; refuses to fail for what is damaged: that is skipped and counted.
 
+mod filter;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use everett_ledger::Network;
 use everett_log::read::{Follower, Item, Reader};
-use everett_log::{LOG_DIRECTORY, list, record, time, view};
-use everett_proto::v1::LogRecord;
+use everett_log::{LOG_DIRECTORY, list, view};
 use serde_json::json;
 
+use self::filter::Filter;
 use crate::args::{FollowArgs, LogArgs, LogCommand, ReadArgs};
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -55,40 +57,16 @@ impl From<Failure> for Stopped {
 
 /// Which records are shown, and how.
 struct Show {
-    since: Option<SystemTime>,
-    kinds: Vec<String>,
+    filter: Filter,
     json: bool,
 }
 
 impl Show {
     fn new(settings: &Settings, args: &ReadArgs) -> Result<Show, Failure> {
-        let since = args.since.as_ref();
-        let since = since.map(|text| time::parse(text, SystemTime::now()));
-        if let Some(kind) = args.kind.iter().find(|kind| !record::is_kind(kind)) {
-            return Err(Failure::usage(format!(
-                "no record is of kind `{kind}`; there are {}, and the groups node, event, warning, error",
-                record::KINDS.join(", ")
-            )));
-        }
         Ok(Show {
-            since: since.transpose().map_err(Failure::usage)?,
-            kinds: args.kind.clone(),
+            filter: Filter::new(args)?,
             json: settings.json,
         })
-    }
-
-    fn wants(&self, record: &LogRecord) -> bool {
-        let late_enough = self.since.is_none_or(|since| {
-            let written = record.time.as_ref().and_then(|time| {
-                let seconds = u64::try_from(time.seconds).ok()?;
-                let nanos = u32::try_from(time.nanos).ok()?;
-                UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
-            });
-            written.is_some_and(|written| written >= since)
-        });
-        let kind =
-            self.kinds.is_empty() || self.kinds.iter().any(|kind| record::is_of(record, kind));
-        late_enough && kind
     }
 
     /// Writes an item; a record only if it is wanted.
@@ -103,7 +81,7 @@ impl Show {
                 }
                 Ok(())
             }
-            Item::Record(record) if self.wants(record) => {
+            Item::Record(record) if self.filter.wants(record) => {
                 let line = match self.json {
                     true => view::json(record).to_string(),
                     false => view::text(record),
@@ -196,13 +174,13 @@ fn follow(settings: &Settings, args: &FollowArgs) -> Result<(), Stopped> {
     let name = directory.display().to_string();
     let mut follower = Follower::new(&directory);
     let mut last: VecDeque<Item> = VecDeque::new();
-    let mut caught_up = args.read.since.is_some();
+    let mut caught_up = show.filter.has_beginning();
     loop {
         let item = follower.next_item();
         match item.map_err(|error| Stopped::Io(name.clone(), error))? {
             Some(item) if caught_up => show.show(&item, &name, &mut out)?,
             Some(item) => {
-                let wanted = matches!(&item, Item::Record(record) if show.wants(record));
+                let wanted = matches!(&item, Item::Record(record) if show.filter.wants(record));
                 if wanted && args.lines > 0 {
                     if last.len() == args.lines {
                         last.pop_front();

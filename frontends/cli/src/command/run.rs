@@ -31,7 +31,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
     let p2p = settings.p2p(args.p2p, network, false)?;
-    let p2p = PeerNetwork::new(p2p, &directory, pruned);
+    let p2p = PeerNetwork::new(p2p, &settings.sink, &directory, pruned);
     let faces = Faces::new(settings, args.faces, p2p, &directory)?;
     runtime()?.block_on(async {
         // Before anybody is told that the node is ready.

@@ -58,7 +58,7 @@ pub(super) struct SettingsFile {
     pub(super) dnsseed: Option<bool>,
     pub(super) v2transport: Option<bool>,
     pub(super) discover: Option<bool>,
-    pub(super) capture: Option<PathBuf>,
+    pub(super) log_packets: Option<u32>,
     pub(super) fork_blocks: Option<u32>,
     pub(super) fork_peer_blocks: Option<u32>,
     pub(super) fork_bytes: Option<u64>,

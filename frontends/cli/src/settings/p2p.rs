@@ -12,6 +12,14 @@ use super::file::SettingsFile;
 use crate::args::P2pArgs;
 use crate::failure::Failure;
 
+/// How a node meets its network.
+pub(crate) struct Joining {
+    /// As the network takes it.
+    pub(crate) config: P2pConfig,
+    /// Bytes of each message that go to the binary log; `None` where messages do not.
+    pub(crate) log_packets: Option<usize>,
+}
+
 impl Settings {
     /// How the node meets its network; `None` where it stays off. `private` is a chain that nobody else has, such as a
     /// lab's.
@@ -20,8 +28,13 @@ impl Settings {
         args: P2pArgs,
         network: Network,
         private: bool,
-    ) -> Result<Option<P2pConfig>, Failure> {
-        options(args, &self.file, network, private)
+    ) -> Result<Option<Joining>, Failure> {
+        let log_packets = args.log_packets.or(self.file.log_packets);
+        let config = options(args, &self.file, network, private)?;
+        Ok(config.map(|config| Joining {
+            config,
+            log_packets: log_packets.map(|bytes| bytes as usize),
+        }))
     }
 }
 
@@ -69,7 +82,6 @@ fn options(
     config.v2 = args.v2transport.unwrap_or(config.v2);
     config.relay = args.relay.unwrap_or(config.relay);
     config.discover = args.discover.unwrap_or(config.discover);
-    config.capture = args.capture;
     let forks = &mut config.forks;
     forks.blocks = args.fork_blocks.unwrap_or(forks.blocks);
     forks.peer_blocks = args.fork_peer_blocks.unwrap_or(forks.peer_blocks);
@@ -106,7 +118,7 @@ fn with_file(args: P2pArgs, file: &SettingsFile) -> P2pArgs {
         dnsseed: args.dnsseed.or(file.dnsseed),
         v2transport: args.v2transport.or(file.v2transport),
         discover: args.discover.or(file.discover),
-        capture: args.capture.or(file.capture),
+        log_packets: args.log_packets.or(file.log_packets),
         fork_blocks: args.fork_blocks.or(file.fork_blocks),
         fork_peer_blocks: args.fork_peer_blocks.or(file.fork_peer_blocks),
         fork_bytes: args.fork_bytes.or(file.fork_bytes),

@@ -326,7 +326,7 @@ fn facts(peer: &PeerState) -> Vec<(&'static str, String)> {
             "Ping",
             match (traffic.ping, traffic.min_ping) {
                 (Some(ping), Some(least)) => {
-                    format!("{}, at least {}", millis(ping), millis(least))
+                    format!("{}; the shortest was {}", millis(ping), millis(least))
                 }
                 _ => "not known".to_owned(),
             },
@@ -375,8 +375,9 @@ fn unix(time: SystemTime) -> u64 {
 
 fn millis(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1e3;
-    match millis < 10.0 {
-        true => format!("{millis:.1} ms"),
-        false => format!("{millis:.0} ms"),
+    match millis {
+        ..0.1 => "< 0.1 ms".to_owned(),
+        ..10.0 => format!("{millis:.1} ms"),
+        _ => format!("{millis:.0} ms"),
     }
 }

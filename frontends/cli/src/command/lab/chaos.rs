@@ -39,7 +39,7 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
     config.lab = true;
     let (seed, rate) = (args.seed.unwrap_or(0), args.rate.unwrap_or(DEFAULT_RATE));
     let p2p = settings.p2p(args.p2p, Network::Regtest, true)?;
-    let p2p = PeerNetwork::new(p2p, place.path(), pruned);
+    let p2p = PeerNetwork::new(p2p, &settings.sink, place.path(), pruned);
     let faces = Faces::new(settings, args.faces, p2p, place.path())?;
     let json = settings.json;
     runtime()?.block_on(async {
