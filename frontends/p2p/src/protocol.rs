@@ -26,6 +26,7 @@ mod config;
 mod download;
 mod header_requests;
 mod headers;
+mod holdings;
 mod messages;
 mod misbehaviour;
 mod patience;
@@ -67,6 +68,7 @@ use watch::Watch;
 
 pub use action::{Action, Useful};
 pub use config::{ForkLimits, Judge, ProtocolConfig};
+pub use holdings::Holding;
 pub use misbehaviour::{Consequence, Reason};
 pub use progress::{PeerSync, Phase, SyncProgress};
 

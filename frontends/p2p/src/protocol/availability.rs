@@ -40,6 +40,11 @@ impl Knowers {
         self.0.get(hash).into_iter().flatten().copied()
     }
 
+    /// Tips and those who told of them, in pairs.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(BTreeSet::len).sum()
+    }
+
     fn insert(&mut self, hash: BlockHash, peer: PeerId) {
         self.0.entry(hash).or_default().insert(peer);
     }
