@@ -142,6 +142,10 @@ impl Protocol {
                 reach.insert(peer, *height);
             }
         }
+        // The tip may be stored already and lack what is below it.
+        for peer in self.knowers.of(&tip.hash) {
+            reach.insert(peer, tip.height);
+        }
         for told in told {
             let shared = match told.tip.hash == tip.hash {
                 true => Some(tip.height),

@@ -109,11 +109,17 @@ impl Simulation {
         let liars: Vec<Liar> = (lies.into_iter().enumerate())
             .map(|(number, lie)| Liar::new(lie, number, mint.clone(), &mut random))
             .collect();
-        // For every other seed the chain is recent, for the rest as old as can be.
+        // In half of the rounds of lies the chain is recent, in the rest as old as can be. Who holds back a block keeps
+        // nodes with an old chain in their first download, where they announce nothing: as Bitcoin Core's would be anyway.
+        let withheld = liars.iter().any(|liar| liar.lie == Lie::Garbage);
+        let is_old = match liars.is_empty() {
+            true => seed % 2 == 0,
+            false => seed / Lie::ALL.len() as u64 % 2 == 0 && !withheld,
+        };
         let tip_time = naive.entry(naive.best()).block.header.time;
-        let clock = match seed / 6 % 2 {
-            0 => Clock::fixed(CLOCK),
-            _ => Clock::fixed(u64::from(tip_time) + 600),
+        let clock = match is_old {
+            true => Clock::fixed(CLOCK),
+            false => Clock::fixed(u64::from(tip_time) + 600),
         };
         let node = |number: usize| {
             let place = directory.path().join(number.to_string());
