@@ -98,9 +98,13 @@ impl Engine {
     pub(crate) fn submit(
         &mut self,
         blocks: &[impl AsRef<[u8]>],
+        sound: Option<&mut dyn FnMut(BlockHash)>,
     ) -> Result<Vec<Submitted>, StoreError> {
         let shared = self.shared.clone();
         let mut group = self.begin(&shared)?;
+        if let Some(sound) = sound {
+            group.sound = Some(sound);
+        }
         let mut answers = Vec::with_capacity(blocks.len());
         for block in blocks {
             answers.push(group.submit(block.as_ref())?);

@@ -8,7 +8,7 @@ use bitcoin::{BlockHash, Work};
 use crate::id::BlockId;
 use crate::ledger::Ledger;
 use crate::shared::Worlds;
-use crate::tree::{BlockTree, Node, Progress};
+use crate::tree::{BlockTree, Failure, Node, Progress};
 
 /// How far the block of a header has come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,6 +85,14 @@ impl Ledger {
         let tree = self.shared.tree.read();
         let id = tree.find_committed(hash)?;
         Some(HeaderInfo::of(&tree, &self.shared.worlds.read(), id))
+    }
+
+    /// Whether the block, or the ancestor for which it counts as invalid, was invalidated by hand: it breaks no rule that
+    /// others know of.
+    pub fn is_invalidated_by_hand(&self, hash: &BlockHash) -> bool {
+        let tree = self.shared.tree.read();
+        let culprit = tree.find_committed(hash).and_then(|id| tree.culprit(id));
+        culprit.is_some_and(|node| node.failure == Some(Failure::ByHand))
     }
 
     /// The block at `height` of the chain that ends at `hash`, itself at its own height. `None` above that, and for a

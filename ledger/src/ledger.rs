@@ -215,7 +215,21 @@ impl Ledger {
     /// Only what the disk does. After an error nothing is changed, except that such parts stay.
     pub fn submit_blocks(&self, blocks: &[impl AsRef<[u8]>]) -> Result<Vec<Submitted>, StoreError> {
         let urgency = || Urgency::of(&self.shared, blocks);
-        self.engine.wait(urgency).submit(blocks)
+        self.engine.wait(urgency).submit(blocks, None)
+    }
+
+    /// As [`Ledger::submit_blocks`], and tells of each block that stands on the best tip and holds by every rule that
+    /// needs no coins (proof of work, merkle roots, sizes, locktimes), before its inputs are looked at: what Bitcoin Core
+    /// passes on as a compact block (BIP152). It may turn out to be invalid all the same, or not to be committed.
+    ///
+    /// `sound` is called on this thread while no other can write, so it must not wait.
+    pub fn submit_blocks_telling(
+        &self,
+        blocks: &[impl AsRef<[u8]>],
+        sound: &mut dyn FnMut(BlockHash),
+    ) -> Result<Vec<Submitted>, StoreError> {
+        let urgency = || Urgency::of(&self.shared, blocks);
+        self.engine.wait(urgency).submit(blocks, Some(sound))
     }
 
     /// Takes headers in order, each below one that is known; stops at the first that breaks a rule.
@@ -539,10 +553,7 @@ fn reject_reason(tree: &BlockTree, id: BlockId) -> Option<String> {
     match node.failure? {
         Failure::Rule | Failure::ByHand => Some(node.reason().to_owned()),
         Failure::Ancestor => {
-            let mut ancestor = node;
-            while ancestor.failure == Some(Failure::Ancestor) {
-                ancestor = tree.committed_node(ancestor.parent?);
-            }
+            let ancestor = tree.culprit(id)?;
             Some(match ancestor.failed() {
                 true => format!(
                     "its ancestor {} is invalid: {}",

@@ -423,6 +423,17 @@ impl BlockTree {
         }
     }
 
+    /// For readers: the block for which a block that failed counts as invalid, itself or an ancestor. That one may have
+    /// been reconsidered since. `None` for one that did not fail.
+    pub(crate) fn culprit(&self, id: BlockId) -> Option<&Node> {
+        let mut node = self.committed_node(id);
+        node.failure?;
+        while node.failure == Some(Failure::Ancestor) {
+            node = self.committed_node(node.parent?);
+        }
+        Some(node)
+    }
+
     /// For the writer: also what is not published yet.
     pub(crate) fn find(&self, hash: &BlockHash) -> Option<BlockId> {
         self.by_hash.get(hash).copied()

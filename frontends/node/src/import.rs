@@ -13,6 +13,7 @@
 //! skipped up to the next magic; so is the inside of a frame that turns out to be no block, for a
 //! frame whose length is wrong may have swallowed good ones.
 
+mod error;
 mod frames;
 mod headers;
 mod plan;
@@ -21,10 +22,12 @@ mod report;
 mod run;
 mod source;
 mod submission;
+mod task;
 
+pub use error::ImportError;
 pub use progress::{Phase, Progress};
 pub use report::{FileSummary, Problem, ProblemKind, Summary};
-pub use run::{Import, ImportError};
+pub use run::Import;
 
 /// The longest block that a frame may hold, in bytes: none can weigh more than 4,000,000 units, and
 /// no byte weighs less than one.

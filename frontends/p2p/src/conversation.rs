@@ -108,7 +108,12 @@ impl Conversation {
                 drop(permit);
             }
             Input::HeadersTaken(answer) => self.protocol.headers_taken(answer, now),
-            Input::BlocksTaken(verdicts) => self.protocol.blocks_taken(verdicts, now),
+            Input::SoundBlock(hash) => self.protocol.sound_block(&hash, now),
+            Input::BlocksTaken(verdicts) => {
+                self.protocol.blocks_taken(verdicts, now);
+                // Some may have waited for a verdict.
+                self.asking.extend(self.protocol.waiting_to_be_served());
+            }
             Input::LedgerChanged => {
                 self.changed.store(false, Ordering::Release);
                 let height = self.handle.ledger().best().height();

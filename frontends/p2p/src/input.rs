@@ -13,6 +13,8 @@ pub(crate) enum Input {
     Pool(PoolEvent, Option<OwnedSemaphorePermit>),
     /// The ledger's answer to the oldest headers that it was handed.
     HeadersTaken(Result<(), (usize, Reject)>),
+    /// A block that the ledger was handed stands on the best tip and holds by the rules that need no coins.
+    SoundBlock(BlockHash),
     /// The ledger's answers to the oldest blocks that it was handed.
     BlocksTaken(Vec<(BlockHash, Submitted)>),
     /// The disk failed.

@@ -25,6 +25,7 @@ mod compact_blocks;
 mod config;
 mod download;
 mod header_requests;
+mod header_sync;
 mod headers;
 mod holdings;
 mod messages;
@@ -57,7 +58,7 @@ use crate::serve::{Requests, ServeConfig, ServeError, Serving};
 use availability::Knowers;
 use bounded::BoundedSet;
 use chance::Chance;
-use collector::{Budget, Collector};
+use collector::Collector;
 use download::Download;
 use headers::Batch;
 use peer::{Known, Peer};
@@ -171,7 +172,6 @@ impl Protocol {
             height: best.height(),
             work: best.chainwork(),
         };
-        let forks = config.forks;
         let mut protocol = Protocol {
             chance,
             now,
@@ -188,11 +188,7 @@ impl Protocol {
             last_inv_trigger: None,
             tips_left: false,
             download: Download::new(),
-            collector: Collector {
-                blocks: Budget::new(u64::from(forks.blocks), forks.refill, now),
-                bytes: Budget::new(forks.bytes, forks.refill, now),
-                branches: 0,
-            },
+            collector: Collector::new(&config.forks, now),
             sources: Sources::default(),
             plan_stale: false,
             plan_soon: false,
@@ -220,10 +216,8 @@ impl Protocol {
     pub fn connected(&mut self, info: PeerInfo, now: Duration) {
         self.now = now;
         let id = info.id;
-        let forks = self.config.forks;
-        let budget = Budget::new(u64::from(forks.peer_blocks), forks.refill, now);
         let asks_for_addresses = self.gossip.connected(&info, now);
-        let peer = Peer::new(info, budget, now);
+        let peer = Peer::new(info, now);
         let purpose = peer.info.purpose;
         let useless = peer.is_chosen() && !self.offers_enough(&peer);
         let relays = purpose.relays() && self.config.relay;
@@ -272,6 +266,13 @@ impl Protocol {
         self.settle();
     }
 
+    /// A block of an [`Action::SubmitBlock`] that has no answer yet stands on the best tip and holds by the rules that need
+    /// no coins: [`Ledger::submit_blocks_telling`].
+    pub fn sound_block(&mut self, hash: &BlockHash, now: Duration) {
+        self.now = now;
+        self.announce_sound(hash);
+    }
+
     /// The ledger's answers to [`Action::SubmitBlock`]s, in whatever groups: to each its hash and what the ledger said.
     pub fn blocks_taken(&mut self, verdicts: Vec<(BlockHash, Submitted)>, now: Duration) {
         self.now = now;
@@ -315,19 +316,19 @@ impl Protocol {
     }
 
     /// Sends the next answer to what a peer asked for: to be called while what waits to be written to it is little (below
-    /// 1 MB, say), so that what waits is a list of hashes, not blocks. `true` if something was sent and more may follow.
+    /// 1 MB, say), so that what waits is a list of hashes, not blocks. `true` if something was sent and more may follow;
+    /// `false` also if what is next waits for a verdict of the ledger.
     pub fn serve(&mut self, peer: PeerId, now: Duration) -> bool {
         self.now = now;
         let answer = self.with_requests(peer, |serving, requests, ledger| {
             serving.next(requests, ledger)
         });
-        match self.asked_wrongly(peer, answer).flatten() {
-            Some(message) => {
-                self.send_message(peer, message);
-                self.has_requests(peer)
-            }
-            None => self.has_requests(peer),
+        match answer {
+            Ok(Some(message)) => self.send_message(peer, message),
+            Ok(None) => return false,
+            Err(_) => drop(self.asked_wrongly(peer, answer)),
         }
+        self.has_requests(peer)
     }
 
     /// Whether [`Protocol::serve`] has something to do for a peer.

@@ -1,7 +1,7 @@
 //! Owns the answers to what peers ask about the chain: headers, inventories, blocks, transactions of blocks.
 //! Promises one message at a time, made when it is pulled, so that what waits for a slow peer is a list of hashes; and one
 //! read of a block that a hundred peers ask for at once.
-//! Refuses blocks that were not validated or turned out to be invalid. Stale ones are served to whoever asks by hash.
+//! Refuses whole blocks that were not validated, and all that turned out to be invalid. Stale ones are served to whoever asks by hash.
 
 use bitcoin::block::Header;
 use bitcoin::hashes::{Hash, siphash24};
@@ -9,6 +9,7 @@ use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
 use bitcoin::{BlockHash, Work};
 use bytes::Bytes;
+use everett_ledger::decode::decode_block;
 use everett_ledger::{BlockError, HeaderInfo, HeaderStatus, Ledger, MAX_LOCATOR_HASHES};
 use everett_net::{MAX_HEADERS, Message};
 
@@ -122,6 +123,8 @@ pub struct ServeConfig {
 pub struct Serving {
     config: ServeConfig,
     recent: RecentBlocks,
+    /// A block that was passed on before its verdict.
+    sound: Option<BlockHash>,
 }
 
 impl Serving {
@@ -130,6 +133,7 @@ impl Serving {
         Serving {
             config,
             recent: RecentBlocks::default(),
+            sound: None,
         }
     }
 
@@ -137,6 +141,20 @@ impl Serving {
     /// header commits to. It is served once it is validated.
     pub fn keep(&mut self, hash: BlockHash, block: Bytes) {
         self.recent.insert(hash, block, true);
+    }
+
+    /// A block has come that is to be passed on before the verdict: its `cmpctblock` message. Until then it is served to
+    /// those who want it in parts, as BIP152 lets; whoever asks for it whole waits. `None` if the bytes are no block.
+    pub fn keep_sound(&mut self, hash: BlockHash, block: Bytes) -> Option<Message> {
+        let (_, length) = decode_block(&block).ok()?;
+        self.recent.insert(hash, block.slice(..length), true);
+        self.sound = Some(hash);
+        self.compact(&hash)
+    }
+
+    /// There is a verdict on a block.
+    pub fn judged(&mut self, hash: &BlockHash) {
+        self.sound.take_if(|sound| sound == hash);
     }
 
     /// A block turned out to be invalid.
@@ -225,7 +243,7 @@ impl Serving {
     /// The next answer to what a peer asked for; `None` once all is answered. What is not found is told by `notfound`, of as
     /// many as stand in a row, also of blocks: Bitcoin Core says nothing then, and leaves such messages alone.
     ///
-    /// Costs one read of a block at most.
+    /// `None` also if the next answer waits for a verdict on its block. Costs one read of a block at most.
     ///
     /// # Errors
     ///
@@ -243,6 +261,12 @@ impl Serving {
         let mut looked_at = 0;
         while looked_at < MAX_LOOKED_AT && requests.ready.is_empty() {
             looked_at += 1;
+            if requests
+                .next_whole()
+                .is_some_and(|hash| self.is_unjudged(ledger, hash))
+            {
+                break;
+            }
             let sent = match requests.pop() {
                 None => break,
                 Some(Request::Transaction(entry)) => {
@@ -277,6 +301,14 @@ impl Serving {
         Ok(Some(Message::from(NetworkMessage::NotFound(missing))))
     }
 
+    /// Whether a block was passed on before its verdict, and has none yet.
+    fn is_unjudged(&self, ledger: &Ledger, hash: &BlockHash) -> bool {
+        let judged = |info: HeaderInfo| {
+            matches!(info.status, HeaderStatus::Validated | HeaderStatus::Invalid)
+        };
+        self.sound == Some(*hash) && !ledger.header(hash).is_some_and(judged)
+    }
+
     fn block(
         &mut self,
         ledger: &Ledger,
@@ -284,6 +316,9 @@ impl Serving {
         hash: BlockHash,
         form: Form,
     ) -> Result<Option<Message>, ServeError> {
+        if form == Form::Compact && self.is_unjudged(ledger, &hash) {
+            return Ok(self.compact(&hash));
+        }
         let nonce = self.nonce(&hash);
         let Some((header, block)) = self.find(ledger, best, hash)? else {
             return Ok(None);
@@ -304,12 +339,21 @@ impl Serving {
         hash: BlockHash,
         places: &[u16],
     ) -> Result<Option<Message>, ServeError> {
-        let Some((header, block)) = self.find(ledger, best, hash)? else {
+        let block = if self.is_unjudged(ledger, &hash) {
+            self.recent.get(&hash)
+        } else {
+            match self.find(ledger, best, hash)? {
+                Some((header, block))
+                    if header.height.saturating_add(MAX_BLOCKTXN_DEPTH) < best =>
+                {
+                    return Ok(Some(block.whole()));
+                }
+                found => found.map(|(_, block)| block),
+            }
+        };
+        let Some(block) = block else {
             return Ok(None);
         };
-        if header.height.saturating_add(MAX_BLOCKTXN_DEPTH) < best {
-            return Ok(Some(block.whole()));
-        }
         let transactions = block.transactions();
         let count = transactions.len();
         let found: Result<Vec<&[u8]>, ServeError> = places

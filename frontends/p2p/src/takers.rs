@@ -45,7 +45,11 @@ pub(crate) fn take_blocks(
             group.push(next);
         }
         let contents: Vec<&Bytes> = group.iter().map(|block| &block.bytes).collect();
-        let answer = ledger.submit_blocks(&contents);
+        let mut sound = |hash| {
+            // Whoever does not listen any more hears of it again below.
+            let _ = answers.send(Input::SoundBlock(hash));
+        };
+        let answer = ledger.submit_blocks_telling(&contents, &mut sound);
         let answer = answer.map(|answers| {
             let hashes = group.iter().map(|block| block.hash);
             hashes.zip(answers).collect()

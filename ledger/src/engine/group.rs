@@ -53,6 +53,8 @@ pub(super) struct Group<'g> {
     pub(super) best: Arc<WorldState>,
     /// What became of blocks that the one at hand completed.
     pub(super) completed: Vec<(BlockHash, Outcome)>,
+    /// Told of blocks on the best tip before their inputs are looked at.
+    pub(super) sound: Option<&'g mut dyn FnMut(BlockHash)>,
     sequence_before: u64,
 }
 
@@ -76,6 +78,7 @@ impl<'g> Group<'g> {
             orphan_changes: Vec::new(),
             best,
             completed: Vec::new(),
+            sound: None,
             sequence_before,
         })
     }

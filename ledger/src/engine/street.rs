@@ -167,6 +167,11 @@ impl<'g> Group<'g> {
             }
             return rejected(Some(height), reject);
         }
+        if let (true, Source::New(_), Some(sound)) =
+            (parent == self.best.id, &source, &mut self.sound)
+        {
+            sound(hash);
+        }
         let position = match source {
             Source::New(bytes) => self.shared.store.append_block(bytes)?,
             Source::Stored(position) => position,

@@ -3,6 +3,7 @@ mod conflicts;
 mod figures;
 mod horizon;
 mod in_memory;
+mod sound;
 mod urgency;
 mod waiting;
 

@@ -10,8 +10,8 @@ use bitcoin::block::Header;
 use bitcoin::consensus::encode::deserialize;
 use everett_ledger::{Ledger, StoreError};
 
+use super::error::{ImportError, unreadable};
 use super::frames::{Frame, HEADER_BYTES};
-use super::run::{ImportError, unreadable};
 use super::source::Source;
 
 /// Headers in one commit.

@@ -2,18 +2,19 @@
 //! Promises that it can be stopped between blocks and run again, and that what was accepted stays;
 //! refuses to go on when the ledger cannot store or a file cannot be read.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use everett_ledger::{Ledger, StoreError};
+use everett_ledger::Ledger;
 
+use super::error::{ImportError, unreadable};
 use super::frames::{Frame, Magics, Scan};
 use super::progress::{Phase, Progress};
 use super::report::{FileSummary, Problem, Summary};
 use super::source::{Source, expand};
 use super::submission::Submission;
+use super::task::Task;
 use super::{MAX_FRAMES, MAX_RESCANS};
 
 #[cfg(test)]
@@ -21,44 +22,6 @@ mod tests;
 
 /// Frames between two reports of progress while scanning.
 const FRAMES_PER_REPORT: usize = 1_024;
-
-/// Why an import could not go on. What the ledger accepted before stays.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// A file cannot be opened.
-    #[error("cannot open {}: {source}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {} at offset {offset}: {source}; run the import again when it can be", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        offset: u64,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The files hold more blocks than one import indexes.
-    #[error("the files hold more than {limit} blocks; import them one after the other")]
-    TooManyFrames {
-        /// [`MAX_FRAMES`].
-        limit: usize,
-    },
-    /// The ledger cannot store.
-    #[error("{source}; {} blocks were accepted before, run the import again to go on", summary.accepted)]
-    Store {
-        /// What the ledger says.
-        source: StoreError,
-        /// What the import had done until then.
-        summary: Box<Summary>,
-    },
-}
 
 /// An import of block files into a ledger.
 ///
@@ -69,31 +32,27 @@ pub enum ImportError {
 /// println!("{} accepted, {} problems", summary.accepted, summary.problems.len());
 /// # Ok(()) }
 /// ```
-pub struct Import<'a> {
-    pub(super) ledger: &'a Ledger,
-    stop: Option<&'a AtomicBool>,
-    progress: Option<&'a mut dyn FnMut(&Progress)>,
-}
+pub struct Import<'a>(Task<'a>);
 
 impl<'a> Import<'a> {
     /// Into this ledger, to the end, in silence.
     pub fn new(ledger: &'a Ledger) -> Import<'a> {
-        Import {
+        Import(Task {
             ledger,
             stop: None,
             progress: None,
-        }
+        })
     }
 
     /// Stops soon after `flag` turns true; the summary then says that it was interrupted.
     pub fn stop_when(mut self, flag: &'a AtomicBool) -> Import<'a> {
-        self.stop = Some(flag);
+        self.0.stop = Some(flag);
         self
     }
 
     /// Tells `watch` how far it has come, every thousand frames and after every commit.
     pub fn watched_by(mut self, watch: &'a mut dyn FnMut(&Progress)) -> Import<'a> {
-        self.progress = Some(watch);
+        self.0.progress = Some(watch);
         self
     }
 
@@ -109,12 +68,12 @@ impl<'a> Import<'a> {
     /// [`ImportError`]. Bad files are no errors of the import: see [`Summary::problems`].
     pub fn run(mut self, paths: &[PathBuf]) -> Result<Summary, ImportError> {
         let started = Instant::now();
-        let mut summary = Summary::new(self.ledger.params().network);
+        let mut summary = Summary::new(self.0.ledger.params().network);
         let sources = open_all(paths)?;
-        let magics = Magics::new(self.ledger.params());
+        let magics = Magics::new(self.0.ledger.params());
         let mut frames = self.scan(&sources, &magics, &mut summary)?;
         summary.blocks = frames.len() as u64;
-        let mut run = Submission::new(&mut self, &sources, &frames, summary);
+        let mut run = Submission::new(&mut self.0, &sources, &frames, summary);
         let mut rescans = 0;
         // A frame that was no block may have swallowed good ones: a round more for those.
         while !frames.is_empty() {
@@ -126,22 +85,12 @@ impl<'a> Import<'a> {
             run.expect_more(&frames);
         }
         let mut summary = run.finish();
-        let best = self.ledger.best();
+        let best = self.0.ledger.best();
         summary.best_hash = best.hash().to_string();
         summary.best_height = best.height();
-        summary.tips = self.ledger.tips().len();
+        summary.tips = self.0.ledger.tips().len();
         summary.seconds = started.elapsed().as_secs_f64();
         Ok(summary)
-    }
-
-    pub(super) fn stopped(&self) -> bool {
-        self.stop.is_some_and(|flag| flag.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn tell(&mut self, progress: &Progress) {
-        if let Some(watch) = &mut self.progress {
-            watch(progress);
-        }
     }
 
     /// One pass over all files.
@@ -152,7 +101,7 @@ impl<'a> Import<'a> {
         summary: &mut Summary,
     ) -> Result<Vec<Frame>, ImportError> {
         let started = Instant::now();
-        let height = self.ledger.best().height();
+        let height = self.0.ledger.best().height();
         let bytes_total = sources.iter().map(|source| source.length).sum();
         let mut bytes_before = 0;
         let mut frames = Vec::new();
@@ -161,7 +110,7 @@ impl<'a> Import<'a> {
             let mut scan = Scan::new(magics, source, number);
             loop {
                 if frames.len() % FRAMES_PER_REPORT == 0 {
-                    self.tell(&Progress {
+                    self.0.tell(&Progress {
                         phase: Phase::Scanning,
                         blocks: frames.len() as u64,
                         blocks_total: frames.len() as u64,
@@ -170,7 +119,7 @@ impl<'a> Import<'a> {
                         height,
                         elapsed: started.elapsed(),
                     });
-                    if self.stopped() {
+                    if self.0.stopped() {
                         break;
                     }
                 }
@@ -188,7 +137,7 @@ impl<'a> Import<'a> {
             let flaws = scan.into_flaws();
             summary.problems_not_listed += flaws.dropped;
             for flaw in flaws.listed {
-                let network = self.ledger.params().network;
+                let network = self.0.ledger.params().network;
                 summary.report(Problem::of_flaw(&flaw, source.path.clone(), network));
             }
             summary.files.push(FileSummary {
@@ -234,12 +183,4 @@ fn rescan(
         }
     }
     Ok(frames)
-}
-
-pub(super) fn unreadable(source: &Source, offset: u64, error: io::Error) -> ImportError {
-    ImportError::Read {
-        path: source.path.clone(),
-        offset,
-        source: error,
-    }
 }

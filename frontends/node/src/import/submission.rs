@@ -7,18 +7,19 @@ use std::time::Instant;
 use bitcoin::BlockHash;
 use everett_ledger::{ChainStatus, Outcome, StoreError, Submitted};
 
+use super::error::{ImportError, unreadable};
 use super::frames::Frame;
 use super::headers;
 use super::plan::plan;
 use super::progress::{Phase, Progress};
 use super::report::{Problem, ProblemKind, Summary};
-use super::run::{Import, ImportError, unreadable};
 use super::source::Source;
+use super::task::Task;
 use super::{GROUP_BLOCKS, GROUP_BYTES};
 
 /// The second half of an import: frames on their way into the ledger.
 pub(super) struct Submission<'r, 'a> {
-    import: &'r mut Import<'a>,
+    task: &'r mut Task<'a>,
     sources: &'r [Source],
     summary: Summary,
     /// Blocks that the ledger keeps until their parent comes, or another ancestor's block.
@@ -41,13 +42,13 @@ pub(super) struct Submission<'r, 'a> {
 impl<'r, 'a> Submission<'r, 'a> {
     /// Of these frames, found in these files.
     pub(super) fn new(
-        import: &'r mut Import<'a>,
+        task: &'r mut Task<'a>,
         sources: &'r [Source],
         frames: &[Frame],
         summary: Summary,
     ) -> Submission<'r, 'a> {
         Submission {
-            import,
+            task,
             sources,
             summary,
             strays: Vec::new(),
@@ -77,7 +78,7 @@ impl<'r, 'a> Submission<'r, 'a> {
 impl Submission<'_, '_> {
     /// Hands all of them over, in the order of a plan.
     pub(super) fn submit_all(&mut self, frames: &[Frame]) -> Result<(), ImportError> {
-        let ledger = self.import.ledger.clone();
+        let ledger = self.task.ledger.clone();
         // The ledger keeps these, and a header lets them in without a word.
         let orphans = ledger.orphans();
         self.waiting
@@ -88,11 +89,11 @@ impl Submission<'_, '_> {
             info.is_some_and(|info| info.tx_count > 0 || info.height == 0)
         });
         let ready = plan.ready.iter().map(|index| &frames[*index as usize]);
-        headers::submit(&ledger, self.sources, ready, || self.import.stopped())?
+        headers::submit(&ledger, self.sources, ready, || self.task.stopped())?
             .map_err(|error| self.failed(error))?;
         let mut group = Group::default();
         for index in plan.ready.into_iter().chain(plan.strays) {
-            if self.import.stopped() {
+            if self.task.stopped() {
                 self.summary.interrupted = true;
                 break;
             }
@@ -112,7 +113,7 @@ impl Submission<'_, '_> {
 
     /// Whether the ledger has the block already, in which case it need not be read.
     fn skip_known(&mut self, frame: &Frame) -> bool {
-        let Some(info) = self.import.ledger.block_info(&frame.hash) else {
+        let Some(info) = self.task.ledger.block_info(&frame.hash) else {
             return false;
         };
         if info.tx_count == 0 && info.height > 0 {
@@ -146,7 +147,7 @@ impl Submission<'_, '_> {
         if frames.is_empty() {
             return Ok(());
         }
-        let submitted = match self.import.ledger.submit_blocks(&blocks) {
+        let submitted = match self.task.ledger.submit_blocks(&blocks) {
             Ok(submitted) => submitted,
             Err(source) => return Err(self.failed(source)),
         };
@@ -157,7 +158,7 @@ impl Submission<'_, '_> {
             self.done(frame.length);
         }
         let progress = self.progress();
-        self.import.tell(&progress);
+        self.task.tell(&progress);
         Ok(())
     }
 
@@ -221,7 +222,7 @@ impl Submission<'_, '_> {
     /// wrong, and what follows the block may be more blocks.
     fn look_behind(&mut self, frame: &Frame) {
         let stored = self
-            .import
+            .task
             .ledger
             .block_info(&frame.hash)
             .map_or(0, |info| info.size);
@@ -247,7 +248,7 @@ impl Submission<'_, '_> {
 
     fn known(&mut self, frame: &Frame, height: u32, status: ChainStatus) {
         if status == ChainStatus::Invalid {
-            let info = self.import.ledger.block_info(&frame.hash);
+            let info = self.task.ledger.block_info(&frame.hash);
             let reason = info
                 .and_then(|info| info.reject_reason)
                 .unwrap_or_else(|| "duplicate-invalid".to_owned());
@@ -328,20 +329,20 @@ impl Submission<'_, '_> {
             blocks_total: self.blocks_total,
             bytes: self.bytes,
             bytes_total: self.bytes_total.max(self.bytes),
-            height: self.import.ledger.best().height(),
+            height: self.task.ledger.best().height(),
             elapsed: self.started.elapsed(),
         }
     }
 
     /// Lists the blocks that still wait for their parent.
     pub(super) fn finish(mut self) -> Summary {
-        if self.import.stopped() {
+        if self.task.stopped() {
             self.summary.interrupted = true;
         }
         let strays = std::mem::take(&mut self.strays);
         let missing = missing_ancestors(&strays);
         for frame in strays {
-            let info = self.import.ledger.block_info(&frame.hash);
+            let info = self.task.ledger.block_info(&frame.hash);
             match info.as_ref().map(|info| info.status) {
                 None | Some(ChainStatus::HeadersOnly) => self.still_waits(&frame, &missing),
                 Some(ChainStatus::Invalid) => {
@@ -356,7 +357,7 @@ impl Submission<'_, '_> {
             }
         }
         for hash in std::mem::take(&mut self.waiting) {
-            let Some(info) = self.import.ledger.block_info(&hash) else {
+            let Some(info) = self.task.ledger.block_info(&hash) else {
                 continue;
             };
             match info.status {

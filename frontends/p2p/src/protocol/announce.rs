@@ -10,10 +10,11 @@ use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
 use bytes::Bytes;
 use everett_ledger::HeaderInfo;
+use everett_ledger::decode::decode_header;
 use everett_net::PeerId;
 
 use super::Protocol;
-use super::peer::{Known, MAX_TOLD_TIPS};
+use super::peer::{Known, MAX_TOLD_TIPS, Peer};
 
 /// Blocks that are announced by their headers at a time; of more, the last is told of by `inv`.
 const MAX_HEADERS_ANNOUNCED: usize = 8;
@@ -102,6 +103,42 @@ impl Protocol {
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.best_sent = Some(tip.hash);
+        }
+    }
+
+    /// Passes a block on that may still turn out to be invalid, to those who want compact blocks right away: they expect
+    /// that of one (BIP152). All others hear of it when it is validated.
+    pub(super) fn announce_sound(&mut self, hash: &BlockHash) {
+        let Some(unjudged) = self.download.unjudged.get(hash) else {
+            return;
+        };
+        let (from, body) = (unjudged.from, unjudged.body.clone());
+        let Some(body) = body.filter(|_| !self.is_initial_download()) else {
+            return;
+        };
+        // The best tip may have changed meanwhile.
+        if !decode_header(&body).is_ok_and(|(header, _)| header.prev_blockhash == self.best.hash) {
+            return;
+        }
+        let takes = |(id, peer): (&PeerId, &Peer)| {
+            let wants = *id != from
+                && peer.compact_to
+                && !peer.tips.contains(hash)
+                && self.peer_has_header(peer, &self.best.hash, self.best.height);
+            wants.then_some(*id)
+        };
+        let takers: Vec<PeerId> = self.peers.iter().filter_map(takes).collect();
+        if takers.is_empty() {
+            return;
+        }
+        let Some(message) = self.serving.keep_sound(*hash, body) else {
+            return;
+        };
+        for id in takers {
+            self.send_message(id, message.clone());
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.best_sent = Some(*hash);
+            }
         }
     }
 

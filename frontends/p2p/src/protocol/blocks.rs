@@ -146,6 +146,7 @@ impl Protocol {
     /// `submitted` is what was judged now, as opposed to what had waited for an ancestor.
     fn judged(&mut self, hash: BlockHash, outcome: Outcome, submitted: Option<Unjudged>) {
         let source = self.sources.get(&hash);
+        self.serving.judged(&hash);
         match outcome {
             Outcome::Accepted { .. } | Outcome::Known { .. } => {
                 let new = matches!(outcome, Outcome::Accepted { .. });

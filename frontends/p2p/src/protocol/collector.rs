@@ -7,13 +7,15 @@
 //! bytes. They fill up again over a day by default ([`ForkLimits`](super::ForkLimits)). A tip that is out of budget, or
 //! that nobody delivers, stays known by its header.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use everett_net::PeerId;
+use bitcoin::p2p::address::AddrV2;
+use everett_net::{Endpoint, Group, PeerId};
 
-use super::Protocol;
 use super::availability::{Told, stands_on};
 use super::download::Target;
+use super::{ForkLimits, Protocol};
 
 /// Branches that are planned for at a time, those of most work first.
 const MAX_TARGETS: usize = 64;
@@ -21,6 +23,9 @@ const MAX_TARGETS: usize = 64;
 const MAX_EXAMINED: usize = 4_096;
 /// Blocks of one branch that are planned for at a time.
 const MAX_BRANCH: usize = 512;
+/// Payers that are remembered before those that owe nothing are forgotten. One that owes has taken some of what all
+/// together may, so there are never more of them than blocks in that budget.
+const MAX_FREE_PAYERS: usize = 1_000;
 
 /// Something that is used up and fills again over time.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,12 @@ impl Budget {
         self.at = self.at.max(now);
     }
 
+    /// Whether nothing is missing.
+    fn is_full(&mut self, now: Duration) -> bool {
+        self.fill(now);
+        self.left >= self.full
+    }
+
     /// Whether there is at least one left.
     pub(crate) fn has_some(&mut self, now: Duration) -> bool {
         self.fill(now);
@@ -67,12 +78,61 @@ impl Budget {
     }
 }
 
-/// What is left of the budgets of all peers together.
+/// Who pays for blocks of branches: connecting anew, or from the neighbouring address, opens no new account.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Payer {
+    /// A network group of the internet.
+    Group(Group),
+    /// A machine of a private network.
+    Host(AddrV2),
+    /// A connection from this machine, behind which there may be anybody: an onion service's guests, say.
+    Connection(PeerId),
+}
+
+impl Payer {
+    pub(super) fn new(id: PeerId, endpoint: &Endpoint) -> Payer {
+        match endpoint {
+            local if local.is_local() => Payer::Connection(id),
+            far if far.is_routable() => Payer::Group(far.group()),
+            near => Payer::Host(near.host.clone()),
+        }
+    }
+}
+
+/// What is left of the budgets for branches.
 pub(super) struct Collector {
+    /// Of all peers together.
     pub(super) blocks: Budget,
     pub(super) bytes: Budget,
+    /// Of those who took some.
+    payers: HashMap<Payer, Budget>,
     /// Branches of which blocks are still to come, by the last plan.
     pub(super) branches: usize,
+}
+
+impl Collector {
+    pub(super) fn new(limits: &ForkLimits, now: Duration) -> Collector {
+        Collector {
+            blocks: Budget::new(u64::from(limits.blocks), limits.refill, now),
+            bytes: Budget::new(limits.bytes, limits.refill, now),
+            payers: HashMap::new(),
+            branches: 0,
+        }
+    }
+
+    /// Takes one block from who pays; `false` if nothing is left.
+    fn charge(&mut self, payer: &Payer, limits: &ForkLimits, now: Duration) -> bool {
+        if self.payers.len() >= MAX_FREE_PAYERS && !self.payers.contains_key(payer) {
+            self.payers.retain(|_, budget| !budget.is_full(now));
+        }
+        let full = || Budget::new(u64::from(limits.peer_blocks), limits.refill, now);
+        let budget = self.payers.entry(payer.clone()).or_insert_with(full);
+        let has_some = budget.has_some(now);
+        if has_some {
+            budget.take(1, now);
+        }
+        has_some
+    }
 }
 
 impl Protocol {
@@ -89,13 +149,13 @@ impl Protocol {
         if !self.may_fetch_fork() {
             return false;
         }
-        let Some(peer) = self.peers.get_mut(&id) else {
+        let Some(peer) = self.peers.get(&id) else {
             return false;
         };
-        if !peer.fork_budget.has_some(now) {
+        let payer = Payer::new(id, &peer.info.endpoint);
+        if !self.collector.charge(&payer, &self.config.forks, now) {
             return false;
         }
-        peer.fork_budget.take(1, now);
         self.collector.blocks.take(1, now);
         self.download.forks_in_flight += 1;
         true

@@ -56,7 +56,8 @@ pub struct ProtocolConfig {
 /// What losing branches may cost. Blocks of the chain of most work are never held back by these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ForkLimits {
-    /// Blocks that one peer may have us fetch before it has to wait for the refill.
+    /// Blocks that the peers of one network group may have us fetch before they have to wait for the refill. In private
+    /// networks it is each machine's, and from this machine each connection's.
     pub peer_blocks: u32,
     /// Blocks that all peers together may have us fetch before they have to wait for the refill.
     pub blocks: u32,

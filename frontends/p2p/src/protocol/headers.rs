@@ -2,16 +2,11 @@
 //! Promises that no header of a chain without enough work is kept, and that few batches wait for the ledger at a time.
 //! Refuses to check rules that need the tree: the ledger does.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use bitcoin::block::Header;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::rules::difficulty::is_met;
-use everett_ledger::{
-    ANTI_DOS_BLOCKS, HeaderStatus, INVALIDATED_BY_HAND, Ledger, Reject, RejectKind,
-};
+use everett_ledger::{ANTI_DOS_BLOCKS, HeaderStatus, Reject, RejectKind};
 use everett_net::{MAX_HEADERS, PeerId};
 
 use super::Protocol;
@@ -28,35 +23,6 @@ const MAX_FULL_BATCHES: usize = 8;
 const PIPELINED_BATCHES: usize = 4;
 /// Peers that are kept although their chain may fall behind.
 const MAX_PROTECTED: usize = 4;
-
-/// How far the headers of one peer are.
-#[derive(Default)]
-pub(super) struct HeaderSync {
-    /// It was asked for its headers once.
-    pub(super) started: bool,
-    /// It has told of all it has.
-    pub(super) finished: bool,
-    /// Its last answer was the end of a chain, as opposed to nothing of use.
-    pub(super) told: bool,
-    /// An empty answer had us ask from our best block on, where our headers reach higher.
-    pub(super) asked_lower: bool,
-    /// When the first download must be done.
-    pub(super) deadline: Option<Duration>,
-    /// When it was asked for what it has not answered.
-    pub(super) asked: Option<Duration>,
-    /// Which tip it was asked for.
-    pub(super) stop: Option<BlockHash>,
-    /// When its last headers came.
-    pub(super) progress: Duration,
-    /// Its batches at the ledger.
-    pub(super) waiting: usize,
-    /// Tips whose headers are to be asked for, one after the other.
-    pub(super) wanted: VecDeque<BlockHash>,
-    /// A block that it told of by `inv` had us ask before its turn.
-    pub(super) asked_by_inv: bool,
-    /// Headers of a chain of too little work so far.
-    pub(super) presync: Option<Presync>,
-}
 
 /// How some headers end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,7 +184,7 @@ impl Protocol {
             if known.status == HeaderStatus::Invalid {
                 let reason = Reason::BuildsOnInvalid(last);
                 // As Bitcoin Core does: who called us may not know better.
-                let by_hand = invalidated_by_hand(&self.ledger, &last);
+                let by_hand = self.ledger.is_invalidated_by_hand(&last);
                 match peer.info.purpose.is_inbound() || compact || by_hand {
                     true => self.note(id, reason),
                     false => self.punish(id, reason),
@@ -350,8 +316,8 @@ impl Protocol {
                     reason: reject.to_string(),
                 };
                 let inbound = peer.info.purpose.is_inbound();
-                let by_hand = invalidated_by_hand(&self.ledger, &hash)
-                    || invalidated_by_hand(&self.ledger, &batch.first);
+                let by_hand = self.ledger.is_invalidated_by_hand(&hash)
+                    || self.ledger.is_invalidated_by_hand(&batch.first);
                 match reject.kind {
                     RejectKind::Consensus | RejectKind::Mutated if batch.compact => {
                         self.note(batch.from, reason);
@@ -459,10 +425,4 @@ impl Protocol {
         let lag = self.ledger.horizon().max(ANTI_DOS_BLOCKS);
         self.minimum_chain_work().max(self.ledger.work_behind(lag))
     }
-}
-
-/// Whether our user took the block or one below it back: others cannot know.
-fn invalidated_by_hand(ledger: &Ledger, hash: &BlockHash) -> bool {
-    let reason = ledger.block_info(hash).and_then(|info| info.reject_reason);
-    reason.is_some_and(|reason| reason.ends_with(INVALIDATED_BY_HAND))
 }

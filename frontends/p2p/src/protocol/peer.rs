@@ -12,8 +12,7 @@ use everett_net::{PeerInfo, Purpose};
 
 use super::TIPS_FEATURE;
 use super::bounded::BoundedSet;
-use super::collector::Budget;
-use super::headers::HeaderSync;
+use super::header_sync::HeaderSync;
 use crate::serve::Requests;
 
 /// Tips that a peer is remembered to know, beside the one of most work.
@@ -85,8 +84,6 @@ pub(super) struct Peer {
     pub(super) let_down: u32,
     /// When it last gave a block that we had asked it for, new or not.
     pub(super) progress: Duration,
-    /// What it may still have us fetch of losing branches.
-    pub(super) fork_budget: Budget,
     pub(super) chain_sync: ChainSync,
     /// When it last told first of a block with more work than our tip.
     pub(super) last_announcement: Option<Duration>,
@@ -117,7 +114,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(info: PeerInfo, budget: Budget, now: Duration) -> Peer {
+    pub(super) fn new(info: PeerInfo, now: Duration) -> Peer {
         let wants_tips = info.features.iter().any(|name| name == TIPS_FEATURE);
         Peer {
             info,
@@ -133,7 +130,6 @@ impl Peer {
             stalling_since: None,
             let_down: 0,
             progress: now,
-            fork_budget: budget,
             chain_sync: ChainSync::default(),
             last_announcement: None,
             prefers_headers: false,

@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use bitcoin::bip152::BlockTransactionsRequest;
 use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::{AddrV2, AddrV2Message};
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
-use bitcoin::p2p::message_compact_blocks::SendCmpct;
-use bitcoin::{Amount, BlockHash, TxOut, Txid};
+use bitcoin::p2p::message_compact_blocks::{GetBlockTxn, SendCmpct};
+use bitcoin::{Amount, Block, BlockHash, TxOut, Txid};
 use everett_ledger::HeaderStatus;
 use everett_net::{Message, Purpose};
 
+mod announce;
 mod blocks;
 mod branches;
 mod download;

@@ -135,6 +135,14 @@ impl Requests {
         self.queue.push_back(request);
     }
 
+    /// The block that is to be sent next, if it is to be sent whole or without its witnesses.
+    pub(super) fn next_whole(&self) -> Option<&BlockHash> {
+        match self.queue.front()? {
+            Request::Block(hash, Form::Whole | Form::Stripped) => Some(hash),
+            _ => None,
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Request> {
         let request = self.queue.pop_front()?;
         self.weight -= request.weight();

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::{Amount, Block, BlockHash, ScriptBuf};
 use everett_ledger::{LedgerConfig, Network, Params};

@@ -174,3 +174,36 @@ fn a_block_of_a_branch_that_comes_late_is_taken() {
     assert!(rig.ledger.world(&loser).is_ok());
     assert_eq!(rig.fate(slow), None);
 }
+
+#[test]
+fn connecting_anew_or_from_next_door_does_not_fill_the_budget_again() {
+    let config = ProtocolConfig {
+        forks: ForkLimits {
+            peer_blocks: 6,
+            ..ForkLimits::default()
+        },
+        ..ProtocolConfig::default()
+    };
+    let mut rig = Rig::with(HOUR, config);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 30, 2);
+    let loser = mine(&other, &trunk, 15, 3);
+    let offer = |rig: &mut Rig, host: [u8; 4]| {
+        let peer = rig.connect_with(Purpose::Inbound, |info| {
+            info.endpoint.host = AddrV2::Ipv4(host.into());
+        });
+        rig.serve(peer, &other);
+        rig.say(peer, NetworkMessage::Headers(headers(&other, &loser)));
+        rig.wait(Duration::from_secs(1));
+        rig.serve(peer, &other);
+        rig.protocol.disconnected(peer, rig.now);
+        rig.run();
+        rig.ledger.missing_blocks(&loser, 0, 100).len()
+    };
+    assert_eq!(offer(&mut rig, [8, 8, 0, 1]), 9);
+    assert_eq!(offer(&mut rig, [8, 8, 0, 1]), 9, "the same once more");
+    assert_eq!(offer(&mut rig, [8, 8, 200, 7]), 9, "its neighbour");
+    assert_eq!(offer(&mut rig, [9, 9, 0, 1]), 3, "somebody else");
+    assert_eq!(offer(&mut rig, [10, 0, 0, 1]), 0, "a machine at home");
+}

@@ -10,6 +10,7 @@ use bitcoin::p2p::address::AddrV2;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Block, BlockHash, ScriptBuf};
+use bytes::Bytes;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_net::{Endpoint, Message, PeerId, PeerInfo, Purpose, TransportVersion};
 use everett_scenario::assemble::Template;
@@ -81,6 +82,9 @@ pub(super) struct Rig {
     next: u64,
     /// What the protocol wanted and the driver did not do itself.
     pub(super) done: Vec<Action>,
+    /// Whether blocks wait on their way to the ledger, once it has found them sound.
+    pub(super) slow: bool,
+    waiting: Vec<(BlockHash, Bytes)>,
 }
 
 impl Rig {
@@ -100,7 +104,18 @@ impl Rig {
             now: Duration::ZERO,
             next: 1,
             done: Vec::new(),
+            slow: false,
+            waiting: Vec::new(),
         }
+    }
+
+    /// The ledger judges what waits.
+    pub(super) fn judge(&mut self) {
+        for (hash, bytes) in std::mem::take(&mut self.waiting) {
+            let answer = self.ledger.submit_block(&bytes).expect("memory");
+            self.protocol.blocks_taken(vec![(hash, answer)], self.now);
+        }
+        self.run();
     }
 
     pub(super) fn genesis(&self) -> BlockHash {
@@ -194,6 +209,10 @@ impl Rig {
                     Action::SubmitHeaders { headers, .. } => {
                         let answer = self.ledger.submit_headers(&headers).expect("memory");
                         self.protocol.headers_taken(answer, self.now);
+                    }
+                    Action::SubmitBlock { hash, bytes, .. } if self.slow => {
+                        self.waiting.push((hash, bytes));
+                        self.protocol.sound_block(&hash, self.now);
                     }
                     Action::SubmitBlock { hash, bytes, .. } => {
                         let answer = self.ledger.submit_block(&bytes).expect("memory");
