@@ -24,7 +24,7 @@ use everett_tests::walk::{TRUNK, scratch};
 use super::node::settings;
 
 /// Blocks without coins.
-const FOUNDATION: u32 = 2_200;
+const FOUNDATION: u32 = 2_450;
 /// Above this the branches are; those who are deeper have as much work to be kept as the tip less so many blocks.
 pub(crate) const HORIZON: u32 = 250;
 /// Headers of a chain that never has enough work: a whole message of them and some.
@@ -136,7 +136,7 @@ fn low_work(genesis: &Header) -> Vec<Header> {
     let mut headers = Vec::with_capacity(LOW_WORK);
     for _ in 0..LOW_WORK {
         header.prev_blockhash = header.block_hash();
-        header.time += 600;
+        header.time += 60;
         header.version = Version::from_consensus(0x2000_0000);
         while !header.target().is_met_by(header.block_hash()) {
             header.nonce = header.nonce.wrapping_add(1);
