@@ -11,7 +11,8 @@ use bitcoin::BlockHash;
 use crate::header_info::HeaderInfo;
 use crate::id::BlockId;
 use crate::ledger::Ledger;
-use crate::tree::{BlockTree, Progress};
+use crate::shared::Worlds;
+use crate::tree::{BlockTree, Node, Progress};
 
 /// The end of a branch that may be valid and leaves the best chain inside the horizon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,17 +36,9 @@ impl Ledger {
     pub fn fork_tips(&self) -> Vec<ForkTip> {
         let tree = self.shared.tree.read();
         let worlds = self.shared.worlds.read();
-        let best = worlds.best.id;
-        let floor = self.shared.window_floor(worlds.best.height());
-        let ends: BTreeSet<BlockId> = tree
-            .leaves()
-            .filter_map(|leaf| sound_end(&tree, leaf))
-            .collect();
-        let inside = ends.into_iter().filter_map(|id| {
-            let fork = tree.node(tree.fork_point(id, best));
-            if fork.height < floor {
-                return None;
-            }
+        let sound = |id: BlockId| !tree.committed_node(id).failed();
+        let inside = ends(&tree, sound).into_iter().filter_map(|id| {
+            let fork = self.fork_inside(&tree, &worlds, id)?;
             let node = tree.committed_node(id);
             Some(ForkTip {
                 tip: HeaderInfo::of(&tree, &worlds, id),
@@ -60,25 +53,60 @@ impl Ledger {
         tips.sort_by_key(|tip| Reverse(tip.tip.chainwork));
         tips
     }
+
+    /// The validated blocks inside the horizon on which no validated one stands, the best tip among them: most work first,
+    /// then first seen. What is known by its header alone hides none of them.
+    pub fn validated_tips(&self) -> Vec<HeaderInfo> {
+        let tree = self.shared.tree.read();
+        let worlds = self.shared.worlds.read();
+        let validated = |id: BlockId| {
+            let node = tree.committed_node(id);
+            node.progress == Progress::Connected && !node.failed()
+        };
+        let mut tips: Vec<HeaderInfo> = ends(&tree, validated)
+            .into_iter()
+            .filter(|id| self.fork_inside(&tree, &worlds, *id).is_some())
+            .map(|id| HeaderInfo::of(&tree, &worlds, id))
+            .collect();
+        tips.sort_by_key(|tip| Reverse(tip.chainwork));
+        tips
+    }
+
+    /// The last block that a chain shares with the best one, if that is inside the horizon.
+    fn fork_inside<'t>(
+        &self,
+        tree: &'t BlockTree,
+        worlds: &Worlds,
+        id: BlockId,
+    ) -> Option<&'t Node> {
+        let floor = self.shared.window_floor(worlds.best.height());
+        let fork = tree.node(tree.fork_point(id, worlds.best.id));
+        (fork.height >= floor).then_some(fork)
+    }
 }
 
-/// The last block up to a leaf that is not known to be invalid, if no such block stands on it.
-fn sound_end(tree: &BlockTree, leaf: BlockId) -> Option<BlockId> {
-    let failed = |id: BlockId| tree.committed_node(id).failed();
-    if !failed(leaf) {
+/// The last blocks of all chains that `holds` is true of, in the order in which their headers came. It is true of genesis,
+/// and of a block only if it is of all below it.
+fn ends(tree: &BlockTree, holds: impl Fn(BlockId) -> bool) -> BTreeSet<BlockId> {
+    let end = |leaf| end(tree, leaf, &holds);
+    tree.leaves().filter_map(end).collect()
+}
+
+/// The last block up to a leaf that `holds` is true of, if no such block stands on it.
+fn end(tree: &BlockTree, leaf: BlockId, holds: &impl Fn(BlockId) -> bool) -> Option<BlockId> {
+    if holds(leaf) {
         return Some(leaf);
     }
-    // What stands on an invalid block is invalid, and genesis is not.
-    let (mut sound, mut invalid) = (0, tree.node(leaf).height);
-    while invalid - sound > 1 {
-        let middle = sound + (invalid - sound) / 2;
-        match failed(tree.ancestor(leaf, middle)) {
-            true => invalid = middle,
-            false => sound = middle,
+    let (mut within, mut beyond) = (0, tree.node(leaf).height);
+    while beyond - within > 1 {
+        let middle = within + (beyond - within) / 2;
+        match holds(tree.ancestor(leaf, middle)) {
+            true => within = middle,
+            false => beyond = middle,
         }
     }
-    let end = tree.ancestor(leaf, sound);
-    let goes_on = tree.committed_children(end).any(|child| !failed(child));
+    let end = tree.ancestor(leaf, within);
+    let goes_on = tree.committed_children(end).any(holds);
     (!goes_on).then_some(end)
 }
 

@@ -27,6 +27,7 @@ mod download;
 mod header_requests;
 mod header_sync;
 mod headers;
+mod holdings;
 mod messages;
 mod misbehaviour;
 mod patience;
@@ -68,6 +69,7 @@ use watch::Watch;
 
 pub use action::{Action, Useful};
 pub use config::{ForkLimits, Judge, ProtocolConfig};
+pub use holdings::Holding;
 pub use misbehaviour::{Consequence, Reason};
 pub use progress::{PeerSync, Phase, SyncProgress};
 

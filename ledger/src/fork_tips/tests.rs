@@ -55,3 +55,29 @@ fn a_branch_ends_before_its_first_invalid_block() {
     trunk.greedy().deliver(&ledger, 0);
     assert_eq!(tips(), [trunk.tip(), other.tip()]);
 }
+
+#[test]
+fn headers_hide_no_validated_tip() {
+    let ledger = in_memory();
+    let trunk = Branch::genesis().grown(5, 1);
+    trunk.deliver(&ledger, 0);
+    let fork = trunk.cut(2).grown(2, 2);
+    fork.deliver(&ledger, 2);
+    let tips = || -> Vec<BlockHash> {
+        let tips = ledger.validated_tips();
+        tips.into_iter().map(|tip| tip.hash).collect()
+    };
+    assert_eq!(tips(), [trunk.tip(), fork.tip()]);
+    // Two branches of headers on each.
+    for (tip, seed) in [(&fork, 3), (&fork, 4), (&trunk, 5), (&trunk, 6)] {
+        tip.grown(3, seed).announce(&ledger);
+    }
+    assert_eq!(tips(), [trunk.tip(), fork.tip()]);
+    // What was validated below another tip is none.
+    let longer = fork.grown(1, 7);
+    longer.deliver(&ledger, 4);
+    assert_eq!(tips(), [trunk.tip(), longer.tip()]);
+    // Nor is what is invalid.
+    longer.greedy().deliver(&ledger, 4);
+    assert_eq!(tips(), [trunk.tip(), longer.tip()]);
+}

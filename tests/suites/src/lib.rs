@@ -2,6 +2,7 @@
 //! ledgers, blocks to feed them with, and histories that are lived through side by side.
 
 pub mod answers;
+pub mod bcoin;
 pub mod big_chain;
 pub mod bitcoind;
 pub mod conflicts;

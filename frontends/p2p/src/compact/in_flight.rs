@@ -138,6 +138,21 @@ impl Reconstructions {
         self.blocks.get(hash).map_or(0, Vec::len)
     }
 
+    /// How many blocks are being put together.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// How many answers are awaited in all.
+    pub fn attempts(&self) -> usize {
+        self.blocks.values().map(Vec::len).sum()
+    }
+
     /// How many blocks wait for this peer's answers.
     pub fn of_peer(&self, peer: PeerId) -> usize {
         let attempts = self.blocks.values().flatten();

@@ -165,9 +165,8 @@ impl Protocol {
         if listeners.is_empty() {
             return;
         }
-        let tips: Vec<HeaderInfo> = (self.ledger.fork_tips().into_iter())
-            .filter(|fork| fork.validated && !fork.tip.on_best_chain)
-            .map(|fork| fork.tip)
+        let tips: Vec<HeaderInfo> = (self.ledger.validated_tips().into_iter())
+            .filter(|tip| !tip.on_best_chain)
             .take(MAX_TOLD_TIPS)
             .collect();
         let hashes: BTreeSet<BlockHash> = tips.iter().map(|tip| tip.hash).collect();

@@ -16,6 +16,9 @@ const MAX_TIPS_OF_ONE: usize = 16;
 /// The same of all peers: those of most work.
 const MAX_TIPS_OF_ALL: usize = 64;
 
+/// Blocks of a chain that are looked through for those who told of one that is stored.
+const MAX_WALK: u32 = 512;
+
 /// A tip off our best chain, and those who told of it.
 pub(super) struct Told {
     tip: Known,
@@ -38,6 +41,11 @@ impl Told {
 impl Knowers {
     pub(super) fn of(&self, hash: &BlockHash) -> impl Iterator<Item = PeerId> + '_ {
         self.0.get(hash).into_iter().flatten().copied()
+    }
+
+    /// Tips and those who told of them, in pairs.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(BTreeSet::len).sum()
     }
 
     fn insert(&mut self, hash: BlockHash, peer: PeerId) {
@@ -135,6 +143,19 @@ impl Protocol {
         for (height, hash) in missing {
             for peer in self.knowers.of(hash) {
                 reach.insert(peer, *height);
+            }
+        }
+        // The tip that they told of may be stored already and lack what is below it, and somebody else's headers may
+        // stand on it.
+        let span = (tip.height + 1).saturating_sub(*lowest);
+        if missing.len() < span as usize && span <= MAX_WALK {
+            let mut at = self.ledger.header(&tip.hash);
+            while let Some(info) = at.filter(|info| info.height >= *lowest) {
+                for peer in self.knowers.of(&info.hash) {
+                    let most = reach.entry(peer).or_insert(info.height);
+                    *most = info.height.max(*most);
+                }
+                at = info.parent.and_then(|parent| self.ledger.header(&parent));
             }
         }
         for told in told {

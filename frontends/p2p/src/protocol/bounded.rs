@@ -48,6 +48,10 @@ impl<T: Copy + Eq + Hash> BoundedSet<T> {
         self.things.contains(thing)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// Oldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.order.iter()

@@ -17,7 +17,7 @@ use super::peer::{ChainSync, Known};
 use crate::presync::{ChainStart, End, Presync, PresyncPhase, Step};
 
 /// Batches of one peer that may wait for the ledger, and of those that fill a message.
-const MAX_BATCHES: usize = 64;
+pub(super) const MAX_BATCHES: usize = 64;
 const MAX_FULL_BATCHES: usize = 8;
 /// Beyond so many, the next is asked for only when one is judged.
 const PIPELINED_BATCHES: usize = 4;

@@ -18,7 +18,7 @@ use crate::serve::Requests;
 /// Tips that a peer is remembered to know, beside the one of most work.
 pub(super) const MAX_KNOWN_TIPS: usize = 1_000;
 /// Blocks that a peer is remembered not to have.
-const MAX_LACKING: usize = 1_000;
+pub(super) const MAX_LACKING: usize = 1_000;
 /// Tips that a peer is told of at a time, those of most work.
 pub(super) const MAX_TOLD_TIPS: usize = 20_000;
 

@@ -7,7 +7,7 @@ use bitcoin::BlockHash;
 use everett_net::PeerId;
 
 /// Blocks that are remembered: what eight windows hold.
-const MAX_SOURCES: usize = 8 * 1_024;
+pub(super) const MAX_SOURCES: usize = 8 * 1_024;
 
 /// Who gave which block, and whether it was put together from a compact one.
 #[derive(Default)]
@@ -31,6 +31,11 @@ impl Sources {
 
     pub(super) fn get(&self, hash: &BlockHash) -> Option<(PeerId, bool)> {
         self.from.get(hash).copied()
+    }
+
+    /// How many there are, those of removed ones that still have a place included.
+    pub(super) fn len(&self) -> usize {
+        self.order.len().max(self.from.len())
     }
 
     pub(super) fn remove(&mut self, hash: &BlockHash) {

@@ -17,7 +17,7 @@ use super::action::{Action, Useful};
 use super::misbehaviour::Reason;
 
 /// Transactions that one peer told of and that are not here: Bitcoin Core's `MAX_PEER_TX_ANNOUNCEMENTS`.
-const MAX_ANNOUNCED: usize = 5_000;
+pub(super) const MAX_ANNOUNCED: usize = 5_000;
 /// Transactions asked of one peer at a time.
 const MAX_ASKED: usize = 100;
 /// How long a peer has to give one.
@@ -123,6 +123,11 @@ impl TransactionRequests {
             // It is taken for an answer that came too late.
             wanted.asked = Some((peer, Duration::ZERO));
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.wanted.len()
     }
 
     pub(super) fn forget(&mut self, peer: PeerId) {

@@ -10,6 +10,7 @@ use everett_tests::random::Random;
 
 /// One end of a link: whose, and by which number the node knows it.
 pub(crate) struct End {
+    /// A node, or behind those a false peer.
     pub(crate) node: usize,
     pub(crate) peer: PeerId,
     pub(crate) session: Session,
@@ -28,6 +29,7 @@ impl Link {
     /// `caller` calls `called`.
     pub(crate) fn new(
         [caller, called]: [usize; 2],
+        addresses: [Ipv4Addr; 2],
         peers: [PeerId; 2],
         configs: [Arc<SessionConfig>; 2],
         now: Duration,
@@ -35,13 +37,13 @@ impl Link {
     ) -> Link {
         let slowness = random.between(2, 400);
         let [caller_config, called_config] = configs;
-        let mut end = |node, peer, other: usize, purpose, config: Arc<SessionConfig>| {
+        let mut end = |node, peer, other: Ipv4Addr, purpose, config: Arc<SessionConfig>| {
             let mut seed = [0; 32];
             for eight in seed.chunks_exact_mut(8) {
                 eight.copy_from_slice(&random.number().to_le_bytes());
             }
             let endpoint = Endpoint {
-                host: AddrV2::Ipv4(Ipv4Addr::new(10, 0, 0, 1 + other as u8)),
+                host: AddrV2::Ipv4(other),
                 port: 18_444,
             };
             End {
@@ -56,11 +58,17 @@ impl Link {
                 end(
                     caller,
                     peers[0],
-                    called,
+                    addresses[1],
                     Purpose::OutboundFullRelay,
                     caller_config,
                 ),
-                end(called, peers[1], caller, Purpose::Inbound, called_config),
+                end(
+                    called,
+                    peers[1],
+                    addresses[0],
+                    Purpose::Inbound,
+                    called_config,
+                ),
             ],
             slowness,
         }

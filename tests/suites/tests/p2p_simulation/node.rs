@@ -1,7 +1,7 @@
 //! Owns one node: its directory, and while it runs its ledger and its protocol.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcoin::BlockHash;
@@ -28,16 +28,34 @@ pub(crate) struct Running {
 pub(crate) struct Node {
     directory: PathBuf,
     clock: Clock,
+    horizon: Option<u32>,
     pub(crate) running: Option<Running>,
     /// How often it was started: what was meant for an earlier life is dropped.
     pub(crate) life: u64,
 }
 
+/// How a node's ledger is set up.
+pub(crate) fn settings(
+    directory: &Path,
+    clock: Option<Clock>,
+    horizon: Option<u32>,
+) -> LedgerConfig {
+    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory);
+    if let Some(clock) = clock {
+        config.clock = clock;
+    }
+    config.horizon = horizon;
+    config.map_size = 64 << 20;
+    config.block_file_size = 1 << 20;
+    config
+}
+
 impl Node {
-    pub(crate) fn new(directory: PathBuf, clock: Clock) -> Node {
+    pub(crate) fn new(directory: PathBuf, clock: Clock, horizon: Option<u32>) -> Node {
         Node {
             directory,
             clock,
+            horizon,
             running: None,
             life: 0,
         }
@@ -45,11 +63,7 @@ impl Node {
 
     /// Opens the directory, as after a crash or for the first time.
     pub(crate) fn start(&mut self, seed: u64, now: Duration) {
-        let params = Params::new(Network::Regtest);
-        let mut config = LedgerConfig::new(params, self.directory.clone());
-        config.clock = self.clock.clone();
-        config.map_size = 64 << 20;
-        config.block_file_size = 1 << 20;
+        let config = settings(&self.directory, Some(self.clock.clone()), self.horizon);
         let ledger = Ledger::open(config).expect("the directory opens again after a crash");
         let protocol = Protocol::new(ProtocolConfig::default(), ledger.clone(), seed, now);
         self.life += 1;

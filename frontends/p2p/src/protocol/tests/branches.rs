@@ -207,3 +207,50 @@ fn connecting_anew_or_from_next_door_does_not_fill_the_budget_again() {
     assert_eq!(offer(&mut rig, [9, 9, 0, 1]), 3, "somebody else");
     assert_eq!(offer(&mut rig, [10, 0, 0, 1]), 0, "a machine at home");
 }
+
+#[test]
+fn headers_that_stand_on_a_tip_do_not_hide_it() {
+    let mut rig = Rig::new(HOUR);
+    let trunk = mine(&rig.ledger, &rig.genesis(), 20, 1);
+    mine(&rig.ledger, &trunk, 5, 2);
+    let loser = mine(&rig.ledger, &trunk, 2, 3);
+    let withheld = blocks(&rig.ledger, &loser, 2, 4);
+    let withheld: Vec<_> = withheld.iter().map(|block| block.header).collect();
+    rig.ledger.submit_headers(&withheld).unwrap().unwrap();
+    rig.protocol.best_changed(rig.now);
+    rig.run();
+    let curious = rig.connect_with(Purpose::Inbound, |info| {
+        info.features = vec!["sendtips".into()]
+    });
+    let told = NetworkMessage::Inv(vec![Inventory::Block(loser)]);
+    assert!(rig.heard(curious).contains(&told));
+}
+
+#[test]
+fn a_branch_is_fetched_from_who_told_of_a_stored_block_of_it() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    mine(&other, &trunk, 10, 2);
+    let loser = mine(&other, &trunk, 4, 3);
+    let withheld = mine(&other, &loser, 2, 4);
+    let honest = rig.connect(Purpose::Manual);
+    rig.serve(honest, &other);
+    // One tells of more on top of the branch, and gives nothing of it but the block below that.
+    let silent = rig.connect(Purpose::Inbound);
+    rig.say(silent, NetworkMessage::Headers(headers(&other, &withheld)));
+    let given = other.block_bytes(&loser).unwrap();
+    rig.say_raw(silent, Message::block(given));
+    // The other has told of it long ago, and of many since.
+    let tell = |hash| NetworkMessage::Inv(vec![Inventory::Block(hash)]);
+    rig.say(honest, tell(loser));
+    for number in 0..40 {
+        rig.say(honest, tell(BlockHash::from_byte_array([number; 32])));
+    }
+    assert!(rig.ledger.world(&loser).is_err());
+    for _ in 0..70 {
+        rig.wait(Duration::from_secs(1));
+        rig.serve(honest, &other);
+    }
+    assert!(rig.ledger.world(&loser).is_ok());
+}
