@@ -64,12 +64,22 @@ impl fmt::Debug for Command {
 
 /// The payload is not what messages of its name carry.
 #[derive(Debug, thiserror::Error)]
-#[error("a {command} message does not decode: {source}")]
+#[error("`{command}` does not decode: {}", why(.source))]
 pub struct MessageError {
     /// The message's name.
     pub command: Command,
     /// What is wrong with it.
     pub source: encode::Error,
+}
+
+/// What is wrong with bytes that do not decode, in the words of a log.
+pub(crate) fn why(error: &encode::Error) -> String {
+    match error {
+        encode::Error::Io(error) if error.kind() == bitcoin::io::ErrorKind::UnexpectedEof => {
+            "it ends too early".to_owned()
+        }
+        error => error.to_string(),
+    }
 }
 
 /// A message: its name, and its payload as the peer sent it. Clones share the bytes.

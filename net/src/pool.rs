@@ -54,6 +54,16 @@ const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(5);
 /// How long [`Pool::call_one_more`] looks for somebody.
 const ONE_MORE_LIMIT: Duration = Duration::from_secs(600);
 
+/// What to do about an address that cannot be listened on.
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; is another node running?",
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 are the administrator's",
+        _ => "",
+    }
+}
+
 /// Why a pool did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
@@ -61,7 +71,7 @@ pub enum PoolError {
     #[error("a pool starts within a tokio runtime: call it in a task, or after Runtime::enter")]
     NoRuntime,
     /// An address to listen on is not to be had.
-    #[error("cannot listen on {address}: {source}; is another node running?")]
+    #[error("cannot listen on {address}: {source}{}", hint(.source))]
     Listen {
         /// Which.
         address: SocketAddr,

@@ -34,7 +34,7 @@ use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handshake::{Hello, MIN_VERSION, NEGOTIATION_VERSION, PING_NONCE_ABOVE};
 use crate::limits::{Buckets, MAX_HANDSHAKE_MESSAGES, MAX_HANDSHAKE_PAYLOAD, MAX_PAYLOAD, Verdict};
-use crate::message::{Command, Message};
+use crate::message::{Command, Message, why};
 use crate::peer::{PeerId, PeerInfo, Purpose};
 use crate::transport::v2::{MAX_GARBAGE, Secrets};
 use crate::transport::{
@@ -46,6 +46,9 @@ pub use error::{HandshakeStage, SessionError};
 
 /// Most names of messages between `version` and `verack` that are kept as [`PeerInfo::features`].
 pub const MAX_FEATURES: usize = 16;
+
+/// What the log's lines about single messages are called, one at `TRACE` for each that is sent or received.
+pub const PACKET_TARGET: &str = "everett_net::packet";
 
 /// Messages with a wrong checksum or without a name that are borne. As in Bitcoin Core one costs the message alone, but
 /// without a limit they would cost us as much hashing as the peer likes.
@@ -380,10 +383,8 @@ impl Session {
     }
 
     fn version(&mut self, message: &Message, now: Duration) -> Result<(), SessionError> {
-        let hello =
-            Hello::decode(&message.payload).map_err(|error| SessionError::MalformedVersion {
-                error: error.to_string(),
-            })?;
+        let hello = Hello::decode(&message.payload)
+            .map_err(|error| SessionError::MalformedVersion { error: why(&error) })?;
         if self.purpose.expects_services() && !self.config.suffices(hello.services) {
             return Err(SessionError::MissingServices {
                 offered: hello.services,
@@ -544,6 +545,14 @@ impl Session {
     }
 
     fn record(&self, direction: Direction, message: &Message) {
+        tracing::trace!(
+            target: PACKET_TARGET,
+            peer = %self.id,
+            address = %self.endpoint,
+            direction = direction.as_str(),
+            command = %message.command,
+            bytes = message.payload.len(),
+        );
         if let Some(capture) = &self.config.capture {
             let packet = Packet::new(self.id, direction, &self.endpoint, message);
             capture.record(packet);

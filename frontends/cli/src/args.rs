@@ -280,7 +280,7 @@ Examples:
   everett import --network mainnet ~/.bitcoin/blocks       all blk?????.dat of a directory
   zcat blocks.gz | everett import --network regtest -      standard input
 
-Blocks may lie in any order. What is damaged is skipped and reported; every good block is kept.
+Blocks may lie in any order. What is damaged is skipped and reported; every good block is kept. \
 Ctrl-C stops cleanly, and running it again goes on. Exits 1 if anything in the files was bad.")]
     Import(ImportArgs),
     /// List the worlds: every tip of every branch
@@ -336,9 +336,9 @@ Examples:
   everett peers --network signet --messages     with what went back and forth, by type of message
   everett peers --connect http://127.0.0.1:8390 --json
 
-The node is the one that runs on the data directory, or the one that --connect names.
-TYPE is inbound (it called us), outbound-full-relay, block-relay-only, manual (added by hand), feeler
-or addr-fetch. OVER is v2 for an encrypted connection (BIP324) and v1 for one in the clear. IN and OUT
+The node is the one that runs on the data directory, or the one that --connect names. \
+TYPE is inbound (it called us), outbound-full-relay, block-relay-only, manual (added by hand), feeler \
+or addr-fetch. OVER is v2 for an encrypted connection (BIP324) and v1 for one in the clear. IN and OUT \
 are what it sent and was sent. Exits 1 with NETWORK_DISABLED where the node is not on the network.")]
     Peers(PeersArgs),
     /// Have a running node call a peer
@@ -350,7 +350,7 @@ Examples:
   everett addpeer '[2001:db8::7]:8333' --once   just once
   everett addpeer abcdefghijklmnop….onion:8333  through the proxy (run --proxy)
 
-Answers at once: `everett peers` shows whether the peer could be reached. A peer that was added stays
+Answers at once: `everett peers` shows whether the peer could be reached. A peer that was added stays \
 so until `everett disconnect`, or until the node stops; `everett run --addnode` adds one each time."
     )]
     AddPeer(AddPeerArgs),
@@ -360,7 +360,7 @@ Examples:
   everett disconnect 7                          by the number that `everett peers` shows
   everett disconnect 203.0.113.7:8333           by its address
 
-A peer that was added by hand is forgotten as well. The node may call the address again by itself some
+A peer that was added by hand is forgotten as well. The node may call the address again by itself some \
 day, and the peer may call the node: `everett ban` keeps it away.")]
     Disconnect(DisconnectArgs),
     /// Have a running node refuse an address or a subnet for some time
@@ -372,7 +372,7 @@ Examples:
   everett ban --list
   everett ban --remove 203.0.113.0/24
 
-Connections with what is banned are ended. Bans outlive the node; one on the same subnet replaces the
+Connections with what is banned are ended. Bans outlive the node; one on the same subnet replaces the \
 one before.")]
     Ban(BanArgs),
     /// A scripting prompt on a running node, or on a data directory
@@ -385,10 +385,10 @@ Examples:
   echo 'best().height' | everett console               and from standard input
   everett console --allow-write -e 'invalidate(\"0f9188f1…\")'
 
-Attaches to the socket that a node of this machine has in its data directory (`everett run`, `everett
+Attaches to the socket that a node of this machine has in its data directory (`everett run`, `everett \
 lab`). Where none runs, the data directory itself is opened for reading, and it says so.
 
-Scripts only ask, unless the node was run with --console-allow-write; on a data directory that no node
+Scripts only ask, unless the node was run with --console-allow-write; on a data directory that no node \
 has, --allow-write opens it for writing.
 
 Exits 1 where a script fails; the message names line and column.")]
@@ -516,7 +516,7 @@ Examples:
   everett tx verify --network regtest TXID --input 0 --trace       every step of it
   everett tx verify --network regtest TXID --in-block 6bf3b5b8…    also in a block that was refused
 
-The rules are those of the block that holds the transaction, and its inputs are looked up in the
+The rules are those of the block that holds the transaction, and its inputs are looked up in the \
 world of that block's parent, which has to lie inside the horizon. Exits 1 if it does not verify.")]
     Verify(TxVerifyArgs),
 }

@@ -109,8 +109,9 @@ fn misused(error: &clap::Error, json: bool) -> Result<ExitCode, Failure> {
 fn tell(verbose: u8, format: LogFormat) -> Sink {
     let level = match verbose {
         0 => "warn",
-        1 => "info",
-        2 => "debug,everett_net::packet=trace",
+        1 => "info,everett_net::packet=trace",
+        // Of each call and each connection of gRPC there is nothing to see but that it is HTTP.
+        2 => "debug,everett_net::packet=trace,h2=info,hyper=info,hyper_util=info,tower=info",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));

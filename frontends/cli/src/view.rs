@@ -3,6 +3,7 @@
 //! hexadecimal in display order, amounts are satoshis, times are Unix seconds.
 //! Refuses to fetch anything.
 
+pub(crate) mod added_peer;
 pub(crate) mod balance;
 pub(crate) mod block;
 pub(crate) mod coin;

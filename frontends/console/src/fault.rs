@@ -134,6 +134,7 @@ impl From<PeerError> for Fault {
         let reason = match error {
             PeerError::Address { .. } | PeerError::Subnet { .. } => ErrorReason::InvalidArgument,
             PeerError::Known(_) => ErrorReason::PeerKnown,
+            PeerError::Banned { .. } => ErrorReason::PeerBanned,
             PeerError::Unknown(_) | PeerError::NotBanned(_) => ErrorReason::PeerUnknown,
         };
         Fault::new(reason, error)

@@ -87,7 +87,7 @@ impl PeerService for PeerCalls {
                 peers: peers.list().iter().map(convert::peer).collect(),
                 sync: Some(convert::progress(&peers.progress())),
                 listening_addresses: network.listening.iter().map(ToString::to_string).collect(),
-                added_addresses: network.added.iter().map(ToString::to_string).collect(),
+                added_peers: network.added.into_iter().map(convert::added_peer).collect(),
                 known_addresses: network.known_addresses as u64,
                 bytes_received: network.bytes_received,
                 bytes_sent: network.bytes_sent,
@@ -221,6 +221,11 @@ impl From<PeerError> for Fault {
             PeerError::Known(address) => {
                 Fault::new(Code::AlreadyExists, ErrorReason::PeerKnown, message)
                     .with("address", address)
+            }
+            PeerError::Banned { address, subnet } => {
+                Fault::new(Code::FailedPrecondition, ErrorReason::PeerBanned, message)
+                    .with("address", address)
+                    .with("subnet", subnet)
             }
             // Who asked knows by what the peer was named.
             PeerError::Unknown(_) => Fault::new(Code::NotFound, ErrorReason::PeerUnknown, message),

@@ -34,7 +34,7 @@ pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
-    BanState, DEFAULT_BAN, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
+    AddedPeer, BanState, DEFAULT_BAN, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
     PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
     parse_span, service_names,
 };

@@ -82,7 +82,7 @@ pub enum PeerRef<'a> {
 pub enum PeerError {
     /// The text is no address.
     #[error(
-        "`{text}` is no address of a node: {problem}; write one like 203.0.113.7:8333 or [2001:db8::7]:8333"
+        "`{text}` is no address of a node: {problem}; write one like 203.0.113.7:8333, [2001:db8::7]:8333 or NAME.onion"
     )]
     Address {
         /// What was given.
@@ -99,8 +99,16 @@ pub enum PeerError {
         problem: String,
     },
     /// It was added before.
-    #[error("{0} was added before; `everett peers` shows whether it is connected")]
+    #[error("{0} was added before, and is connected or being called")]
     Known(String),
+    /// It is banned.
+    #[error("{address} is banned; `everett ban --remove {subnet}` takes that back")]
+    Banned {
+        /// Where it is.
+        address: String,
+        /// The subnet that is banned.
+        subnet: String,
+    },
     /// No such peer is connected.
     #[error("no peer {0} is connected; `everett peers` lists those that are")]
     Unknown(String),
@@ -133,26 +141,18 @@ pub struct PeerTraffic {
     pub ping: Option<Duration>,
     /// The shortest round trip.
     pub min_ping: Option<Duration>,
+    /// Bytes received, with frames and the transport's handshake.
+    pub bytes_received: u64,
+    /// Bytes sent, with frames and the transport's handshake.
+    pub bytes_sent: u64,
     /// By name of the message, in alphabetical order.
     pub messages: Vec<MessageCount>,
-}
-
-impl PeerTraffic {
-    /// Bytes received, with their frames.
-    pub fn bytes_received(&self) -> u64 {
-        self.messages.iter().map(|count| count.bytes_received).sum()
-    }
-
-    /// Bytes sent, with their frames.
-    pub fn bytes_sent(&self) -> u64 {
-        self.messages.iter().map(|count| count.bytes_sent).sum()
-    }
 }
 
 /// What went back and forth of one type of message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageCount {
-    /// Its name; `*other*` for all that are not known.
+    /// Its name; `~other` for all that are not known.
     pub command: String,
     /// Messages received.
     pub received: u64,
@@ -241,13 +241,28 @@ pub struct SyncProgress {
     pub remaining: Option<Duration>,
 }
 
+/// A peer that was added by hand, and how its calls go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddedPeer {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Calls that failed in a row.
+    pub failures: u32,
+    /// Why the last one failed, if any did.
+    pub last_error: Option<String>,
+    /// When it is called next, if it waits for that.
+    pub next_call: Option<SystemTime>,
+}
+
 /// The network as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NetworkState {
     /// Where connections are taken.
     pub listening: Vec<SocketAddr>,
     /// Peers that were added by hand and are called whenever they are not connected.
-    pub added: Vec<Endpoint>,
+    pub added: Vec<AddedPeer>,
     /// Addresses of other nodes that are known.
     pub known_addresses: usize,
     /// Bytes received from all peers since the start.
@@ -268,6 +283,8 @@ pub struct BanState {
     pub created: SystemTime,
     /// Until when.
     pub until: SystemTime,
+    /// Why.
+    pub reason: String,
 }
 
 /// Something happened to a connection.

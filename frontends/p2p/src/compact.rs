@@ -57,7 +57,7 @@ const MIN_TRANSACTION_SIZE: usize = 10;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CompactError {
     /// The bytes are no such message. Bitcoin Core leaves it alone and goes on with the peer.
-    #[error("the message does not decode: {0}")]
+    #[error("it does not decode: {0}")]
     Undecodable(&'static str),
     /// No block can look so: the peer misbehaves.
     #[error("no block can be like that: {0}")]

@@ -23,8 +23,9 @@ use everett_node::{Handle, HeardTransaction};
 use tracing::{debug, info, warn};
 
 use crate::input::{Input, PendingBlock};
-use crate::protocol::{Action, Protocol, Reason, Useful};
+use crate::protocol::{Action, Consequence, Protocol, Reason, Useful};
 use crate::roster::Roster;
+use crate::throttle::Throttle;
 
 /// How often the protocol looks at its deadlines.
 const TICK: Duration = Duration::from_millis(100);
@@ -55,6 +56,8 @@ pub(crate) struct Conversation {
     pub(crate) asking: BTreeSet<PeerId>,
     /// Whether the best tip is so recent that peers which keep only the last blocks are of use, too.
     pub(crate) near_tip: bool,
+    /// Lines about misbehaviour.
+    pub(crate) warnings: Throttle,
 }
 
 impl Conversation {
@@ -247,12 +250,20 @@ impl Conversation {
                     self.pool.disconnect(peer, error.to_string());
                 }
             },
-            Action::Disconnect(peer, reason) => self.end(peer, &reason),
+            Action::Disconnect(peer, reason) => {
+                // One that the user wants: it is called again, and would be let go for the same each time.
+                if reason.consequence() == Consequence::Discouraged {
+                    let endpoint = self.pool.peer(peer).map(|peer| peer.endpoint().clone());
+                    if let Some(endpoint) = endpoint {
+                        self.warn(peer, &endpoint, &reason, "misbehaved, and is disconnected");
+                    }
+                }
+                self.end(peer, &reason);
+            }
             Action::Discourage(peer, reason) => {
                 let endpoint = self.pool.peer(peer).map(|peer| peer.endpoint().clone());
                 if let Some(endpoint) = endpoint {
-                    warn!(%peer, address = %endpoint, %reason, "misbehaved, and is discouraged");
-                    self.roster.misbehaved(peer, &endpoint, &reason);
+                    self.warn(peer, &endpoint, &reason, "misbehaved, and is discouraged");
                     // Everybody who comes through a proxy of this machine has its address.
                     if !endpoint.is_local() {
                         self.pool.bans().discourage(&endpoint);
@@ -309,6 +320,18 @@ impl Conversation {
                 self.pool.call_one_more();
             }
         }
+    }
+
+    /// Tells the user and those who listen for peer events of misbehaviour.
+    fn warn(&mut self, peer: PeerId, endpoint: &Endpoint, reason: &Reason, what: &str) {
+        match self.warnings.pass(self.pool.now()) {
+            Some(0) => warn!(%peer, address = %endpoint, %reason, "{what}"),
+            Some(left_out) => {
+                warn!(%peer, address = %endpoint, %reason, left_out, "{what}");
+            }
+            None => {}
+        }
+        self.roster.misbehaved(peer, endpoint, reason);
     }
 
     fn end(&self, peer: PeerId, reason: &Reason) {

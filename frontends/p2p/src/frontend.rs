@@ -29,6 +29,7 @@ use crate::input::Input;
 use crate::protocol::{Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
 use crate::roster::{Added, Roster};
 use crate::takers::{take_blocks, take_headers};
+use crate::throttle::Throttle;
 
 /// Events of connections, other than messages, that may wait for the conversation.
 const MAX_EVENTS: usize = 1_024;
@@ -211,6 +212,7 @@ impl P2p {
             turns: VecDeque::new(),
             asking: BTreeSet::new(),
             near_tip: false,
+            warnings: Throttle::default(),
         };
         let talk = tokio::task::spawn_blocking(move || conversation.run());
         for address in pool.listening() {

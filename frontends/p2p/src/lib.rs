@@ -16,6 +16,7 @@ pub mod recent_transactions;
 mod roster;
 pub mod serve;
 mod takers;
+mod throttle;
 
 pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
 pub use frontend::{BoundAddresses, P2p};

@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::Network;
 use everett_ledger::Ledger;
-use everett_net::bans::{BanError, Subnet};
-use everett_net::{Counters, Endpoint, PeerId, Pool, PoolEvent, Purpose, default_port};
+use everett_net::bans::{BanError, Subnet, SubnetError};
+use everett_net::{
+    Counters, Endpoint, ManualPeer, NetworkKind, PeerId, Pool, PoolEvent, Purpose, default_port,
+};
 use everett_node::{
-    BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
-    PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
+    AddedPeer, BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef,
+    PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -183,15 +185,38 @@ impl Roster {
             last_sent: counters.last_sent.map(|at| self.time(at)),
             ping: counters.ping,
             min_ping: counters.min_ping,
+            bytes_received: counters.bytes_received,
+            bytes_sent: counters.bytes_sent,
             messages: message_counts(counters),
         }
+    }
+
+    fn added_peers(&self) -> Vec<AddedPeer> {
+        let (manual, peers) = (self.pool.manual(), self.pool.peers());
+        let now = self.pool.now();
+        let added = self.added.lock();
+        let shown = added.iter().map(|endpoint| {
+            let calls = manual.iter().find(|peer| peer.endpoint == *endpoint);
+            let failures = calls.and_then(|calls| calls.failures.as_ref());
+            let waits = calls.is_some_and(|calls| !calls.called);
+            let next = failures.map(|failures| failures.until).filter(|_| waits);
+            AddedPeer {
+                endpoint: endpoint.clone(),
+                connected: (peers.iter())
+                    .any(|peer| !peer.info.purpose.is_inbound() && peer.info.endpoint == *endpoint),
+                failures: failures.map_or(0, |failures| failures.count),
+                last_error: failures.map(|failures| failures.reason.clone()),
+                next_call: next.map(|next| self.time(next.max(now))),
+            }
+        });
+        shown.collect()
     }
 
     fn parse(&self, text: &str) -> Result<Endpoint, PeerError> {
         let port = default_port(self.network);
         Endpoint::parse(text, port).map_err(|problem| PeerError::Address {
             text: text.to_owned(),
-            problem: problem.to_string(),
+            problem: problem.reason.to_owned(),
         })
     }
 }
@@ -233,7 +258,8 @@ fn unix_seconds(time: SystemTime) -> u64 {
 }
 
 fn parse_subnet(text: &str) -> Result<Subnet, PeerError> {
-    text.parse().map_err(|problem| subnet_error(text, problem))
+    text.parse()
+        .map_err(|problem: SubnetError| subnet_error(text, problem.reason))
 }
 
 fn subnet_error(text: &str, problem: impl ToString) -> PeerError {
@@ -250,6 +276,7 @@ fn ban_state(ban: &everett_net::bans::Ban) -> BanState {
         subnet: ban.subnet.to_string(),
         created: time(ban.created),
         until: time(ban.until),
+        reason: ban.reason.clone(),
     }
 }
 
@@ -269,6 +296,7 @@ impl Peers for Roster {
         // The protocol looks at the clock now and then; the best world is what it is now.
         let mut progress = self.seen.lock().progress.clone();
         progress.best_height = self.ledger.best().height();
+        progress.header_height = self.ledger.best_header().height;
         progress
     }
 
@@ -279,24 +307,47 @@ impl Peers for Roster {
             bytes_sent: traffic.bytes_sent,
             messages: message_counts(&traffic),
             listening: self.pool.listening().to_vec(),
-            added: self.added.lock().clone(),
+            added: self.added_peers(),
             known_addresses: self.pool.address_book().len(),
         }
     }
 
     fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
         let endpoint = self.parse(address)?;
+        let wrong = |problem: &str| PeerError::Address {
+            text: address.to_owned(),
+            problem: problem.to_owned(),
+        };
+        if endpoint.port == 0 && endpoint.kind() != NetworkKind::I2p {
+            return Err(wrong("nobody listens on port 0"));
+        }
+        if !endpoint.is_valid() {
+            return Err(wrong("no host has that address"));
+        }
+        if let Some(ban) = (self.pool.bans()).find(&endpoint.host, self.unix_time()) {
+            return Err(PeerError::Banned {
+                address: endpoint.to_string(),
+                subnet: ban.subnet.to_string(),
+            });
+        }
         let mut added = self.added.lock();
-        if added.contains(&endpoint) {
+        let known = added.contains(&endpoint);
+        let called = |it: ManualPeer| it.endpoint == endpoint && it.called;
+        if known && self.pool.manual().into_iter().any(called) {
             return Err(PeerError::Known(endpoint.to_string()));
         }
         match once {
+            // It stays one that is called again.
+            true if known => {}
             true => drop(self.once.lock().insert(endpoint.clone())),
             false => {
                 self.once.lock().remove(&endpoint);
-                added.push(endpoint.clone());
+                if !known {
+                    added.push(endpoint.clone());
+                }
             }
         }
+        // One that waited for its next call is called now.
         self.pool.connect(endpoint.clone(), Purpose::Manual);
         Ok(endpoint)
     }
@@ -340,6 +391,7 @@ impl Peers for Roster {
         let made = bans.list(now).iter().find(|ban| ban.subnet == refused);
         let state = made.map(ban_state);
         drop(bans);
+        self.pool.save_bans();
         let reason = format!("{refused} was banned");
         let banned = |endpoint: &Endpoint| refused.contains(&endpoint.host);
         self.pool.disconnect_all(banned, &reason);
@@ -348,7 +400,9 @@ impl Peers for Roster {
 
     fn unban(&self, subnet: &str) -> Result<(), PeerError> {
         let subnet = parse_subnet(subnet)?;
-        match self.pool.bans().remove(&subnet) {
+        let removed = self.pool.bans().remove(&subnet);
+        self.pool.save_bans();
+        match removed {
             true => Ok(()),
             false => Err(PeerError::NotBanned(subnet.to_string())),
         }

@@ -12,8 +12,8 @@ use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2;
 use everett_net::{Endpoint, PeerId, PeerInfo, Purpose, TransportVersion};
 use everett_node::{
-    BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
-    PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
+    AddedPeer, BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef,
+    PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
 };
 use tokio::sync::broadcast;
 
@@ -70,7 +70,7 @@ impl PeersDouble {
             };
             shown.network = NetworkState {
                 listening: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))],
-                added: vec![endpoint([203, 0, 113, 7], 8333)],
+                added: vec![added(endpoint([203, 0, 113, 7], 8333))],
                 known_addresses: 42,
                 bytes_received: 7_000_000,
                 bytes_sent: 9_000,
@@ -83,6 +83,7 @@ impl PeersDouble {
                 subnet: "198.51.100.0/24".to_owned(),
                 created: at(1_700_000_000),
                 until: at(1_700_086_400),
+                reason: "by the user".to_owned(),
             }];
         });
         double
@@ -125,11 +126,11 @@ impl Peers for PeersDouble {
     fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
         let endpoint = parse(address)?;
         let mut shown = self.look();
-        if shown.network.added.contains(&endpoint) {
+        if (shown.network.added.iter()).any(|peer| peer.endpoint == endpoint) {
             return Err(PeerError::Known(endpoint.to_string()));
         }
         if !once {
-            shown.network.added.push(endpoint.clone());
+            shown.network.added.push(added(endpoint.clone()));
         }
         Ok(endpoint)
     }
@@ -163,6 +164,7 @@ impl Peers for PeersDouble {
             subnet: subnet.to_owned(),
             created: at(1_700_000_000),
             until: at(1_700_000_000) + length,
+            reason: "by the user".to_owned(),
         };
         let mut shown = self.look();
         shown.bans.retain(|ban| ban.subnet != subnet);
@@ -202,6 +204,17 @@ fn endpoint(ip: [u8; 4], port: u16) -> Endpoint {
     }
 }
 
+/// One that is being called for the first time.
+fn added(endpoint: Endpoint) -> AddedPeer {
+    AddedPeer {
+        endpoint,
+        connected: false,
+        failures: 0,
+        last_error: None,
+        next_call: None,
+    }
+}
+
 fn count(command: &str, received: (u64, u64), sent: (u64, u64)) -> MessageCount {
     MessageCount {
         command: command.to_owned(),
@@ -238,6 +251,8 @@ fn outbound() -> PeerState {
             last_sent: Some(at(1_700_000_091)),
             ping: Some(Duration::from_micros(12_345)),
             min_ping: Some(Duration::from_micros(10_000)),
+            bytes_received: 2_300_064,
+            bytes_sent: 1_298,
             messages: vec![
                 count("block", (10, 2_300_000), (0, 0)),
                 count("getdata", (0, 0), (5, 1_234)),
@@ -289,6 +304,8 @@ fn inbound() -> PeerState {
             last_sent: None,
             ping: None,
             min_ping: None,
+            bytes_received: 0,
+            bytes_sent: 0,
             messages: Vec::new(),
         },
         sync: PeerSync {

@@ -48,8 +48,8 @@ Examples:
   everett log cat --message block --peer 192.0.2.7     blocks from and to a peer (run --log-packets)
   ssh node cat 'log/*.log' | everett log cat -         from a pipe
 
-Kinds: node-started, node-stopped, tip-added, tip-extended, best-changed, tip-retired,
-block-invalid, checkpointed, conflict-found, frontend, message, dropped, packet; and the groups
+Kinds: node-started, node-stopped, tip-added, tip-extended, best-changed, tip-retired, \
+block-invalid, checkpointed, conflict-found, frontend, message, dropped, packet; and the groups \
 node, event, warning, error.
 
 What is torn or damaged is skipped; how much that was is said on standard error.")]

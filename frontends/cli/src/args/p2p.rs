@@ -30,7 +30,7 @@ pub(crate) struct P2pArgs {
     )]
     pub(crate) incoming: Option<u32>,
     /// Take calls of peers here; port 0 takes a free one; may be given several times [default: nowhere]
-    #[arg(short, long, value_name = "IP:PORT")]
+    #[arg(short, long, value_name = "IP:PORT", value_parser = socket_address)]
     pub(crate) serve: Vec<SocketAddr>,
     /// Call these peers and no others; may be given several times
     #[arg(
@@ -52,20 +52,21 @@ pub(crate) struct P2pArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
+        value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
     )]
     pub(crate) relay: Option<bool>,
     /// Make all connections through this SOCKS5 proxy, such as Tor's 127.0.0.1:9050
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = socket_address)]
     pub(crate) proxy: Option<SocketAddr>,
     /// Ask the network's DNS seeds when too few addresses are known [default: yes, no with --connect]
-    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) dnsseed: Option<bool>,
     /// Encrypt connections (BIP324) where the other side can [default: yes]
-    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) v2transport: Option<bool>,
     /// Tell peers the addresses of --serve, so that others call them [default: no]
-    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "yes|no", value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) discover: Option<bool>,
     /// Write every message that comes and goes to the binary log, with the first BYTES of what is in it
     /// [default: no; 4096 where BYTES is left out]
@@ -96,6 +97,11 @@ pub(crate) struct P2pArgs {
         ]
     )]
     pub(crate) no_p2p: bool,
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "write an IP address and a port: 0.0.0.0:8333 or [::]:8333".to_owned())
 }
 
 impl P2pArgs {

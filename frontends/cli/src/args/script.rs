@@ -54,9 +54,9 @@ Examples:
 A line of --jsonl is an object like
   {\"tx\":\"0200…\",\"input\":0,\"flags\":\"P2SH,WITNESS\",
    \"spent_outputs\":[{\"amount_sat\":100000,\"script_pubkey\":\"0014…\"}]}
-and is answered with a line like {\"ok\":true,\"error\":null}, in the same order. `error` is
-Bitcoin Core's name for a script's failure (EVAL_FALSE), or what is wrong with the line
-(MALFORMED, with its number in `line`); `message` says it in words. Without `input` all
+and is answered with a line like {\"ok\":true,\"error\":null}, in the same order. `error` is \
+Bitcoin Core's name for a script's failure (EVAL_FALSE), or what is wrong with the line \
+(MALFORMED, with its number in `line`); `message` says it in words. Without `input` all \
 inputs are verified; without `flags` the rules are those of blocks today.
 
 Exits 1 if anything does not verify.")]
@@ -68,7 +68,7 @@ Examples:
   everett script trace --json --tx 0200… --input 0 --spent 5000:a914…     a line of JSON a step
   everett script trace --jsonl spends.jsonl          the lines that `verify --jsonl` takes
 
-What is shown beside an opcode is the state right before it; the top of a stack is on the right.
+What is shown beside an opcode is the state right before it; the top of a stack is on the right. \
 Exits 1 if the spend does not verify.")]
     Trace(TraceArgs),
 }

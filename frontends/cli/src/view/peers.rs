@@ -1,12 +1,13 @@
 //! Owns how peers, bans and the progress of syncing are shown.
 //! Promises that what a peer says of itself cannot move the cursor or colour the terminal.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use everett_proto::v1;
 use indicatif::HumanBytes;
 use serde::Serialize;
 
+use super::added_peer::AddedPeerView;
 use super::world::seconds;
 use crate::output::View;
 use crate::table::{Align, Table};
@@ -33,7 +34,7 @@ fn moment(time: Option<prost_types::Timestamp>) -> Option<u64> {
 }
 
 /// Foreign text for a terminal: control characters, and what turns the direction of writing, as escapes.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -46,7 +47,7 @@ fn visible(text: &str) -> String {
 }
 
 /// A length of time without rounding: `24 hours` is `1 day`, `90 minutes` stays as it is.
-fn exact(seconds: u64) -> String {
+pub(super) fn exact(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [
         (604_800, "week"),
         (86_400, "day"),
@@ -280,7 +281,7 @@ impl SyncView {
 pub(crate) struct PeersView {
     sync: SyncView,
     listening: Vec<String>,
-    added: Vec<String>,
+    added: Vec<AddedPeerView>,
     known_addresses: u64,
     bytes_received: u64,
     bytes_sent: u64,
@@ -295,7 +296,11 @@ impl From<v1::ListPeersResponse> for PeersView {
         PeersView {
             sync: answer.sync.unwrap_or_default().into(),
             listening: answer.listening_addresses,
-            added: answer.added_addresses,
+            added: answer
+                .added_peers
+                .into_iter()
+                .map(AddedPeerView::from)
+                .collect(),
             known_addresses: answer.known_addresses,
             bytes_received: answer.bytes_received,
             bytes_sent: answer.bytes_sent,
@@ -346,9 +351,8 @@ impl View for PeersView {
             "{count}, {inbound} of them called us; {listening}; {} addresses known\n",
             self.known_addresses
         ));
-        if !self.added.is_empty() {
-            let added: Vec<String> = self.added.iter().map(|address| visible(address)).collect();
-            text.push_str(&format!("added by hand: {}\n", added.join(", ")));
+        for added in &self.added {
+            text.push_str(&added.line(SystemTime::now()));
         }
         text.push_str(&format!("sync: {}\n", self.sync.line()));
         if self.messages {
@@ -396,6 +400,7 @@ pub(crate) struct BanView {
     pub(crate) subnet: String,
     pub(crate) created: u64,
     pub(crate) until: u64,
+    pub(crate) reason: String,
 }
 
 impl From<v1::Ban> for BanView {
@@ -404,6 +409,7 @@ impl From<v1::Ban> for BanView {
             subnet: ban.subnet,
             created: seconds(ban.create_time),
             until: seconds(ban.until_time),
+            reason: ban.reason,
         }
     }
 }
@@ -449,6 +455,7 @@ impl View for BansView {
             ("SUBNET", Align::Left),
             ("LASTS", Align::Left),
             ("LEFT", Align::Left),
+            ("REASON", Align::Left),
         ]);
         for ban in &self.bans {
             let left = Duration::from_secs(ban.until.saturating_sub(self.now));
@@ -456,6 +463,7 @@ impl View for BansView {
                 ban.subnet.clone(),
                 exact(ban.until.saturating_sub(ban.created)),
                 indicatif::HumanDuration(left).to_string(),
+                visible(&ban.reason),
             ]);
         }
         table.to_string()

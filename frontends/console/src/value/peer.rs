@@ -97,8 +97,8 @@ impl Shown for PeerValue {
                 },
             ),
             ("connected", seconds(traffic.connected).to_string()),
-            ("received", format!("{} bytes", traffic.bytes_received())),
-            ("sent", format!("{} bytes", traffic.bytes_sent())),
+            ("received", format!("{} bytes", traffic.bytes_received)),
+            ("sent", format!("{} bytes", traffic.bytes_sent)),
         ];
         if let Some(id) = info.session_id {
             lines.push(("session id", id.to_lower_hex_string()));
@@ -148,8 +148,8 @@ impl Shown for PeerValue {
             "time_offset_seconds": info.time_offset,
             "ping_ms": self.ping_ms(),
             "min_ping_ms": traffic.min_ping.map(millis),
-            "bytes_received": traffic.bytes_received(),
-            "bytes_sent": traffic.bytes_sent(),
+            "bytes_received": traffic.bytes_received,
+            "bytes_sent": traffic.bytes_sent,
             "last_received": traffic.last_received.map(seconds),
             "last_sent": traffic.last_sent.map(seconds),
             "best_hash": self.best_hash(),
@@ -193,8 +193,8 @@ impl Shown for PeerValue {
             self.height().map_or_else(none, |height| height.to_string()),
             self.ping_ms()
                 .map_or_else(none, |ping| format!("{ping:.1} ms")),
-            traffic.bytes_received().to_string(),
-            traffic.bytes_sent().to_string(),
+            traffic.bytes_received.to_string(),
+            traffic.bytes_sent.to_string(),
             visible(&info.user_agent),
         ])
     }
@@ -406,10 +406,10 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
             Ok(option(peer.ping_ms()))
         })
         .get("bytes_received", "bytes that it sent", |peer| {
-            Ok(int(peer.0.traffic.bytes_received()))
+            Ok(int(peer.0.traffic.bytes_received))
         })
         .get("bytes_sent", "bytes that it was sent", |peer| {
-            Ok(int(peer.0.traffic.bytes_sent()))
+            Ok(int(peer.0.traffic.bytes_sent))
         })
         .get("in_flight", "heights of the blocks it was asked for", |peer| {
             let heights = peer.0.sync.in_flight.iter();

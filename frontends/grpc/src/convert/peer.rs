@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bitcoin::hex::DisplayHex;
 use everett_node::{
-    BanState, MessageCount, PeerEvent, PeerEventKind, PeerState, SyncPhase, SyncProgress,
+    AddedPeer, BanState, MessageCount, PeerEvent, PeerEventKind, PeerState, SyncPhase, SyncProgress,
 };
 use everett_proto::v1;
 
@@ -31,8 +31,8 @@ pub(crate) fn peer(peer: &PeerState) -> v1::Peer {
         }),
         ping: duration(traffic.ping),
         min_ping: duration(traffic.min_ping),
-        bytes_received: traffic.bytes_received(),
-        bytes_sent: traffic.bytes_sent(),
+        bytes_received: traffic.bytes_received,
+        bytes_sent: traffic.bytes_sent,
         messages: traffic.messages.iter().map(count).collect(),
         last_received_time: time(traffic.last_received),
         last_sent_time: time(traffic.last_sent),
@@ -75,12 +75,24 @@ pub(crate) fn progress(progress: &SyncProgress) -> v1::SyncProgress {
     }
 }
 
+/// A peer that was added by hand.
+pub(crate) fn added_peer(peer: AddedPeer) -> v1::AddedPeer {
+    v1::AddedPeer {
+        address: peer.endpoint.to_string(),
+        connected: peer.connected,
+        failures: peer.failures,
+        last_error: peer.last_error.unwrap_or_default(),
+        next_call_time: time(peer.next_call),
+    }
+}
+
 /// A ban.
 pub(crate) fn ban(ban: BanState) -> v1::Ban {
     v1::Ban {
         subnet: ban.subnet,
         create_time: Some(ban.created.into()),
         until_time: Some(ban.until.into()),
+        reason: ban.reason,
     }
 }
 

@@ -129,7 +129,7 @@ async fn peers_are_listed_with_all_that_is_known_of_them() {
     assert_eq!((sync.blocks_in_flight, sync.branches_in_flight), (3, 1));
     assert_eq!(sync.remaining.unwrap().seconds, 90);
     assert_eq!(answer.listening_addresses, ["127.0.0.1:18444"]);
-    assert_eq!(answer.added_addresses, ["203.0.113.7:8333"]);
+    assert_eq!(answer.added_peers[0].address, "203.0.113.7:8333");
     assert_eq!(answer.known_addresses, 42);
     assert_eq!(
         (answer.bytes_received, answer.bytes_sent),

@@ -23,6 +23,8 @@ const MAX_TARGETS: usize = 64;
 const MAX_EXAMINED: usize = 4_096;
 /// Blocks of one branch that are planned for at a time.
 const MAX_BRANCH: usize = 512;
+/// How often it is said that the budget is used up.
+const WORD_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Payers that are remembered before those that owe nothing are forgotten. One that owes has taken some of what all
 /// together may, so there are never more of them than blocks in that budget.
 const MAX_FREE_PAYERS: usize = 1_000;
@@ -106,8 +108,10 @@ pub(super) struct Collector {
     pub(super) bytes: Budget,
     /// Of those who took some.
     payers: HashMap<Payer, Budget>,
-    /// Branches of which blocks are still to come, by the last plan.
+    /// Branches that are being fetched, by the last plan: somebody has them, and there is a budget for them.
     pub(super) branches: usize,
+    /// When it may be said again that the budget is used up.
+    next_word: Duration,
 }
 
 impl Collector {
@@ -117,6 +121,7 @@ impl Collector {
             bytes: Budget::new(limits.bytes, limits.refill, now),
             payers: HashMap::new(),
             branches: 0,
+            next_word: now,
         }
     }
 
@@ -136,11 +141,14 @@ impl Collector {
 }
 
 impl Protocol {
+    /// Whether the budgets of all together have something left.
+    fn has_fork_budget(&mut self) -> bool {
+        self.collector.blocks.has_some(self.now) && self.collector.bytes.has_some(self.now)
+    }
+
     /// Whether all together may fetch one more block of a branch.
     pub(super) fn may_fetch_fork(&mut self) -> bool {
-        self.download.forks_in_flight < self.config.forks.in_flight
-            && self.collector.blocks.has_some(self.now)
-            && self.collector.bytes.has_some(self.now)
+        self.download.forks_in_flight < self.config.forks.in_flight && self.has_fork_budget()
     }
 
     /// Takes one block of a branch, to be asked of a peer, from the budgets; `false` if one of them is used up.
@@ -168,6 +176,7 @@ impl Protocol {
         let threshold = self.work_threshold();
         let mut targets = Vec::new();
         self.collector.branches = 0;
+        let mut beyond = 0;
         for tip in self.ledger.fork_tips().into_iter().take(MAX_EXAMINED) {
             let end = tip.tip;
             if tip.stored || end.chainwork < threshold {
@@ -179,8 +188,11 @@ impl Protocol {
                 continue;
             }
             let missing = self.ledger.missing_blocks(&end.hash, 0, MAX_BRANCH);
-            self.collector.branches += usize::from(!missing.is_empty());
+            if missing.is_empty() {
+                continue;
+            }
             if targets.len() >= MAX_TARGETS {
+                beyond += 1;
                 continue;
             }
             let mut reach = self.reach(&(&end).into(), &missing, told);
@@ -188,6 +200,16 @@ impl Protocol {
             if !reach.is_empty() {
                 targets.push(Target::fork((&end).into(), missing, reach));
             }
+        }
+        let waiting = targets.len() + beyond;
+        if self.has_fork_budget() {
+            self.collector.branches = waiting;
+        } else if waiting > 0 && self.now >= self.collector.next_word {
+            self.collector.next_word = self.now + WORD_EVERY;
+            tracing::info!(
+                branches = waiting,
+                "the budget for losing branches is used up: they wait until it fills again"
+            );
         }
         targets
     }

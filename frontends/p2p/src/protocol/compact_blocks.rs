@@ -113,7 +113,7 @@ impl Protocol {
             return;
         };
         if !peer.provides_compact {
-            return;
+            return self.note(id, Reason::NotWanted("cmpctblock"));
         }
         let compact = match CompactBlock::decode(payload) {
             Ok(compact) => compact,
@@ -311,7 +311,7 @@ impl Protocol {
         let what = error.to_string();
         match (error.is_misbehaviour(), hash) {
             (true, Some(hash)) => self.punish(id, Reason::CompactBlock { hash, what }),
-            (true, None) => self.punish(id, Reason::SenselessRequest(what)),
+            (true, None) => self.punish(id, Reason::Senseless(what)),
             (false, _) => self.note(id, Reason::Undecodable(what)),
         }
     }

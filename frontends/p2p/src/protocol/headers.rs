@@ -97,7 +97,7 @@ impl Protocol {
                     peer.sync.asked = None;
                     self.note(id, Reason::Presync(failure.to_string()));
                 }
-                step => return self.presync_step(id, step, full),
+                step => return self.presync_step(id, step, full, hashes.last().copied()),
             }
         }
         let end = if full { Ending::Full } else { Ending::Last };
@@ -105,7 +105,7 @@ impl Protocol {
     }
 
     /// What follows from headers of a chain whose work is not known yet.
-    fn presync_step(&mut self, id: PeerId, step: Step, full: bool) {
+    fn presync_step(&mut self, id: PeerId, step: Step, full: bool, last: Option<BlockHash>) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -141,8 +141,14 @@ impl Protocol {
             }
             Step::Done(end) => {
                 peer.sync.presync = None;
-                if end == End::TooLittleWork && peer.is_chosen() && self.is_initial_download() {
-                    return self.punish(id, Reason::ChainTooShort);
+                if end == End::TooLittleWork {
+                    let chosen = peer.is_chosen();
+                    if chosen && self.is_initial_download() {
+                        return self.punish(id, Reason::ChainTooShort);
+                    }
+                    if let Some(last) = last {
+                        self.note(id, Reason::LittleWork(last));
+                    }
                 }
                 self.headers_end(id);
             }
@@ -214,9 +220,12 @@ impl Protocol {
                     {
                         peer.sync.presync = Some(presync);
                     }
-                    self.presync_step(id, step, true);
+                    self.presync_step(id, step, true, Some(last));
                 }
-                _ => self.headers_end(id),
+                _ => {
+                    self.note(id, Reason::LittleWork(last));
+                    self.headers_end(id);
+                }
             }
             return;
         }

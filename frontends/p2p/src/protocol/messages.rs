@@ -101,7 +101,7 @@ impl Protocol {
                 Inventory::Transaction(_) | Inventory::WTx(_)
                     if !self.on_transaction_told(id, entry) =>
                 {
-                    return self.punish(id, Reason::NotWanted("inv of transactions"));
+                    return self.punish(id, Reason::NotWanted("inv"));
                 }
                 _ => {}
             }
@@ -154,10 +154,10 @@ impl Protocol {
                 },
             ),
             ServeError::NoSuchTransaction { .. } => {
-                self.punish(id, Reason::SenselessRequest(error.to_string()));
+                self.punish(id, Reason::Senseless(error.to_string()));
             }
             ServeError::LongLocator { .. } => {
-                self.let_go(id, Reason::SenselessRequest(error.to_string()));
+                self.let_go(id, Reason::Senseless(error.to_string()));
             }
             ServeError::Backlog => {
                 self.punish(

@@ -22,7 +22,7 @@ pub enum Reason {
     #[error("{0}")]
     Undecodable(String),
     /// More headers, entries or addresses than a message may have.
-    #[error("a {command} message with {count} entries; {limit} are allowed")]
+    #[error("`{command}` with {count} entries; {limit} are allowed")]
     TooMany {
         /// The message's name.
         command: &'static str,
@@ -58,6 +58,9 @@ pub enum Reason {
     /// A header on top of a block that is known to be invalid, from a peer that we chose.
     #[error("header {0} builds on an invalid block")]
     BuildsOnInvalid(BlockHash),
+    /// Headers of a chain that has too little work to be kept.
+    #[error("header {0} ends a chain of too little work")]
+    LittleWork(BlockHash),
     /// The low-work headers protocol was not kept to.
     #[error("low-work headers: {0}")]
     Presync(String),
@@ -69,11 +72,11 @@ pub enum Reason {
         /// What is wrong.
         what: String,
     },
-    /// A request that makes no sense, such as for transactions beyond a block's.
-    #[error("a request that makes no sense: {0}")]
-    SenselessRequest(String),
+    /// A message that makes no sense, such as a request for transactions beyond a block's.
+    #[error("a message that makes no sense: {0}")]
+    Senseless(String),
     /// A message that this connection is not for, such as transactions where none were to be sent.
-    #[error("a {0} message on a connection that is not for it")]
+    #[error("`{0}` on a connection that is not for it")]
     NotWanted(&'static str),
     /// A block came that nobody asked for and that has too little work or is too far ahead.
     #[error("block {0} was not asked for")]
@@ -134,7 +137,7 @@ impl Reason {
             | Reason::Mutated { .. }
             | Reason::BuildsOnInvalid(_)
             | Reason::CompactBlock { .. }
-            | Reason::SenselessRequest(_) => Consequence::Discouraged,
+            | Reason::Senseless(_) => Consequence::Discouraged,
             Reason::NotWanted(_)
             | Reason::Stalling { .. }
             | Reason::BlockTimeout { .. }
@@ -146,9 +149,10 @@ impl Reason {
             | Reason::Extra
             | Reason::Done
             | Reason::NoBlocks => Consequence::Disconnected,
-            Reason::Undecodable(_) | Reason::Presync(_) | Reason::Unrequested(_) => {
-                Consequence::Noted
-            }
+            Reason::Undecodable(_)
+            | Reason::LittleWork(_)
+            | Reason::Presync(_)
+            | Reason::Unrequested(_) => Consequence::Noted,
         }
     }
 }

@@ -206,11 +206,20 @@ fn transactions_do_not_belong_on_connections_for_blocks() {
         rig.fate(peer),
         Some((false, Reason::NotWanted(_)))
     ));
-    let peer = rig.connect(Purpose::Inbound);
+    // Nor anywhere, as long as relay is off.
     let coinbase = blocks(&rig.ledger, &rig.genesis(), 1, 1)
         .remove(0)
         .txdata
         .remove(0);
+    let peer = rig.connect(Purpose::Inbound);
+    rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
+    assert_eq!(rig.fate(peer), Some((false, Reason::NotWanted("tx"))));
+    let relaying = ProtocolConfig {
+        relay: true,
+        ..ProtocolConfig::default()
+    };
+    let mut rig = Rig::with(HOUR, relaying);
+    let peer = rig.connect(Purpose::Inbound);
     rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
     assert_eq!(rig.fate(peer), None);
     let heard = rig.done.iter().any(|action| {

@@ -161,7 +161,8 @@ impl Protocol {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if !peer.info.purpose.relays() {
+        if !peer.info.purpose.relays() || !self.config.relay {
+            // Who reads our `version` message knows.
             return self.punish(id, Reason::NotWanted("tx"));
         }
         let known = self.recent.len();

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
-use everett_node::{BanState, PeerState, Peers, SyncPhase, SyncProgress, service_names};
+use everett_node::{AddedPeer, BanState, PeerState, Peers, SyncPhase, SyncProgress, service_names};
 
 use super::{Page, html};
 use crate::fault::Fault;
@@ -177,12 +177,21 @@ pub(super) async fn peer(
     })
 }
 
+/// A peer that was added by hand, and what keeps it from being connected.
+fn added_words(peer: &AddedPeer) -> String {
+    match (&peer.last_error, peer.connected) {
+        (_, true) => format!("{} (connected)", peer.endpoint),
+        (None, false) => format!("{} (being called)", peer.endpoint),
+        (Some(error), false) => format!("{} ({error})", peer.endpoint),
+    }
+}
+
 fn render(peers: &dyn Peers) -> Result<String, Fault> {
     let (list, progress, network) = (peers.list(), peers.progress(), peers.network());
     let inbound = list.iter().filter(|peer| peer.info.purpose.is_inbound());
     let inbound = inbound.count();
     let listening: Vec<String> = network.listening.iter().map(ToString::to_string).collect();
-    let added: Vec<String> = network.added.iter().map(ToString::to_string).collect();
+    let added: Vec<String> = network.added.iter().map(added_words).collect();
     let words_or = |list: Vec<String>, none: &str| match list.is_empty() {
         true => none.to_owned(),
         false => list.join(", "),
@@ -252,8 +261,8 @@ fn row(peer: &PeerState) -> PeerRow {
             blocks => blocks.to_string(),
         },
         ping: peer.traffic.ping.map_or_else(String::new, millis),
-        received: show::bytes(peer.traffic.bytes_received()),
-        sent: show::bytes(peer.traffic.bytes_sent()),
+        received: show::bytes(peer.traffic.bytes_received),
+        sent: show::bytes(peer.traffic.bytes_sent),
         agent: peer.info.user_agent.clone(),
         wrong: peer.sync.misbehavior.clone(),
     }
