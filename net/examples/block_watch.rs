@@ -118,8 +118,8 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
-    let capture = options.open_capture()?;
     let mut peers = options.peers().await?;
+    let capture = options.open_capture()?;
     peers.truncate(arguments.peers_at_once);
     let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
     let ask = |peer: PeerId, hash: BlockHash| {

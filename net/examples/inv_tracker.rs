@@ -245,8 +245,8 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
-    let capture = options.open_capture()?;
     let mut peers = options.peers().await?;
+    let capture = options.open_capture()?;
     peers.truncate(arguments.connections);
     let mut config = options.pool(peers.clone(), capture.as_ref());
     config.calls_at_once = 128;

@@ -205,7 +205,10 @@ fn help_teaches_and_mistakes_are_told() {
         for part in ["--network", "[PEER]", "Examples:"] {
             assert!(help.contains(part), "{name}: {help}");
         }
-        let output = example(name).arg("nobody").output().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path();
+        let mut run = example(name);
+        let output = run.arg("nobody").current_dir(here).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && told.contains("\"nobody\" is no address"),
@@ -213,6 +216,7 @@ fn help_teaches_and_mistakes_are_told() {
         );
         let output = example(name)
             .args(["--network", "regtest"])
+            .current_dir(here)
             .output()
             .unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
@@ -220,6 +224,8 @@ fn help_teaches_and_mistakes_are_told() {
             !output.status.success() && told.contains("name a peer"),
             "{told}"
         );
+        // A mistake leaves nothing behind.
+        assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "{name}");
     }
 }
 

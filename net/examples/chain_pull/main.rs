@@ -74,11 +74,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let options = &arguments.options;
+    // First, so that a mistake leaves no files behind.
+    let peers = options.peers().await?;
     let capture = options.open_capture()?;
     let (file, hashes) = ChainFile::open(&arguments.output, options.network)
         .with_context(|| format!("cannot go on with {}", arguments.output.display()))?;
     let had = hashes.len();
-    let peers = options.peers().await?;
     let (pool, mut events) = Pool::start(options.pool(peers, capture.as_ref()))?;
 
     let bar = progress(arguments.quiet);

@@ -110,7 +110,9 @@ impl SyncWords {
             SyncPhase::Synced => "Up to date".to_owned(),
         };
         if let Some(remaining) = progress.remaining {
-            words.push_str(&format!(" · about {} left", show::span(remaining)));
+            // On one line, as the numbers before it are.
+            let left = format!("about {} left", show::span(remaining)).replace(' ', "\u{a0}");
+            words.push_str(&format!(" · {left}"));
         }
         let share = || {
             let share = f64::from(progress.best_height) / f64::from(progress.header_height);

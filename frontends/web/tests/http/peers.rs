@@ -39,7 +39,7 @@ fn peers_are_listed_with_the_progress_of_the_node_and_its_bans() {
     assert_eq!(page.all("data-ban"), ["198.51.100.0/24"]);
     assert_eq!(page.all("data-phase"), ["blocks"]);
     for words in [
-        "1,000 of 4,000 blocks · about 1 min left",
+        "1,000 of 4,000 blocks · about\u{a0}1\u{a0}min\u{a0}left",
         "<progress max=\"100\" value=\"25.0\">",
         "203.0.113.7:8333",
         "[2001:db8::9]:51000",
