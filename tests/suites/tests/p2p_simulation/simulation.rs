@@ -113,8 +113,8 @@ impl Simulation {
         // nodes with an old chain in their first download, where they announce nothing: as Bitcoin Core's would be anyway.
         let withheld = liars.iter().any(|liar| liar.lie == Lie::Garbage);
         let is_old = match liars.is_empty() {
-            true => seed % 2 == 0,
-            false => seed / Lie::ALL.len() as u64 % 2 == 0 && !withheld,
+            true => seed.is_multiple_of(2),
+            false => (seed / Lie::ALL.len() as u64).is_multiple_of(2) && !withheld,
         };
         let tip_time = naive.entry(naive.best()).block.header.time;
         let clock = match is_old {
