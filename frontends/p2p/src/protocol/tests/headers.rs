@@ -312,3 +312,21 @@ fn who_tells_of_new_blocks_and_gives_no_headers_does_not_hold_up_the_sync() {
     rig.serve(honest, &other);
     assert_eq!(rig.ledger.best().hash(), tip);
 }
+
+#[test]
+fn who_left_a_request_unanswered_and_tells_of_a_block_is_asked_again() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let peer = rig.connect(Purpose::Manual);
+    assert!(!rig.heard(peer).is_empty());
+    let tell = |hash| NetworkMessage::Inv(vec![Inventory::Block(hash)]);
+    let getheaders = |message: &NetworkMessage| matches!(message, NetworkMessage::GetHeaders(_));
+    rig.wait(Duration::from_secs(9));
+    rig.say(peer, tell(tip));
+    assert!(!rig.heard(peer).iter().any(getheaders), "it may be slow");
+    rig.wait(Duration::from_secs(2));
+    rig.say(peer, tell(tip));
+    rig.serve(peer, &other);
+    assert_eq!(rig.ledger.best().hash(), tip);
+}
