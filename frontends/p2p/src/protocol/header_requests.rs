@@ -15,6 +15,8 @@ use super::{Protocol, USER_PROTOCOL_VERSION};
 
 /// How long a peer has for an answer to `getheaders` before it may be asked again.
 pub(super) const RESPONSE_TIME: Duration = Duration::from_secs(2 * 60);
+/// And how long before a block that it tells of is a reason to.
+const NEWS_TIME: Duration = Duration::from_secs(10);
 /// How long the first download of headers may take, at least.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// And how much longer for each header that is to be expected.
@@ -31,12 +33,18 @@ impl Protocol {
     pub(super) fn want_headers(&mut self, id: PeerId, hashes: Vec<BlockHash>) {
         let last_trigger = self.last_inv_trigger;
         let once_done = self.headers_once_done;
+        let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         let Some(last) = hashes.last().copied() else {
             return;
         };
+        let unanswered = |asked: Duration| now >= asked + NEWS_TIME;
+        if peer.sync.presync.is_none() && peer.sync.asked.is_some_and(unanswered) {
+            // It had nothing to say while it was behind itself, as in a first download of its own. Now it has.
+            peer.sync.asked = None;
+        }
         if peer.wants_tips {
             // It tells of each tip once, and answers with the branch that was asked for: each is, when its turn comes.
             for hash in hashes {

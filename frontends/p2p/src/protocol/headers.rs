@@ -87,7 +87,10 @@ impl Protocol {
             hashes.push(hash);
         }
         let full = headers.len() >= MAX_HEADERS;
-        peer.sync.progress = now;
+        if full || peer.sync.presync.is_some() {
+            // New blocks that it tells of are no answer.
+            peer.sync.progress = now;
+        }
         if let Some(presync) = &mut peer.sync.presync {
             let step = presync.receive(&headers, full, params);
             match step {

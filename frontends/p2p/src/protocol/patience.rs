@@ -10,7 +10,7 @@ use everett_net::PeerId;
 
 use super::Protocol;
 use super::availability::stands_on;
-use super::download::{MAX_IN_FLIGHT, MAX_UNJUDGED_BYTES};
+use super::download::{MAX_IN_FLIGHT, MAX_UNJUDGED_BYTES, Target};
 use super::misbehaviour::Reason;
 use super::peer::Request;
 
@@ -20,6 +20,8 @@ const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
 const MAX_LET_DOWN: u32 = 16;
 /// For how long such a peer must have given nothing by then.
 const LET_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Peers that are asked for one block, one after the other, as long as none of them gives it.
+const MAX_ASKED: usize = 4;
 /// How long a block of a losing branch is waited for before another peer is asked.
 const FORK_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -101,16 +103,25 @@ impl Protocol {
             return;
         }
         let mut found: BTreeMap<PeerId, Vec<Request>> = BTreeMap::new();
+        let mut late_ones: BTreeMap<BlockHash, usize> = BTreeMap::new();
+        for (_, request) in &late {
+            *late_ones.entry(request.hash).or_default() += 1;
+        }
         for (_, request) in late {
-            let waited_for = self.download.asked.get(&request.hash);
-            if waited_for.is_none_or(|peers| peers.len() > 1)
-                || self.download.unjudged.contains_key(&request.hash)
+            let asked = (self.download.asked.get(&request.hash)).map_or(0, Vec::len);
+            // Whoever was asked last has to be late too; each block is dealt with once.
+            let all_late = late_ones.remove(&request.hash) == Some(asked);
+            if !all_late || asked >= MAX_ASKED || self.download.unjudged.contains_key(&request.hash)
             {
                 continue;
             }
-            if request.fork && !self.may_fetch_fork() {
-                continue;
-            }
+            // What was asked for as part of the best chain may have come to lose meanwhile, or the other way round.
+            let of = |target: &&Target| {
+                let (tip, hash) = (&target.tip.hash, &request.hash);
+                stands_on(&self.ledger, tip, hash, request.height)
+            };
+            let targets: Vec<&Target> = self.download.targets.iter().filter(of).collect();
+            let fork = targets.iter().all(|target| target.fork);
             let helper = self.peers.iter().find(|(id, peer)| {
                 let already = found.get(id).map_or(0, Vec::len);
                 peer.requests.is_empty()
@@ -118,28 +129,20 @@ impl Protocol {
                     && peer.let_down == 0
                     && !peer.lacks.contains(&request.hash)
                     && self.may_give(peer)
-                    && self.download.targets.iter().any(|target| {
-                        (request.fork || !target.fork)
-                            && target
-                                .reach
-                                .get(id)
-                                .is_some_and(|reach| *reach >= request.height)
-                            && stands_on(
-                                &self.ledger,
-                                &target.tip.hash,
-                                &request.hash,
-                                request.height,
-                            )
+                    && targets.iter().any(|target| {
+                        let reach = target.reach.get(id);
+                        reach.is_some_and(|reach| *reach >= request.height)
                     })
             });
             let Some(id) = helper.map(|(id, _)| *id) else {
                 continue;
             };
-            if request.fork && !self.charge_fork(id) {
+            if fork && !self.charge_fork(id) {
                 continue;
             }
             let again = Request {
                 asked: now,
+                fork,
                 ..request
             };
             found.entry(id).or_default().push(again);

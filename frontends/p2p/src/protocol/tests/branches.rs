@@ -254,3 +254,31 @@ fn a_branch_is_fetched_from_who_told_of_a_stored_block_of_it() {
     }
     assert!(rig.ledger.world(&loser).is_ok());
 }
+
+#[test]
+fn a_block_that_is_not_given_is_asked_of_others_though_its_chain_has_come_to_lose() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let trunk = mine(&other, &rig.genesis(), 20, 1);
+    assert_eq!(mine(&rig.ledger, &rig.genesis(), 20, 1), trunk);
+    rig.protocol.best_changed(rig.now);
+    let loser = mine(&other, &trunk, 1, 2);
+    let told = || NetworkMessage::Headers(vec![other.header(&loser).unwrap().header]);
+    let silent: Vec<PeerId> = (0..3).map(|_| rig.connect(Purpose::Inbound)).collect();
+    for peer in &silent {
+        rig.say(*peer, told());
+    }
+    let asked: usize = silent.iter().map(|peer| rig.asked(*peer).len()).sum();
+    assert_eq!(asked, 1, "it would win");
+    let winner = mine(&other, &trunk, 3, 3);
+    let honest = rig.connect(Purpose::Inbound);
+    rig.say(honest, told());
+    rig.say(honest, NetworkMessage::Headers(headers(&other, &winner)));
+    rig.serve(honest, &other);
+    assert_eq!(rig.ledger.best().hash(), winner);
+    for _ in 0..200 {
+        rig.wait(Duration::from_secs(1));
+        rig.serve(honest, &other);
+    }
+    assert!(rig.ledger.world(&loser).is_ok());
+}

@@ -290,3 +290,43 @@ fn the_first_download_does_not_end_on_the_word_of_who_called_us() {
     rig.wait(Duration::from_secs(1));
     assert!(!rig.protocol.is_initial_download());
 }
+
+#[test]
+fn who_tells_of_new_blocks_and_gives_no_headers_does_not_hold_up_the_sync() {
+    let mut rig = Rig::new(OLD);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let all = headers(&other, &tip);
+    let silent = rig.connect(Purpose::Manual);
+    let honest = rig.connect(Purpose::Manual);
+    rig.serve(honest, &other);
+    assert!(rig.ledger.header(&tip).is_none(), "one is asked at a time");
+    for _ in 0..5 {
+        rig.say(silent, NetworkMessage::Headers(vec![all[9]]));
+        rig.wait_long(Duration::from_secs(5), Duration::from_secs(1));
+    }
+    rig.serve(honest, &other);
+    assert!(rig.ledger.header(&tip).is_some());
+    // Nor its blocks.
+    rig.wait_long(Duration::from_secs(3), Duration::from_secs(1));
+    rig.serve(honest, &other);
+    assert_eq!(rig.ledger.best().hash(), tip);
+}
+
+#[test]
+fn who_left_a_request_unanswered_and_tells_of_a_block_is_asked_again() {
+    let mut rig = Rig::new(HOUR);
+    let other = rig.other();
+    let tip = mine(&other, &rig.genesis(), 10, 1);
+    let peer = rig.connect(Purpose::Manual);
+    assert!(!rig.heard(peer).is_empty());
+    let tell = |hash| NetworkMessage::Inv(vec![Inventory::Block(hash)]);
+    let getheaders = |message: &NetworkMessage| matches!(message, NetworkMessage::GetHeaders(_));
+    rig.wait(Duration::from_secs(9));
+    rig.say(peer, tell(tip));
+    assert!(!rig.heard(peer).iter().any(getheaders), "it may be slow");
+    rig.wait(Duration::from_secs(2));
+    rig.say(peer, tell(tip));
+    rig.serve(peer, &other);
+    assert_eq!(rig.ledger.best().hash(), tip);
+}
