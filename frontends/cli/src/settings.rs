@@ -3,6 +3,7 @@
 //! Promises that a misspelt key in the file is an error that names it; refuses settings that
 //! contradict each other.
 
+mod descriptors;
 mod file;
 mod p2p;
 

@@ -20,16 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// and refuses blocks that commit to witnesses before. Elsewhere it is active from the start.
 pub const SEGWIT_HEIGHT: u32 = 432;
 
-/// A directory that has bcoin: the one that `BCOIN_DIR` names, else one below `directory`, where npm puts it if it is
-/// missing. Nothing of it is run by that.
+/// A directory that has bcoin: the one that `BCOIN_DIR` names, or, with `EVERETT_BCOIN` set to anything, one below
+/// `directory`, where npm puts it if it is missing. Nothing of it is run by that.
 ///
 /// # Errors
 ///
-/// What keeps it from being had: no Node.js, or no way to npm's registry.
+/// What keeps it from being had: nobody asked for it, there is no Node.js, or no way to npm's registry.
 pub fn install(directory: &Path) -> Result<PathBuf, String> {
+    let known = std::env::var_os("BCOIN_DIR").map(PathBuf::from);
+    if known.is_none() && std::env::var_os("EVERETT_BCOIN").is_none() {
+        return Err("set EVERETT_BCOIN=1 to have it from npm, or BCOIN_DIR".to_owned());
+    }
     run(Command::new("node").arg("--version"))?;
-    if let Some(directory) = std::env::var_os("BCOIN_DIR") {
-        return Ok(directory.into());
+    if let Some(directory) = known {
+        return Ok(directory);
     }
     let directory = directory.join("bcoin");
     let program = directory.join("node_modules/bcoin/bin/node");

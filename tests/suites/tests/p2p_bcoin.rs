@@ -1,6 +1,7 @@
 //! Everett beside bcoin, a full node in JavaScript that shares no code with ours or with Bitcoin Core.
 //!
-//! It is taken from npm's registry, or from `BCOIN_DIR`; without Node.js, or without a way to the registry, this is skipped.
+//! It is taken from npm's registry with `EVERETT_BCOIN=1`, or from `BCOIN_DIR`; else this is skipped: it takes two minutes,
+//! most of which bcoin waits.
 
 use std::path::Path;
 

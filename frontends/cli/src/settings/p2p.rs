@@ -8,6 +8,7 @@ use everett_net::{Endpoint, default_port};
 use everett_p2p::P2pConfig;
 
 use super::Settings;
+use super::descriptors::room_for_callers;
 use super::file::SettingsFile;
 use crate::args::P2pArgs;
 use crate::failure::Failure;
@@ -75,7 +76,14 @@ fn options(
     config.add = endpoints(&args.addnode, "addnode")?;
     let count = |most: Option<u32>, usual: usize| most.map_or(usual, |most| most as usize);
     config.outgoing = count(args.outgoing, config.outgoing);
-    config.incoming = count(args.incoming, config.incoming);
+    let incoming = count(args.incoming, config.incoming);
+    config.incoming = match config.listen.is_empty() {
+        true => incoming,
+        false => room_for_callers(
+            incoming,
+            config.outgoing + config.connect.len() + config.add.len(),
+        ),
+    };
     config.proxy = args.proxy;
     let seeds = config.dns_seeds && !private && config.connect.is_empty();
     config.dns_seeds = args.dnsseed.unwrap_or(seeds);

@@ -19,8 +19,8 @@ pub enum Action {
     /// End a connection. The protocol has forgotten the peer already; no [`super::Protocol::disconnected`] is needed,
     /// and one does no harm.
     Disconnect(PeerId, Reason),
-    /// End a connection, and do not take another from or to that address for a day. Not said of peers that the user
-    /// asked for by address: those are only disconnected.
+    /// End a connection, do not call that address by yourself, and let it in only while there is plenty of room. Not said
+    /// of peers that the user asked for by address: those are only disconnected.
     Discourage(PeerId, Reason),
     /// A peer did something wrong that has no consequence yet: to be logged.
     Note(PeerId, Reason),

@@ -11,7 +11,8 @@ pub enum Consequence {
     Noted,
     /// The connection ends; the same address may call again.
     Disconnected,
-    /// The connection ends, and the address is not called or let in for a day.
+    /// The connection ends, and the address is not called by itself as long as the node runs; when it calls, it is let in
+    /// while there is plenty of room.
     Discouraged,
 }
 
