@@ -5,6 +5,7 @@
 
 mod file;
 mod p2p;
+mod rpc;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
