@@ -9,6 +9,7 @@
 //!
 //! What reads the chain takes one argument more than in Core, by name: `at`, the world that is asked.
 
+mod address;
 mod blockchain;
 mod call;
 mod config;
@@ -27,6 +28,8 @@ mod request;
 mod server;
 mod show;
 mod site;
+mod transaction;
+mod util;
 mod whitelist;
 
 pub use config::{

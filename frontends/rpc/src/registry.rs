@@ -2,10 +2,15 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, network};
+use crate::{blockchain, control, network, util};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 3] = [blockchain::METHODS, control::METHODS, network::METHODS];
+static LISTS: [&[&Method]; 4] = [
+    blockchain::METHODS,
+    control::METHODS,
+    network::METHODS,
+    util::METHODS,
+];
 
 /// All methods.
 pub(crate) fn all() -> impl Iterator<Item = &'static Method> {

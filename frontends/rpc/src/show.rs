@@ -6,9 +6,7 @@ mod descriptor;
 mod script;
 mod transaction;
 
-pub(crate) use block::{block_json, difficulty, header_json, target_hex, version_hex};
+pub(crate) use block::{block_json, difficulty, header_json, target_hex};
 pub(crate) use descriptor::{infer, with_checksum};
 pub(crate) use script::{address_of, script_json, script_type};
-pub(crate) use transaction::{
-    Spent, Verbosity, hex_of, spent_by_transaction, transaction_json, virtual_size,
-};
+pub(crate) use transaction::{Spent, Verbosity, spent_by_transaction, transaction_json};

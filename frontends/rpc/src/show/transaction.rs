@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Transaction};
 use everett_ledger::Coin;
@@ -10,6 +9,7 @@ use everett_script::assembly::to_asm_with_hash_types;
 
 use super::script::script_json;
 use crate::json::{Json, amount, object};
+use crate::transaction::{encode_hex, sizes};
 
 /// How much is told of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
@@ -27,16 +27,6 @@ pub(crate) struct Spent {
     pub(crate) height: u32,
     pub(crate) amount: Amount,
     pub(crate) script: ScriptBuf,
-}
-
-/// Size in units of four weights, rounded up.
-pub(crate) fn virtual_size(transaction: &Transaction) -> u64 {
-    transaction.weight().to_vbytes_ceil()
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex_of(transaction: &Transaction) -> String {
-    serialize_hex(transaction)
 }
 
 /// What each transaction of a block spends, in the order of inputs; nothing for the coinbase, and `None` for one of
@@ -92,13 +82,18 @@ pub(crate) fn transaction_json(
     verbosity: Verbosity,
     with_hex: bool,
 ) -> Json {
+    let (size, weight) = sizes(transaction);
+    let whole = match size * 4 == weight {
+        true => transaction.compute_txid().to_string(),
+        false => transaction.compute_wtxid().to_string(),
+    };
     let mut json = object! {
         "txid" => transaction.compute_txid(),
-        "hash" => transaction.compute_wtxid(),
+        "hash" => whole,
         "version" => transaction.version.0 as u32,
-        "size" => transaction.total_size(),
-        "vsize" => virtual_size(transaction),
-        "weight" => transaction.weight().to_wu(),
+        "size" => size,
+        "vsize" => weight.div_ceil(4),
+        "weight" => weight,
         "locktime" => transaction.lock_time.to_consensus_u32(),
     };
     let coinbase = transaction.is_coinbase();
@@ -156,7 +151,7 @@ pub(crate) fn transaction_json(
         json.push("fee", amount(taken - given));
     }
     if with_hex {
-        json.push("hex", hex_of(transaction));
+        json.push("hex", encode_hex(transaction));
     }
     json
 }
