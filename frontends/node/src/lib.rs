@@ -32,7 +32,7 @@ pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
-    BanState, DEFAULT_BAN, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
+    AddedAddress, BanState, DEFAULT_BAN, KnownAddress, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
     PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
     parse_span, service_names,
 };

@@ -361,6 +361,31 @@ impl Peers for Roster {
         bans
     }
 
+    fn addresses(&self, most: usize, network: Option<NetworkKind>) -> Vec<KnownAddress> {
+        let sample = self.pool.address_book().sample(most, 0, network, self.unix_time());
+        let known = |message: &AddrV2Message| KnownAddress {
+            endpoint: Endpoint::from(message),
+            time: u64::from(message.time),
+            services: message.services,
+        };
+        sample.iter().map(known).collect()
+    }
+
+    fn add_address(&self, endpoint: Endpoint, reached: bool) -> AddedAddress {
+        let now = self.unix_time();
+        let time = u32::try_from(now).unwrap_or(u32::MAX);
+        let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+        let message = endpoint.to_message(time, services);
+        let mut book = self.pool.address_book();
+        if book.add(&[message], &endpoint, 0, now) == 0 {
+            return AddedAddress::NotNew;
+        }
+        match reached && !book.good(&endpoint, now) {
+            true => AddedAddress::NotReached,
+            false => AddedAddress::Added,
+        }
+    }
+
     fn events(&self) -> broadcast::Receiver<PeerEvent> {
         self.events.subscribe()
     }

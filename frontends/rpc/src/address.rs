@@ -118,7 +118,7 @@ mod tests {
         );
         assert_eq!(
             error("bcrt1qw508d6qejxtqg4y5r3zarvary0c5xw7kygtq80"),
-            ("Invalid Bech32 checksum".to_owned(), vec![18, 41])
+            ("Invalid Bech32 checksum".to_owned(), vec![17, 41])
         );
         assert_eq!(
             error("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081"),

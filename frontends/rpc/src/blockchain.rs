@@ -18,6 +18,8 @@ mod wait;
 
 use everett_ledger::BlockInfo;
 
+pub(crate) use block::{read_block, spent, verbosity};
+
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::Json;

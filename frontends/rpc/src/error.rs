@@ -33,6 +33,8 @@ pub(crate) const CLIENT_INVALID_IP_OR_SUBNET: i32 = -30;
 pub(crate) const CLIENT_P2P_DISABLED: i32 = -31;
 /// There is no such method.
 pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
+/// Parameters that do not go together.
+pub(crate) const INVALID_PARAMS: i32 = -32602;
 /// The request is none.
 pub(crate) const INVALID_REQUEST: i32 = -32600;
 /// Something broke here.

@@ -2,13 +2,14 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, network, util};
+use crate::{blockchain, control, network, rawtransactions, util};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 4] = [
+static LISTS: [&[&Method]; 5] = [
     blockchain::METHODS,
     control::METHODS,
     network::METHODS,
+    rawtransactions::METHODS,
     util::METHODS,
 ];
 
