@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::Network;
+use bitcoin::p2p::ServiceFlags;
+use bitcoin::p2p::address::AddrV2Message;
 use everett_ledger::Ledger;
 use everett_net::bans::{BanError, Subnet};
-use everett_net::{Counters, Endpoint, PeerId, Pool, PoolEvent, Purpose, default_port};
+use everett_net::{
+    Counters, Endpoint, NetworkKind, PeerId, Pool, PoolEvent, Purpose, default_port,
+};
 use everett_node::{
-    BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
+    AddedAddress, BanState, KnownAddress, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
     PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
 };
 use parking_lot::Mutex;
