@@ -56,10 +56,14 @@ fn base58_address(text: &str, network: Network) -> Result<Address, NoAddress> {
     };
     match base58::decode_check(text) {
         Ok(data) if data.len() <= LENGTH => {
-            let known = data.first().is_some_and(|version| [keys, scripts].contains(version));
+            let known = data
+                .first()
+                .is_some_and(|version| [keys, scripts].contains(version));
             if known && data.len() == LENGTH {
                 let parsed = Address::<NetworkUnchecked>::from_str(text);
-                let address = parsed.ok().and_then(|address| address.require_network(network).ok());
+                let address = parsed
+                    .ok()
+                    .and_then(|address| address.require_network(network).ok());
                 return address.ok_or_else(|| {
                     NoAddress::new("Invalid or unsupported Base58-encoded address.")
                 });
@@ -133,9 +137,18 @@ mod tests {
     #[test]
     fn what_is_of_another_kind_is_named() {
         for (text, message) in [
-            ("foo", "Invalid checksum or length of Base58 address (P2PKH or P2SH)"),
-            ("", "Invalid checksum or length of Base58 address (P2PKH or P2SH)"),
-            ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "Invalid or unsupported Base58-encoded address."),
+            (
+                "foo",
+                "Invalid checksum or length of Base58 address (P2PKH or P2SH)",
+            ),
+            (
+                "",
+                "Invalid checksum or length of Base58 address (P2PKH or P2SH)",
+            ),
+            (
+                "1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
+                "Invalid or unsupported Base58-encoded address.",
+            ),
             (
                 "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
                 "Invalid or unsupported Segwit (Bech32) or Base58 encoding.",

@@ -71,9 +71,8 @@ fn block_or_height(call: &Call, place: usize) -> Result<BlockInfo, RpcError> {
     }
     let height: i32 = call.int(place)?;
     let world = call.world()?;
-    let wanted = u32::try_from(height).map_err(|_| {
-        RpcError::parameter(format!("Target block height {height} is negative"))
-    })?;
+    let wanted = u32::try_from(height)
+        .map_err(|_| RpcError::parameter(format!("Target block height {height} is negative")))?;
     let hash = world.block_hash_at(wanted).ok_or_else(|| {
         RpcError::parameter(format!(
             "Target block height {height} after current tip {}",

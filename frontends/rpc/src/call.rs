@@ -81,9 +81,7 @@ pub(crate) fn parse_hex(value: &Json, name: &str) -> Result<Vec<u8>, RpcError> {
     };
     let bytes = Vec::<u8>::from_hex(text).ok().filter(|_| !text.is_empty());
     bytes.ok_or_else(|| {
-        RpcError::parameter(format!(
-            "{name} must be hexadecimal string (not '{text}')"
-        ))
+        RpcError::parameter(format!("{name} must be hexadecimal string (not '{text}')"))
     })
 }
 
@@ -113,11 +111,6 @@ impl Call {
             At::Height(height) => Ok(self.ledger().world_at_height(height)?),
             At::Block(hash) => Ok(self.ledger().world(&hash)?),
         }
-    }
-
-    /// Whether a world was named.
-    pub(crate) fn names_world(&self) -> bool {
-        self.given.at.is_some_and(|at| at != At::Best)
     }
 
     /// The node's connections.

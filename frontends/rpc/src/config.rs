@@ -112,7 +112,10 @@ impl RpcConfig {
     pub(crate) fn listen(&self, network: Network) -> Result<Listen, InvalidAddress> {
         let port = self.port.unwrap_or(default_port(network));
         if self.allow.is_empty() || self.bind.is_empty() {
-            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+            let loopback = [
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ];
             return Ok(Listen {
                 addresses: loopback
                     .iter()
@@ -146,7 +149,9 @@ pub(crate) struct Listen {
 
 /// A text is no address to listen on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no address for rpcbind; write one like 192.0.2.1, 192.0.2.1:8332 or [2001:db8::1]:8332")]
+#[error(
+    "`{0}` is no address for rpcbind; write one like 192.0.2.1, 192.0.2.1:8332 or [2001:db8::1]:8332"
+)]
 pub struct InvalidAddress(pub String);
 
 fn address(text: &str, port: u16) -> Result<SocketAddr, InvalidAddress> {
@@ -183,12 +188,18 @@ mod tests {
         let mut config = RpcConfig::new("d");
         config.bind = vec!["0.0.0.0:1".to_owned()];
         let listen = config.listen(Network::Regtest).unwrap();
-        assert!(listen.addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(
+            listen
+                .addresses
+                .iter()
+                .all(|address| address.ip().is_loopback())
+        );
         assert!(listen.bind_ignored && listen.any_will_do);
         config.allow = vec!["192.0.2.0/24".to_owned()];
         config.bind.push("[::]".to_owned());
         let listen = config.listen(Network::Regtest).unwrap();
-        let expected: Vec<SocketAddr> = vec!["0.0.0.0:1".parse().unwrap(), "[::]:18443".parse().unwrap()];
+        let expected: Vec<SocketAddr> =
+            vec!["0.0.0.0:1".parse().unwrap(), "[::]:18443".parse().unwrap()];
         assert_eq!(listen.addresses, expected);
         assert!(!listen.any_will_do);
     }

@@ -9,10 +9,12 @@ use std::str::FromStr;
 
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::hex::FromHex;
-use bitcoin::key::{Secp256k1, TapTweak, TweakedPublicKey, XOnlyPublicKey};
+use bitcoin::key::{Secp256k1, TweakedPublicKey, XOnlyPublicKey};
 use bitcoin::secp256k1::All;
 use bitcoin::{Address, Network, PublicKey, ScriptBuf};
-use miniscript::descriptor::{DefiniteDescriptorKey, DescriptorPublicKey, KeyMap};
+use miniscript::descriptor::{
+    DefiniteDescriptorKey, DescriptorPublicKey, DescriptorSecretKey,
+};
 use miniscript::{Descriptor, ForEachKey};
 
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
@@ -38,7 +40,7 @@ pub(crate) struct Expression {
     pub(crate) has_private_keys: bool,
     forms: Vec<Form>,
     /// The private keys in it.
-    pub(crate) secrets: KeyMap,
+    pub(crate) secrets: Vec<DescriptorSecretKey>,
     network: Network,
     secp: Secp256k1<All>,
 }
@@ -69,7 +71,9 @@ fn wrong(message: impl Into<String>) -> RpcError {
 
 /// What stands between the brackets of a function, if the text is that function.
 fn argument<'a>(text: &'a str, function: &str) -> Option<&'a str> {
-    text.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')')
+    text.strip_prefix(function)?
+        .strip_prefix('(')?
+        .strip_suffix(')')
 }
 
 impl Expression {
@@ -84,15 +88,14 @@ impl Expression {
         }
         let Checked { body, checksum } = check(text, needs_checksum).map_err(wrong)?;
         let function = body.split('(').next().unwrap_or_default();
-        let (public, has_private_keys) =
-            text::without_secrets(body, network).map_err(wrong)?;
+        let (public, has_private_keys) = text::without_secrets(body, network).map_err(wrong)?;
         let secp = Secp256k1::new();
         let mut expression = Expression {
             public: Vec::new(),
             checksum,
             has_private_keys,
             forms: Vec::new(),
-            secrets: KeyMap::new(),
+            secrets: Vec::new(),
             network,
             secp,
         };
@@ -109,7 +112,9 @@ impl Expression {
             "raw" => {
                 let bytes = argument(body, "raw").and_then(|hex| Vec::<u8>::from_hex(hex).ok());
                 let bytes = bytes.ok_or_else(|| wrong("Raw script is not hex"))?;
-                expression.forms.push(Form::Script(ScriptBuf::from_bytes(bytes)));
+                expression
+                    .forms
+                    .push(Form::Script(ScriptBuf::from_bytes(bytes)));
                 expression.public.push(body.to_owned());
             }
             "rawtr" => expression.read(body, "rawtr", Some("tr"), Form::RawTaproot, &public)?,
@@ -144,7 +149,7 @@ impl Expression {
         };
         let (descriptor, secrets) = Descriptor::parse_descriptor(&self.secp, &text)
             .map_err(|error| wrong(format!("{function}(): {error}")))?;
-        self.secrets = secrets;
+        self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
         let several = descriptor.is_multipath();
         let singles = descriptor
             .into_single_descriptors()
@@ -170,7 +175,10 @@ impl Expression {
 
     /// Whether it tells how to spend what it stands for.
     pub(crate) fn is_solvable(&self) -> bool {
-        !self.forms.iter().any(|form| matches!(form, Form::Script(_)))
+        !self
+            .forms
+            .iter()
+            .any(|form| matches!(form, Form::Script(_)))
     }
 
     /// The public form with its checksum, one for each path.
@@ -210,7 +218,8 @@ impl Expression {
             Form::RawTaproot(descriptor) => {
                 let definite = definite(descriptor)?;
                 let key = self.first_key(&definite).ok_or_else(cannot)?;
-                let output = TweakedPublicKey::dangerous_assume_tweaked(XOnlyPublicKey::from(key.inner));
+                let output =
+                    TweakedPublicKey::dangerous_assume_tweaked(XOnlyPublicKey::from(key.inner));
                 let script = ScriptBuf::new_p2tr_tweaked(output);
                 let text = with_origins(&definite, &self.secp).map_err(wrong)?;
                 Ok(vec![Derived {
@@ -243,7 +252,10 @@ impl Expression {
         let named = argument(text::body(&text), "pkh").unwrap_or_default();
         let mut all = vec![
             (ScriptBuf::new_p2pk(&key), format!("pk({named})")),
-            (ScriptBuf::new_p2pkh(&key.pubkey_hash()), format!("pkh({named})")),
+            (
+                ScriptBuf::new_p2pkh(&key.pubkey_hash()),
+                format!("pkh({named})"),
+            ),
         ];
         if let Ok(hash) = key.wpubkey_hash() {
             let witness = ScriptBuf::new_p2wpkh(&hash);
@@ -324,11 +336,6 @@ pub(crate) fn parse_scan_object(
         range = (0, 0);
     }
     Ok((expression, range))
-}
-
-/// A taproot key that is spent by its key alone.
-pub(crate) fn tweaked(key: XOnlyPublicKey, secp: &Secp256k1<All>) -> XOnlyPublicKey {
-    key.tap_tweak(secp, None).0.to_x_only_public_key()
 }
 
 #[cfg(test)]

@@ -147,10 +147,7 @@ pub(crate) async fn handle(
     };
     let Some(worker) = front.worker().await else {
         warn!("a request is refused because too many wait; --rpcworkqueue lets more do so");
-        return plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Work queue depth exceeded",
-        );
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded");
     };
     if front.site.handle.stop_signal().is_given() {
         return close(plain(

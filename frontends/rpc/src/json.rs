@@ -64,14 +64,6 @@ impl Json {
         }
     }
 
-    /// The element of an array; `null` if there is none.
-    pub(crate) fn index(&self, index: usize) -> &Json {
-        match self {
-            Json::Array(items) => items.get(index).unwrap_or(&NULL),
-            _ => &NULL,
-        }
-    }
-
     fn not(&self, expected: &str) -> RpcError {
         RpcError::new(
             TYPE_ERROR,
@@ -104,16 +96,6 @@ impl Json {
             Json::Number(text) => text
                 .parse()
                 .map_err(|_| RpcError::new(MISC_ERROR, "JSON integer out of range")),
-            other => Err(other.not("number")),
-        }
-    }
-
-    /// A number as a float.
-    pub(crate) fn real(&self) -> Result<f64, RpcError> {
-        match self {
-            Json::Number(text) => text
-                .parse()
-                .map_err(|_| RpcError::new(MISC_ERROR, "JSON double out of range")),
             other => Err(other.not("number")),
         }
     }

@@ -23,6 +23,7 @@ mod json;
 mod login;
 mod method;
 mod network;
+mod psbt;
 mod rawtransactions;
 mod registry;
 mod request;

@@ -10,7 +10,8 @@ use bitcoin::hex::DisplayHex;
 /// The scheme of the header; Core takes it in this spelling only.
 const SCHEME: &str = "Basic ";
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
 
 /// A line of `rpcauth` is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -82,7 +83,10 @@ impl Logins {
         let (user, password) = (&given[..colon], &given[colon + 1..]);
         let proven = self.0.iter().any(|entry| {
             equal(entry.user.as_bytes(), user)
-                && equal(hmac(&entry.salt, password).as_bytes(), entry.hash.as_bytes())
+                && equal(
+                    hmac(&entry.salt, password).as_bytes(),
+                    entry.hash.as_bytes(),
+                )
         });
         proven.then(|| String::from_utf8_lossy(user).into_owned())
     }
@@ -100,7 +104,10 @@ mod tests {
     fn a_name_and_its_password_are_admitted() {
         let mut logins = Logins::default();
         logins.add("ann", "se:cret");
-        assert_eq!(logins.admits(&header("ann:se:cret")).as_deref(), Some("ann"));
+        assert_eq!(
+            logins.admits(&header("ann:se:cret")).as_deref(),
+            Some("ann")
+        );
         for wrong in ["ann:se", "bob:se:cret", "ann", "", ":"] {
             assert_eq!(logins.admits(&header(wrong)), None, "{wrong}");
         }

@@ -131,20 +131,12 @@ impl Argument {
     }
 
     /// One that has to be there.
-    pub(crate) const fn required(
-        names: &'static str,
-        kind: Kind,
-        about: &'static str,
-    ) -> Argument {
+    pub(crate) const fn required(names: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument::new(names, kind, Need::Required, about)
     }
 
     /// One that may be left out.
-    pub(crate) const fn optional(
-        names: &'static str,
-        kind: Kind,
-        about: &'static str,
-    ) -> Argument {
+    pub(crate) const fn optional(names: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument::new(names, kind, Need::Optional, about)
     }
 

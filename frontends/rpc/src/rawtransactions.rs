@@ -4,6 +4,7 @@ mod combine;
 mod create;
 mod decode;
 mod get;
+mod psbt;
 mod sign;
 
 use bitcoin::{Network, TxOut};
@@ -19,6 +20,15 @@ pub(crate) static METHODS: &[&Method] = &[
     &create::CREATERAWTRANSACTION,
     &decode::DECODERAWTRANSACTION,
     &decode::DECODESCRIPT,
+    &psbt::ANALYZEPSBT,
+    &psbt::COMBINEPSBT,
+    &psbt::CONVERTTOPSBT,
+    &psbt::CREATEPSBT,
+    &psbt::DECODEPSBT,
+    &psbt::DESCRIPTORPROCESSPSBT,
+    &psbt::FINALIZEPSBT,
+    &psbt::JOINPSBTS,
+    &psbt::UTXOUPDATEPSBT,
     &get::GETRAWTRANSACTION,
     &sign::SIGNRAWTRANSACTIONWITHKEY,
 ];

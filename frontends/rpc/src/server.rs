@@ -189,12 +189,11 @@ fn logins(config: &RpcConfig) -> Result<(Logins, Option<Cookie>), RpcError> {
     let Some(path) = &config.cookie else {
         return Ok((logins, None));
     };
-    let cookie = Cookie::write(path, config.cookie_permissions).map_err(|source| {
-        RpcError::Cookie {
+    let cookie =
+        Cookie::write(path, config.cookie_permissions).map_err(|source| RpcError::Cookie {
             path: path.clone(),
             source,
-        }
-    })?;
+        })?;
     logins.add(USER, cookie.password());
     Ok((logins, Some(cookie)))
 }
@@ -202,7 +201,9 @@ fn logins(config: &RpcConfig) -> Result<(Logins, Option<Cookie>), RpcError> {
 async fn listen(config: &RpcConfig, handle: &Handle) -> Result<Vec<TcpListener>, RpcError> {
     let listen = config.listen(handle.ledger().params().network)?;
     if listen.allow_ignored {
-        warn!("--rpcallowip without --rpcbind allows nobody more: the server listens on this machine only");
+        warn!(
+            "--rpcallowip without --rpcbind allows nobody more: the server listens on this machine only"
+        );
     }
     if listen.bind_ignored {
         warn!("--rpcbind without --rpcallowip is ignored: the server listens on this machine only");
@@ -233,9 +234,7 @@ async fn listen(config: &RpcConfig, handle: &Handle) -> Result<Vec<TcpListener>,
 }
 
 /// Listens on what can be listened on; the first failure. With port 0 all take the port that the first one got.
-async fn bind_all(
-    addresses: &[SocketAddr],
-) -> (Vec<TcpListener>, Option<(SocketAddr, io::Error)>) {
+async fn bind_all(addresses: &[SocketAddr]) -> (Vec<TcpListener>, Option<(SocketAddr, io::Error)>) {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut failed = None;
     for address in addresses {

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, HashMap};
 use bitcoin::hashes::{Hash, hash160};
 use bitcoin::secp256k1::{All, Secp256k1};
 use bitcoin::{
-    Amount, OutPoint, PrivateKey, PublicKey, Script, ScriptBuf, Transaction, TxOut, XOnlyPublicKey,
+    Amount, PrivateKey, PublicKey, Script, ScriptBuf, Transaction, TxOut, XOnlyPublicKey,
 };
 use everett_script::{Flags, PreparedTransaction, ScriptError, SpentOutput};
 
 pub(crate) use extract::known_signatures;
-pub(crate) use input::{Produced, produce};
+pub(crate) use input::produce;
 
 /// The signature hash types that have a name.
 const HASH_TYPES: [(&str, u8); 7] = [
@@ -123,11 +123,6 @@ pub(crate) fn verify(
         Ok(prepared) => prepared.verify_input(input, Flags::STANDARD),
         Err(_) => Err(ScriptError::InvalidStackOperation),
     }
-}
-
-/// The previous output of an input.
-pub(crate) fn previous(transaction: &Transaction, input: usize) -> Option<OutPoint> {
-    transaction.input.get(input).map(|input| input.previous_output)
 }
 
 /// A script of pushes.

@@ -2,8 +2,8 @@
 //! Promises that one without inputs is written without witnesses, and that what is ambiguous is read as Core reads it.
 
 use bitcoin::absolute::LockTime;
-use bitcoin::consensus::encode::{Decodable, deserialize, serialize};
 use bitcoin::consensus::Encodable;
+use bitcoin::consensus::encode::{Decodable, deserialize, serialize};
 use bitcoin::hex::{DisplayHex, FromHex};
 use bitcoin::transaction::Version;
 use bitcoin::{Script, Transaction, TxIn, TxOut};
@@ -16,7 +16,10 @@ const MAX_OPCODE: u8 = 0xb9;
 
 /// Whether any input has a witness.
 fn has_witness(transaction: &Transaction) -> bool {
-    transaction.input.iter().any(|input| !input.witness.is_empty())
+    transaction
+        .input
+        .iter()
+        .any(|input| !input.witness.is_empty())
 }
 
 /// Without witnesses.
@@ -92,20 +95,33 @@ fn is_sane_script(script: &Script) -> bool {
 /// Whether the scripts look as if they had been meant.
 fn is_sane(transaction: &Transaction) -> bool {
     let inputs = transaction.is_coinbase()
-        || transaction.input.iter().all(|input| is_sane_script(&input.script_sig));
-    inputs && transaction.output.iter().all(|output| is_sane_script(&output.script_pubkey))
+        || transaction
+            .input
+            .iter()
+            .all(|input| is_sane_script(&input.script_sig));
+    inputs
+        && transaction
+            .output
+            .iter()
+            .all(|output| is_sane_script(&output.script_pubkey))
 }
 
 /// Reads a transaction, which may be partial: with witnesses, without, or whichever looks better.
 pub(crate) fn decode(bytes: &[u8], without: bool, with: bool) -> Option<Transaction> {
     let extended: Option<Transaction> = match with {
-        true => deserialize(bytes).ok().or_else(|| decode_stripped(bytes).filter(|tx| !tx.input.is_empty())),
+        true => deserialize(bytes)
+            .ok()
+            .or_else(|| decode_stripped(bytes).filter(|tx| !tx.input.is_empty())),
         false => None,
     };
     if let Some(transaction) = extended.as_ref().filter(|transaction| is_sane(transaction)) {
         return Some(transaction.clone());
     }
-    let legacy = if without { decode_stripped(bytes) } else { None };
+    let legacy = if without {
+        decode_stripped(bytes)
+    } else {
+        None
+    };
     match legacy {
         Some(legacy) if is_sane(&legacy) || extended.is_none() => Some(legacy),
         _ => extended,

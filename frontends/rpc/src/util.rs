@@ -6,7 +6,7 @@ mod index;
 mod message;
 mod multisig;
 
-use bitcoin::{NetworkKind, Network, PrivateKey};
+use bitcoin::{Network, NetworkKind, PrivateKey};
 
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
 use crate::method::Method;

@@ -100,7 +100,9 @@ pub(super) fn find_errors(text: &str, prefix: &str) -> Option<NoAddress> {
     let mut best: Option<(&str, Vec<usize>)> = None;
     for (name, constant) in [("Bech32", BECH32), ("Bech32m", BECH32M)] {
         if let Some(places) = explain(found ^ constant, values.len())
-            && best.as_ref().is_none_or(|(_, known)| places.len() < known.len())
+            && best
+                .as_ref()
+                .is_none_or(|(_, known)| places.len() < known.len())
         {
             best = Some((name, places));
         }

@@ -42,7 +42,12 @@ pub(super) static GETBLOCK: Method = Method {
             transactions, 3 also the coins that they spend.",
     arguments: &[
         Argument::required("blockhash", Kind::Text, "The hash of the block"),
-        Argument::default("verbosity|verbose", Kind::Any, "1", "How much to tell, 0 to 3"),
+        Argument::default(
+            "verbosity|verbose",
+            Kind::Any,
+            "1",
+            "How much to tell, 0 to 3",
+        ),
     ],
     result: "{...}    (json object) The block, or (string) its bytes",
     at: true,
@@ -83,7 +88,13 @@ fn block(call: &Call) -> Answer {
         _ => Verbosity::Previous,
     };
     let spent = spent(call, &info, &block)?;
-    Ok(block_json(&info, &block, &world, network, Some((level, &spent))))
+    Ok(block_json(
+        &info,
+        &block,
+        &world,
+        network,
+        Some((level, &spent)),
+    ))
 }
 
 /// A block from its bytes.

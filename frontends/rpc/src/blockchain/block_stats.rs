@@ -26,9 +26,17 @@ pub(super) static GETBLOCKSTATS: Method = Method {
     category: Category::Blockchain,
     about: "Figures about one block; amounts in satoshis.",
     arguments: &[
-        Argument::required("hash_or_height", Kind::Any, "The block, by its hash or its height"),
-        Argument::optional("stats", Kind::Array, "The names of those that are wanted; all without it")
-            .shown("stats"),
+        Argument::required(
+            "hash_or_height",
+            Kind::Any,
+            "The block, by its hash or its height",
+        ),
+        Argument::optional(
+            "stats",
+            Kind::Array,
+            "The names of those that are wanted; all without it",
+        )
+        .shown("stats"),
     ],
     result: "{...}    (json object) avgfee, avgfeerate, avgtxsize, blockhash, feerate_percentiles, height, ins, maxfee, \
              maxfeerate, maxtxsize, medianfee, mediantime, mediantxsize, minfee, minfeerate, mintxsize, outs, subsidy, \
@@ -129,7 +137,11 @@ impl Sums {
         self.total_size += size;
         let weight = transaction.weight().to_wu() as i64;
         self.total_weight += weight;
-        if transaction.input.iter().any(|input| !input.witness.is_empty()) {
+        if transaction
+            .input
+            .iter()
+            .any(|input| !input.witness.is_empty())
+        {
             self.witness.0 += 1;
             self.witness.1 += size;
             self.witness.2 += weight;
@@ -214,9 +226,9 @@ fn block_stats(call: &Call) -> Answer {
     }
     let mut some = Json::Object(Vec::new());
     for name in wanted {
-        let value = all.find(name).ok_or_else(|| {
-            RpcError::parameter(format!("Invalid selected statistic '{name}'"))
-        })?;
+        let value = all
+            .find(name)
+            .ok_or_else(|| RpcError::parameter(format!("Invalid selected statistic '{name}'")))?;
         some.push(name, value.clone());
     }
     Ok(some)

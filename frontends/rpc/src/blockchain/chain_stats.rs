@@ -16,8 +16,16 @@ pub(super) static GETCHAINTXSTATS: Method = Method {
     category: Category::Blockchain,
     about: "How many transactions a chain has, and how fast they came in its last blocks.",
     arguments: &[
-        Argument::optional("nblocks", Kind::Number, "How many blocks to look at; without, those of a month"),
-        Argument::optional("blockhash", Kind::Text, "The last of them; without, the chain's last one"),
+        Argument::optional(
+            "nblocks",
+            Kind::Number,
+            "How many blocks to look at; without, those of a month",
+        ),
+        Argument::optional(
+            "blockhash",
+            Kind::Text,
+            "The last of them; without, the chain's last one",
+        ),
     ],
     result: "{...}    (json object) time, txcount, window_final_block_hash, window_final_block_height, \
              window_block_count, window_interval, window_tx_count, txrate",

@@ -62,7 +62,12 @@ pub(super) static GETTXOUTSETINFO: Method = Method {
             "The world by its block's hash or its height; the named argument at does the same",
         )
         .shown("hash_or_height"),
-        Argument::default("use_index", Kind::Bool, "true", "Of no effect: no index is needed"),
+        Argument::default(
+            "use_index",
+            Kind::Bool,
+            "true",
+            "Of no effect: no index is needed",
+        ),
     ],
     result: "{...}    (json object) height, bestblock, txouts, bogosize, the hash, total_amount, transactions, disk_size",
     at: true,

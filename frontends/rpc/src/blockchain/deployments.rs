@@ -139,7 +139,10 @@ impl Signalled<'_> {
                 State::LockedIn | State::Active => State::Active,
             };
             if state != now.state {
-                now = Since { state, height: next };
+                now = Since {
+                    state,
+                    height: next,
+                };
             }
             if state == State::Active {
                 break;
@@ -187,7 +190,10 @@ impl Signalled<'_> {
             _ => None,
         };
         json.push_some("height", active_since);
-        json.push("active", active_since.is_some_and(|height| height <= info.height + 1));
+        json.push(
+            "active",
+            active_since.is_some_and(|height| height <= info.height + 1),
+        );
         json.push("bip9", bip9);
         Ok(json)
     }

@@ -20,7 +20,8 @@ pub(super) static GETTXOUTPROOF: Method = Method {
     about: "A proof that transactions lie in a block. Without the block, it is looked for in the world that is asked: \
             by an unspent output, in the index of transactions, or in the last blocks.",
     arguments: &[
-        Argument::required("txids", Kind::Array, "The ids of the transactions").shown("[\"txid\",...]"),
+        Argument::required("txids", Kind::Array, "The ids of the transactions")
+            .shown("[\"txid\",...]"),
         Argument::optional("blockhash", Kind::Text, "The block that holds them"),
     ],
     result: "\"hex\"    (string) The proof",
@@ -85,7 +86,11 @@ pub(super) static VERIFYTXOUTPROOF: Method = Method {
     name: "verifytxoutproof",
     category: Category::Blockchain,
     about: "Which transactions a proof proves to lie in a block of the chain.",
-    arguments: &[Argument::required("proof", Kind::Text, "The proof in hexadecimal")],
+    arguments: &[Argument::required(
+        "proof",
+        Kind::Text,
+        "The proof in hexadecimal",
+    )],
     result: "[\"txid\", ...]    (json array) The ids, none if the proof is wrong",
     at: true,
     run: Run::Read(verify_tx_out_proof),
@@ -103,9 +108,8 @@ fn verify_tx_out_proof(call: &Call) -> Answer {
     let hash = proof.header.block_hash();
     let world = call.world()?;
     let info = call.ledger().block_info(&hash);
-    let info = info.filter(|info| {
-        world.block_hash_at(info.height) == Some(hash) && info.tx_count > 0
-    });
+    let info =
+        info.filter(|info| world.block_hash_at(info.height) == Some(hash) && info.tx_count > 0);
     let info = info.ok_or_else(|| RpcError::not_found("Block not found in chain"))?;
     if info.tx_count != proof.txn.num_transactions() {
         return nothing;

@@ -20,7 +20,11 @@ pub(super) static SCANTXOUTSET: Method = Method {
     about: "Finds the unspent outputs of scripts in the world that is asked. The index of scripts answers it: the set \
             is not read.",
     arguments: &[
-        Argument::required("action", Kind::Text, "start, status (of a search that runs), or abort (ends it)"),
+        Argument::required(
+            "action",
+            Kind::Text,
+            "start, status (of a search that runs), or abort (ends it)",
+        ),
         Argument::optional(
             "scanobjects",
             Kind::Array,
@@ -66,7 +70,9 @@ fn start(call: &Call) -> Answer {
             }
             for path in 0..expression.paths() {
                 for derived in expression.derive(path, index)? {
-                    descriptors.entry(derived.script).or_insert(derived.descriptor);
+                    descriptors
+                        .entry(derived.script)
+                        .or_insert(derived.descriptor);
                 }
             }
         }

@@ -16,7 +16,11 @@ pub(super) static INVALIDATEBLOCK: Method = Method {
     category: Category::Hidden,
     about: "Takes a block and all that is built on it as invalid; the best of what is left becomes the best chain. To \
             read a rival chain, no block need be invalidated: ask it with at.",
-    arguments: &[Argument::required("blockhash", Kind::Text, "The hash of the block")],
+    arguments: &[Argument::required(
+        "blockhash",
+        Kind::Text,
+        "The hash of the block",
+    )],
     result: "null    (json null)",
     at: false,
     run: Run::Write(invalidate_block),
@@ -35,7 +39,11 @@ pub(super) static RECONSIDERBLOCK: Method = Method {
     name: "reconsiderblock",
     category: Category::Hidden,
     about: "Forgets that a block, those below it and those on it are invalid, and looks at them again.",
-    arguments: &[Argument::required("blockhash", Kind::Text, "The hash of the block")],
+    arguments: &[Argument::required(
+        "blockhash",
+        Kind::Text,
+        "The hash of the block",
+    )],
     result: "null    (json null)",
     at: false,
     run: Run::Write(reconsider_block),
@@ -51,7 +59,11 @@ pub(super) static PRECIOUSBLOCK: Method = Method {
     name: "preciousblock",
     category: Category::Blockchain,
     about: "Takes a block as if it had come before others with the same work, until the node stops.",
-    arguments: &[Argument::required("blockhash", Kind::Text, "The hash of the block")],
+    arguments: &[Argument::required(
+        "blockhash",
+        Kind::Text,
+        "The hash of the block",
+    )],
     result: "null    (json null)",
     at: false,
     run: Run::Write(precious_block),
@@ -85,7 +97,8 @@ fn prune_blockchain(call: &Call) -> Answer {
         ));
     }
     let height: i32 = call.int(0)?;
-    let height = u32::try_from(height).map_err(|_| RpcError::parameter("Negative block height."))?;
+    let height =
+        u32::try_from(height).map_err(|_| RpcError::parameter("Negative block height."))?;
     let best = ledger.best();
     if best.height() < MIN_BLOCKS_TO_KEEP {
         return Err(RpcError::misc("Blockchain is too short for pruning."));

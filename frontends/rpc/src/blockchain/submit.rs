@@ -1,8 +1,8 @@
 //! Owns the handing in of blocks and headers.
 
+use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::hex::FromHex;
-use bitcoin::block::Header;
 use bitcoin::{Block, Witness};
 use everett_ledger::decode::decode_block;
 use everett_ledger::rules::block::witness_commitment_index;
@@ -41,9 +41,11 @@ fn submit_block(call: &Call) -> Answer {
     let submitted = call.ledger().submit_block(&bytes)?;
     Ok(match submitted.outcome {
         // Core has not looked at a block off the best chain yet when it answers.
-        Outcome::Accepted { best: false, status, .. } if status != ChainStatus::Active => {
-            Json::from("inconclusive")
-        }
+        Outcome::Accepted {
+            best: false,
+            status,
+            ..
+        } if status != ChainStatus::Active => Json::from("inconclusive"),
         outcome => Json::from(outcome.bip22()),
     })
 }
@@ -71,7 +73,11 @@ pub(super) static SUBMITHEADER: Method = Method {
     name: "submitheader",
     category: Category::Mining,
     about: "Hands in a header, whose block may come later.",
-    arguments: &[Argument::required("hexdata", Kind::Text, "The header in hexadecimal")],
+    arguments: &[Argument::required(
+        "hexdata",
+        Kind::Text,
+        "The header in hexadecimal",
+    )],
     result: "null    (json null) It is valid",
     at: false,
     run: Run::Submit(submit_header),
@@ -83,13 +89,15 @@ fn submit_header(call: &Call) -> Answer {
         let header = bytes.get(..80)?;
         deserialize(header).ok()
     });
-    let header = header.ok_or_else(|| {
-        RpcError::new(DESERIALIZATION_ERROR, "Block header decode failed")
-    })?;
+    let header =
+        header.ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "Block header decode failed"))?;
     if call.ledger().header(&header.prev_blockhash).is_none() {
         return Err(RpcError::new(
             VERIFY_ERROR,
-            format!("Must submit previous header ({}) first", header.prev_blockhash),
+            format!(
+                "Must submit previous header ({}) first",
+                header.prev_blockhash
+            ),
         ));
     }
     match call.ledger().submit_headers(&[header])? {

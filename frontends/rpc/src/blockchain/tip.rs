@@ -46,7 +46,9 @@ pub(super) static GETBLOCKHASH: Method = Method {
 fn block_hash(call: &Call) -> Answer {
     let height: i32 = call.int(0)?;
     let world = call.world()?;
-    let hash = u32::try_from(height).ok().and_then(|height| world.block_hash_at(height));
+    let hash = u32::try_from(height)
+        .ok()
+        .and_then(|height| world.block_hash_at(height));
     hash.map(Into::into)
         .ok_or_else(|| RpcError::parameter("Block height out of range"))
 }

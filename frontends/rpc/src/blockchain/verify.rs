@@ -21,8 +21,16 @@ pub(super) static VERIFYCHAIN: Method = Method {
     about: "Checks the last blocks of the chain once more. Level 0 reads them, 1 checks what a block has to be by \
             itself, 2 and above that what it spends is known and is not less than it pays.",
     arguments: &[
-        Argument::optional("checklevel", Kind::Number, "How thoroughly, 0 to 4 (default 3)"),
-        Argument::optional("nblocks", Kind::Number, "How many blocks, 0 for all (default 6)"),
+        Argument::optional(
+            "checklevel",
+            Kind::Number,
+            "How thoroughly, 0 to 4 (default 3)",
+        ),
+        Argument::optional(
+            "nblocks",
+            Kind::Number,
+            "How many blocks, 0 for all (default 6)",
+        ),
     ],
     result: "true|false    (boolean) Whether all of it is as it should be",
     at: true,
@@ -79,11 +87,20 @@ fn is_sound(
     }
     let block = read_block(&info.hash, &bytes)?;
     let spent = spent(call, &info, &block)?;
-    let pays = block.txdata.iter().zip(&spent).skip(1).all(|(transaction, spent)| {
-        let Some(spent) = spent else { return false };
-        let taken: u64 = spent.iter().map(|coin| coin.amount.to_sat()).sum();
-        let given: u64 = transaction.output.iter().map(|output| output.value.to_sat()).sum();
-        taken >= given
-    });
+    let pays = block
+        .txdata
+        .iter()
+        .zip(&spent)
+        .skip(1)
+        .all(|(transaction, spent)| {
+            let Some(spent) = spent else { return false };
+            let taken: u64 = spent.iter().map(|coin| coin.amount.to_sat()).sum();
+            let given: u64 = transaction
+                .output
+                .iter()
+                .map(|output| output.value.to_sat())
+                .sum();
+            taken >= given
+        });
     Ok(pays && spent.len() == block.txdata.len())
 }

@@ -18,7 +18,8 @@ const TIMEOUT: Argument = Argument::default(
     "Milliseconds to wait at most; 0 waits for ever",
 );
 
-const RESULT: &str = "{\"hash\", \"height\"}    (json object) The best block, also when the time is over";
+const RESULT: &str =
+    "{\"hash\", \"height\"}    (json object) The best block, also when the time is over";
 
 pub(super) static WAITFORNEWBLOCK: Method = Method {
     name: "waitfornewblock",
@@ -26,7 +27,11 @@ pub(super) static WAITFORNEWBLOCK: Method = Method {
     about: "Waits until another block is the best one.",
     arguments: &[
         TIMEOUT,
-        Argument::optional("current_tip", Kind::Text, "The block that another one is waited for"),
+        Argument::optional(
+            "current_tip",
+            Kind::Text,
+            "The block that another one is waited for",
+        ),
     ],
     result: RESULT,
     at: false,
@@ -62,7 +67,8 @@ pub(super) static WAITFORBLOCKHEIGHT: Method = Method {
 /// When the waiting is over; `None` for never.
 fn deadline(call: &Call, place: usize) -> Result<Option<Instant>, RpcError> {
     let milliseconds: i32 = call.int_or(place, 0)?;
-    let milliseconds = u64::try_from(milliseconds).map_err(|_| RpcError::misc("Negative timeout"))?;
+    let milliseconds =
+        u64::try_from(milliseconds).map_err(|_| RpcError::misc("Negative timeout"))?;
     let wait = Duration::from_millis(milliseconds);
     Ok((milliseconds > 0).then(|| Instant::now() + wait))
 }
@@ -114,5 +120,8 @@ async fn wait_for_block(call: Call) -> Answer {
 async fn wait_for_block_height(call: Call) -> Answer {
     let height: i32 = call.int(0)?;
     let deadline = deadline(&call, 1)?;
-    wait(&call, deadline, |best| i64::from(best.height()) >= i64::from(height)).await
+    wait(&call, deadline, |best| {
+        i64::from(best.height()) >= i64::from(height)
+    })
+    .await
 }

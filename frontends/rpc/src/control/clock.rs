@@ -16,7 +16,11 @@ pub(super) static SETMOCKTIME: Method = Method {
     name: "setmocktime",
     category: Category::Hidden,
     about: "Holds the clock at a time (regtest only).",
-    arguments: &[Argument::required("timestamp", Kind::Number, "Unix seconds; 0 lets the clock run again")],
+    arguments: &[Argument::required(
+        "timestamp",
+        Kind::Number,
+        "Unix seconds; 0 lets the clock run again",
+    )],
     result: "null    (json null)",
     at: false,
     run: Run::Read(set_mock_time),
@@ -24,7 +28,9 @@ pub(super) static SETMOCKTIME: Method = Method {
 
 fn set_mock_time(call: &Call) -> Answer {
     if call.ledger().params().network != Network::Regtest {
-        return Err(RpcError::misc("setmocktime is for regression testing (-regtest mode) only"));
+        return Err(RpcError::misc(
+            "setmocktime is for regression testing (-regtest mode) only",
+        ));
     }
     let time: i64 = call.int(0)?;
     match u64::try_from(time) {
@@ -50,7 +56,9 @@ pub(super) static MOCKSCHEDULER: Method = Method {
 
 fn mock_scheduler(call: &Call) -> Answer {
     if call.ledger().params().network != Network::Regtest {
-        return Err(RpcError::misc("mockscheduler is for regression testing (-regtest mode) only"));
+        return Err(RpcError::misc(
+            "mockscheduler is for regression testing (-regtest mode) only",
+        ));
     }
     let step: i64 = call.int(0)?;
     match (1..=MAX_STEP).contains(&step) {

@@ -29,7 +29,12 @@ pub(super) static STOP: Method = Method {
     name: "stop",
     category: Category::Control,
     about: "Stops the node, in order.",
-    arguments: &[Argument::optional("wait", Kind::Number, "Milliseconds to wait before the answer").hidden()],
+    arguments: &[Argument::optional(
+        "wait",
+        Kind::Number,
+        "Milliseconds to wait before the answer",
+    )
+    .hidden()],
     result: "\"str\"    (string) That it stops",
     at: false,
     run: Run::Wait(|call| Box::pin(stop(call))),

@@ -7,16 +7,47 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
 /// Core's categories of log lines.
 const CATEGORIES: [&str; 29] = [
-    "addrman", "bench", "blockstorage", "cmpctblock", "coindb", "estimatefee", "http", "i2p", "ipc", "kernel",
-    "leveldb", "mempool", "mempoolrej", "net", "privatebroadcast", "proxy", "prune", "qt", "rand", "reindex", "rpc",
-    "scan", "selectcoins", "tor", "txpackages", "txreconciliation", "validation", "walletdb", "zmq",
+    "addrman",
+    "bench",
+    "blockstorage",
+    "cmpctblock",
+    "coindb",
+    "estimatefee",
+    "http",
+    "i2p",
+    "ipc",
+    "kernel",
+    "leveldb",
+    "mempool",
+    "mempoolrej",
+    "net",
+    "privatebroadcast",
+    "proxy",
+    "prune",
+    "qt",
+    "rand",
+    "reindex",
+    "rpc",
+    "scan",
+    "selectcoins",
+    "tor",
+    "txpackages",
+    "txreconciliation",
+    "validation",
+    "walletdb",
+    "zmq",
 ];
 
 pub(super) static GETMEMORYINFO: Method = Method {
     name: "getmemoryinfo",
     category: Category::Control,
     about: "Memory that is locked for keys: none, since no keys are kept.",
-    arguments: &[Argument::default("mode", Kind::Text, "\"stats\"", "stats, or mallocinfo")],
+    arguments: &[Argument::default(
+        "mode",
+        Kind::Text,
+        "\"stats\"",
+        "stats, or mallocinfo",
+    )],
     result: "{\"locked\": {...}}    (json object) The figures, all 0",
     at: false,
     run: Run::Read(memory_info),
@@ -34,9 +65,7 @@ fn memory_info(call: &Call) -> Answer {
                 "chunks_free" => 0,
             },
         }),
-        "mallocinfo" => Err(RpcError::parameter(
-            "mallocinfo mode not available",
-        )),
+        "mallocinfo" => Err(RpcError::parameter("mallocinfo mode not available")),
         mode => Err(RpcError::parameter(format!("unknown mode {mode}"))),
     }
 }
@@ -47,8 +76,12 @@ pub(super) static LOGGING: Method = Method {
     about: "Which of Core's categories are logged in detail. What this node logs is set when it starts (--verbose); the \
             answer says which categories were asked for.",
     arguments: &[
-        Argument::optional("include", Kind::Array, "Categories to add; all stands for every one")
-            .shown("[\"include_category\",...]"),
+        Argument::optional(
+            "include",
+            Kind::Array,
+            "Categories to add; all stands for every one",
+        )
+        .shown("[\"include_category\",...]"),
         Argument::optional("exclude", Kind::Array, "Categories to take away")
             .shown("[\"exclude_category\",...]"),
     ],

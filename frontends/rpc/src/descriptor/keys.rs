@@ -3,7 +3,9 @@
 use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint};
 use bitcoin::hex::DisplayHex;
 use bitcoin::secp256k1::{All, Secp256k1};
-use miniscript::descriptor::{DefiniteDescriptorKey, Descriptor, DescriptorPublicKey, SinglePubKey};
+use miniscript::descriptor::{
+    DefiniteDescriptorKey, Descriptor, DescriptorPublicKey, SinglePubKey,
+};
 use miniscript::{MiniscriptKey, Translator};
 
 /// The origin of a key: the fingerprint of the key that it comes from, and the way.
@@ -28,7 +30,10 @@ pub(super) fn origin(
         },
         DescriptorPublicKey::XPub(extended) => match &extended.origin {
             Some((fingerprint, path)) => (*fingerprint, path.extend(&extended.derivation_path)),
-            None => (extended.xkey.fingerprint(), extended.derivation_path.clone()),
+            None => (
+                extended.xkey.fingerprint(),
+                extended.derivation_path.clone(),
+            ),
         },
         DescriptorPublicKey::MultiXPub(_) => (own(), DerivationPath::master()),
     }
@@ -58,26 +63,43 @@ impl Translator<DefiniteDescriptorKey> for Named<'_> {
             DescriptorPublicKey::Single(single) if matches!(single.key, SinglePubKey::XOnly(_))
         );
         let hex = match self.x_only || x_only_given {
-            true => public.inner.x_only_public_key().0.serialize().to_lower_hex_string(),
+            true => public
+                .inner
+                .x_only_public_key()
+                .0
+                .serialize()
+                .to_lower_hex_string(),
             false => public.to_bytes().to_lower_hex_string(),
         };
         let steps: String = path.as_ref().iter().map(step).collect();
         Ok(format!("[{fingerprint}{steps}]{hex}"))
     }
 
-    fn sha256(&mut self, hash: &<DefiniteDescriptorKey as MiniscriptKey>::Sha256) -> Result<String, ()> {
+    fn sha256(
+        &mut self,
+        hash: &<DefiniteDescriptorKey as MiniscriptKey>::Sha256,
+    ) -> Result<String, ()> {
         Ok(hash.to_string())
     }
 
-    fn hash256(&mut self, hash: &<DefiniteDescriptorKey as MiniscriptKey>::Hash256) -> Result<String, ()> {
+    fn hash256(
+        &mut self,
+        hash: &<DefiniteDescriptorKey as MiniscriptKey>::Hash256,
+    ) -> Result<String, ()> {
         Ok(hash.to_string())
     }
 
-    fn ripemd160(&mut self, hash: &<DefiniteDescriptorKey as MiniscriptKey>::Ripemd160) -> Result<String, ()> {
+    fn ripemd160(
+        &mut self,
+        hash: &<DefiniteDescriptorKey as MiniscriptKey>::Ripemd160,
+    ) -> Result<String, ()> {
         Ok(hash.to_string())
     }
 
-    fn hash160(&mut self, hash: &<DefiniteDescriptorKey as MiniscriptKey>::Hash160) -> Result<String, ()> {
+    fn hash160(
+        &mut self,
+        hash: &<DefiniteDescriptorKey as MiniscriptKey>::Hash160,
+    ) -> Result<String, ()> {
         Ok(hash.to_string())
     }
 }

@@ -34,15 +34,24 @@ fn a_script_has_a_descriptor_with_the_origin_of_its_key() {
 
 #[test]
 fn combo_is_four_scripts() {
-    let all = parse(&format!("combo({KEY})")).unwrap().derive(0, 0).unwrap();
-    let texts: Vec<&str> = all.iter().map(|one| one.descriptor.split('(').next().unwrap()).collect();
+    let all = parse(&format!("combo({KEY})"))
+        .unwrap()
+        .derive(0, 0)
+        .unwrap();
+    let texts: Vec<&str> = all
+        .iter()
+        .map(|one| one.descriptor.split('(').next().unwrap())
+        .collect();
     assert_eq!(texts, ["pk", "pkh", "wpkh", "sh"]);
 }
 
 #[test]
 fn the_canonical_form_has_no_private_keys_and_one_kind_of_marker() {
     let expression = parse(&format!("wpkh({TPRV}/0'/1h/*)")).unwrap();
-    assert_eq!(expression.canonical(), [format!("wpkh({TPUB}/0h/1h/*)#vu9rkhxu")]);
+    assert_eq!(
+        expression.canonical(),
+        [format!("wpkh({TPUB}/0h/1h/*)#vu9rkhxu")]
+    );
     assert_eq!(expression.checksum, "3xu3l8ur");
     assert!(expression.has_private_keys && expression.is_range());
     let several = parse(&format!("wpkh({TPUB}/<0;1>/*)")).unwrap();
@@ -53,7 +62,10 @@ fn the_canonical_form_has_no_private_keys_and_one_kind_of_marker() {
 #[test]
 fn what_is_no_descriptor_is_told_why() {
     let error = |text: &str| parse(text).err().unwrap().message;
-    assert_eq!(error("foo(a)"), "'foo(a)' is not a valid descriptor function");
+    assert_eq!(
+        error("foo(a)"),
+        "'foo(a)' is not a valid descriptor function"
+    );
     assert_eq!(error(&format!("wpkh({KEY})#a#b")), "Multiple '#' symbols");
     assert_eq!(
         error(&format!("wpkh({KEY})#aaa")),
@@ -72,7 +84,15 @@ fn ranges_are_read_as_core_reads_them() {
     let range = |text: &str| parse_range(&Json::parse(text.as_bytes()).unwrap());
     assert_eq!(range("8"), Ok((0, 8)));
     assert_eq!(range("[5,5]"), Ok((5, 5)));
-    for wrong in ["[5,2]", "[5]", "-1", "2000000", "\"x\"", "[-1,2]", "[0,3000000000]"] {
+    for wrong in [
+        "[5,2]",
+        "[5]",
+        "-1",
+        "2000000",
+        "\"x\"",
+        "[-1,2]",
+        "[0,3000000000]",
+    ] {
         assert!(range(wrong).is_err(), "{wrong}");
     }
 }

@@ -92,14 +92,18 @@ fn public_key(
         }
         (Xpub::from_priv(&secp, &secret).to_string(), true)
     } else {
-        let foreign = key.parse::<Xpub>().is_ok_and(|public| public.network != kind);
+        let foreign = key
+            .parse::<Xpub>()
+            .is_ok_and(|public| public.network != kind);
         if foreign {
             return Err(not_valid());
         }
         (key.to_owned(), false)
     };
     // The last marker of hardened steps is the one that all are written with.
-    let marker = text.rfind(['\'', 'h']).filter(|_| !path.is_empty() || !origin.is_empty());
+    let marker = text
+        .rfind(['\'', 'h'])
+        .filter(|_| !path.is_empty() || !origin.is_empty());
     let marker = marker.and_then(|at| text[at..].chars().next());
     let with = |text: &str| match marker {
         Some('\'') => text.replace('h', "'"),

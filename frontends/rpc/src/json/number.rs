@@ -80,7 +80,8 @@ pub(crate) fn parse_fixed_point(text: &str, decimals: i32) -> Option<i64> {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (number, None),
     };
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || (whole.len() > 1 && whole.starts_with('0')) {
         return None;
     }
@@ -108,7 +109,9 @@ pub(crate) fn parse_fixed_point(text: &str, decimals: i32) -> Option<i64> {
     let significant = digits.trim_end_matches('0');
     scale += (digits.len() - significant.len()) as i64 - fraction.len() as i64;
     for digit in significant.bytes() {
-        mantissa = mantissa.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+        mantissa = mantissa
+            .checked_mul(10)?
+            .checked_add(i64::from(digit - b'0'))?;
         if mantissa > UPPER_BOUND {
             return None;
         }

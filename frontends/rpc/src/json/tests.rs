@@ -21,8 +21,22 @@ fn what_is_read_is_written_with_the_same_digits_and_order() {
 #[test]
 fn what_is_not_json_is_refused() {
     for text in [
-        "", "{", "[1,]", "01", "+1", "1.", ".5", "1e", "nul", "nullx", "{\"a\"}", "[1]]", "\"\n\"", "\"\\ud800\"",
-        "{a:1}", "'a'",
+        "",
+        "{",
+        "[1,]",
+        "01",
+        "+1",
+        "1.",
+        ".5",
+        "1e",
+        "nul",
+        "nullx",
+        "{\"a\"}",
+        "[1]]",
+        "\"\n\"",
+        "\"\\ud800\"",
+        "{a:1}",
+        "'a'",
     ] {
         assert_eq!(Json::parse(text.as_bytes()), Err(parse::NotJson), "{text}");
     }

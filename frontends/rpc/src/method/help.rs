@@ -54,7 +54,9 @@ impl Method {
     }
 
     fn shown_arguments(&self) -> impl Iterator<Item = &Argument> {
-        self.arguments.iter().take_while(|argument| !argument.hidden)
+        self.arguments
+            .iter()
+            .take_while(|argument| !argument.hidden)
     }
 
     /// All that there is to say.

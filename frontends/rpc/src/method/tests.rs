@@ -38,13 +38,19 @@ fn arguments_come_by_place_and_by_name() {
         r#"["a",1,null,{"extra":3}]"#
     );
     assert_eq!(take(r#"{"args":["a",1,true]}"#).unwrap(), r#"["a",1,true]"#);
-    assert_eq!(take(r#"{"args":["a",1],"at":"best"}"#).unwrap(), r#"["a",1]"#);
+    assert_eq!(
+        take(r#"{"args":["a",1],"at":"best"}"#).unwrap(),
+        r#"["a",1]"#
+    );
 }
 
 #[test]
 fn what_is_wrong_with_names_is_said_as_core_says_it() {
     let parameter = |text: &str| Err((INVALID_PARAMETER, text.to_owned()));
-    assert_eq!(take(r#"{"first":"a","nonsense":1}"#), parameter("Unknown named parameter nonsense"));
+    assert_eq!(
+        take(r#"{"first":"a","nonsense":1}"#),
+        parameter("Unknown named parameter nonsense")
+    );
     assert_eq!(
         take(r#"{"first":"a","first":"b"}"#),
         parameter("Parameter first specified multiple times")
@@ -64,7 +70,10 @@ fn a_wrong_number_of_arguments_is_answered_with_the_help() {
     for params in ["[]", r#"["a"]"#, r#"["a",1,true,{},5]"#] {
         let (code, text) = take(params).unwrap_err();
         assert_eq!(code, MISC_ERROR);
-        assert!(text.starts_with("sample \"first\" second ( third options )\n\nA sample.\n"), "{text}");
+        assert!(
+            text.starts_with("sample \"first\" second ( third options )\n\nA sample.\n"),
+            "{text}"
+        );
     }
 }
 

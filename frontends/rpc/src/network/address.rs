@@ -25,8 +25,8 @@ pub(super) static GETNODEADDRESSES: Method = Method {
 
 fn node_addresses(call: &Call) -> Answer {
     let count: i32 = call.int_or(0, 1)?;
-    let count = usize::try_from(count)
-        .map_err(|_| RpcError::parameter("Address count out of range"))?;
+    let count =
+        usize::try_from(count).map_err(|_| RpcError::parameter("Address count out of range"))?;
     let network = match call.maybe(1) {
         None => None,
         Some(name) => {
@@ -61,7 +61,12 @@ pub(super) static ADDPEERADDRESS: Method = Method {
     arguments: &[
         Argument::required("address", Kind::Text, "The address"),
         Argument::required("port", Kind::Number, "The port"),
-        Argument::default("tried", Kind::Bool, "false", "Whether it counts as one that was reached"),
+        Argument::default(
+            "tried",
+            Kind::Bool,
+            "false",
+            "Whether it counts as one that was reached",
+        ),
     ],
     result: "{\"success\", \"error\"}    (json object) Whether it is there now",
     at: false,

@@ -6,9 +6,7 @@ use everett_net::bans::Subnet;
 use everett_node::{BanState, DEFAULT_BAN, MAX_BAN};
 
 use crate::call::Call;
-use crate::error::{
-    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, MISC_ERROR, RpcError,
-};
+use crate::error::{CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, MISC_ERROR, RpcError};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::site::unix;
@@ -18,10 +16,24 @@ pub(super) static SETBAN: Method = Method {
     category: Category::Network,
     about: "Bans an address or a subnet, or takes a ban back.",
     arguments: &[
-        Argument::required("subnet", Kind::Text, "The address, or a subnet such as 203.0.113.0/24"),
+        Argument::required(
+            "subnet",
+            Kind::Text,
+            "The address, or a subnet such as 203.0.113.0/24",
+        ),
         Argument::required("command", Kind::Text, "add or remove"),
-        Argument::default("bantime", Kind::Number, "0", "Seconds, or until when if absolute; 0 for a day"),
-        Argument::default("absolute", Kind::Bool, "false", "Whether bantime is a time in unix seconds"),
+        Argument::default(
+            "bantime",
+            Kind::Number,
+            "0",
+            "Seconds, or until when if absolute; 0 for a day",
+        ),
+        Argument::default(
+            "absolute",
+            Kind::Bool,
+            "false",
+            "Whether bantime is a time in unix seconds",
+        ),
     ],
     result: "null    (json null)",
     at: false,
@@ -48,9 +60,9 @@ fn set_ban(call: &Call) -> Answer {
     if !["add", "remove"].contains(&command) {
         return Err(RpcError::new(MISC_ERROR, SETBAN.help()));
     }
-    let subnet: Subnet = text.parse().map_err(|_| {
-        RpcError::new(CLIENT_INVALID_IP_OR_SUBNET, "Error: Invalid IP/Subnet")
-    })?;
+    let subnet: Subnet = text
+        .parse()
+        .map_err(|_| RpcError::new(CLIENT_INVALID_IP_OR_SUBNET, "Error: Invalid IP/Subnet"))?;
     let peers = call.peers()?;
     if command == "remove" {
         return match peers.unban(text) {

@@ -17,9 +17,17 @@ pub(super) static ADDNODE: Method = Method {
     about: "Calls a peer, or forgets one that was added: add calls it whenever it is not connected, onetry once, and \
             remove ends the connection as well.",
     arguments: &[
-        Argument::required("node", Kind::Text, "The peer's address, with or without a port"),
+        Argument::required(
+            "node",
+            Kind::Text,
+            "The peer's address, with or without a port",
+        ),
         Argument::required("command", Kind::Text, "add, remove or onetry"),
-        Argument::optional("v2transport", Kind::Bool, "Of no effect: encryption is tried first (--v2transport)"),
+        Argument::optional(
+            "v2transport",
+            Kind::Bool,
+            "Of no effect: encryption is tried first (--v2transport)",
+        ),
     ],
     result: "null    (json null)",
     at: false,
@@ -59,7 +67,10 @@ fn add_node(call: &Call) -> Answer {
             CLIENT_NODE_ALREADY_ADDED,
             "Error: Node already added",
         )),
-        Err(error) => Err(RpcError::new(CLIENT_INVALID_IP_OR_SUBNET, error.to_string())),
+        Err(error) => Err(RpcError::new(
+            CLIENT_INVALID_IP_OR_SUBNET,
+            error.to_string(),
+        )),
     }
 }
 
@@ -67,7 +78,11 @@ pub(super) static GETADDEDNODEINFO: Method = Method {
     name: "getaddednodeinfo",
     category: Category::Network,
     about: "The peers that were added, and whether they are connected.",
-    arguments: &[Argument::optional("node", Kind::Text, "The one that is meant")],
+    arguments: &[Argument::optional(
+        "node",
+        Kind::Text,
+        "The one that is meant",
+    )],
     result: "[{\"addednode\", \"connected\", \"addresses\": [...]}, ...]    (json array) The peers",
     at: false,
     run: Run::Read(added_node_info),

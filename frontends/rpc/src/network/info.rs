@@ -75,7 +75,10 @@ pub(super) static GETNETWORKINFO: Method = Method {
 fn network_info(call: &Call) -> Answer {
     let peers = call.handle().peers();
     let list = peers.as_ref().map(|peers| peers.list()).unwrap_or_default();
-    let inbound = list.iter().filter(|peer| peer.info.purpose.is_inbound()).count();
+    let inbound = list
+        .iter()
+        .filter(|peer| peer.info.purpose.is_inbound())
+        .count();
     let mut offsets: Vec<i64> = list
         .iter()
         .filter(|peer| !peer.info.purpose.is_inbound())

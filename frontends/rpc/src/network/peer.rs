@@ -62,8 +62,14 @@ fn peer_json(peer: &PeerState) -> Json {
     json.push("inbound", info.purpose.is_inbound());
     json.push("bip152_hb_to", sync.compact_from);
     json.push("bip152_hb_from", sync.compact_to);
-    json.push("presynced_headers", sync.presync_height.map_or(-1, i64::from));
-    json.push("synced_headers", sync.best.map_or(-1, |(_, height)| i64::from(height)));
+    json.push(
+        "presynced_headers",
+        sync.presync_height.map_or(-1, i64::from),
+    );
+    json.push(
+        "synced_headers",
+        sync.best.map_or(-1, |(_, height)| i64::from(height)),
+    );
     json.push("synced_blocks", sync.common_height.map_or(-1, i64::from));
     json.push("inflight", sync.in_flight.clone());
     json.push("addr_relay_enabled", info.purpose.relays());
@@ -72,8 +78,14 @@ fn peer_json(peer: &PeerState) -> Json {
     json.push("permissions", Json::Array(Vec::new()));
     json.push("minfeefilter", amount(0));
     let messages = &traffic.messages;
-    json.push("bytessent_per_msg", by_message(messages, |count| count.bytes_sent));
-    json.push("bytesrecv_per_msg", by_message(messages, |count| count.bytes_received));
+    json.push(
+        "bytessent_per_msg",
+        by_message(messages, |count| count.bytes_sent),
+    );
+    json.push(
+        "bytesrecv_per_msg",
+        by_message(messages, |count| count.bytes_received),
+    );
     json.push("connection_type", info.purpose.as_str());
     json.push("transport_protocol_type", info.transport.as_str());
     let session = info.session_id.map(|id| id.to_lower_hex_string());

@@ -42,8 +42,12 @@ pub(super) const REPLACEABLE: Argument = Argument::default(
     "true",
     "Whether it signals that it may be replaced (BIP125)",
 );
-pub(super) const VERSION: Argument =
-    Argument::default("version", Kind::Number, "2", "The version of the transaction");
+pub(super) const VERSION: Argument = Argument::default(
+    "version",
+    Kind::Number,
+    "2",
+    "The version of the transaction",
+);
 
 pub(super) static CREATERAWTRANSACTION: Method = Method {
     name: "createrawtransaction",
@@ -70,8 +74,8 @@ pub(super) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
             ));
         }
     };
-    let sat = parse_fixed_point(text, 8)
-        .ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
+    let sat =
+        parse_fixed_point(text, 8).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
     match (0..=MAX_MONEY).contains(&sat) {
         true => Ok(Amount::from_sat(sat as u64)),
         false => Err(RpcError::new(TYPE_ERROR, "Amount out of range")),
@@ -177,7 +181,9 @@ fn parse_outputs(value: &Json, network: Network) -> Result<Vec<TxOut>, RpcError>
     for (name, value) in pairs {
         if name == "data" {
             if std::mem::replace(&mut has_data, true) {
-                return Err(RpcError::parameter("Invalid parameter, duplicate key: data"));
+                return Err(RpcError::parameter(
+                    "Invalid parameter, duplicate key: data",
+                ));
             }
             outputs.push(TxOut {
                 value: Amount::ZERO,
@@ -207,8 +213,8 @@ fn data_script(value: &Json) -> Result<ScriptBuf, RpcError> {
         _ => Json::Text(String::new()),
     };
     let bytes = parse_hex(&text, "Data")?;
-    let bytes = PushBytesBuf::try_from(bytes)
-        .map_err(|_| RpcError::parameter("Data is too long"))?;
+    let bytes =
+        PushBytesBuf::try_from(bytes).map_err(|_| RpcError::parameter("Data is too long"))?;
     Ok(Builder::new()
         .push_opcode(OP_RETURN)
         .push_slice(bytes)

@@ -37,15 +37,17 @@ pub(super) static DECODERAWTRANSACTION: Method = Method {
 
 fn decode_raw_transaction(call: &Call) -> Answer {
     let witness = call.maybe(1).map(Json::bool).transpose()?;
-    let transaction = decode_hex(
-        call.text(0)?,
-        witness != Some(true),
-        witness != Some(false),
-    );
-    let transaction = transaction
-        .ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "TX decode failed"))?;
+    let transaction = decode_hex(call.text(0)?, witness != Some(true), witness != Some(false));
+    let transaction =
+        transaction.ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "TX decode failed"))?;
     let verbosity = Verbosity::Details;
-    Ok(transaction_json(&transaction, network(call), None, verbosity, false))
+    Ok(transaction_json(
+        &transaction,
+        network(call),
+        None,
+        verbosity,
+        false,
+    ))
 }
 
 pub(super) static DECODESCRIPT: Method = Method {
@@ -134,12 +136,16 @@ fn segwit_form(script: &Script, template: &Template<'_>) -> Option<ScriptBuf> {
         Template::PubKey { key } if compressed(key) => {
             use bitcoin::hashes::{Hash, hash160};
             let hash = hash160::Hash::hash(key).to_byte_array();
-            Some(ScriptBuf::new_p2wpkh(&bitcoin::WPubkeyHash::from_byte_array(hash)))
+            Some(ScriptBuf::new_p2wpkh(
+                &bitcoin::WPubkeyHash::from_byte_array(hash),
+            ))
         }
         Template::PubKeyHash { hash } => {
             use bitcoin::hashes::Hash;
             let hash: [u8; 20] = (*hash).try_into().ok()?;
-            Some(ScriptBuf::new_p2wpkh(&bitcoin::WPubkeyHash::from_byte_array(hash)))
+            Some(ScriptBuf::new_p2wpkh(
+                &bitcoin::WPubkeyHash::from_byte_array(hash),
+            ))
         }
         Template::Multisig { keys, .. } if keys.iter().all(|key| compressed(key)) => {
             Some(ScriptBuf::new_p2wsh(&script.wscript_hash()))
@@ -158,7 +164,10 @@ fn inferred_wsh(script: &Script, segwit: &Script) -> Option<String> {
     if let Template::Multisig { required, keys } = Template::of(script.as_bytes()) {
         use bitcoin::hex::DisplayHex;
         let keys: Vec<String> = keys.iter().map(|key| key.to_lower_hex_string()).collect();
-        return Some(with_checksum(format!("wsh(multi({required},{}))", keys.join(","))));
+        return Some(with_checksum(format!(
+            "wsh(multi({required},{}))",
+            keys.join(",")
+        )));
     }
     let inner = Miniscript::<bitcoin::PublicKey, Segwitv0>::decode_consensus(script).ok()?;
     inner.sanity_check().ok()?;

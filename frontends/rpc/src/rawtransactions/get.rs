@@ -67,7 +67,13 @@ fn raw_transaction(call: &Call) -> Answer {
         json.push("in_active_chain", holds);
     }
     let fields = match level {
-        1 => transaction_json(&found.transaction, network(call), None, Verbosity::Details, true),
+        1 => transaction_json(
+            &found.transaction,
+            network(call),
+            None,
+            Verbosity::Details,
+            true,
+        ),
         _ => with_spent(call, &info, &found)?,
     };
     if let (Json::Object(all), Json::Object(fields)) = (&mut json, fields) {
@@ -101,9 +107,7 @@ fn with_spent(call: &Call, info: &BlockInfo, found: &FoundTransaction) -> Answer
 
 fn not_found(error: TransactionError) -> RpcError {
     let message = match &error {
-        TransactionError::NotInBlock { .. } => {
-            "No such transaction found in the provided block"
-        }
+        TransactionError::NotInBlock { .. } => "No such transaction found in the provided block",
         TransactionError::NotInWorld { .. } => "No such mempool or blockchain transaction",
         TransactionError::NotIndexed { .. } => {
             "No such mempool transaction. Use -txindex or provide a block hash to enable blockchain transaction queries"
@@ -111,5 +115,7 @@ fn not_found(error: TransactionError) -> RpcError {
         TransactionError::Block(_) => return RpcError::misc("Block not available"),
         TransactionError::Read(_) => return error.into(),
     };
-    RpcError::not_found(format!("{message}. Use gettransaction for wallet transactions."))
+    RpcError::not_found(format!(
+        "{message}. Use gettransaction for wallet transactions."
+    ))
 }

@@ -240,10 +240,17 @@ fn sign_all(
             .get(index)
             .is_some_and(|input| !input.witness.is_empty());
         if output.value == UNKNOWN && witnessed {
-            let shown: String = output.script_pubkey.to_hex_string().chars().take(30).collect();
+            let shown: String = output
+                .script_pubkey
+                .to_hex_string()
+                .chars()
+                .take(30)
+                .collect();
             return Err(RpcError::new(
                 TYPE_ERROR,
-                format!("Missing amount for CTxOut(nValue=21000000.00000000, scriptPubKey={shown})"),
+                format!(
+                    "Missing amount for CTxOut(nValue=21000000.00000000, scriptPubKey={shown})"
+                ),
             ));
         }
         if let Err(error) = verify(transaction, &spent, index) {

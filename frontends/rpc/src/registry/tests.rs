@@ -12,7 +12,10 @@ fn every_name_is_there_once() {
 #[test]
 fn help_lists_what_is_not_hidden_under_its_heading() {
     let help = help("");
-    assert!(help.starts_with("== Blockchain ==\ngetbestblockhash\n"), "{help}");
+    assert!(
+        help.starts_with("== Blockchain ==\ngetbestblockhash\n"),
+        "{help}"
+    );
     assert!(help.contains("\n\n== Control ==\n"));
     assert!(!help.contains("invalidateblock"));
 }

@@ -59,7 +59,9 @@ pub(crate) fn header_json(info: &BlockInfo, world: &World) -> Json {
     if info.height > 0 {
         json.push("previousblockhash", header.prev_blockhash);
     }
-    let next = holds.then(|| world.block_hash_at(info.height + 1)).flatten();
+    let next = holds
+        .then(|| world.block_hash_at(info.height + 1))
+        .flatten();
     json.push_some("nextblockhash", next);
     json
 }
@@ -75,7 +77,10 @@ fn coinbase_json(block: &Block) -> Json {
     };
     if let Some(input) = coinbase.input.first() {
         json.push("sequence", input.sequence.to_consensus_u32());
-        json.push("coinbase", input.script_sig.as_bytes().to_lower_hex_string());
+        json.push(
+            "coinbase",
+            input.script_sig.as_bytes().to_lower_hex_string(),
+        );
         let witness = input.witness.nth(0).map(|item| item.to_lower_hex_string());
         json.push_some("witness", witness);
     }

@@ -10,10 +10,7 @@ use super::script::address_of;
 
 /// Whether a key has the length that its first byte says, and is not of the hybrid kind.
 fn is_plain_key(key: &[u8]) -> bool {
-    matches!(
-        (key.first(), key.len()),
-        (Some(2 | 3), 33) | (Some(4), 65)
-    )
+    matches!((key.first(), key.len()), (Some(2 | 3), 33) | (Some(4), 65))
 }
 
 /// A descriptor with its checksum.

@@ -52,7 +52,10 @@ pub(crate) fn spent_by_transaction(
             });
         }
         let index = *within.get(&outpoint.txid)?;
-        let output = transactions.get(index)?.output.get(outpoint.vout as usize)?;
+        let output = transactions
+            .get(index)?
+            .output
+            .get(outpoint.vout as usize)?;
         Some(Spent {
             coinbase: index == 0,
             height,
@@ -147,7 +150,11 @@ pub(crate) fn transaction_json(
     if let Some(spent) = spent {
         let sat = |value: Amount| i64::try_from(value.to_sat()).unwrap_or(i64::MAX);
         let taken: i64 = spent.iter().map(|coin| sat(coin.amount)).sum();
-        let given: i64 = transaction.output.iter().map(|output| sat(output.value)).sum();
+        let given: i64 = transaction
+            .output
+            .iter()
+            .map(|output| sat(output.value))
+            .sum();
         json.push("fee", amount(taken - given));
     }
     if with_hex {

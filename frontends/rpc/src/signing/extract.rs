@@ -8,14 +8,9 @@ use super::input::ecdsa_message;
 use super::{Keys, Signatures, Signing, pushed};
 
 /// The signatures that an input of the transaction holds, by their keys. Scripts that it shows are added to `keys`.
-pub(crate) fn known_signatures(
-    signing: &Signing<'_>,
-    input: usize,
-    keys: &mut Keys,
-) -> Signatures {
+pub(crate) fn known_signatures(signing: &Signing<'_>, input: usize, keys: &mut Keys) -> Signatures {
     let mut found = Signatures::new();
-    let (Some(shown), Some(output)) =
-        (signing.transaction.input.get(input), signing.output(input))
+    let (Some(shown), Some(output)) = (signing.transaction.input.get(input), signing.output(input))
     else {
         return found;
     };

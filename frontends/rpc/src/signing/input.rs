@@ -45,7 +45,9 @@ pub(super) fn ecdsa_message(
     let mut cache = SighashCache::new(signing.transaction);
     if witness {
         let kind = EcdsaSighashType::from_consensus(u32::from(hash_type));
-        let hash = cache.p2wsh_signature_hash(input, script, amount, kind).ok()?;
+        let hash = cache
+            .p2wsh_signature_hash(input, script, amount, kind)
+            .ok()?;
         return Some(Message::from_digest(hash.to_byte_array()));
     }
     let hash = cache
@@ -84,9 +86,10 @@ impl Solver<'_> {
         if let Some(key) = self.keys.public.get(&hash) {
             return Some(key.to_bytes());
         }
-        let known = self.signatures.keys().find(|key| {
-            hash160::Hash::hash(key).to_byte_array() == hash
-        });
+        let known = self
+            .signatures
+            .keys()
+            .find(|key| hash160::Hash::hash(key).to_byte_array() == hash);
         known.cloned()
     }
 

@@ -1,7 +1,7 @@
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, Sequence, TxIn, Txid, Witness};
+use bitcoin::{Amount, OutPoint, Sequence, TxIn, Txid, Witness};
 
 use super::*;
 
@@ -42,9 +42,10 @@ fn every_form_with_one_key_is_solved() {
     keys.add_script(wpkh.clone());
     keys.add_script(pk.clone());
     keys.add_script(wsh.clone());
-    let rawtr = ScriptBuf::new_p2tr_tweaked(bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(
-        public.inner.x_only_public_key().0,
-    ));
+    let rawtr =
+        ScriptBuf::new_p2tr_tweaked(bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(
+            public.inner.x_only_public_key().0,
+        ));
     for script in [
         pk.clone(),
         ScriptBuf::new_p2pkh(&public.pubkey_hash()),

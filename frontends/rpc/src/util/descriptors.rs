@@ -5,7 +5,7 @@ use bitcoin::Network;
 use crate::call::Call;
 use crate::descriptor::{Expression, parse_range};
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
-use crate::json::{Json, object};
+use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::show::address_of;
 
@@ -13,7 +13,11 @@ pub(super) static GETDESCRIPTORINFO: Method = Method {
     name: "getdescriptorinfo",
     category: Category::Util,
     about: "What a descriptor is, without its private keys and with its checksum.",
-    arguments: &[Argument::required("descriptor", Kind::Text, "The descriptor")],
+    arguments: &[Argument::required(
+        "descriptor",
+        Kind::Text,
+        "The descriptor",
+    )],
     result: "{...}    (json object) descriptor, multipath_expansion, checksum (of what was given), isrange, issolvable, \
              hasprivatekeys",
     at: false,
@@ -44,8 +48,16 @@ pub(super) static DERIVEADDRESSES: Method = Method {
     category: Category::Util,
     about: "The addresses that a descriptor stands for.",
     arguments: &[
-        Argument::required("descriptor", Kind::Text, "The descriptor, with its checksum"),
-        Argument::optional("range", Kind::Any, "For one with a wildcard: the last index, or [first, last]"),
+        Argument::required(
+            "descriptor",
+            Kind::Text,
+            "The descriptor, with its checksum",
+        ),
+        Argument::optional(
+            "range",
+            Kind::Any,
+            "For one with a wildcard: the last index, or [first, last]",
+        ),
     ],
     result: "[\"address\", ...]    (json array) The addresses; for several paths, an array of such arrays",
     at: false,

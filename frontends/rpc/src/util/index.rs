@@ -11,7 +11,11 @@ pub(super) static GETINDEXINFO: Method = Method {
     name: "getindexinfo",
     category: Category::Util,
     about: "How far the indexes are that can be switched on. The index of scripts always is, and is no index of Core's.",
-    arguments: &[Argument::optional("index_name", Kind::Text, "The one that is meant")],
+    arguments: &[Argument::optional(
+        "index_name",
+        Kind::Text,
+        "The one that is meant",
+    )],
     result: "{\"txindex\": {\"synced\", \"best_block_height\"}}    (json object) Each index by its name",
     at: false,
     run: Run::Read(index_info),

@@ -22,8 +22,14 @@ pub(super) static CREATEMULTISIG: Method = Method {
     about: "An address that several keys have to sign for.",
     arguments: &[
         Argument::required("nrequired", Kind::Number, "How many have to sign"),
-        Argument::required("keys", Kind::Array, "The public keys in hexadecimal").shown("[\"key\",...]"),
-        Argument::default("address_type", Kind::Text, "\"legacy\"", "legacy, p2sh-segwit or bech32"),
+        Argument::required("keys", Kind::Array, "The public keys in hexadecimal")
+            .shown("[\"key\",...]"),
+        Argument::default(
+            "address_type",
+            Kind::Text,
+            "\"legacy\"",
+            "legacy, p2sh-segwit or bech32",
+        ),
     ],
     result: "{\"address\", \"redeemScript\", \"descriptor\", \"warnings\"}    (json object) The address",
     at: false,
@@ -32,10 +38,10 @@ pub(super) static CREATEMULTISIG: Method = Method {
 
 fn public_key(value: &Json) -> Result<PublicKey, RpcError> {
     let text = value.text()?;
-    let no = |why: &str| {
-        RpcError::new(INVALID_ADDRESS_OR_KEY, format!("Pubkey \"{text}\" {why}"))
-    };
-    let bytes = Vec::<u8>::from_hex(text).ok().filter(|bytes| !bytes.is_empty());
+    let no = |why: &str| RpcError::new(INVALID_ADDRESS_OR_KEY, format!("Pubkey \"{text}\" {why}"));
+    let bytes = Vec::<u8>::from_hex(text)
+        .ok()
+        .filter(|bytes| !bytes.is_empty());
     let bytes = bytes.ok_or_else(|| no("must be a hex string"))?;
     if bytes.len() != 33 && bytes.len() != 65 {
         return Err(no("must have a length of either 33 or 65 bytes"));
@@ -99,15 +105,24 @@ fn create_multisig(call: &Call) -> Answer {
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let multi = format!("multi({required},{})", names.join(","));
     let (paid, descriptor) = match kind {
-        "bech32" => (ScriptBuf::new_p2wsh(&script.wscript_hash()), format!("wsh({multi})")),
+        "bech32" => (
+            ScriptBuf::new_p2wsh(&script.wscript_hash()),
+            format!("wsh({multi})"),
+        ),
         "p2sh-segwit" => {
             let witness = ScriptBuf::new_p2wsh(&script.wscript_hash());
-            (ScriptBuf::new_p2sh(&witness.script_hash()), format!("sh(wsh({multi}))"))
+            (
+                ScriptBuf::new_p2sh(&witness.script_hash()),
+                format!("sh(wsh({multi}))"),
+            )
         }
-        _ => (ScriptBuf::new_p2sh(&script.script_hash()), format!("sh({multi})")),
+        _ => (
+            ScriptBuf::new_p2sh(&script.script_hash()),
+            format!("sh({multi})"),
+        ),
     };
-    let address = Address::from_script(&paid, network)
-        .map_err(|error| RpcError::misc(error.to_string()))?;
+    let address =
+        Address::from_script(&paid, network).map_err(|error| RpcError::misc(error.to_string()))?;
     let mut json = object! {
         "address" => address.to_string(),
         "redeemScript" => script.to_hex_string(),
