@@ -157,6 +157,23 @@ impl Engine {
         Ok(())
     }
 
+    pub(crate) fn prefer(&mut self, hash: &BlockHash) -> Result<(), BlockError> {
+        let id = self.find(hash)?;
+        let shared = self.shared.clone();
+        {
+            let mut tree = shared.tree.write();
+            if tree.node(id).chainwork < shared.best().chainwork {
+                return Ok(());
+            }
+            tree.prefer(id);
+        }
+        let mut group = self.begin(&shared)?;
+        group.choose_best()?;
+        group.commit()?;
+        self.tidy();
+        Ok(())
+    }
+
     /// Where a block of the best chain is to be taken back, what it did to the base must be known.
     fn must_find_the_way_below(&self, id: BlockId) -> Result<(), BlockError> {
         let tree = self.shared.tree.read();

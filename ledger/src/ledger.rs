@@ -256,6 +256,17 @@ impl Ledger {
         self.engine.wait(|| Urgency::Best).reconsider(hash)
     }
 
+    /// Takes a block as if it had come before all others with the same work, until the ledger is closed: it becomes the
+    /// best one if it has as much work as that. A later call goes before an earlier one; one for a block with less work
+    /// than the best one does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockError::Unknown`], and what the disk does.
+    pub fn prefer_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
+        self.engine.wait(|| Urgency::Best).prefer(hash)
+    }
+
     /// Moves the base as far up as live and held worlds allow.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.engine.wait(|| Urgency::Best).checkpoint()
@@ -448,6 +459,11 @@ impl Ledger {
     /// may be here still. A node that has pruned serves the last 288 blocks at least (`NODE_NETWORK_LIMITED`, BIP159).
     pub fn pruned_below(&self) -> u32 {
         self.shared.pruned_below.load(Ordering::Acquire)
+    }
+
+    /// Bytes of block files above which old ones are deleted; `None` where all stay.
+    pub fn prune_target(&self) -> Option<u64> {
+        self.shared.prune_target
     }
 
     /// Bytes of the block files.

@@ -26,6 +26,8 @@ const PART: usize = 128;
 pub struct SetInfo {
     /// How many coins there are.
     pub txouts: u64,
+    /// How many transactions made them.
+    pub transactions: u64,
     /// What they amount to, in satoshis.
     pub total_sat: u64,
     /// A size of the set that depends on no database: 50 bytes a coin and its script.
@@ -95,6 +97,7 @@ pub fn write_coin(outpoint: &OutPoint, coin: &Coin, bytes: &mut Vec<u8>) {
 #[derive(Clone, Debug, Default)]
 pub struct SetInfoBuilder {
     txouts: u64,
+    transactions: u64,
     total_sat: u64,
     bogosize: u64,
     muhash: MuHash3072,
@@ -118,6 +121,9 @@ impl SetInfoBuilder {
             self.last < Some(key),
             "coins must come in the order of their outpoints"
         );
+        if self.last.is_none_or(|(txid, _)| txid != key.0) {
+            self.transactions += 1;
+        }
         self.last = Some(key);
         self.txouts += 1;
         self.total_sat = self.total_sat.saturating_add(coin.amount.to_sat());
@@ -135,6 +141,7 @@ impl SetInfoBuilder {
         self.hash_batch();
         SetInfo {
             txouts: self.txouts,
+            transactions: self.transactions,
             total_sat: self.total_sat,
             bogosize: self.bogosize,
             muhash: self.muhash.finalize(),

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     /// All blocks of the best chain from this height on are stored; those below may be pruned. 0: none is.
     pub(crate) pruned_below: AtomicU32,
+    /// Bytes of block files above which old ones are deleted; `None`: all stay.
+    pub(crate) prune_target: Option<u64>,
     pub(crate) tree: RwLock<BlockTree>,
     pub(crate) worlds: RwLock<Worlds>,
     /// With a transaction index: whether it has every stored block.

@@ -201,6 +201,9 @@ pub(crate) struct BlockTree {
     best_header: BlockId,
     /// The same at the last publication.
     committed_best_header: BlockId,
+    /// Blocks that go before others of the same work, by how late somebody said so. Not kept over restarts; one entry for
+    /// each call by hand.
+    preferred: ById<u64>,
     /// The bits that were asked for last, and their work.
     last_work: Option<(CompactTarget, Work)>,
 }
@@ -214,6 +217,7 @@ impl BlockTree {
             leaves: BTreeSet::new(),
             committed: 0,
             before: ById::default(),
+            preferred: ById::default(),
             best_header: BlockId::GENESIS,
             committed_best_header: BlockId::GENESIS,
             last_work: None,
@@ -473,7 +477,8 @@ impl BlockTree {
     }
 
     /// The block that should be the best tip, if all that is not known to be invalid is valid: the one with the most
-    /// work that is complete down to genesis, the first seen among equals. Looks at every block; for the writer.
+    /// work that is complete down to genesis, among equals the one preferred by hand, or the first seen. Looks at every
+    /// block; for the writer.
     ///
     /// `None` where `passes` lets nothing through.
     pub(crate) fn best_candidate(&self, passes: impl Fn(BlockId) -> bool) -> Option<BlockId> {
@@ -481,8 +486,18 @@ impl BlockTree {
             let node = self.node(*id);
             node.sequence != 0 && !node.failed() && passes(*id)
         });
-        let rank = |id: &BlockId| (self.node(*id).chainwork, Reverse(self.node(*id).sequence));
+        let rank = |id: &BlockId| {
+            let node = self.node(*id);
+            let preferred = self.preferred.get(id).copied();
+            (node.chainwork, preferred, Reverse(node.sequence))
+        };
         complete.max_by_key(rank)
+    }
+
+    /// Lets a block go before all others of the same work, also before those preferred earlier.
+    pub(crate) fn prefer(&mut self, id: BlockId) {
+        let latest = self.preferred.values().max().copied();
+        self.preferred.insert(id, latest.unwrap_or(0) + 1);
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {

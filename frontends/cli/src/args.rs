@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod p2p;
 mod peers;
+mod rpc;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, Re
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use p2p::P2pArgs;
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
+pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -406,6 +408,8 @@ pub(crate) struct FaceArgs {
     pub(crate) web: WebArgs,
     #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
+    #[command(flatten)]
+    pub(crate) rpc: RpcArgs,
     #[command(flatten)]
     pub(crate) monitor: MonitorArgs,
     #[command(flatten)]

@@ -14,6 +14,7 @@ use everett_metrics::MetricsError;
 use everett_node::NodeError;
 use everett_node::import::ImportError;
 use everett_proto::v1::ErrorReason;
+use everett_rpc::RpcError;
 use everett_web::WebError;
 use serde_json::json;
 use tonic_types::StatusExt;
@@ -223,7 +224,11 @@ impl From<NodeError> for Failure {
                     ),
                     _ => match source.downcast_ref::<MetricsError>() {
                         Some(MetricsError::OpenBeyondLoopback { .. }) => Failure::usage(source),
-                        _ => Failure::named("NODE_FAILED", source),
+                        _ => match source.downcast_ref::<RpcError>() {
+                            Some(RpcError::Listen { .. }) => Failure::named("RPC_ADDRESS", source),
+                            Some(_) => Failure::usage(source),
+                            None => Failure::named("NODE_FAILED", source),
+                        },
                     },
                 },
             },

@@ -6,6 +6,7 @@
 mod descriptors;
 mod file;
 mod p2p;
+mod rpc;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};

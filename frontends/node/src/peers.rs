@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use bitcoin::BlockHash;
-use everett_net::{Endpoint, PeerId, PeerInfo};
+use bitcoin::p2p::ServiceFlags;
+use everett_net::{Endpoint, NetworkKind, PeerId, PeerInfo};
 use tokio::sync::broadcast;
 
 pub use services::service_names;
@@ -64,8 +65,44 @@ pub trait Peers: Send + Sync {
     /// The bans that hold, by subnet.
     fn bans(&self) -> Vec<BanState>;
 
+    /// Addresses of other nodes that are known and worth a call, at most so many (0: all), in random order; of one
+    /// network if one is given. A network without an address book has none.
+    fn addresses(&self, most: usize, network: Option<NetworkKind>) -> Vec<KnownAddress> {
+        let _ = (most, network);
+        Vec::new()
+    }
+
+    /// Enters an address into the address book, as if its node had told of itself; with `reached`, as one that was
+    /// reached. A network without an address book enters none.
+    fn add_address(&self, endpoint: Endpoint, reached: bool) -> AddedAddress {
+        let _ = (endpoint, reached);
+        AddedAddress::NotNew
+    }
+
     /// What happens to connections from now on.
     fn events(&self) -> broadcast::Receiver<PeerEvent>;
+}
+
+/// An address of another node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownAddress {
+    /// The address.
+    pub endpoint: Endpoint,
+    /// When its node was last heard of, unix seconds.
+    pub time: u64,
+    /// What the node offers.
+    pub services: ServiceFlags,
+}
+
+/// What became of an address that was to be entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddedAddress {
+    /// It is in the address book.
+    Added,
+    /// It is, but not among those that were reached: another one has its place.
+    NotReached,
+    /// It is not, or was before.
+    NotNew,
 }
 
 /// How somebody names a connection.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::Network;
+use bitcoin::p2p::ServiceFlags;
+use bitcoin::p2p::address::AddrV2Message;
 use everett_ledger::Ledger;
 use everett_net::bans::{BanError, Subnet, SubnetError};
 use everett_net::{
     Counters, Endpoint, ManualPeer, NetworkKind, PeerId, Pool, PoolEvent, Purpose, default_port,
 };
 use everett_node::{
-    AddedPeer, BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef,
-    PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
+    AddedAddress, AddedPeer, BanState, KnownAddress, MessageCount, NetworkState, PeerError,
+    PeerEvent, PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase,
+    SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -413,6 +416,34 @@ impl Peers for Roster {
         let mut bans: Vec<BanState> = bans.list(self.unix_time()).iter().map(ban_state).collect();
         bans.sort_by(|a, b| a.subnet.cmp(&b.subnet));
         bans
+    }
+
+    fn addresses(&self, most: usize, network: Option<NetworkKind>) -> Vec<KnownAddress> {
+        let sample = self
+            .pool
+            .address_book()
+            .sample(most, 0, network, self.unix_time());
+        let known = |message: &AddrV2Message| KnownAddress {
+            endpoint: Endpoint::from(message),
+            time: u64::from(message.time),
+            services: message.services,
+        };
+        sample.iter().map(known).collect()
+    }
+
+    fn add_address(&self, endpoint: Endpoint, reached: bool) -> AddedAddress {
+        let now = self.unix_time();
+        let time = u32::try_from(now).unwrap_or(u32::MAX);
+        let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+        let message = endpoint.to_message(time, services);
+        let mut book = self.pool.address_book();
+        if book.add(&[message], &endpoint, 0, now) == 0 {
+            return AddedAddress::NotNew;
+        }
+        match reached && !book.good(&endpoint, now) {
+            true => AddedAddress::NotReached,
+            false => AddedAddress::Added,
+        }
     }
 
     fn events(&self) -> broadcast::Receiver<PeerEvent> {

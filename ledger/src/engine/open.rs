@@ -128,6 +128,7 @@ pub(crate) fn open(config: LedgerConfig) -> Result<(Arc<Shared>, Engine), OpenEr
         assume_valid: config.assume_valid,
         store,
         pruned_below: AtomicU32::new(loaded.pruned_below),
+        prune_target: config.prune_target,
         tree: RwLock::new(loaded.tree),
         worlds: RwLock::new(Worlds {
             live,

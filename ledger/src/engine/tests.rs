@@ -136,3 +136,24 @@ fn the_header_of_an_invalid_block_is_refused_as_a_duplicate() {
         (RejectKind::CachedInvalid, "duplicate-invalid")
     );
 }
+
+#[test]
+fn of_two_blocks_with_the_same_work_the_preferred_one_is_best_until_the_ledger_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(directory.path());
+    let chain = genesis();
+    let (first, second) = (child(&chain, 1), child(&chain, 2));
+    submit(&ledger, &first);
+    submit(&ledger, &second);
+    assert_eq!(ledger.best().hash(), first.hash);
+    ledger.prefer_block(&second.hash).unwrap();
+    assert_eq!(ledger.best().hash(), second.hash);
+    ledger.prefer_block(&first.hash).unwrap();
+    assert_eq!(ledger.best().hash(), first.hash);
+    let longer = child(&with(&chain, &first), 3);
+    submit(&ledger, &longer);
+    ledger.prefer_block(&second.hash).unwrap();
+    assert_eq!(ledger.best().hash(), longer.hash);
+    ledger.invalidate_block(&longer.hash).unwrap();
+    assert_eq!(ledger.best().hash(), first.hash);
+}

@@ -43,7 +43,7 @@ fn bytes_after_the_content_are_left_alone_and_missing_ones_are_an_error() {
             .decode()
             .unwrap_err()
             .to_string()
-            .starts_with("a ping message")
+            .starts_with("`ping` does not decode: it ends too early")
     );
 }
 

@@ -88,6 +88,17 @@ impl Bitcoind {
         self.p2p
     }
 
+    /// The port of its JSON-RPC server, on loopback.
+    pub fn rpc_port(&self) -> u16 {
+        self.rpc_port
+    }
+
+    /// The content of its cookie: a name, a colon, a password.
+    pub fn cookie(&self) -> String {
+        let path = self.directory.path().join("regtest/.cookie");
+        std::fs::read_to_string(path).expect("it runs, so there is a cookie")
+    }
+
     /// Its log.
     pub fn log(&self) -> String {
         let path = self.directory.path().join("regtest/debug.log");

@@ -13,13 +13,30 @@ const PACKAGES: [&str; 2] = ["grpcio", "grpcio-tools"];
 ///
 /// What keeps it from being made: no Python, or no way to its packages.
 pub fn with_grpc(directory: &Path) -> Result<PathBuf, String> {
-    let environment = directory.join("python-grpc");
+    with_packages(
+        directory,
+        "python-grpc",
+        &PACKAGES,
+        "import grpc, grpc_tools",
+    )
+}
+
+/// A Python with these packages, in an environment of this name below `directory` that is made where it is missing;
+/// `import` is what has to be there then.
+///
+/// # Errors
+///
+/// What keeps it from being made: no Python, or no way to its packages.
+pub fn with_packages(
+    directory: &Path,
+    name: &str,
+    packages: &[&str],
+    import: &str,
+) -> Result<PathBuf, String> {
+    let environment = directory.join(name);
     let python = environment.join("bin/python");
-    let has_grpc = |python: &Path| {
-        let check = run(Command::new(python).args(["-c", "import grpc, grpc_tools"]));
-        check.is_ok()
-    };
-    if has_grpc(&python) {
+    let check = |python: &Path| run(Command::new(python).args(["-c", import])).map(drop);
+    if check(&python).is_ok() {
         return Ok(python);
     }
     run(Command::new("python3")
@@ -32,11 +49,8 @@ pub fn with_grpc(directory: &Path) -> Result<PathBuf, String> {
         "--quiet",
         "--disable-pip-version-check",
     ];
-    run(Command::new(&python).args(install).args(PACKAGES))?;
-    match has_grpc(&python) {
-        true => Ok(python),
-        false => Err("grpcio is installed and cannot be imported".to_owned()),
-    }
+    run(Command::new(&python).args(install).args(packages))?;
+    check(&python).map(|()| python)
 }
 
 /// Runs a program to its end.

@@ -1,4 +1,4 @@
-//! Owns the faces of a node that the command line starts: gRPC, the web page, the console, the metrics, the binary
+//! Owns the faces of a node that the command line starts: gRPC, JSON-RPC, the web page, the console, the metrics, the binary
 //! log.
 //! Promises that each is made before the ledger is opened, so that a wrong option costs nothing, and says afterwards
 //! where each is found.
@@ -11,6 +11,7 @@ use everett_grpc::BoundAddress;
 use everett_log::Log;
 use everett_metrics::Metrics;
 use everett_node::NodeBuilder;
+use everett_rpc::Rpc;
 
 use super::monitor::{Attached, Monitor};
 use super::network::{Listening, PeerNetwork};
@@ -24,6 +25,7 @@ use crate::settings::Settings;
 pub(super) struct Faces {
     log: Option<Log>,
     grpc: GrpcServer,
+    rpc: Option<Rpc>,
     web: Option<WebServer>,
     monitor: Monitor,
     metrics: Option<Metrics>,
@@ -34,6 +36,7 @@ pub(super) struct Faces {
 /// The faces of a node, to be asked where they are.
 pub(super) struct Started {
     grpc: (&'static str, BoundAddress),
+    rpc: Option<everett_rpc::BoundAddress>,
     web: Option<everett_web::BoundAddress>,
     console: Attached,
     metrics: Option<everett_metrics::BoundAddress>,
@@ -47,6 +50,9 @@ pub(super) struct Started {
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) grpc: Option<String>,
+    pub(super) rpc: Option<String>,
+    /// The file by which callers of JSON-RPC log in, if there is one.
+    pub(super) cookie: Option<PathBuf>,
     pub(super) web: Option<String>,
     pub(super) console: Option<PathBuf>,
     pub(super) metrics: Option<String>,
@@ -69,9 +75,11 @@ impl Faces {
             ));
         }
         let metrics = settings.metrics(&args.metrics);
+        let rpc = settings.rpc(args.rpc, directory);
         Ok(Faces {
             log: log.map(|config| Log::new(config, settings.sink.clone())),
             grpc: GrpcServer::new(&settings.grpc(args.grpc))?,
+            rpc: rpc.map(Rpc::new),
             web: WebServer::new(settings.web(args.web))?,
             monitor: Monitor::new(&settings.monitor(args.monitor), directory),
             metrics: metrics.map(Metrics::new),
@@ -88,6 +96,14 @@ impl Faces {
         }
         let grpc = (self.grpc.scheme, self.grpc.address);
         let mut node = node.frontend(self.grpc.server);
+        let rpc = self.rpc.map(|rpc| {
+            let address = rpc.bound_address();
+            (rpc, address)
+        });
+        let (server, rpc) = rpc.unzip();
+        if let Some(server) = server {
+            node = node.frontend(server);
+        }
         let web = self.web.map(|web| (web.server, web.address));
         let (server, web) = web.unzip();
         if let Some(server) = server {
@@ -106,6 +122,7 @@ impl Faces {
         let (node, p2p) = self.p2p.add_to(node);
         let started = Started {
             grpc,
+            rpc,
             web,
             console,
             metrics,
@@ -127,6 +144,8 @@ impl Started {
         }
         Told {
             grpc: Some(url(scheme, address)),
+            rpc: self.rpc.as_ref().and_then(everett_rpc::BoundAddress::url),
+            cookie: self.rpc.as_ref().and_then(|rpc| rpc.cookie().cloned()),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),
             console: self.console.path(),
             metrics: self
@@ -150,6 +169,7 @@ impl fmt::Display for Told {
         });
         let faces = [
             ("gRPC on", &self.grpc),
+            ("JSON-RPC on", &self.rpc),
             ("web page", &self.web),
             ("console on", &console),
             ("metrics on", &self.metrics),

@@ -59,6 +59,8 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         // A temporary directory is gone when this process is.
         datadir: place.lasting(args.exit),
         grpc: told.grpc,
+        rpc: told.rpc,
+        rpc_cookie: told.cookie,
         web: told.web,
         console: told.console,
         metrics: told.metrics,

@@ -47,6 +47,8 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "datadir": directory,
                 "lab": lab,
                 "grpc": told.grpc,
+                "rpc": told.rpc,
+                "rpc_cookie": told.cookie,
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,

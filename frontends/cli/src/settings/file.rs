@@ -62,6 +62,24 @@ pub(super) struct SettingsFile {
     pub(super) fork_blocks: Option<u32>,
     pub(super) fork_peer_blocks: Option<u32>,
     pub(super) fork_bytes: Option<u64>,
+    pub(super) no_rpc: Option<bool>,
+    pub(super) rpcport: Option<u16>,
+    #[serde(default)]
+    pub(super) rpcbind: Vec<String>,
+    #[serde(default)]
+    pub(super) rpcallowip: Vec<String>,
+    pub(super) rpcuser: Option<String>,
+    pub(super) rpcpassword: Option<String>,
+    #[serde(default)]
+    pub(super) rpcauth: Vec<String>,
+    pub(super) rpccookiefile: Option<PathBuf>,
+    pub(super) rpccookieperms: Option<String>,
+    #[serde(default)]
+    pub(super) rpcwhitelist: Vec<String>,
+    pub(super) rpcwhitelistdefault: Option<bool>,
+    pub(super) rpcthreads: Option<usize>,
+    pub(super) rpcworkqueue: Option<usize>,
+    pub(super) rpcservertimeout: Option<u64>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,

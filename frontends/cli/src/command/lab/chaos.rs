@@ -54,6 +54,8 @@ pub(super) fn chaos(settings: &Settings, args: LabArgs) -> Result<ExitCode, Fail
                 "rate": rate,
                 "datadir": place.path(),
                 "grpc": told.grpc,
+                "rpc": told.rpc,
+                "rpc_cookie": told.cookie,
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,

@@ -64,6 +64,8 @@ struct Refusal {
 struct FacesView {
     datadir: Option<PathBuf>,
     grpc: Option<String>,
+    rpc: Option<String>,
+    rpc_cookie: Option<PathBuf>,
     web: Option<String>,
     console: Option<PathBuf>,
     metrics: Option<String>,
@@ -74,6 +76,8 @@ impl FacesView {
         FacesView {
             datadir,
             grpc: told.grpc,
+            rpc: told.rpc,
+            rpc_cookie: told.cookie,
             web: told.web,
             console: told.console,
             metrics: told.metrics,

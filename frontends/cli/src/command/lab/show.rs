@@ -23,6 +23,10 @@ pub(super) struct LabView {
     pub(super) datadir: Option<PathBuf>,
     /// Where it is served, if it is.
     pub(super) grpc: Option<String>,
+    /// Where JSON-RPC is served, if it is.
+    pub(super) rpc: Option<String>,
+    /// The file by which its callers log in.
+    pub(super) rpc_cookie: Option<PathBuf>,
     /// Where its web page is, if it has one.
     pub(super) web: Option<String>,
     /// The console's socket, if there is one.
@@ -100,7 +104,7 @@ impl Serialize for LabView {
             .iter()
             .map(|unmet| json!({ "step": unmet.step, "line": unmet.line, "what": unmet.what }))
             .collect();
-        let mut object = serializer.serialize_struct("Lab", 14)?;
+        let mut object = serializer.serialize_struct("Lab", 16)?;
         object.serialize_field("title", &played.title)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("network", &self.network.to_string())?;
@@ -111,6 +115,8 @@ impl Serialize for LabView {
         object.serialize_field("payments", &payments)?;
         object.serialize_field("unmet", &unmet)?;
         object.serialize_field("grpc", &self.grpc)?;
+        object.serialize_field("rpc", &self.rpc)?;
+        object.serialize_field("rpc_cookie", &self.rpc_cookie)?;
         object.serialize_field("web", &self.web)?;
         object.serialize_field("console", &self.console)?;
         object.serialize_field("metrics", &self.metrics)?;
@@ -126,6 +132,13 @@ impl View for LabView {
             text.push_str(&format!("\nServing until Ctrl-C: gRPC on {url}\n"));
             if let Some(web) = &self.web {
                 text.push_str(&format!("Look at it in a browser: {web}\n"));
+            }
+            if let Some(rpc) = &self.rpc {
+                text.push_str(&format!("JSON-RPC as of bitcoind on {rpc}"));
+                if let Some(cookie) = &self.rpc_cookie {
+                    text.push_str(&format!(", cookie in {}", cookie.display()));
+                }
+                text.push('\n');
             }
             if let Some(datadir) = &self.datadir {
                 text.push_str(&format!("Data in {}\n", datadir.display()));

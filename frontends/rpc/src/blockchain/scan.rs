@@ -1,0 +1,129 @@
+//! Owns the search for coins by descriptors.
+
+use std::collections::BTreeMap;
+
+use bitcoin::{OutPoint, ScriptBuf};
+use everett_ledger::{Coin, ReadError, ScriptHash};
+
+use crate::call::Call;
+use crate::descriptor::parse_scan_object;
+use crate::error::RpcError;
+use crate::json::{Json, amount, object};
+use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+
+/// Coins that are read at once.
+const PAGE: usize = 1000;
+
+pub(super) static SCANTXOUTSET: Method = Method {
+    name: "scantxoutset",
+    category: Category::Blockchain,
+    about: "Finds the unspent outputs of scripts in the world that is asked. The index of scripts answers it: the set \
+            is not read.",
+    arguments: &[
+        Argument::required(
+            "action",
+            Kind::Text,
+            "start, status (of a search that runs), or abort (ends it)",
+        ),
+        Argument::optional(
+            "scanobjects",
+            Kind::Array,
+            "Descriptors, alone or as {\"desc\": \"...\", \"range\": n or [n,n]}",
+        )
+        .shown("[scanobjects,...]"),
+    ],
+    result: "{\"success\", \"txouts\", \"height\", \"bestblock\", \"unspents\": [...], \"total_amount\"}    (json object) \
+             What was found; txouts counts what was found, not the whole set",
+    at: true,
+    run: Run::Read(scan_tx_out_set),
+};
+
+fn scan_tx_out_set(call: &Call) -> Answer {
+    match call.text(0)? {
+        "status" => Ok(match call.site.scan.progress() {
+            Some(progress) => object! { "progress" => progress },
+            None => Json::Null,
+        }),
+        "abort" => Ok(Json::Bool(call.site.scan.abort())),
+        "start" => start(call),
+        other => Err(RpcError::parameter(format!("Invalid action '{other}'"))),
+    }
+}
+
+fn start(call: &Call) -> Answer {
+    let scanning = call.site.scan.begin().ok_or_else(|| {
+        RpcError::parameter("Scan already in progress, use action \"abort\" or \"status\"")
+    })?;
+    if call.count() < 2 {
+        return Err(RpcError::misc(
+            "scanobjects argument is required for the start action",
+        ));
+    }
+    let world = call.world()?;
+    let network = call.ledger().params().network.to_bitcoin();
+    let mut descriptors: BTreeMap<ScriptBuf, String> = BTreeMap::new();
+    for value in call.arg(1).array()? {
+        let (expression, (first, last)) = parse_scan_object(value, network)?;
+        for index in first..=last {
+            if !call.goes_on() {
+                return Err(ReadError::Cancelled.into());
+            }
+            for path in 0..expression.paths() {
+                for derived in expression.derive(path, index)? {
+                    descriptors
+                        .entry(derived.script)
+                        .or_insert(derived.descriptor);
+                }
+            }
+        }
+    }
+    let mut found: BTreeMap<OutPoint, Coin> = BTreeMap::new();
+    let mut whole = true;
+    for (number, script) in descriptors.keys().enumerate() {
+        if !call.goes_on() {
+            return Err(ReadError::Cancelled.into());
+        }
+        if scanning.aborted() {
+            whole = false;
+            break;
+        }
+        scanning.at(number as u64 * 100 / descriptors.len() as u64);
+        let script = ScriptHash::of(script);
+        let mut after = None;
+        loop {
+            let page = world.coins_of(&script, after, PAGE)?;
+            after = page.last().map(|(outpoint, _)| *outpoint);
+            let full = page.len() == PAGE;
+            found.extend(page);
+            if !full {
+                break;
+            }
+        }
+    }
+    let mut total = 0_i64;
+    let mut unspents = Vec::with_capacity(found.len());
+    for (outpoint, coin) in &found {
+        total = total.saturating_add(coin.amount.to_sat() as i64);
+        let script: &bitcoin::Script = &coin.script_pubkey;
+        let descriptor = descriptors.get(script).map(String::as_str);
+        unspents.push(object! {
+            "txid" => outpoint.txid,
+            "vout" => outpoint.vout,
+            "scriptPubKey" => script.to_hex_string(),
+            "desc" => descriptor.unwrap_or_default(),
+            "amount" => coin.amount,
+            "coinbase" => coin.coinbase,
+            "height" => coin.height,
+            "blockhash" => world.block_hash_at(coin.height),
+            "confirmations" => world.height() - coin.height + 1,
+        });
+    }
+    Ok(object! {
+        "success" => whole,
+        "txouts" => found.len(),
+        "height" => world.height(),
+        "bestblock" => world.hash(),
+        "unspents" => unspents,
+        "total_amount" => amount(total),
+    })
+}

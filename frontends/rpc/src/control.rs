@@ -1,0 +1,21 @@
+//! Owns the methods about the node itself.
+
+mod clock;
+mod help;
+mod memory;
+mod old_info;
+
+use crate::method::Method;
+
+/// What there is.
+pub(crate) static METHODS: &[&Method] = &[
+    &clock::MOCKSCHEDULER,
+    &clock::SETMOCKTIME,
+    &help::GETRPCINFO,
+    &help::HELP,
+    &help::STOP,
+    &help::UPTIME,
+    &memory::GETMEMORYINFO,
+    &memory::LOGGING,
+    &old_info::GETINFO,
+];

@@ -1,0 +1,192 @@
+//! Owns the way of a request through HTTP: who may ask, on which path, with which login, and how many at once.
+//! Promises Core's status codes in Core's order of checks.
+//! Refuses to read a body before the login is proven.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, warn};
+
+use everett_net::bans::Subnet;
+
+use crate::login::Logins;
+use crate::request::{Reply, answer};
+use crate::site::Site;
+use crate::whitelist::Whitelist;
+
+/// Most bytes of a request's body, as in Core.
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// How long a wrong password is thought about.
+const DETERRENT: Duration = Duration::from_millis(250);
+/// What the browser's dialogue is asked to name.
+const CHALLENGE: &str = "Basic realm=\"jsonrpc\"";
+/// The type that Core gives answers that are no JSON.
+const PLAIN: &str = "text/html; charset=ISO-8859-1";
+
+/// What stands between the network and the methods.
+pub(crate) struct Front {
+    pub(crate) site: Arc<Site>,
+    pub(crate) logins: Logins,
+    pub(crate) whitelist: Whitelist,
+    pub(crate) allowed: Vec<Subnet>,
+    /// One for each request that is worked on.
+    pub(crate) workers: Arc<Semaphore>,
+    /// Requests that wait for a worker.
+    pub(crate) waiting: AtomicUsize,
+}
+
+impl Front {
+    /// Whether an address may ask at all.
+    fn allows(&self, from: IpAddr) -> bool {
+        let from = from.to_canonical();
+        if from.is_loopback() {
+            return true;
+        }
+        let host = everett_net::Endpoint::from((from, 0)).host;
+        self.allowed.iter().any(|subnet| subnet.contains(&host))
+    }
+
+    /// A place among those that are worked on; `None` where too many wait already.
+    async fn worker(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(worker) = self.workers.clone().try_acquire_owned() {
+            return Some(worker);
+        }
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.before >= self.site.config.work_queue.max(1) {
+            return None;
+        }
+        self.workers.clone().acquire_owned().await.ok()
+    }
+}
+
+/// Counts a request among those that wait, until it is dropped.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl Waiting<'_> {
+    fn new(count: &AtomicUsize) -> Waiting<'_> {
+        let before = count.fetch_add(1, Ordering::AcqRel);
+        Waiting { count, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PLAIN));
+    response
+}
+
+fn unauthorized() -> Response<Body> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "");
+    let headers = response.headers_mut();
+    headers.insert(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static(CHALLENGE),
+    );
+    response
+}
+
+fn close(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Answers a request that came from this address.
+pub(crate) async fn handle(
+    front: Arc<Front>,
+    from: IpAddr,
+    request: Request<Body>,
+) -> Response<Body> {
+    if !front.allows(from) {
+        debug!(%from, "a request from an address that is not allowed");
+        return plain(StatusCode::FORBIDDEN, "");
+    }
+    let known = [Method::GET, Method::POST, Method::HEAD, Method::PUT];
+    if !known.contains(request.method()) {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "");
+    }
+    // Without wallets there is no `/wallet/NAME` either.
+    if request.uri().path() != "/" || request.uri().query().is_some() {
+        return plain(StatusCode::NOT_FOUND, "");
+    }
+    if request.method() != Method::POST {
+        return plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "JSONRPC server handles only POST requests",
+        );
+    }
+    let Some(given) = request.headers().get(header::AUTHORIZATION) else {
+        return unauthorized();
+    };
+    let Some(user) = front.logins.admits(given.as_bytes()) else {
+        warn!(%from, "a wrong password for the JSON-RPC server");
+        tokio::time::sleep(DETERRENT).await;
+        return unauthorized();
+    };
+    let body = match read(request.into_body()).await {
+        Ok(body) => body,
+        Err(status) => return close(plain(status, "")),
+    };
+    let Some(worker) = front.worker().await else {
+        warn!("a request is refused because too many wait; --rpcworkqueue lets more do so");
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded");
+    };
+    if front.site.handle.stop_signal().is_given() {
+        return close(plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Request rejected during server shutdown",
+        ));
+    }
+    let reply = answer(&front.site, &body, &front.whitelist.of(&user)).await;
+    drop(worker);
+    respond(reply)
+}
+
+async fn read(body: Body) -> Result<Bytes, StatusCode> {
+    let limited = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    match limited {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn respond(reply: Reply) -> Response<Body> {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match reply.body {
+        None if status == StatusCode::NO_CONTENT => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = status;
+            response
+        }
+        None => plain(status, ""),
+        Some(body) => {
+            let mut response = Response::new(Body::from(body.write() + "\n"));
+            *response.status_mut() = status;
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            response
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Owns whom the node calls, and whom it leaves.
+
+use everett_net::{Endpoint, PeerId};
+use everett_node::{PeerError, PeerRef, Peers};
+
+use crate::call::Call;
+use crate::error::{
+    CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, CLIENT_NODE_NOT_ADDED,
+    CLIENT_NODE_NOT_CONNECTED, INVALID_PARAMS, MISC_ERROR, RpcError,
+};
+use crate::json::{Json, object};
+use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+
+pub(super) static ADDNODE: Method = Method {
+    name: "addnode",
+    category: Category::Network,
+    about: "Calls a peer, or forgets one that was added: add calls it whenever it is not connected, onetry once, and \
+            remove ends the connection as well.",
+    arguments: &[
+        Argument::required(
+            "node",
+            Kind::Text,
+            "The peer's address, with or without a port",
+        ),
+        Argument::required("command", Kind::Text, "add, remove or onetry"),
+        Argument::optional(
+            "v2transport",
+            Kind::Bool,
+            "Of no effect: encryption is tried first (--v2transport)",
+        ),
+    ],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(add_node),
+};
+
+/// Whether a text names one of the peers that were added.
+fn added(call: &Call, peers: &dyn Peers, text: &str) -> Option<Endpoint> {
+    let port = everett_net::default_port(call.ledger().params().network.to_bitcoin());
+    let endpoint = Endpoint::parse(text, port).ok()?;
+    let known = peers.network().added;
+    known.into_iter().find(|other| *other == endpoint)
+}
+
+fn add_node(call: &Call) -> Answer {
+    let (node, command) = (call.text(0)?, call.text(1)?);
+    if !["add", "remove", "onetry"].contains(&command) {
+        return Err(RpcError::new(MISC_ERROR, ADDNODE.help()));
+    }
+    let peers = call.peers()?;
+    if command == "remove" {
+        if added(call, &*peers, node).is_none() {
+            return Err(RpcError::new(
+                CLIENT_NODE_NOT_ADDED,
+                "Error: Node could not be removed. It has not been added previously.",
+            ));
+        }
+        peers
+            .disconnect(PeerRef::Address(node))
+            .map_err(|error| RpcError::new(CLIENT_NODE_NOT_ADDED, error.to_string()))?;
+        return Ok(Json::Null);
+    }
+    match peers.add(node, command == "onetry") {
+        Ok(_) => Ok(Json::Null),
+        Err(PeerError::Known(_)) if command == "onetry" => Ok(Json::Null),
+        Err(PeerError::Known(_)) => Err(RpcError::new(
+            CLIENT_NODE_ALREADY_ADDED,
+            "Error: Node already added",
+        )),
+        Err(error) => Err(RpcError::new(
+            CLIENT_INVALID_IP_OR_SUBNET,
+            error.to_string(),
+        )),
+    }
+}
+
+pub(super) static GETADDEDNODEINFO: Method = Method {
+    name: "getaddednodeinfo",
+    category: Category::Network,
+    about: "The peers that were added, and whether they are connected.",
+    arguments: &[Argument::optional(
+        "node",
+        Kind::Text,
+        "The one that is meant",
+    )],
+    result: "[{\"addednode\", \"connected\", \"addresses\": [...]}, ...]    (json array) The peers",
+    at: false,
+    run: Run::Read(added_node_info),
+};
+
+fn added_node_info(call: &Call) -> Answer {
+    let peers = call.peers()?;
+    let mut known = peers.network().added;
+    if let Some(wanted) = call.maybe(0) {
+        let found = added(call, &*peers, wanted.text()?);
+        let found = found.ok_or_else(|| {
+            RpcError::new(CLIENT_NODE_NOT_ADDED, "Error: Node has not been added.")
+        })?;
+        known = vec![found];
+    }
+    let list = peers.list();
+    Ok(known
+        .into_iter()
+        .map(|endpoint| {
+            let connected = list.iter().find(|peer| peer.info.endpoint == endpoint);
+            let addresses: Json = connected
+                .iter()
+                .map(|peer| {
+                    let inbound = peer.info.purpose.is_inbound();
+                    object! {
+                        "address" => endpoint.to_string(),
+                        "connected" => if inbound { "inbound" } else { "outbound" },
+                    }
+                })
+                .collect();
+            object! {
+                "addednode" => endpoint.to_string(),
+                "connected" => connected.is_some(),
+                "addresses" => addresses,
+            }
+        })
+        .collect())
+}
+
+pub(super) static DISCONNECTNODE: Method = Method {
+    name: "disconnectnode",
+    category: Category::Network,
+    about: "Ends a connection, named by the peer's address or by its number.",
+    arguments: &[
+        Argument::optional("address", Kind::Text, "The address"),
+        Argument::optional("nodeid", Kind::Number, "The number"),
+    ],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(disconnect_node),
+};
+
+fn disconnect_node(call: &Call) -> Answer {
+    let address = call.maybe(0).map(Json::text).transpose()?;
+    let number: Option<i64> = call.maybe(1).map(Json::int).transpose()?;
+    let peer = match (address, number) {
+        (Some(address), None) => PeerRef::Address(address),
+        (None | Some(""), Some(number)) => {
+            PeerRef::Id(PeerId(u64::try_from(number).unwrap_or(u64::MAX)))
+        }
+        _ => {
+            return Err(RpcError::new(
+                INVALID_PARAMS,
+                "Only one of address and nodeid should be provided.",
+            ));
+        }
+    };
+    call.peers()?.disconnect(peer).map_err(|_| {
+        RpcError::new(
+            CLIENT_NODE_NOT_CONNECTED,
+            "Node not found in connected nodes",
+        )
+    })?;
+    Ok(Json::Null)
+}
+
+pub(super) static PING: Method = Method {
+    name: "ping",
+    category: Category::Network,
+    about: "Asks for the peers' round trips. They are measured all the time, and getpeerinfo shows them; nothing more is \
+            sent.",
+    arguments: &[],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(|call| call.peers().map(|_| Json::Null)),
+};

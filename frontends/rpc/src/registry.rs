@@ -1,0 +1,54 @@
+//! Owns the list of methods.
+//! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
+
+use crate::method::{Category, Method};
+use crate::{blockchain, control, network, rawtransactions, util};
+
+/// The lists of all categories.
+static LISTS: [&[&Method]; 5] = [
+    blockchain::METHODS,
+    control::METHODS,
+    network::METHODS,
+    rawtransactions::METHODS,
+    util::METHODS,
+];
+
+/// All methods.
+pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
+    LISTS.iter().flat_map(|list| list.iter().copied())
+}
+
+/// The method of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
+    all().find(|method| method.name == name)
+}
+
+/// All lines of usage under their headings, or all that one method says of itself.
+pub(crate) fn help(command: &str) -> String {
+    if !command.is_empty() {
+        return match find(command) {
+            Some(method) => method.help().trim_end_matches('\n').to_owned() + "\n",
+            None => format!("help: unknown command: {command}"),
+        };
+    }
+    let mut methods: Vec<&Method> = all()
+        .filter(|method| method.category != Category::Hidden)
+        .collect();
+    methods.sort_by_key(|method| (method.category, method.name));
+    let mut lines: Vec<String> = Vec::new();
+    let mut category = None;
+    for method in methods {
+        if category != Some(method.category) {
+            if category.is_some() {
+                lines.push(String::new());
+            }
+            lines.push(format!("== {} ==", method.category.title()));
+            category = Some(method.category);
+        }
+        lines.push(method.usage());
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

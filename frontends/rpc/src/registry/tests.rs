@@ -1,0 +1,27 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[test]
+fn every_name_is_there_once() {
+    let names: Vec<&str> = all().map(|method| method.name).collect();
+    let different: BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(names.len(), different.len());
+}
+
+#[test]
+fn help_lists_what_is_not_hidden_under_its_heading() {
+    let help = help("");
+    assert!(
+        help.starts_with("== Blockchain ==\ngetbestblockhash\n"),
+        "{help}"
+    );
+    assert!(help.contains("\n\n== Control ==\n"));
+    assert!(!help.contains("invalidateblock"));
+}
+
+#[test]
+fn help_on_one_method_begins_with_its_usage() {
+    assert!(help("getblock").starts_with("getblock \"blockhash\" ( verbosity )\n\n"));
+    assert_eq!(help("nonsense"), "help: unknown command: nonsense");
+}

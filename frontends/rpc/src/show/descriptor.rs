@@ -1,0 +1,46 @@
+//! Owns the descriptors that are inferred from scripts of which nothing else is known.
+
+use bitcoin::hex::DisplayHex;
+use bitcoin::{Network, Script, XOnlyPublicKey};
+use everett_script::policy::Template;
+
+use crate::descriptor::checksum;
+
+use super::script::address_of;
+
+/// Whether a key has the length that its first byte says, and is not of the hybrid kind.
+fn is_plain_key(key: &[u8]) -> bool {
+    matches!((key.first(), key.len()), (Some(2 | 3), 33) | (Some(4), 65))
+}
+
+/// A descriptor with its checksum.
+pub(crate) fn with_checksum(descriptor: String) -> String {
+    match checksum(&descriptor) {
+        Some(checksum) => format!("{descriptor}#{checksum}"),
+        None => descriptor,
+    }
+}
+
+/// What a script pubkey is as a descriptor, without its checksum.
+fn bare(script: &Script, network: Network) -> String {
+    match Template::of(script.as_bytes()) {
+        Template::PubKey { key } if is_plain_key(key) => return format!("pk({})", key.as_hex()),
+        Template::Multisig { required, keys } if keys.iter().all(|key| is_plain_key(key)) => {
+            let keys: Vec<String> = keys.iter().map(|key| key.to_lower_hex_string()).collect();
+            return format!("multi({required},{})", keys.join(","));
+        }
+        Template::WitnessV1Taproot { key } if XOnlyPublicKey::from_slice(key).is_ok() => {
+            return format!("rawtr({})", key.as_hex());
+        }
+        _ => {}
+    }
+    match address_of(script, network) {
+        Some(address) => format!("addr({address})"),
+        None => format!("raw({})", script.as_bytes().as_hex()),
+    }
+}
+
+/// What a script pubkey is as a descriptor.
+pub(crate) fn infer(script: &Script, network: Network) -> String {
+    with_checksum(bare(script, network))
+}

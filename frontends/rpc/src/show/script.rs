@@ -1,0 +1,50 @@
+//! Owns how a script is shown: in words, as a descriptor, in hexadecimal, as an address, by its type.
+
+use bitcoin::hex::DisplayHex;
+use bitcoin::{Address, Network, Script};
+use everett_script::assembly::to_asm;
+use everett_script::policy::Template;
+
+use super::descriptor::infer;
+use crate::json::{Json, object};
+
+/// Core's word for a script's form.
+pub(crate) fn script_type(script: &Script) -> &'static str {
+    match Template::of(script.as_bytes()) {
+        Template::NonStandard => "nonstandard",
+        Template::Anchor => "anchor",
+        Template::PubKey { .. } => "pubkey",
+        Template::PubKeyHash { .. } => "pubkeyhash",
+        Template::ScriptHash { .. } => "scripthash",
+        Template::Multisig { .. } => "multisig",
+        Template::NullData => "nulldata",
+        Template::WitnessV0ScriptHash { .. } => "witness_v0_scripthash",
+        Template::WitnessV0KeyHash { .. } => "witness_v0_keyhash",
+        Template::WitnessV1Taproot { .. } => "witness_v1_taproot",
+        Template::WitnessUnknown { .. } => "witness_unknown",
+    }
+}
+
+/// The address that stands for a script, if one does.
+pub(crate) fn address_of(script: &Script, network: Network) -> Option<Address> {
+    match Template::of(script.as_bytes()) {
+        Template::NonStandard
+        | Template::PubKey { .. }
+        | Template::Multisig { .. }
+        | Template::NullData => None,
+        _ => Address::from_script(script, network).ok(),
+    }
+}
+
+/// A script pubkey.
+pub(crate) fn script_json(script: &Script, network: Network) -> Json {
+    let mut json = object! {
+        "asm" => to_asm(script),
+        "desc" => infer(script, network),
+        "hex" => script.as_bytes().to_lower_hex_string(),
+    };
+    let address = address_of(script, network).map(|address| address.to_string());
+    json.push_some("address", address);
+    json.push("type", script_type(script));
+    json
+}

@@ -1,0 +1,76 @@
+//! Owns the node under test: a regtest ledger with the network and JSON-RPC around it, in this process.
+
+use everett_ledger::{LedgerConfig, Network, Params};
+use everett_node::{Node, NodeConfig};
+use everett_p2p::{P2p, P2pConfig};
+use everett_rpc::{Rpc, RpcConfig};
+use everett_tests::p2p_node::on_loopback;
+use everett_tests::rpc_client::RpcClient;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A node, until it is dropped.
+pub(crate) struct Everett {
+    runtime: Runtime,
+    node: Option<Node>,
+    pub(crate) directory: TempDir,
+    pub(crate) port: u16,
+}
+
+impl Everett {
+    /// One with Core's defaults on a free port.
+    pub(crate) fn start() -> Everett {
+        Everett::start_with(|_| ())
+    }
+
+    /// One whose server is set up otherwise.
+    pub(crate) fn start_with(change: impl FnOnce(&mut RpcConfig)) -> Everett {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let directory = tempfile::tempdir().expect("a directory for the node");
+        let params = Params::new(Network::Regtest);
+        let mut ledger = LedgerConfig::new(params, directory.path());
+        ledger.tx_index = true;
+        let mut network: P2pConfig = on_loopback();
+        network.directory = Some(directory.path().to_owned());
+        let mut config = RpcConfig::new(directory.path());
+        config.port = Some(0);
+        change(&mut config);
+        let rpc = Rpc::new(config);
+        let bound = rpc.bound_address();
+        let starting = Node::builder(NodeConfig::new(ledger))
+            .frontend(rpc)
+            .frontend(P2p::new(network))
+            .start();
+        let node = runtime.block_on(starting).expect("the node starts");
+        let port = bound.get().first().expect("the server listens").port();
+        Everett {
+            runtime,
+            node: Some(node),
+            directory,
+            port,
+        }
+    }
+
+    /// What its cookie holds.
+    pub(crate) fn cookie(&self) -> String {
+        let path = self.directory.path().join(".cookie");
+        std::fs::read_to_string(path).expect("it runs, so there is a cookie")
+    }
+
+    /// A client that logs in by the cookie.
+    pub(crate) fn client(&self) -> RpcClient {
+        RpcClient::new(self.port, &self.cookie())
+    }
+}
+
+impl Drop for Everett {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            self.runtime.block_on(node.stop());
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The JSON-RPC server against the one whose place it takes: the same regtest blocks, with a side branch, an invalidated
+//! one and a header without a block, in a real Bitcoin Core and here; then the same calls, right ones and wrong ones.
+//!
+//! What may differ is left out of the comparison: see [`compare::SERVERS_OWN`].
+
+mod chain;
+mod clients;
+mod compare;
+mod everett;
+mod transport;
