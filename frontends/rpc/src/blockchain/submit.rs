@@ -5,7 +5,7 @@ use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::hex::FromHex;
 use bitcoin::{Block, Witness};
 use everett_ledger::decode::decode_block;
-use everett_ledger::rules::block::witness_commitment_index;
+use everett_ledger::rules::witnesses::witness_commitment_index;
 use everett_ledger::{ChainStatus, Outcome};
 
 use crate::call::Call;

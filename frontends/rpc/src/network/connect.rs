@@ -39,7 +39,8 @@ fn added(call: &Call, peers: &dyn Peers, text: &str) -> Option<Endpoint> {
     let port = everett_net::default_port(call.ledger().params().network.to_bitcoin());
     let endpoint = Endpoint::parse(text, port).ok()?;
     let known = peers.network().added;
-    known.into_iter().find(|other| *other == endpoint)
+    let mut known = known.into_iter().map(|peer| peer.endpoint);
+    known.find(|other| *other == endpoint)
 }
 
 fn add_node(call: &Call) -> Answer {
@@ -60,13 +61,16 @@ fn add_node(call: &Call) -> Answer {
             .map_err(|error| RpcError::new(CLIENT_NODE_NOT_ADDED, error.to_string()))?;
         return Ok(Json::Null);
     }
-    match peers.add(node, command == "onetry") {
-        Ok(_) => Ok(Json::Null),
-        Err(PeerError::Known(_)) if command == "onetry" => Ok(Json::Null),
-        Err(PeerError::Known(_)) => Err(RpcError::new(
+    if command == "add" && added(call, &*peers, node).is_some() {
+        return Err(RpcError::new(
             CLIENT_NODE_ALREADY_ADDED,
             "Error: Node already added",
-        )),
+        ));
+    }
+    match peers.add(node, command == "onetry") {
+        Ok(_) => Ok(Json::Null),
+        // It is connected or being called already.
+        Err(PeerError::Known(_)) => Ok(Json::Null),
         Err(error) => Err(RpcError::new(
             CLIENT_INVALID_IP_OR_SUBNET,
             error.to_string(),
@@ -90,7 +94,8 @@ pub(super) static GETADDEDNODEINFO: Method = Method {
 
 fn added_node_info(call: &Call) -> Answer {
     let peers = call.peers()?;
-    let mut known = peers.network().added;
+    let added_peers = peers.network().added.into_iter();
+    let mut known: Vec<Endpoint> = added_peers.map(|peer| peer.endpoint).collect();
     if let Some(wanted) = call.maybe(0) {
         let found = added(call, &*peers, wanted.text()?);
         let found = found.ok_or_else(|| {

@@ -51,8 +51,8 @@ fn peer_json(peer: &PeerState) -> Json {
     json.push("lastrecv", traffic.last_received.map_or(0, unix));
     json.push("last_transaction", sync.last_transaction.map_or(0, unix));
     json.push("last_block", sync.last_block.map_or(0, unix));
-    json.push("bytessent", traffic.bytes_sent());
-    json.push("bytesrecv", traffic.bytes_received());
+    json.push("bytessent", traffic.bytes_sent);
+    json.push("bytesrecv", traffic.bytes_received);
     json.push("conntime", unix(traffic.connected));
     json.push("timeoffset", info.time_offset);
     json.push_some("pingtime", traffic.ping.map(|ping| ping.as_secs_f64()));

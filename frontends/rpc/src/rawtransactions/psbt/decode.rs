@@ -100,9 +100,9 @@ fn unknown(known: &BTreeMap<raw::Key, Vec<u8>>) -> Json {
     json
 }
 
-fn preimages<H: std::fmt::Display + Hash>(known: &BTreeMap<H, Vec<u8>>) -> Option<Json>
+fn preimages<H>(known: &BTreeMap<H, Vec<u8>>) -> Option<Json>
 where
-    H: AsRef<[u8]>,
+    H: std::fmt::Display + Hash + AsRef<[u8]>,
 {
     let mut json = Json::Object(Vec::new());
     for (hash, preimage) in known {
