@@ -26,8 +26,8 @@ use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use p2p::P2pArgs;
-pub(crate) use rpc::RpcArgs;
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
+pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.

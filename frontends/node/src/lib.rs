@@ -32,9 +32,9 @@ pub use heard::HeardTransaction;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
-    AddedAddress, BanState, DEFAULT_BAN, KnownAddress, MAX_BAN, MessageCount, NetworkState, PeerError, PeerEvent,
-    PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
-    parse_span, service_names,
+    AddedAddress, BanState, DEFAULT_BAN, KnownAddress, MAX_BAN, MessageCount, NetworkState,
+    PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers,
+    SyncPhase, SyncProgress, parse_span, service_names,
 };
 pub use phase::Phase;
 pub use stop::StopSignal;

@@ -15,8 +15,9 @@ use everett_net::{
     Counters, Endpoint, NetworkKind, PeerId, Pool, PoolEvent, Purpose, default_port,
 };
 use everett_node::{
-    AddedAddress, BanState, KnownAddress, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState,
-    PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
+    AddedAddress, BanState, KnownAddress, MessageCount, NetworkState, PeerError, PeerEvent,
+    PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase,
+    SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -366,7 +367,10 @@ impl Peers for Roster {
     }
 
     fn addresses(&self, most: usize, network: Option<NetworkKind>) -> Vec<KnownAddress> {
-        let sample = self.pool.address_book().sample(most, 0, network, self.unix_time());
+        let sample = self
+            .pool
+            .address_book()
+            .sample(most, 0, network, self.unix_time());
         let known = |message: &AddrV2Message| KnownAddress {
             endpoint: Endpoint::from(message),
             time: u64::from(message.time),

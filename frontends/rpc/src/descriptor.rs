@@ -12,9 +12,7 @@ use bitcoin::hex::FromHex;
 use bitcoin::key::{Secp256k1, TweakedPublicKey, XOnlyPublicKey};
 use bitcoin::secp256k1::All;
 use bitcoin::{Address, Network, PublicKey, ScriptBuf};
-use miniscript::descriptor::{
-    DefiniteDescriptorKey, DescriptorPublicKey, DescriptorSecretKey,
-};
+use miniscript::descriptor::{DefiniteDescriptorKey, DescriptorPublicKey, DescriptorSecretKey};
 use miniscript::{Descriptor, ForEachKey};
 
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};

@@ -89,10 +89,11 @@ impl Partial {
 
     /// Reads one in base 64.
     pub(crate) fn parse(text: &str) -> Result<Partial, RpcError> {
-        let failed = |why: &str| {
-            RpcError::new(DESERIALIZATION_ERROR, format!("TX decode failed {why}"))
-        };
-        let bytes = STANDARD.decode(text).map_err(|_| failed("invalid base64"))?;
+        let failed =
+            |why: &str| RpcError::new(DESERIALIZATION_ERROR, format!("TX decode failed {why}"));
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| failed("invalid base64"))?;
         if bytes.len() < 5 {
             return Err(failed("SpanReader::read(): end of data: iostream error"));
         }
@@ -197,7 +198,16 @@ impl Partial {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let bytes = self.psbt.serialize();
+        let mut psbt = self.psbt.clone();
+        let whole = psbt
+            .inputs
+            .iter_mut()
+            .filter_map(|input| input.non_witness_utxo.as_mut());
+        // The id of a transaction that is spent does not cover its witnesses.
+        for input in whole.flat_map(|transaction| &mut transaction.input) {
+            input.witness.clear();
+        }
+        let bytes = psbt.serialize();
         if self.version < 2 {
             return bytes;
         }
@@ -220,7 +230,11 @@ impl Partial {
             global.put(key::MODIFIABLE, vec![modifiable]);
         }
         global.put(key::VERSION, 2_u32.to_le_bytes().to_vec());
-        let all = maps.inputs.iter_mut().zip(&transaction.input).zip(&self.extras);
+        let all = maps
+            .inputs
+            .iter_mut()
+            .zip(&transaction.input)
+            .zip(&self.extras);
         for ((map, input), extra) in all {
             let outpoint = input.previous_output;
             map.put(key::PREVIOUS_TXID, serialize(&outpoint.txid));

@@ -62,13 +62,19 @@ impl Map {
 
     /// Takes a value out.
     pub(super) fn take(&mut self, key: u8) -> Option<Vec<u8>> {
-        let place = self.0.iter().position(|(name, _)| name.as_slice() == [key])?;
+        let place = self
+            .0
+            .iter()
+            .position(|(name, _)| name.as_slice() == [key])?;
         Some(self.0.remove(place).1)
     }
 
     /// Puts a value where its type belongs.
     pub(super) fn put(&mut self, key: u8, value: Vec<u8>) {
-        let place = self.0.iter().position(|(name, _)| name.first() > Some(&key));
+        let place = self
+            .0
+            .iter()
+            .position(|(name, _)| name.first() > Some(&key));
         let place = place.unwrap_or(self.0.len());
         self.0.insert(place, (vec![key], value));
     }
@@ -94,8 +100,12 @@ impl Maps {
         if inputs > bytes.len() || outputs > bytes.len() {
             return None;
         }
-        let inputs = (0..inputs).map(|_| Map::read(reader)).collect::<Option<_>>()?;
-        let outputs = (0..outputs).map(|_| Map::read(reader)).collect::<Option<_>>()?;
+        let inputs = (0..inputs)
+            .map(|_| Map::read(reader))
+            .collect::<Option<_>>()?;
+        let outputs = (0..outputs)
+            .map(|_| Map::read(reader))
+            .collect::<Option<_>>()?;
         reader.is_empty().then_some(Maps {
             global,
             inputs,

@@ -29,9 +29,28 @@ fn what_is_none_is_told_why() {
 
 #[test]
 fn lock_times_of_inputs_are_joined() {
-    let extra = |time, height| InputExtra { sequence: None, time, height };
+    let extra = |time, height| InputExtra {
+        sequence: None,
+        time,
+        height,
+    };
     assert_eq!(lock_time(&[extra(None, None)], Some(5)), Some(5));
-    assert_eq!(lock_time(&[extra(None, Some(9)), extra(Some(600_000_000), Some(7))], None), Some(9));
-    assert_eq!(lock_time(&[extra(Some(600_000_000), None), extra(None, Some(7))], None), None);
-    assert_eq!(lock_time(&[extra(Some(600_000_000), None)], None), Some(600_000_000));
+    assert_eq!(
+        lock_time(
+            &[extra(None, Some(9)), extra(Some(600_000_000), Some(7))],
+            None
+        ),
+        Some(9)
+    );
+    assert_eq!(
+        lock_time(
+            &[extra(Some(600_000_000), None), extra(None, Some(7))],
+            None
+        ),
+        None
+    );
+    assert_eq!(
+        lock_time(&[extra(Some(600_000_000), None)], None),
+        Some(600_000_000)
+    );
 }

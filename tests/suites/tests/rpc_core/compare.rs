@@ -57,8 +57,9 @@ fn keep_digits(text: &str) -> String {
     out + &number
 }
 
-/// The keys of all objects, in their order.
+/// The keys of all objects, in their order; without those that stand in strings, as in help.
 fn key_order(text: &str) -> Vec<String> {
+    let text = &text.replace("\\\"", "'");
     let mut keys = Vec::new();
     let mut rest = text;
     while let Some(end) = rest.find("\":") {

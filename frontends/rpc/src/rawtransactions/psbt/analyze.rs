@@ -20,7 +20,11 @@ pub(in crate::rawtransactions) static ANALYZEPSBT: Method = Method {
     category: Category::Rawtransactions,
     about: "How far a PSBT is, and what each of its inputs is missing. Size and feerate are told once all signatures \
             are there.",
-    arguments: &[Argument::required("psbt", Kind::Text, "The PSBT in base 64")],
+    arguments: &[Argument::required(
+        "psbt",
+        Kind::Text,
+        "The PSBT in base 64",
+    )],
     result: "{...}    (json object) inputs, estimated_vsize, estimated_feerate, fee, next, error",
     at: false,
     run: Run::Read(analyze),
@@ -58,14 +62,23 @@ struct Missing {
 impl Missing {
     fn json(&self) -> Option<Json> {
         let list = |hashes: &[[u8; 20]]| -> Json {
-            hashes.iter().map(|hash| hash.to_lower_hex_string()).collect()
+            hashes
+                .iter()
+                .map(|hash| hash.to_lower_hex_string())
+                .collect()
         };
         let mut json = Json::Object(Vec::new());
         if !self.keys.is_empty() {
             json.push("pubkeys", list(&self.keys));
         }
-        json.push_some("redeemscript", self.redeem.map(|hash| hash.to_lower_hex_string()));
-        json.push_some("witnessscript", self.witness.map(|hash| hash.to_lower_hex_string()));
+        json.push_some(
+            "redeemscript",
+            self.redeem.map(|hash| hash.to_lower_hex_string()),
+        );
+        json.push_some(
+            "witnessscript",
+            self.witness.map(|hash| hash.to_lower_hex_string()),
+        );
         if !self.signatures.is_empty() {
             json.push("signatures", list(&self.signatures));
         }
@@ -126,7 +139,10 @@ fn missing(psbt: &Psbt, index: usize, output: &TxOut) -> Missing {
             }
         }
         Template::Multisig { keys, .. } => {
-            let unsigned = keys.iter().map(|key| hash_of(key)).filter(|hash| !signed(hash));
+            let unsigned = keys
+                .iter()
+                .map(|key| hash_of(key))
+                .filter(|hash| !signed(hash));
             missing.signatures.extend(unsigned);
         }
         _ => {}
@@ -137,9 +153,7 @@ fn missing(psbt: &Psbt, index: usize, output: &TxOut) -> Missing {
 fn analyze(call: &Call) -> Answer {
     let partial = Partial::parse(call.text(0)?)?;
     let psbt = partial.psbt;
-    let invalid = |message: String| {
-        Ok(object! { "next" => "creator", "error" => message })
-    };
+    let invalid = |message: String| Ok(object! { "next" => "creator", "error" => message });
     let spent: Vec<Option<TxOut>> = (0..psbt.inputs.len())
         .map(|index| spent_output(&psbt, index))
         .collect();
@@ -153,7 +167,9 @@ fn analyze(call: &Call) -> Answer {
             let vout = psbt.unsigned_tx.input[index].previous_output.vout as usize;
             let whole = psbt.inputs[index].non_witness_utxo.as_ref();
             if whole.is_some_and(|whole| vout >= whole.output.len()) {
-                return invalid(format!("PSBT is not valid. Input {index} specifies invalid prevout"));
+                return invalid(format!(
+                    "PSBT is not valid. Input {index} specifies invalid prevout"
+                ));
             }
             taken = None;
             next = next.min(Role::Updater);

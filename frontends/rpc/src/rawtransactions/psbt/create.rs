@@ -7,19 +7,28 @@ use crate::error::{DESERIALIZATION_ERROR, RpcError};
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
-use crate::rawtransactions::create::{
-    INPUTS, LOCKTIME, OUTPUTS, REPLACEABLE, VERSION, construct,
-};
+use crate::rawtransactions::create::{INPUTS, LOCKTIME, OUTPUTS, REPLACEABLE, VERSION, construct};
 use crate::transaction::decode_hex;
 
-const PSBT_VERSION: Argument =
-    Argument::default("psbt_version", Kind::Number, "2", "The version of the PSBT, 0 or 2");
+const PSBT_VERSION: Argument = Argument::default(
+    "psbt_version",
+    Kind::Number,
+    "2",
+    "The version of the PSBT, 0 or 2",
+);
 
 pub(in crate::rawtransactions) static CREATEPSBT: Method = Method {
     name: "createpsbt",
     category: Category::Rawtransactions,
     about: "A PSBT that spends and pays what is said.",
-    arguments: &[INPUTS, OUTPUTS, LOCKTIME, REPLACEABLE, VERSION, PSBT_VERSION],
+    arguments: &[
+        INPUTS,
+        OUTPUTS,
+        LOCKTIME,
+        REPLACEABLE,
+        VERSION,
+        PSBT_VERSION,
+    ],
     result: "\"str\"    (string) The PSBT in base 64",
     at: false,
     run: Run::Read(create),
@@ -44,8 +53,17 @@ pub(in crate::rawtransactions) static CONVERTTOPSBT: Method = Method {
     about: "A PSBT of a transaction.",
     arguments: &[
         Argument::required("hexstring", Kind::Text, "The transaction"),
-        Argument::default("permitsigdata", Kind::Bool, "false", "Whether signatures are thrown away rather than refused"),
-        Argument::optional("iswitness", Kind::Bool, "Whether it is written with witnesses"),
+        Argument::default(
+            "permitsigdata",
+            Kind::Bool,
+            "false",
+            "Whether signatures are thrown away rather than refused",
+        ),
+        Argument::optional(
+            "iswitness",
+            Kind::Bool,
+            "Whether it is written with witnesses",
+        ),
         PSBT_VERSION,
     ],
     result: "\"str\"    (string) The PSBT in base 64",

@@ -22,7 +22,11 @@ pub(in crate::rawtransactions) static DECODEPSBT: Method = Method {
     name: "decodepsbt",
     category: Category::Rawtransactions,
     about: "What a PSBT holds.",
-    arguments: &[Argument::required("psbt", Kind::Text, "The PSBT in base 64")],
+    arguments: &[Argument::required(
+        "psbt",
+        Kind::Text,
+        "The PSBT in base 64",
+    )],
     result: "{...}    (json object) tx or the fields of version 2, global_xpubs, psbt_version, proprietary, unknown, \
              inputs, outputs, fee",
     at: false,
@@ -61,7 +65,9 @@ type TapWays = BTreeMap<XOnlyPublicKey, (Vec<TapLeafHash>, KeySource)>;
 
 fn tap_ways(known: &TapWays) -> Option<Json> {
     let way = |(key, (leaves, source)): (&XOnlyPublicKey, &(Vec<TapLeafHash>, KeySource))| {
-        let leaves = leaves.iter().map(|leaf| leaf.to_byte_array().to_lower_hex_string());
+        let leaves = leaves
+            .iter()
+            .map(|leaf| leaf.to_byte_array().to_lower_hex_string());
         object! {
             "pubkey" => key.to_string(),
             "master_fingerprint" => source.0.to_string(),
@@ -158,18 +164,17 @@ fn decode(call: &Call) -> Answer {
         .map(|index| super::spent_output(psbt, index).map(|output| output.value.to_sat() as i64))
         .sum();
     if let Some(taken) = taken {
-        let given: i64 = transaction.output.iter().map(|output| output.value.to_sat() as i64).sum();
+        let given: i64 = transaction
+            .output
+            .iter()
+            .map(|output| output.value.to_sat() as i64)
+            .sum();
         json.push("fee", amount(taken - given));
     }
     Ok(json)
 }
 
-fn input_json(
-    psbt: &Psbt,
-    index: usize,
-    extra: Option<&InputExtra>,
-    network: Network,
-) -> Json {
+fn input_json(psbt: &Psbt, index: usize, extra: Option<&InputExtra>, network: Network) -> Json {
     let mut json = Json::Object(Vec::new());
     let Some(input) = psbt.inputs.get(index) else {
         return json;
@@ -195,10 +200,18 @@ fn input_json(
         }
         json.push("partial_signatures", told);
     }
-    let hash_type = input.sighash_type.map(|kind| hash_type_name(kind.to_u32() as u8));
+    let hash_type = input
+        .sighash_type
+        .map(|kind| hash_type_name(kind.to_u32() as u8));
     json.push_some("sighash", hash_type);
-    json.push_some("redeem_script", input.redeem_script.as_deref().map(inner_script));
-    json.push_some("witness_script", input.witness_script.as_deref().map(inner_script));
+    json.push_some(
+        "redeem_script",
+        input.redeem_script.as_deref().map(inner_script),
+    );
+    json.push_some(
+        "witness_script",
+        input.witness_script.as_deref().map(inner_script),
+    );
     json.push_some("bip32_derivs", ways(&input.bip32_derivation));
     if let Some(script) = &input.final_script_sig {
         let told = object! {
@@ -233,26 +246,34 @@ fn input_json(
 }
 
 fn push_taproot(json: &mut Json, input: &psbt::Input) {
-    let signature = input.tap_key_sig.map(|signature| signature.to_vec().to_lower_hex_string());
+    let signature = input
+        .tap_key_sig
+        .map(|signature| signature.to_vec().to_lower_hex_string());
     json.push_some("taproot_key_path_sig", signature);
     if !input.tap_script_sigs.is_empty() {
-        let signatures = input.tap_script_sigs.iter().map(|((key, leaf), signature)| {
-            object! {
-                "pubkey" => key.to_string(),
-                "leaf_hash" => leaf.to_byte_array().to_lower_hex_string(),
-                "sig" => signature.to_vec().to_lower_hex_string(),
-            }
-        });
+        let signatures = input
+            .tap_script_sigs
+            .iter()
+            .map(|((key, leaf), signature)| {
+                object! {
+                    "pubkey" => key.to_string(),
+                    "leaf_hash" => leaf.to_byte_array().to_lower_hex_string(),
+                    "sig" => signature.to_vec().to_lower_hex_string(),
+                }
+            });
         json.push("taproot_script_path_sigs", signatures.collect::<Json>());
     }
     if !input.tap_scripts.is_empty() {
-        let scripts = input.tap_scripts.iter().map(|(control, (script, version))| {
-            object! {
-                "script" => script.to_hex_string(),
-                "leaf_ver" => version.to_consensus(),
-                "control_blocks" => vec![control.serialize().to_lower_hex_string()],
-            }
-        });
+        let scripts = input
+            .tap_scripts
+            .iter()
+            .map(|(control, (script, version))| {
+                object! {
+                    "script" => script.to_hex_string(),
+                    "leaf_ver" => version.to_consensus(),
+                    "control_blocks" => vec![control.serialize().to_lower_hex_string()],
+                }
+            });
         json.push("taproot_scripts", scripts.collect::<Json>());
     }
     json.push_some("taproot_bip32_derivs", tap_ways(&input.tap_key_origins));
@@ -263,14 +284,16 @@ fn push_taproot(json: &mut Json, input: &psbt::Input) {
     json.push_some("taproot_merkle_root", root);
 }
 
-fn output_json(
-    output: &psbt::Output,
-    paid: Option<&bitcoin::TxOut>,
-    network: Network,
-) -> Json {
+fn output_json(output: &psbt::Output, paid: Option<&bitcoin::TxOut>, network: Network) -> Json {
     let mut json = Json::Object(Vec::new());
-    json.push_some("redeem_script", output.redeem_script.as_deref().map(inner_script));
-    json.push_some("witness_script", output.witness_script.as_deref().map(inner_script));
+    json.push_some(
+        "redeem_script",
+        output.redeem_script.as_deref().map(inner_script),
+    );
+    json.push_some(
+        "witness_script",
+        output.witness_script.as_deref().map(inner_script),
+    );
     json.push_some("bip32_derivs", ways(&output.bip32_derivation));
     if let Some(paid) = paid {
         json.push("amount", paid.value);

@@ -19,7 +19,12 @@ pub(in crate::rawtransactions) static FINALIZEPSBT: Method = Method {
     about: "Finishes the inputs of a PSBT that have all their signatures; if all have, gives the transaction.",
     arguments: &[
         Argument::required("psbt", Kind::Text, "The PSBT in base 64"),
-        Argument::default("extract", Kind::Bool, "true", "Whether the transaction is given rather than the PSBT"),
+        Argument::default(
+            "extract",
+            Kind::Bool,
+            "true",
+            "Whether the transaction is given rather than the PSBT",
+        ),
     ],
     result: "{\"psbt\" or \"hex\", \"complete\"}    (json object) The PSBT or the transaction",
     at: false,

@@ -17,7 +17,9 @@ pub(in crate::rawtransactions) static COMBINEPSBT: Method = Method {
     name: "combinepsbt",
     category: Category::Rawtransactions,
     about: "One PSBT with what several of the same transaction hold.",
-    arguments: &[Argument::required("txs", Kind::Array, "The PSBTs in base 64").shown("[\"psbt\",...]")],
+    arguments: &[
+        Argument::required("txs", Kind::Array, "The PSBTs in base 64").shown("[\"psbt\",...]"),
+    ],
     result: "\"str\"    (string) The PSBT in base 64",
     at: false,
     run: Run::Read(combine),
@@ -25,7 +27,10 @@ pub(in crate::rawtransactions) static COMBINEPSBT: Method = Method {
 
 fn parse_all(call: &Call) -> Result<Vec<Partial>, RpcError> {
     let texts = call.arg(0).array()?;
-    texts.iter().map(|text| Partial::parse(text.text()?)).collect()
+    texts
+        .iter()
+        .map(|text| Partial::parse(text.text()?))
+        .collect()
 }
 
 fn combine(call: &Call) -> Answer {
@@ -37,13 +42,22 @@ fn combine(call: &Call) -> Answer {
         return Err(RpcError::parameter("Parameter 'txs' cannot be empty"));
     };
     for other in all {
-        let differ = || {
-            RpcError::parameter("PSBTs not compatible (different transactions)")
-        };
+        let differ = || RpcError::parameter("PSBTs not compatible (different transactions)");
         if other.version != merged.version {
             return Err(differ());
         }
+        let whole: Vec<_> = merged
+            .psbt
+            .inputs
+            .iter()
+            .zip(&other.psbt.inputs)
+            .map(|(a, b)| a.non_witness_utxo.clone().or(b.non_witness_utxo.clone()))
+            .collect();
         merged.psbt.combine(other.psbt).map_err(|_| differ())?;
+        // The library drops what is spent where one of them has the output alone.
+        for (input, whole) in merged.psbt.inputs.iter_mut().zip(whole) {
+            input.non_witness_utxo = whole;
+        }
     }
     Ok(merged.text().into())
 }
@@ -52,7 +66,9 @@ pub(in crate::rawtransactions) static JOINPSBTS: Method = Method {
     name: "joinpsbts",
     category: Category::Rawtransactions,
     about: "One PSBT of version 0 with the inputs and outputs of several, in random order.",
-    arguments: &[Argument::required("txs", Kind::Array, "The PSBTs in base 64").shown("[\"psbt\",...]")],
+    arguments: &[
+        Argument::required("txs", Kind::Array, "The PSBTs in base 64").shown("[\"psbt\",...]"),
+    ],
     result: "\"str\"    (string) The PSBT in base 64",
     at: false,
     run: Run::Read(join),

@@ -35,7 +35,12 @@ pub(in crate::rawtransactions) static UTXOUPDATEPSBT: Method = Method {
             descriptors tell of its scripts and keys.",
     arguments: &[
         Argument::required("psbt", Kind::Text, "The PSBT in base 64"),
-        Argument::optional("descriptors", Kind::Array, "Descriptors, alone or with a range").shown(DESCRIPTORS),
+        Argument::optional(
+            "descriptors",
+            Kind::Array,
+            "Descriptors, alone or with a range",
+        )
+        .shown(DESCRIPTORS),
     ],
     result: "\"str\"    (string) The PSBT in base 64",
     at: true,
@@ -48,10 +53,29 @@ pub(in crate::rawtransactions) static DESCRIPTORPROCESSPSBT: Method = Method {
     about: "Adds to a PSBT what it spends and what descriptors tell, and signs with the private keys in them.",
     arguments: &[
         Argument::required("psbt", Kind::Text, "The PSBT in base 64"),
-        Argument::required("descriptors", Kind::Array, "Descriptors, alone or with a range").shown(DESCRIPTORS),
-        Argument::optional("sighashtype", Kind::Text, "What the signatures cover: DEFAULT, ALL, NONE, SINGLE, …"),
-        Argument::default("bip32derivs", Kind::Bool, "true", "Whether the ways to keys are told"),
-        Argument::default("finalize", Kind::Bool, "true", "Whether inputs are finished that can be"),
+        Argument::required(
+            "descriptors",
+            Kind::Array,
+            "Descriptors, alone or with a range",
+        )
+        .shown(DESCRIPTORS),
+        Argument::optional(
+            "sighashtype",
+            Kind::Text,
+            "What the signatures cover: DEFAULT, ALL, NONE, SINGLE, …",
+        ),
+        Argument::default(
+            "bip32derivs",
+            Kind::Bool,
+            "true",
+            "Whether the ways to keys are told",
+        ),
+        Argument::default(
+            "finalize",
+            Kind::Bool,
+            "true",
+            "Whether inputs are finished that can be",
+        ),
     ],
     result: "{\"psbt\", \"complete\", \"hex\"}    (json object) The PSBT, and the transaction if it is complete",
     at: true,
@@ -152,9 +176,7 @@ fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Resu
         if psbt.inputs[index].non_witness_utxo.is_some() {
             continue;
         }
-        if indexed
-            && let Ok(found) = call.ledger().find_transaction(world, &outpoint.txid, None)
-        {
+        if indexed && let Ok(found) = call.ledger().find_transaction(world, &outpoint.txid, None) {
             psbt.inputs[index].non_witness_utxo = Some(found.transaction);
             continue;
         }
@@ -162,7 +184,8 @@ fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Resu
             continue;
         };
         let nested = known.by_script.get(&output.script_pubkey);
-        let nested = nested.is_some_and(|descriptor| descriptor.desc_type().segwit_version().is_some());
+        let nested =
+            nested.is_some_and(|descriptor| descriptor.desc_type().segwit_version().is_some());
         if output.script_pubkey.is_witness_program() || nested {
             psbt.inputs[index].witness_utxo = Some(output);
         }
@@ -188,7 +211,10 @@ fn add_known(psbt: &mut Psbt, known: &Known, tell_ways: bool) {
             input.bip32_derivation.clear();
             input.tap_key_origins.clear();
         }
-        let redeem = input.redeem_script.as_ref().unwrap_or(&output.script_pubkey);
+        let redeem = input
+            .redeem_script
+            .as_ref()
+            .unwrap_or(&output.script_pubkey);
         let witness = match Template::of(redeem.as_bytes()) {
             Template::WitnessV0KeyHash { .. } | Template::WitnessV1Taproot { .. } => true,
             Template::WitnessV0ScriptHash { .. } => input.witness_script.is_some(),
@@ -286,7 +312,10 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         let default = if taproot { 0 } else { 1 };
         let wanted = hash_type.unwrap_or(default);
         let input = &mut psbt.inputs[index];
-        if input.sighash_type.is_some_and(|known| known.to_u32() != u32::from(wanted)) {
+        if input
+            .sighash_type
+            .is_some_and(|known| known.to_u32() != u32::from(wanted))
+        {
             return Err(RpcError::new(
                 DESERIALIZATION_ERROR,
                 "Specified sighash value does not match value stored in PSBT",
@@ -308,10 +337,14 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         };
         let known = signatures(psbt, index);
         let produced = produce(&signing, &keys, index, known);
-        for (key, signature) in produced.into_iter().flat_map(|produced| produced.signatures) {
-            if let (Ok(key), Ok(signature)) =
-                (PublicKey::from_slice(&key), ecdsa::Signature::from_slice(&signature))
-            {
+        for (key, signature) in produced
+            .into_iter()
+            .flat_map(|produced| produced.signatures)
+        {
+            if let (Ok(key), Ok(signature)) = (
+                PublicKey::from_slice(&key),
+                ecdsa::Signature::from_slice(&signature),
+            ) {
                 psbt.inputs[index].partial_sigs.insert(key, signature);
             }
         }
