@@ -59,9 +59,9 @@ fn keep_digits(text: &str) -> String {
 
 /// The keys of all objects, in their order; without those that stand in strings, as in help.
 fn key_order(text: &str) -> Vec<String> {
-    let text = &text.replace("\\\"", "'");
+    let plain = text.replace("\\\"", "'");
     let mut keys = Vec::new();
-    let mut rest = text;
+    let mut rest = plain.as_str();
     while let Some(end) = rest.find("\":") {
         let start = rest[..end].rfind('"').map_or(0, |start| start + 1);
         keys.push(rest[start..end].to_owned());

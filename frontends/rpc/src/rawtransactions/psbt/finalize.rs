@@ -139,6 +139,7 @@ fn set_final(
     input.final_script_sig = Some(script).filter(|script| !script.is_empty());
     input.final_script_witness = Some(witness).filter(|witness| !witness.is_empty());
     input.partial_sigs.clear();
+    input.sighash_type = None;
     input.bip32_derivation.clear();
     input.redeem_script = None;
     input.witness_script = None;
