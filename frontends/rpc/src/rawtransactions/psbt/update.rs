@@ -7,7 +7,7 @@ use bitcoin::hashes::{Hash, hash160};
 use bitcoin::key::Secp256k1;
 use bitcoin::psbt::{GetKey, GetKeyError, KeyRequest};
 use bitcoin::secp256k1::{self, All, Signing as CanSign};
-use bitcoin::{PrivateKey, Psbt, PublicKey, Script, ScriptBuf, TxOut, ecdsa};
+use bitcoin::{PrivateKey, Psbt, PublicKey, Script, ScriptBuf, TxOut, ecdsa, taproot};
 use everett_ledger::World;
 use everett_script::policy::Template;
 use miniscript::descriptor::{
@@ -237,6 +237,17 @@ fn add_known(psbt: &mut Psbt, known: &Known, tell_ways: bool) {
             .or(input.redeem_script.as_ref());
         let ways = known.ways(inner.unwrap_or(&output.script_pubkey));
         input.bip32_derivation.extend(ways);
+        if let Template::WitnessV1Taproot { key } = Template::of(output.script_pubkey.as_bytes()) {
+            let same = known
+                .keys
+                .values()
+                .find(|(public, _)| public.x_only_public_key().0.serialize() == key);
+            if let Some((public, way)) = same {
+                let origin = (Vec::new(), way.clone());
+                let key = public.x_only_public_key().0;
+                input.tap_key_origins.entry(key).or_insert(origin);
+            }
+        }
         if !tell_ways {
             input.bip32_derivation.clear();
             input.tap_key_origins.clear();
@@ -343,8 +354,8 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         let Some(output) = spent.get(index).and_then(Option::as_ref) else {
             continue;
         };
-        let taproot = output.script_pubkey.is_p2tr();
-        let default = if taproot { 0 } else { 1 };
+        let is_taproot = output.script_pubkey.is_p2tr();
+        let default = if is_taproot { 0 } else { 1 };
         let wanted = hash_type.unwrap_or(default);
         let input = &mut psbt.inputs[index];
         if input
@@ -356,7 +367,7 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
                 "Specified sighash value does not match value stored in PSBT",
             ));
         }
-        if wanted != 0 && (taproot || wanted != 1) {
+        if wanted != 0 && (is_taproot || wanted != 1) {
             input.sighash_type = Some(bitcoin::psbt::PsbtSighashType::from_u32(u32::from(wanted)));
         }
         let mut keys = Keys::default();
@@ -372,10 +383,12 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         };
         let known = signatures(psbt, index);
         let produced = produce(&signing, &keys, index, known);
-        for (key, signature) in produced
-            .into_iter()
-            .flat_map(|produced| produced.signatures)
-        {
+        let Some(produced) = produced else { continue };
+        if is_taproot && let Some(signature) = produced.witness.nth(0) {
+            let signature = taproot::Signature::from_slice(signature).ok();
+            psbt.inputs[index].tap_key_sig = psbt.inputs[index].tap_key_sig.or(signature);
+        }
+        for (key, signature) in produced.signatures {
             if let (Ok(key), Ok(signature)) = (
                 PublicKey::from_slice(&key),
                 ecdsa::Signature::from_slice(&signature),
