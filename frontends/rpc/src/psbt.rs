@@ -237,15 +237,15 @@ impl Partial {
             .zip(&self.extras);
         for ((map, input), extra) in all {
             let outpoint = input.previous_output;
-            map.put(key::PREVIOUS_TXID, serialize(&outpoint.txid));
-            map.put(key::PREVIOUS_VOUT, outpoint.vout.to_le_bytes().to_vec());
+            map.put_last(key::PREVIOUS_TXID, serialize(&outpoint.txid));
+            map.put_last(key::PREVIOUS_VOUT, outpoint.vout.to_le_bytes().to_vec());
             for (key, value) in [
                 (key::SEQUENCE, extra.sequence),
                 (key::TIME_LOCKTIME, extra.time),
                 (key::HEIGHT_LOCKTIME, extra.height),
             ] {
                 if let Some(value) = value {
-                    map.put(key, value.to_le_bytes().to_vec());
+                    map.put_last(key, value.to_le_bytes().to_vec());
                 }
             }
         }
