@@ -108,6 +108,10 @@ fn bitcoincore_rpc_reads_what_it_knows() {
 }
 
 #[test]
+#[allow(
+    deprecated,
+    reason = "the crate goes on under another name; programs have it under this one"
+)]
 fn corepc_client_reads_what_it_knows() {
     use corepc_client::client_sync::Auth;
     use corepc_client::client_sync::v30::Client;
