@@ -18,6 +18,7 @@ use miniscript::{Descriptor, ForEachKey};
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
 use crate::json::Json;
 use crate::show::{infer, with_checksum};
+pub(crate) use keys::origin;
 use keys::with_origins;
 pub(crate) use text::checksum;
 use text::{Checked, check};

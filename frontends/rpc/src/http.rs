@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -161,6 +161,10 @@ pub(crate) async fn handle(
 }
 
 async fn read(body: Body) -> Result<Bytes, StatusCode> {
+    // One that says how long it is need not be waited for.
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     let limited = Limited::new(body, MAX_BODY_BYTES).collect().await;
     match limited {
         Ok(collected) => Ok(collected.to_bytes()),

@@ -198,7 +198,16 @@ impl Partial {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let bytes = self.psbt.serialize();
+        let mut psbt = self.psbt.clone();
+        let whole = psbt
+            .inputs
+            .iter_mut()
+            .filter_map(|input| input.non_witness_utxo.as_mut());
+        // The id of a transaction that is spent does not cover its witnesses.
+        for input in whole.flat_map(|transaction| &mut transaction.input) {
+            input.witness.clear();
+        }
+        let bytes = psbt.serialize();
         if self.version < 2 {
             return bytes;
         }
@@ -228,15 +237,15 @@ impl Partial {
             .zip(&self.extras);
         for ((map, input), extra) in all {
             let outpoint = input.previous_output;
-            map.put(key::PREVIOUS_TXID, serialize(&outpoint.txid));
-            map.put(key::PREVIOUS_VOUT, outpoint.vout.to_le_bytes().to_vec());
+            map.put_last(key::PREVIOUS_TXID, serialize(&outpoint.txid));
+            map.put_last(key::PREVIOUS_VOUT, outpoint.vout.to_le_bytes().to_vec());
             for (key, value) in [
                 (key::SEQUENCE, extra.sequence),
                 (key::TIME_LOCKTIME, extra.time),
                 (key::HEIGHT_LOCKTIME, extra.height),
             ] {
                 if let Some(value) = value {
-                    map.put(key, value.to_le_bytes().to_vec());
+                    map.put_last(key, value.to_le_bytes().to_vec());
                 }
             }
         }

@@ -9,7 +9,7 @@ use miniscript::descriptor::{
 use miniscript::{MiniscriptKey, Translator};
 
 /// The origin of a key: the fingerprint of the key that it comes from, and the way.
-pub(super) fn origin(
+pub(crate) fn origin(
     key: &DefiniteDescriptorKey,
     secp: &Secp256k1<All>,
 ) -> (Fingerprint, DerivationPath) {

@@ -4,6 +4,8 @@ use bitcoin::VarInt;
 use bitcoin::consensus::encode::{Decodable, Encodable};
 
 const MAGIC: &[u8] = b"psbt\xff";
+/// The type of keys that are somebody's own.
+const PROPRIETARY: u8 = 0xfc;
 /// Entries of one map that are read.
 const MAX_ENTRIES: usize = 100_000;
 
@@ -75,6 +77,16 @@ impl Map {
             .0
             .iter()
             .position(|(name, _)| name.first() > Some(&key));
+        let place = place.unwrap_or(self.0.len());
+        self.0.insert(place, (vec![key], value));
+    }
+
+    /// Puts a value behind all that have a meaning of their own.
+    pub(super) fn put_last(&mut self, key: u8, value: Vec<u8>) {
+        let place = self
+            .0
+            .iter()
+            .position(|(name, _)| name.first() >= Some(&PROPRIETARY));
         let place = place.unwrap_or(self.0.len());
         self.0.insert(place, (vec![key], value));
     }

@@ -19,7 +19,7 @@ const WIF: &str = "cMahea7zqjxrtgAbB7LSGbcQUr1uX1ojuat9jZodMN87JcbXMTcA";
 /// Its witness address.
 pub(crate) const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 /// An address that side branches pay.
-const ELSEWHERE: &str = "bcrt1pmfr3p9j00pfxjh0zmgp99y8zftmd3s5pmedqhyptwy6lm87hf5sspknck9";
+const ELSEWHERE: &str = "bcrt1pmfr3p9j00pfxjh0zmgp99y8zftmd3s5pmedqhyptwy6lm87hf5ssm803es";
 const UNKNOWN: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
 /// The height of the best chain: two periods of Core's test deployment.
 const HEIGHT: u32 = 290;

@@ -108,6 +108,10 @@ fn bitcoincore_rpc_reads_what_it_knows() {
 }
 
 #[test]
+#[allow(
+    deprecated,
+    reason = "the crate goes on under another name; programs have it under this one"
+)]
 fn corepc_client_reads_what_it_knows() {
     use corepc_client::client_sync::Auth;
     use corepc_client::client_sync::v30::Client;
@@ -134,7 +138,7 @@ fn corepc_client_reads_what_it_knows() {
 }
 
 #[test]
-fn python_bitcoinrpc_calls_and_batches() {
+fn python_bitcoinrpc_calls_and_reads_amounts_and_errors() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let python = python::with_packages(
         directory,
@@ -156,7 +160,8 @@ from decimal import Decimal
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 rpc = AuthServiceProxy(sys.argv[1])
 assert rpc.getblockcount() == 12
-hashes = rpc.batch_([["getblockhash", height] for height in range(13)])
+# Its batches expect the two fields of JSON-RPC 1.1 and ask for 2.0, so that Core's answers break them as well.
+hashes = [rpc.getblockhash(height) for height in range(13)]
 assert hashes[12] == rpc.getbestblockhash()
 block = rpc.getblock(hashes[12], 2)
 assert block["tx"][0]["vout"][0]["value"] == Decimal("50.00000000"), block

@@ -57,10 +57,11 @@ fn keep_digits(text: &str) -> String {
     out + &number
 }
 
-/// The keys of all objects, in their order.
+/// The keys of all objects, in their order; without those that stand in strings, as in help.
 fn key_order(text: &str) -> Vec<String> {
+    let plain = text.replace("\\\"", "'");
     let mut keys = Vec::new();
-    let mut rest = text;
+    let mut rest = plain.as_str();
     while let Some(end) = rest.find("\":") {
         let start = rest[..end].rfind('"').map_or(0, |start| start + 1);
         keys.push(rest[start..end].to_owned());
@@ -93,12 +94,10 @@ fn normalise(method: &str, value: &mut Value) {
                 });
             }
         }
-        Value::String(text) => {
-            // Help is in our own words; the line of usage is Core's.
-            if text.contains("\n\n") && !text.starts_with("Wrong type") {
-                let first = text.lines().next().unwrap_or_default().to_owned();
-                *text = first;
-            }
+        // Help is in our own words; the line of usage is Core's.
+        Value::String(text) if text.contains("\n\n") && !text.starts_with("Wrong type") => {
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            *text = first;
         }
         _ => {}
     }

@@ -82,7 +82,7 @@ fn proprietary(known: &BTreeMap<raw::ProprietaryKey, Vec<u8>>) -> Json {
     let entry = |(key, value): (&raw::ProprietaryKey, &Vec<u8>)| {
         object! {
             "identifier" => key.prefix.to_lower_hex_string(),
-            "subtype" => u8::from(key.subtype),
+            "subtype" => key.subtype,
             "key" => key.key.to_lower_hex_string(),
             "value" => value.to_lower_hex_string(),
         }
@@ -100,10 +100,7 @@ fn unknown(known: &BTreeMap<raw::Key, Vec<u8>>) -> Json {
     json
 }
 
-fn preimages<H>(known: &BTreeMap<H, Vec<u8>>) -> Option<Json>
-where
-    H: std::fmt::Display + Hash + AsRef<[u8]>,
-{
+fn preimages<H: AsRef<[u8]>>(known: &BTreeMap<H, Vec<u8>>) -> Option<Json> {
     let mut json = Json::Object(Vec::new());
     for (hash, preimage) in known {
         let name = hash.as_ref().to_lower_hex_string();

@@ -110,6 +110,17 @@ fn finalize_input(
         set_final(psbt, index, produced.script_sig, produced.witness, spent);
         return true;
     }
+    if let Some(signature) = psbt.inputs.get(index).and_then(|input| input.tap_key_sig) {
+        let witness = Witness::from_slice(&[signature.to_vec()]);
+        let mut signed = extracted(psbt);
+        if let Some(input) = signed.input.get_mut(index) {
+            input.witness = witness.clone();
+        }
+        if verify(&signed, spent, index).is_ok() {
+            set_final(psbt, index, ScriptBuf::new(), witness, spent);
+            return true;
+        }
+    }
     if psbt.finalize_inp_mall_mut(secp, index).is_err() || !is_final(psbt, index) {
         return false;
     }
@@ -139,6 +150,17 @@ fn set_final(
     input.final_script_sig = Some(script).filter(|script| !script.is_empty());
     input.final_script_witness = Some(witness).filter(|witness| !witness.is_empty());
     input.partial_sigs.clear();
+    input.sighash_type = None;
+    input.tap_key_sig = None;
+    input.tap_script_sigs.clear();
+    input.tap_scripts.clear();
+    input.tap_key_origins.clear();
+    input.tap_internal_key = None;
+    input.tap_merkle_root = None;
+    input.ripemd160_preimages.clear();
+    input.sha256_preimages.clear();
+    input.hash160_preimages.clear();
+    input.hash256_preimages.clear();
     input.bip32_derivation.clear();
     input.redeem_script = None;
     input.witness_script = None;

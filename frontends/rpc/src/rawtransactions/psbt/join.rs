@@ -46,7 +46,18 @@ fn combine(call: &Call) -> Answer {
         if other.version != merged.version {
             return Err(differ());
         }
+        let whole: Vec<_> = merged
+            .psbt
+            .inputs
+            .iter()
+            .zip(&other.psbt.inputs)
+            .map(|(a, b)| a.non_witness_utxo.clone().or(b.non_witness_utxo.clone()))
+            .collect();
         merged.psbt.combine(other.psbt).map_err(|_| differ())?;
+        // The library drops what is spent where one of them has the output alone.
+        for (input, whole) in merged.psbt.inputs.iter_mut().zip(whole) {
+            input.non_witness_utxo = whole;
+        }
     }
     Ok(merged.text().into())
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use bitcoin::bip32::KeySource;
+use bitcoin::hashes::{Hash, hash160};
 use bitcoin::key::Secp256k1;
 use bitcoin::psbt::{GetKey, GetKeyError, KeyRequest};
 use bitcoin::secp256k1::{self, All, Signing as CanSign};
-use bitcoin::{PrivateKey, Psbt, PublicKey, ScriptBuf, TxOut, ecdsa};
+use bitcoin::{PrivateKey, Psbt, PublicKey, Script, ScriptBuf, TxOut, ecdsa, taproot};
 use everett_ledger::World;
 use everett_script::policy::Template;
 use miniscript::descriptor::{
@@ -17,7 +19,7 @@ use miniscript::{ForEachKey, ToPublicKey};
 use super::finalize::{extracted, finalize_all, scripts, signatures};
 use super::{is_final, spent_output};
 use crate::call::Call;
-use crate::descriptor::{Expression, parse_scan_object};
+use crate::descriptor::{Expression, origin, parse_scan_object};
 use crate::error::{DESERIALIZATION_ERROR, RpcError};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
@@ -87,6 +89,8 @@ pub(in crate::rawtransactions) static DESCRIPTORPROCESSPSBT: Method = Method {
 struct Known {
     by_script: HashMap<ScriptBuf, Descriptor<DefiniteDescriptorKey>>,
     secrets: Secrets,
+    /// Keys and the ways to them, by HASH160.
+    keys: HashMap<[u8; 20], (secp256k1::PublicKey, KeySource)>,
 }
 
 /// Private keys by their public ones.
@@ -155,6 +159,9 @@ fn read_descriptors(call: &Call, value: &Json) -> Result<Known, RpcError> {
                     };
                     definite.for_each_key(|key| {
                         let public = key.to_public_key();
+                        let way = origin(key, &secp);
+                        let hash = public.pubkey_hash().to_byte_array();
+                        known.keys.insert(hash, (public.inner, way));
                         if let Some(private) = private_of(&expression, key, &public, &secp) {
                             known.secrets.0.insert(public.inner, private);
                         }
@@ -193,6 +200,23 @@ fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Resu
     Ok(())
 }
 
+impl Known {
+    /// The known keys that a script asks for, with the ways to them.
+    fn ways(&self, script: &Script) -> Vec<(secp256k1::PublicKey, KeySource)> {
+        let hash_of = |key: &[u8]| hash160::Hash::hash(key).to_byte_array();
+        let hashes: Vec<[u8; 20]> = match Template::of(script.as_bytes()) {
+            Template::PubKeyHash { hash } | Template::WitnessV0KeyHash { hash } => {
+                hash.try_into().into_iter().collect()
+            }
+            Template::PubKey { key } => vec![hash_of(key)],
+            Template::Multisig { keys, .. } => keys.iter().map(|key| hash_of(key)).collect(),
+            _ => Vec::new(),
+        };
+        let known = hashes.iter().filter_map(|hash| self.keys.get(hash));
+        known.cloned().collect()
+    }
+}
+
 /// Adds what descriptors know of inputs and outputs.
 fn add_known(psbt: &mut Psbt, known: &Known, tell_ways: bool) {
     for index in 0..psbt.inputs.len() {
@@ -207,6 +231,23 @@ fn add_known(psbt: &mut Psbt, known: &Known, tell_ways: bool) {
             let _ = psbt.update_input_with_descriptor(index, descriptor);
         }
         let input = &mut psbt.inputs[index];
+        let inner = input
+            .witness_script
+            .as_ref()
+            .or(input.redeem_script.as_ref());
+        let ways = known.ways(inner.unwrap_or(&output.script_pubkey));
+        input.bip32_derivation.extend(ways);
+        if let Template::WitnessV1Taproot { key } = Template::of(output.script_pubkey.as_bytes()) {
+            let same = known
+                .keys
+                .values()
+                .find(|(public, _)| public.x_only_public_key().0.serialize() == key);
+            if let Some((public, way)) = same {
+                let origin = (Vec::new(), way.clone());
+                let key = public.x_only_public_key().0;
+                input.tap_key_origins.entry(key).or_insert(origin);
+            }
+        }
         if !tell_ways {
             input.bip32_derivation.clear();
             input.tap_key_origins.clear();
@@ -226,6 +267,11 @@ fn add_known(psbt: &mut Psbt, known: &Known, tell_ways: bool) {
     }
     for index in 0..psbt.outputs.len() {
         let script = psbt.unsigned_tx.output[index].script_pubkey.clone();
+        if tell_ways {
+            psbt.outputs[index]
+                .bip32_derivation
+                .extend(known.ways(&script));
+        }
         if let Some(descriptor) = known.by_script.get(&script) {
             let _ = psbt.update_output_with_descriptor(index, descriptor);
             if !tell_ways {
@@ -308,8 +354,8 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         let Some(output) = spent.get(index).and_then(Option::as_ref) else {
             continue;
         };
-        let taproot = output.script_pubkey.is_p2tr();
-        let default = if taproot { 0 } else { 1 };
+        let is_taproot = output.script_pubkey.is_p2tr();
+        let default = if is_taproot { 0 } else { 1 };
         let wanted = hash_type.unwrap_or(default);
         let input = &mut psbt.inputs[index];
         if input
@@ -321,7 +367,7 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
                 "Specified sighash value does not match value stored in PSBT",
             ));
         }
-        if wanted != 0 && (taproot || wanted != 1) {
+        if wanted != 0 && (is_taproot || wanted != 1) {
             input.sighash_type = Some(bitcoin::psbt::PsbtSighashType::from_u32(u32::from(wanted)));
         }
         let mut keys = Keys::default();
@@ -337,10 +383,12 @@ fn sign_all(psbt: &mut Psbt, secrets: &Secrets, hash_type: Option<u8>) -> Result
         };
         let known = signatures(psbt, index);
         let produced = produce(&signing, &keys, index, known);
-        for (key, signature) in produced
-            .into_iter()
-            .flat_map(|produced| produced.signatures)
-        {
+        let Some(produced) = produced else { continue };
+        if is_taproot && let Some(signature) = produced.witness.nth(0) {
+            let signature = taproot::Signature::from_slice(signature).ok();
+            psbt.inputs[index].tap_key_sig = psbt.inputs[index].tap_key_sig.or(signature);
+        }
+        for (key, signature) in produced.signatures {
             if let (Ok(key), Ok(signature)) = (
                 PublicKey::from_slice(&key),
                 ecdsa::Signature::from_slice(&signature),
