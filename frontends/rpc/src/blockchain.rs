@@ -6,6 +6,7 @@ mod block_stats;
 mod chain_stats;
 mod coins;
 mod deployments;
+mod dump;
 mod info;
 mod proof;
 mod scan;
@@ -20,7 +21,7 @@ use everett_ledger::BlockInfo;
 
 pub(crate) use block::{read_block, spent, verbosity};
 
-use crate::call::Call;
+use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;
 use crate::json::Json;
 use crate::method::Method;
@@ -34,6 +35,7 @@ pub(crate) static METHODS: &[&Method] = &[
     &coins::GETTXOUT,
     &coins::GETTXOUTSETINFO,
     &deployments::GETDEPLOYMENTINFO,
+    &dump::DUMPTXOUTSET,
     &info::GETBLOCKCHAININFO,
     &info::GETCHAINSTATES,
     &proof::GETTXOUTPROOF,
@@ -66,10 +68,16 @@ fn known_block(call: &Call, place: usize, name: &str) -> Result<BlockInfo, RpcEr
 
 /// A block named by its hash, or by its height on the chain of the world that is asked.
 fn block_or_height(call: &Call, place: usize) -> Result<BlockInfo, RpcError> {
-    if !matches!(call.arg(place), Json::Number(_)) {
-        return known_block(call, place, "hash_or_height");
+    find_block_or_height(call, call.arg(place))
+}
+
+fn find_block_or_height(call: &Call, wanted: &Json) -> Result<BlockInfo, RpcError> {
+    if !matches!(wanted, Json::Number(_)) {
+        let hash = parse_block_hash(wanted, "hash_or_height")?;
+        let info = call.ledger().block_info(&hash);
+        return info.ok_or_else(|| RpcError::not_found("Block not found"));
     }
-    let height: i32 = call.int(place)?;
+    let height: i32 = wanted.int()?;
     let world = call.world()?;
     let wanted = u32::try_from(height)
         .map_err(|_| RpcError::parameter(format!("Target block height {height} is negative")))?;

@@ -80,6 +80,8 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// The node's log, for `getrpcinfo`.
     pub log_path: PathBuf,
+    /// Where files are written whose paths are relative.
+    pub directory: PathBuf,
 }
 
 impl RpcConfig {
@@ -101,6 +103,7 @@ impl RpcConfig {
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
             log_path: directory.join("debug.log"),
+            directory,
         }
     }
 

@@ -59,13 +59,6 @@ pub(crate) enum Kind {
     /// An array.
     Array,
     /// An object.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "methods of the mempool and the wallet have options by name"
-        )
-    )]
     Object,
     /// Whatever the method takes; it looks at the type itself.
     Any,
@@ -170,13 +163,6 @@ impl Argument {
     }
 
     /// What may be given by name alone.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "methods of the mempool and the wallet have options by name"
-        )
-    )]
     pub(crate) const fn options(mut self, options: &'static [Argument]) -> Argument {
         self.options = options;
         self
