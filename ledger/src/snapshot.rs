@@ -11,7 +11,6 @@
 //! significant digit first. Coins come in the order of Bitcoin Core's database: txid, then the VARINT of the output's
 //! number, byte by byte.
 
-use std::cell::RefCell;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bitcoin::consensus::encode::{Encodable, VarInt};
@@ -68,11 +67,8 @@ impl World {
         to: &mut (impl Write + Seek),
         go_on: impl Fn() -> bool,
     ) -> Result<Snapshot, SnapshotError> {
-        let to = RefCell::new(to);
-        let written = self.with_base(|reader, base| {
-            // Where a checkpoint came between, the same bytes are written once more.
-            let mut to = to.borrow_mut();
-            let mut file = match File::begin(&mut **to, self) {
+        let written = self.with_store(|reader, base| {
+            let mut file = match File::begin(to, self) {
                 Ok(file) => file,
                 Err(error) => return Ok(Err(error)),
             };

@@ -23,7 +23,7 @@ impl World {
 
     /// [`World::set_info`] that stops with [`ReadError::Cancelled`] soon after `go_on` says no.
     pub fn set_info_while(&self, go_on: impl Fn() -> bool) -> Result<SetInfo, ReadError> {
-        self.with_base(|reader, base| {
+        self.with_store(|reader, base| {
             let mut info = SetInfoBuilder::new();
             for row in self.coins(reader, base, &go_on)? {
                 let (outpoint, coin) = row?;

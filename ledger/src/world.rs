@@ -245,6 +245,20 @@ impl World {
         Ok(answer)
     }
 
+    /// Makes a read that needs the store alone, journal and base of one moment: whatever the overlay does meanwhile.
+    pub(crate) fn with_store<R>(
+        &self,
+        read: impl FnOnce(&Reader<'_>, BasePoint) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        let reader = self.shared.store.read()?;
+        let base = reader.base()?;
+        if !self.state.path.holds(base.height, base.block) {
+            return Err(self.gone());
+        }
+        let answer = read(&reader, base)?;
+        self.unless_expired(answer)
+    }
+
     /// Makes a read that needs the base; see the module's section on correctness.
     pub(crate) fn with_base<R>(
         &self,

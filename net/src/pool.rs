@@ -503,7 +503,7 @@ impl Inner {
             .failed(endpoint, self.clock.now(), error.to_string());
         match (purpose, failures) {
             (Purpose::Manual, 1) => {
-                tracing::warn!(address = %endpoint, %error, "cannot connect; it is called again");
+                tracing::warn!(address = %endpoint, %error, "cannot connect");
             }
             (Purpose::Manual, _) => {
                 tracing::info!(address = %endpoint, %error, failures, "cannot connect");

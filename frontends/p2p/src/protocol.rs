@@ -109,6 +109,8 @@ pub struct Protocol {
     best: Known,
     best_header: Header,
     last_tip: Duration,
+    /// Height of the last block that was passed on before its verdict.
+    highest_sound: u32,
     /// Turns false once, and stays so.
     initial_download: bool,
 
@@ -181,6 +183,7 @@ impl Protocol {
             best: known,
             best_header: best.header(),
             last_tip: now,
+            highest_sound: 0,
             initial_download: true,
             batches: VecDeque::new(),
             pending_headers: HashMap::new(),

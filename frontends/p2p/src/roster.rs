@@ -196,19 +196,27 @@ impl Roster {
 
     fn added_peers(&self) -> Vec<AddedPeer> {
         let (manual, peers) = (self.pool.manual(), self.pool.peers());
-        let now = self.pool.now();
-        let added = self.added.lock();
+        let (now, unix_time) = (self.pool.now(), self.unix_time());
+        let added = self.added.lock().clone();
+        let bans = self.pool.bans();
         let shown = added.iter().map(|endpoint| {
+            let connected = (peers.iter())
+                .any(|peer| !peer.info.purpose.is_inbound() && peer.info.endpoint == *endpoint);
+            let banned = bans.is_banned(endpoint, unix_time);
             let calls = manual.iter().find(|peer| peer.endpoint == *endpoint);
+            // What failed before it was there is past.
             let failures = calls.and_then(|calls| calls.failures.as_ref());
-            let waits = calls.is_some_and(|calls| !calls.called);
+            let failures = failures.filter(|_| !connected);
+            let waits = calls.is_some_and(|calls| !calls.called) && !banned;
             let next = failures.map(|failures| failures.until).filter(|_| waits);
             AddedPeer {
                 endpoint: endpoint.clone(),
-                connected: (peers.iter())
-                    .any(|peer| !peer.info.purpose.is_inbound() && peer.info.endpoint == *endpoint),
+                connected,
                 failures: failures.map_or(0, |failures| failures.count),
-                last_error: failures.map(|failures| failures.reason.clone()),
+                last_error: match banned {
+                    true => Some("it is banned, and not called".to_owned()),
+                    false => failures.map(|failures| failures.reason.clone()),
+                },
                 next_call: next.map(|next| self.time(next.max(now))),
             }
         });

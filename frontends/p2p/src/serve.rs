@@ -123,8 +123,10 @@ pub struct ServeConfig {
 pub struct Serving {
     config: ServeConfig,
     recent: RecentBlocks,
-    /// A block that was passed on before its verdict.
+    /// The block that was last passed on before its verdict, while that is awaited.
     sound: Option<BlockHash>,
+    /// The same, for those who want it in parts, whatever the verdict was: they were told of it.
+    passed_on: Option<RecentBlock>,
 }
 
 impl Serving {
@@ -134,6 +136,7 @@ impl Serving {
             config,
             recent: RecentBlocks::default(),
             sound: None,
+            passed_on: None,
         }
     }
 
@@ -147,7 +150,9 @@ impl Serving {
     /// those who want it in parts, as BIP152 lets; whoever asks for it whole waits. `None` if the bytes are no block.
     pub fn keep_sound(&mut self, hash: BlockHash, block: Bytes) -> Option<Message> {
         let (_, length) = decode_block(&block).ok()?;
-        self.recent.insert(hash, block.slice(..length), true);
+        let block = block.slice(..length);
+        self.passed_on = Some(RecentBlock::new(hash, block.clone(), true));
+        self.recent.insert(hash, block, true);
         self.sound = Some(hash);
         self.compact(&hash)
     }
@@ -339,32 +344,23 @@ impl Serving {
         hash: BlockHash,
         places: &[u16],
     ) -> Result<Option<Message>, ServeError> {
-        let block = if self.is_unjudged(ledger, &hash) {
-            self.recent.get(&hash)
-        } else {
-            match self.find(ledger, best, hash)? {
+        let mut passed_on = self.passed_on.take_if(|block| block.hash() == hash);
+        let answer = match &mut passed_on {
+            Some(block) => parts(block, hash, places).map(Some),
+            None => match self.find(ledger, best, hash)? {
+                None => Ok(None),
                 Some((header, block))
                     if header.height.saturating_add(MAX_BLOCKTXN_DEPTH) < best =>
                 {
-                    return Ok(Some(block.whole()));
+                    Ok(Some(block.whole()))
                 }
-                found => found.map(|(_, block)| block),
-            }
+                Some((_, block)) => parts(block, hash, places).map(Some),
+            },
         };
-        let Some(block) = block else {
-            return Ok(None);
-        };
-        let transactions = block.transactions();
-        let count = transactions.len();
-        let found: Result<Vec<&[u8]>, ServeError> = places
-            .iter()
-            .map(|place| {
-                let index = u64::from(*place);
-                let found = transactions.get(usize::from(*place)).copied();
-                found.ok_or(ServeError::NoSuchTransaction { hash, index, count })
-            })
-            .collect();
-        Ok(Some(BlockTransactions::encode(&hash, found?.into_iter())))
+        if passed_on.is_some() {
+            self.passed_on = passed_on;
+        }
+        answer
     }
 
     /// A block that may be served, and its header.
@@ -409,4 +405,19 @@ fn limited(locator: &[BlockHash]) -> Result<&[BlockHash], ServeError> {
         count if count > MAX_LOCATOR_HASHES => Err(ServeError::LongLocator { count }),
         _ => Ok(locator),
     }
+}
+
+/// The `blocktxn` message with the transactions at these places.
+fn parts(block: &mut RecentBlock, hash: BlockHash, places: &[u16]) -> Result<Message, ServeError> {
+    let transactions = block.transactions();
+    let count = transactions.len();
+    let found: Result<Vec<&[u8]>, ServeError> = places
+        .iter()
+        .map(|place| {
+            let index = u64::from(*place);
+            let found = transactions.get(usize::from(*place)).copied();
+            found.ok_or(ServeError::NoSuchTransaction { hash, index, count })
+        })
+        .collect();
+    Ok(BlockTransactions::encode(&hash, found?.into_iter()))
 }

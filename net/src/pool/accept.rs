@@ -40,7 +40,8 @@ pub(super) fn listen(
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), None)?;
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
     if domain == Domain::IPV6 {
         // So that `[::]` and `0.0.0.0` can both be listened on, at one port.
         socket.set_only_v6(true)?;

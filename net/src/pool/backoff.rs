@@ -102,6 +102,14 @@ impl Backoffs {
         failures.count
     }
 
+    /// A connection that lasted is over: the next call waits as after a first failure, and none has failed yet.
+    pub(super) fn lost(&mut self, endpoint: &Endpoint, now: Duration, reason: String) {
+        self.failed(endpoint, now, 0.0, self.config.first, reason);
+        if let Some(failures) = self.failed.get_mut(endpoint) {
+            failures.count = 0;
+        }
+    }
+
     /// It was there for a while, or is to be called at once.
     pub(super) fn answered(&mut self, endpoint: &Endpoint) {
         self.failed.remove(endpoint);

@@ -217,6 +217,7 @@ fn asked_for(inner: &Inner, now: Duration) -> Vec<(Endpoint, Purpose)> {
         !called.contains(endpoint)
             && state.backoffs.until(endpoint, now).is_none()
             && !bans.is_banned(endpoint, unix_time)
+            && !state.is_own(endpoint)
     });
     chosen.extend(
         manual

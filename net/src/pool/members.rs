@@ -194,9 +194,10 @@ impl State {
         reason: String,
     ) {
         if lasted >= LASTED {
-            self.backoffs.answered(endpoint);
+            self.backoffs.lost(endpoint, now, reason);
+        } else {
+            self.failed(endpoint, now, reason);
         }
-        self.failed(endpoint, now, reason);
     }
 
     pub(super) fn note_useful(&mut self, id: PeerId, useful: Useful, now: Duration) {

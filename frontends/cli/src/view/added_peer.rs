@@ -44,6 +44,12 @@ impl AddedPeerView {
             Some(next) => format!("called again in {}", exact(next.saturating_sub(now).max(1))),
         };
         match (&self.last_error, self.failures, self.connected) {
+            (Some(error), 0, false) => {
+                format!(
+                    "added by hand: {address}, not connected: {}\n",
+                    visible(error)
+                )
+            }
             (Some(error), failures, false) => {
                 let times = if failures == 1 { "time" } else { "times" };
                 let error = visible(error);

@@ -116,6 +116,11 @@ impl Protocol {
         let Some(body) = body.filter(|_| !self.is_initial_download()) else {
             return;
         };
+        // As Bitcoin Core does, one of each height: blocks that turn out to be invalid are not passed on without end.
+        let height = self.best.height + 1;
+        if height <= self.highest_sound {
+            return;
+        }
         // The best tip may have changed meanwhile.
         if !decode_header(&body).is_ok_and(|(header, _)| header.prev_blockhash == self.best.hash) {
             return;
@@ -134,6 +139,7 @@ impl Protocol {
         let Some(message) = self.serving.keep_sound(*hash, body) else {
             return;
         };
+        self.highest_sound = height;
         for id in takers {
             self.send_message(id, message.clone());
             if let Some(peer) = self.peers.get_mut(&id) {

@@ -28,11 +28,15 @@ impl Protocol {
             return self.note(id, Reason::Undecodable("a block without a header".into()));
         };
         let request = self.take_request(id, &hash);
+        let mut awaited = request.is_some();
         if let Some(peer) = self.peers.get_mut(&id) {
-            if request.is_some() {
+            awaited |= peer.outrun.contains(&hash) || peer.lacks.contains(&hash);
+            if awaited {
+                // Slow, but it does what it was asked for. What nobody asked for shows nothing.
+                peer.outrun.remove(&hash);
                 peer.let_down = 0;
+                peer.progress = now;
             }
-            peer.progress = now;
             peer.blocks += 1;
             peer.block_bytes += bytes.len() as u64;
         }
@@ -61,8 +65,12 @@ impl Protocol {
         }
         if let Some(info) = self.ledger.header(&hash) {
             if info.status != HeaderStatus::HeaderOnly {
-                // It has been asked elsewhere meanwhile, or it is an old acquaintance.
-                return self.peer_has(id, hash);
+                // It was asked for elsewhere meanwhile, or it is an old acquaintance.
+                self.peer_has(id, hash);
+                if !awaited {
+                    self.unrequested(id, hash);
+                }
+                return;
             }
             let given_up = (self.peers.get(&id)).is_some_and(|peer| peer.lacks.contains(&hash));
             if given_up && self.download.unjudged_bytes < MAX_UNJUDGED_BYTES {

@@ -26,7 +26,7 @@ const MAX_BRANCH: usize = 512;
 /// How often it is said that the budget is used up.
 const WORD_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Payers that are remembered before those that owe nothing are forgotten. One that owes has taken some of what all
-/// together may, so there are never more of them than blocks in that budget.
+/// together may in a day, so there are no more of them than a few days' blocks.
 const MAX_FREE_PAYERS: usize = 1_000;
 
 /// Something that is used up and fills again over time.
@@ -80,7 +80,7 @@ impl Budget {
     }
 }
 
-/// Who pays for blocks of branches: connecting anew, or from the neighbouring address, opens no new account.
+/// Who pays for blocks of branches, by being asked for them: connecting anew, or from the neighbouring address, opens no new account.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Payer {
     /// A network group of the internet.
@@ -108,7 +108,8 @@ pub(super) struct Collector {
     pub(super) bytes: Budget,
     /// Of those who took some.
     payers: HashMap<Payer, Budget>,
-    /// Branches that are being fetched, by the last plan: somebody has them, and there is a budget for them.
+    /// Branches that are being fetched, by the last plan: somebody has them, and all together have a budget for them. Of
+    /// more than are planned for, nobody looks who has them.
     pub(super) branches: usize,
     /// When it may be said again that the budget is used up.
     next_word: Duration,

@@ -414,6 +414,7 @@ impl Protocol {
                 && now > request.asked.max(peer.progress) + STALLING_TIMEOUT
             {
                 peer.let_down += 1;
+                let _known = peer.outrun.insert(*hash);
             }
             self.ask_for_blocks(id);
         }

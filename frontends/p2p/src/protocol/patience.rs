@@ -12,7 +12,7 @@ use super::Protocol;
 use super::availability::stands_on;
 use super::download::{MAX_IN_FLIGHT, MAX_UNJUDGED_BYTES, Target};
 use super::misbehaviour::Reason;
-use super::peer::Request;
+use super::peer::{Peer, Request};
 
 /// How long all may wait for one peer, at most.
 const MAX_STALLING_TIMEOUT: Duration = Duration::from_secs(64);
@@ -102,6 +102,16 @@ impl Protocol {
         if late.is_empty() || self.download.unjudged_bytes >= MAX_UNJUDGED_BYTES {
             return;
         }
+        let idle = |peer: &&Peer| peer.requests.is_empty() && peer.let_down == 0;
+        let mut helpers: Vec<(bool, PeerId)> = (self.peers.iter())
+            .filter(|(_, peer)| idle(peer) && self.may_give(peer))
+            .map(|(id, peer)| (!peer.is_preferred(), *id))
+            .collect();
+        if helpers.is_empty() {
+            return;
+        }
+        // Those that we called first: those who call us may all be one.
+        helpers.sort();
         let mut found: BTreeMap<PeerId, Vec<Request>> = BTreeMap::new();
         let mut late_ones: BTreeMap<BlockHash, usize> = BTreeMap::new();
         for (_, request) in &late {
@@ -122,19 +132,16 @@ impl Protocol {
             };
             let targets: Vec<&Target> = self.download.targets.iter().filter(of).collect();
             let fork = targets.iter().all(|target| target.fork);
-            let helper = self.peers.iter().find(|(id, peer)| {
-                let already = found.get(id).map_or(0, Vec::len);
-                peer.requests.is_empty()
-                    && already < MAX_IN_FLIGHT
-                    && peer.let_down == 0
-                    && !peer.lacks.contains(&request.hash)
-                    && self.may_give(peer)
+            let has_it = |id: &PeerId| {
+                let lacks = |peer: &Peer| peer.lacks.contains(&request.hash);
+                found.get(id).map_or(0, Vec::len) < MAX_IN_FLIGHT
+                    && !self.peers.get(id).is_none_or(lacks)
                     && targets.iter().any(|target| {
                         let reach = target.reach.get(id);
                         reach.is_some_and(|reach| *reach >= request.height)
                     })
-            });
-            let Some(id) = helper.map(|(id, _)| *id) else {
+            };
+            let Some(id) = helpers.iter().map(|(_, id)| *id).find(has_it) else {
                 continue;
             };
             if fork && !self.charge_fork(id) {

@@ -19,6 +19,8 @@ use crate::serve::Requests;
 pub(super) const MAX_KNOWN_TIPS: usize = 1_000;
 /// Blocks that a peer is remembered not to have.
 pub(super) const MAX_LACKING: usize = 1_000;
+/// Blocks that are remembered to have been given by others first: two rounds of requests.
+const MAX_OUTRUN: usize = 32;
 /// Tips that a peer is told of at a time, those of most work.
 pub(super) const MAX_TOLD_TIPS: usize = 20_000;
 
@@ -72,6 +74,8 @@ pub(super) struct Peer {
     pub(super) tips: BoundedSet<BlockHash>,
     /// Blocks that it was asked for in vain.
     pub(super) lacks: BoundedSet<BlockHash>,
+    /// Blocks that it was asked for and that others gave first: they may still come.
+    pub(super) outrun: BoundedSet<BlockHash>,
     /// The block of most work that we told it of.
     pub(super) best_sent: Option<BlockHash>,
     /// Blocks asked of it, in that order.
@@ -124,6 +128,7 @@ impl Peer {
             last_unknown: None,
             tips: BoundedSet::new(MAX_KNOWN_TIPS),
             lacks: BoundedSet::new(MAX_LACKING),
+            outrun: BoundedSet::new(MAX_OUTRUN),
             best_sent: None,
             requests: VecDeque::new(),
             downloading_since: now,

@@ -35,6 +35,21 @@ pub(super) struct RecentBlock {
 }
 
 impl RecentBlock {
+    pub(super) fn new(hash: BlockHash, whole: Bytes, came: bool) -> RecentBlock {
+        RecentBlock {
+            hash,
+            whole,
+            came,
+            stripped: None,
+            compact: None,
+            ends: Vec::new(),
+        }
+    }
+
+    pub(super) fn hash(&self) -> BlockHash {
+        self.hash
+    }
+
     /// A `block` message with everything that is stored.
     pub(super) fn whole(&self) -> Message {
         Message::block(self.whole.clone())
@@ -100,14 +115,7 @@ impl RecentBlocks {
             known.came |= came;
             return;
         }
-        self.blocks.push(RecentBlock {
-            hash,
-            whole,
-            came,
-            stripped: None,
-            compact: None,
-            ends: Vec::new(),
-        });
+        self.blocks.push(RecentBlock::new(hash, whole, came));
         let asked_for = self.blocks.iter().filter(|block| !block.came);
         if !came && asked_for.count() > MAX_ASKED_FOR {
             self.drop_oldest(|block| !block.came);
