@@ -18,4 +18,5 @@ pub mod p2p_node;
 pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
+pub mod spender;
 pub mod walk;
