@@ -54,6 +54,8 @@ pub(crate) struct Terms {
     pub(crate) sibling_eviction: bool,
     /// The fees of the whole package count, not those of each.
     pub(crate) package_fees: bool,
+    /// Nothing is to come of it: of a package, all that is found out is told.
+    pub(crate) test: bool,
     /// More than this is taken for a mistake.
     pub(crate) max_fee_rate: Option<FeeRate>,
     /// Unix seconds that it gets as the time when it came.
@@ -68,6 +70,7 @@ impl Terms {
             replacement: true,
             sibling_eviction: true,
             package_fees: false,
+            test: false,
             max_fee_rate: None,
             time,
         }

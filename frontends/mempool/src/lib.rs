@@ -21,6 +21,8 @@ mod follow;
 mod graph;
 mod locks;
 mod mempool;
+pub mod orphans;
+mod persist;
 mod pool;
 mod rejection;
 mod usage;
@@ -38,5 +40,6 @@ pub use config::{
 pub use fee_rate::{FeeRate, FeeSize};
 pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
+pub use persist::{LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
 pub use rejection::{PackageRejection, PackageRejectionKind, Rejection, RejectionKind};
 pub use view::{Chunk, ClusterInfo, EntryInfo, MempoolInfo, Mined, Prioritised, Totals, View};

@@ -33,6 +33,7 @@ pub enum MempoolError {
 
 struct Inner {
     ledger: Ledger,
+    config: MempoolConfig,
     pool: RwLock<Pool>,
     changes: Changes,
 }
@@ -53,6 +54,7 @@ impl Mempool {
         Mempool {
             inner: Arc::new(Inner {
                 ledger,
+                config,
                 pool: RwLock::new(pool),
                 changes: Changes::new(),
             }),
@@ -62,6 +64,11 @@ impl Mempool {
     /// The ledger it stands on.
     pub fn ledger(&self) -> &Ledger {
         &self.inner.ledger
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &MempoolConfig {
+        &self.inner.config
     }
 
     fn around(&self) -> Around<'_> {
@@ -207,6 +214,7 @@ impl Mempool {
         let terms = Terms {
             replacement: false,
             sibling_eviction: false,
+            test: true,
             ..Terms::single(around.now)
         };
         Ok(

@@ -372,6 +372,19 @@ impl View<'_> {
             .collect()
     }
 
+    /// All transactions in mining order with the unix seconds when they came. O(1) for each.
+    pub fn with_times(&self) -> impl Iterator<Item = (Arc<DecodedTransaction>, u64)> {
+        let slots = self.pool.graph.chunks().flat_map(|(slots, _)| slots);
+        slots.map(|slot| {
+            let entry = self.pool.entry(*slot);
+            (entry.tx.clone(), entry.time)
+        })
+    }
+
+    pub(crate) fn deltas(&self) -> crate::persist::Deltas {
+        self.pool.deltas.clone()
+    }
+
     /// Transactions that no peer has asked for since they were given in here. O(their number).
     pub fn unbroadcast(&self) -> Vec<Txid> {
         self.pool.unbroadcast().iter().copied().collect()

@@ -241,7 +241,18 @@ pub(crate) fn multiple(
     let mut accepted = Vec::with_capacity(candidates.len());
     for candidate in &candidates {
         if let Err(rejection) = scripts::check(around, pool, candidate) {
-            return alone(candidate.wtxid(), rejection);
+            let refused = Refused {
+                rejection,
+                effective: None,
+            };
+            let mut verdict = PackageVerdict::one(failed(), candidate.wtxid(), refused);
+            if terms.test {
+                let passed = accepted.into_iter().map(PackageOutcome::Accepted);
+                verdict
+                    .outcomes
+                    .splice(0..0, wtxids.iter().copied().zip(passed));
+            }
+            return Ok(Together::Refused(verdict));
         }
         let (effective, includes) = match terms.package_fees {
             true => (together, wtxids.clone()),
