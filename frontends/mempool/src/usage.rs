@@ -4,7 +4,7 @@
 use everett_ledger::decode::DecodedTransaction;
 
 /// Bytes of Bitcoin Core's entry, its places in the indices, its cluster and its chunk.
-const ENTRY: u64 = 688;
+const ENTRY: u64 = 508;
 /// Bytes of Bitcoin Core's note that an outpoint is spent.
 const SPEND: u64 = 64;
 /// Bytes of a fee delta.
