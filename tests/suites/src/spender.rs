@@ -166,7 +166,7 @@ impl Spender {
             Lock::Bare => truth(),
             Lock::Unknown => ScriptBuf::from_bytes(vec![0x52, 0x03, 1, 2, 3]),
             Lock::Sigops => idle_sigops(16).to_p2sh(),
-            Lock::WitnessSigops => idle_sigops(400).to_p2wsh(),
+            Lock::WitnessSigops => idle_sigops(190).to_p2wsh(),
         }
     }
 
@@ -345,7 +345,7 @@ impl Spender {
                 Lock::Script => input.script_sig = push(truth()),
                 Lock::Sigops => input.script_sig = push(idle_sigops(16)),
                 Lock::WitnessSigops => {
-                    input.witness = Witness::from_slice(&[idle_sigops(400).as_bytes()]);
+                    input.witness = Witness::from_slice(&[idle_sigops(190).as_bytes()]);
                 }
                 Lock::Anchor | Lock::Bare | Lock::Unknown | Lock::Key | Lock::Taproot => {}
             }
