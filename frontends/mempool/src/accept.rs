@@ -12,6 +12,7 @@ mod prechecks;
 mod replace;
 mod scripts;
 mod truc;
+mod well_formed;
 
 use std::sync::Arc;
 
@@ -30,11 +31,12 @@ use crate::fee_rate::FeeRate;
 use crate::graph::{Addition, NodeRef, Plan, Slot};
 use crate::pool::Pool;
 use crate::rejection::Rejection;
-pub use package::{
-    MAX_PACKAGE_COUNT, MAX_PACKAGE_WEIGHT, PackageOutcome, PackageVerdict, check_well_formed,
-    is_child_with_parents, is_child_with_parents_tree,
-};
+pub use package::{PackageOutcome, PackageVerdict};
 pub(crate) use package::{Together, multiple, package};
+pub use well_formed::{
+    MAX_PACKAGE_COUNT, MAX_PACKAGE_WEIGHT, check_well_formed, is_child_with_parents,
+    is_child_with_parents_tree,
+};
 
 /// What the checks need beside the pool.
 #[derive(Clone, Copy)]

@@ -66,6 +66,8 @@ pub struct Totals {
 pub struct Chunk<'a> {
     /// What they pay in satoshis, with what was added by hand, for their weight, adjusted for signature operations.
     pub rate: FeeSize,
+    /// The cluster it is of. Who leaves a chunk out leaves out the later ones of its cluster, too: they may spend it.
+    pub cluster: u32,
     /// The transactions, parents first.
     pub transactions: Vec<Mined<'a>>,
 }
@@ -285,6 +287,9 @@ impl View<'_> {
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         self.pool.graph.chunks().map(|(slots, rate)| Chunk {
             rate,
+            cluster: slots
+                .first()
+                .map_or(0, |slot| self.pool.graph.cluster_number(*slot)),
             transactions: slots
                 .iter()
                 .map(|slot| mined(self.pool.entry(*slot)))

@@ -538,6 +538,53 @@ proptest! {
 }
 
 #[test]
+fn many_threads_read_write_and_mine_at_once() {
+    let mut history = History::new(9, MempoolConfig::default());
+    let mut made: Vec<Arc<DecodedTransaction>> = Vec::new();
+    for _ in 0..400 {
+        if let Some(tx) = history.spender.plain() {
+            history.spender.learn(&tx);
+            made.push(Arc::new(DecodedTransaction::new(tx)));
+        }
+    }
+    let mempool = history.mempool.clone();
+    std::thread::scope(|scope| {
+        for part in made.chunks(100) {
+            let mempool = &mempool;
+            scope.spawn(move || {
+                for tx in part {
+                    let _ = mempool.accept(tx).expect("a verdict");
+                }
+            });
+        }
+        for _ in 0..2 {
+            let mempool = &mempool;
+            scope.spawn(move || {
+                for _ in 0..300 {
+                    let view = mempool.view().expect("a view");
+                    let all = view.txids();
+                    assert!(all.iter().all(|txid| view.entry(txid).is_some()));
+                }
+            });
+        }
+        for _ in 0..12 {
+            let best = history.ledger.best();
+            let taken = history.pending(&best);
+            let made = history.mine_on(&best, taken);
+            history
+                .ledger
+                .invalidate_block(&made.hash())
+                .expect("it is known");
+        }
+    });
+    let best = history.ledger.best();
+    let naive = Naive::of(&mempool.view().expect("a view"));
+    naive.everything_is_valid(&history.ledger, &best);
+    naive.figures_agree(&mempool.view().expect("a view"));
+    assert!(!naive.transactions.is_empty());
+}
+
+#[test]
 fn a_file_that_is_cut_or_changed_is_an_error_and_no_panic() {
     let mut history = History::new(3, MempoolConfig::default());
     for what in 0..30 {

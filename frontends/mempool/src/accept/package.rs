@@ -2,10 +2,9 @@
 //! Promises Bitcoin Core's `submitpackage` and, for several transactions, `testmempoolaccept`: those that stand by
 //! themselves go in by themselves, the rest by the fee rate of all of them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use bitcoin::{OutPoint, Txid, Wtxid};
+use bitcoin::{OutPoint, Wtxid};
 use everett_ledger::ReadError;
 use everett_ledger::decode::DecodedTransaction;
 use smallvec::SmallVec;
@@ -13,16 +12,12 @@ use smallvec::SmallVec;
 use super::{
     Accepted, Around, Beside, Candidate, Checked, Failure, Refused, Terms, ephemeral, prechecks,
     replace, scripts, transactions, truc,
+    well_formed::{check_well_formed, is_child_with_parents},
 };
 use crate::fee_rate::FeeRate;
 use crate::graph::{Addition, NodeRef, Plan, Slot};
 use crate::pool::Pool;
 use crate::rejection::{PackageRejection, Rejection, RejectionKind};
-
-/// Most transactions of a package.
-pub const MAX_PACKAGE_COUNT: usize = 25;
-/// Most weight of a package of several transactions.
-pub const MAX_PACKAGE_WEIGHT: usize = 404_000;
 
 /// What became of one transaction of a package.
 #[derive(Clone, Debug)]
@@ -79,79 +74,6 @@ pub(crate) enum Together {
     Fits(Checked),
     /// It cannot.
     Refused(PackageVerdict),
-}
-
-/// Whether transactions make a package at all: not too many, each once, parents first, no coin spent twice.
-pub fn check_well_formed(package: &[Arc<DecodedTransaction>]) -> Result<(), PackageRejection> {
-    if package.len() > MAX_PACKAGE_COUNT {
-        return Err(PackageRejection::policy(
-            "package-too-many-transactions",
-            "",
-        ));
-    }
-    let weight: usize = package
-        .iter()
-        .map(|tx| tx.stripped_size * 3 + tx.size)
-        .sum();
-    if package.len() > 1 && weight > MAX_PACKAGE_WEIGHT {
-        return Err(PackageRejection::policy("package-too-large", ""));
-    }
-    let mut later: HashSet<Txid> = package.iter().map(|tx| tx.txid).collect();
-    if later.len() != package.len() {
-        return Err(PackageRejection::policy("package-contains-duplicates", ""));
-    }
-    for tx in package {
-        if tx
-            .tx
-            .input
-            .iter()
-            .any(|input| later.contains(&input.previous_output.txid))
-        {
-            return Err(PackageRejection::policy("package-not-sorted", ""));
-        }
-        later.remove(&tx.txid);
-    }
-    let mut spent: HashSet<OutPoint> = HashSet::new();
-    for tx in package {
-        let inputs = || tx.tx.input.iter().map(|input| input.previous_output);
-        // Two inputs of one transaction with the same coin are that transaction's own fault.
-        if tx.tx.input.is_empty() || inputs().any(|outpoint| spent.contains(&outpoint)) {
-            return Err(PackageRejection::policy("conflict-in-package", ""));
-        }
-        spent.extend(inputs());
-    }
-    Ok(())
-}
-
-/// Whether all but the last are parents of the last.
-pub fn is_child_with_parents(package: &[Arc<DecodedTransaction>]) -> bool {
-    let Some((child, parents @ [_, ..])) = package.split_last() else {
-        return false;
-    };
-    let spent = |txid: &Txid| {
-        child
-            .tx
-            .input
-            .iter()
-            .any(|input| input.previous_output.txid == *txid)
-    };
-    parents.iter().all(|parent| spent(&parent.txid))
-}
-
-/// Whether all but the last are parents of the last, and none of them of another: what `submitpackage` takes.
-pub fn is_child_with_parents_tree(package: &[Arc<DecodedTransaction>]) -> bool {
-    let Some((_, parents)) = package.split_last() else {
-        return false;
-    };
-    let txids: HashSet<Txid> = parents.iter().map(|parent| parent.txid).collect();
-    let spends = |parent: &DecodedTransaction| {
-        parent
-            .tx
-            .input
-            .iter()
-            .any(|input| txids.contains(&input.previous_output.txid))
-    };
-    is_child_with_parents(package) && !parents.iter().any(|parent| spends(parent))
 }
 
 /// Judges several transactions that are not here together; they need not depend on each other.

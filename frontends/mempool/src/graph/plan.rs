@@ -161,7 +161,7 @@ impl Graph {
             }
         }
         // Stable: within a chunk the order stays.
-        old.sort_by(|(a, _), (b, _)| a.cmp(b));
+        old.sort_by_key(|(key, _)| *key);
         let index: HashMap<Slot, u32, RandomState> = (0..)
             .zip(&old)
             .map(|(index, (_, slot))| (*slot, index))

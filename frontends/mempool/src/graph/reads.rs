@@ -77,6 +77,11 @@ impl Graph {
         chunk.map_or(node.rate, |chunk| chunk.rate)
     }
 
+    /// A number that all transactions of its cluster have, and no other.
+    pub(crate) fn cluster_number(&self, slot: Slot) -> u32 {
+        self.node(slot).cluster.0
+    }
+
     /// Where it stands in mining order.
     pub(crate) fn mining_place(&self, slot: Slot) -> Option<(ChunkKey, u8)> {
         let node = self.node(slot);

@@ -146,9 +146,8 @@ impl Graph {
         // A cluster's order holds as if each spent the one before it.
         let mut start = 0;
         for (order, _) in orders {
-            for place in start + 1..start + order.len() {
-                parents[place].push(place as u32 - 1);
-            }
+            let later = (start as u32..).zip(&mut parents[start + 1..start + order.len()]);
+            later.for_each(|(before, parents)| parents.push(before));
             start += order.len();
         }
         let mut children: Vec<Vec<u32>> = vec![Vec::new(); slots.len()];

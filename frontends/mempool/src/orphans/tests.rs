@@ -76,7 +76,7 @@ fn children_are_looked_at_again_once_their_parent_came() {
         .into_iter()
         .filter_map(|peer| orphans.next_to_reconsider(peer))
         .collect();
-    assert_eq!(taken, [child.clone()], "on one account only");
+    assert_eq!(taken, std::slice::from_ref(&child), "on one account only");
     assert!(!orphans.has_work(5) && !orphans.has_work(6));
     // A block with another spend of what it spends.
     let rival = Transaction {
