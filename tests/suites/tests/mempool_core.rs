@@ -84,6 +84,8 @@ impl Pair {
         let block: Block = deserialize(bytes).expect("a block");
         self.ledger.submit_block(bytes).expect("a disk");
         self.core.submit(bytes);
+        // Else two steps of Core's can be one of ours.
+        self.mempool.catch_up().expect("a ledger");
         self.blocks.push((block.block_hash(), block.txdata));
     }
 
@@ -133,7 +135,19 @@ impl Pair {
             "after {what} only here: {only_here:?}, only at Core: {only_there:?}\n{}",
             self.told()
         );
-        assert_eq!(ours, theirs, "order after {what}\n{}", self.told());
+        if ours != theirs {
+            let apart = ours
+                .iter()
+                .zip(&theirs)
+                .filter(|(ours, theirs)| ours != theirs);
+            let apart: Vec<_> = apart
+                .map(|(ours, theirs)| {
+                    let cluster = view.cluster(&ours.parse().expect("a txid"));
+                    (ours, theirs, cluster)
+                })
+                .collect();
+            panic!("order after {what}: {apart:#?}\n{}", self.told());
+        }
         let info = self.core.call("getmempoolinfo", &[]);
         let own = view.info();
         assert_eq!(info["bytes"], own.vbytes);
