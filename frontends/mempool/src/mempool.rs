@@ -3,6 +3,7 @@
 //! Refuses threads of its own: it moves when it is called; see [`Mempool::catch_up`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::decode::DecodedTransaction;
@@ -36,6 +37,8 @@ struct Inner {
     config: MempoolConfig,
     pool: RwLock<Pool>,
     changes: Changes,
+    /// Whether the file of an earlier run was taken, or is not to be.
+    loaded: AtomicBool,
 }
 
 /// Transactions that wait for a block. Clones share it.
@@ -57,6 +60,7 @@ impl Mempool {
                 config,
                 pool: RwLock::new(pool),
                 changes: Changes::new(),
+                loaded: AtomicBool::new(false),
             }),
         }
     }
@@ -69,6 +73,16 @@ impl Mempool {
     /// Its settings.
     pub fn config(&self) -> &MempoolConfig {
         &self.inner.config
+    }
+
+    /// Whether what an earlier run kept was taken: until then it must not be written over. O(1).
+    pub fn is_loaded(&self) -> bool {
+        self.inner.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Says that what an earlier run kept was taken, was tried to be taken, or is not to be. O(1).
+    pub fn set_loaded(&self) {
+        self.inner.loaded.store(true, Ordering::Relaxed);
     }
 
     fn around(&self) -> Around<'_> {

@@ -74,12 +74,16 @@ impl Graph {
         removed: &[Slot],
     ) -> Result<Plan, TooLarge> {
         let affected = self.affected(&additions, removed);
-        if !removed.is_empty() {
+        let gone: HashSet<Slot, RandomState> = removed.iter().copied().collect();
+        for addition in &mut additions {
             // What goes is nobody's parent any more. Whether a child may stay is for the caller to say.
-            let stays = |parent: &mut NodeRef| !matches!(parent, NodeRef::Old(slot) if removed.contains(slot));
-            additions
-                .iter_mut()
-                .for_each(|addition| addition.parents.retain(stays));
+            addition
+                .parents
+                .retain(|parent| !matches!(parent, NodeRef::Old(slot) if gone.contains(slot)));
+            // Before the clusters of so many parents are looked at.
+            if addition.parents.len() >= self.limits.count {
+                return Err(TooLarge);
+            }
         }
         // Most transactions spend nothing that is pending.
         if let ([addition], true) = (&additions[..], affected.is_empty()) {
@@ -91,7 +95,7 @@ impl Graph {
                 clusters: SmallVec::from_buf([planned]),
             });
         }
-        let parts = self.parts(&affected, &additions, removed);
+        let parts = self.parts(&affected, &additions, &gone);
         let mut clusters = SmallVec::new();
         for members in components(&parts) {
             clusters.push(self.linearized(&parts, &members)?);
@@ -143,8 +147,12 @@ impl Graph {
     }
 
     /// The nodes of some clusters in mining order, without those that go, then the additions.
-    fn parts(&self, affected: &[ClusterId], additions: &[Addition], removed: &[Slot]) -> Vec<Part> {
-        let removed: HashSet<Slot, RandomState> = removed.iter().copied().collect();
+    fn parts(
+        &self,
+        affected: &[ClusterId],
+        additions: &[Addition],
+        gone: &HashSet<Slot, RandomState>,
+    ) -> Vec<Part> {
         let mut old: Vec<_> = Vec::new();
         for id in affected {
             let cluster = self.cluster(*id);
@@ -154,7 +162,7 @@ impl Graph {
                 let slots = cluster.order[start..end].iter();
                 old.extend(
                     slots
-                        .filter(|slot| !removed.contains(*slot))
+                        .filter(|slot| !gone.contains(*slot))
                         .map(|slot| (key, *slot)),
                 );
                 start = end;
