@@ -110,6 +110,8 @@ pub struct Spender {
     pub random: Random,
     /// All coins it has heard of, the oldest first.
     pub coins: Vec<Known>,
+    /// Whether no two transactions are to pay at the same rate.
+    pub uneven: bool,
     /// Of all that is locked with a key.
     key: SecretKey,
     secp: Secp256k1<All>,
@@ -145,6 +147,7 @@ impl Spender {
         Spender {
             random: Random::new(seed),
             coins: Vec::new(),
+            uneven: false,
             key: SecretKey::from_slice(&[1; 32]).expect("one of the field"),
             secp: Secp256k1::new(),
         }
@@ -228,6 +231,9 @@ impl Spender {
 
     /// A fee, by chance: mostly enough.
     pub fn fee(&mut self) -> Fee {
+        if self.uneven {
+            return Fee::Exact(self.random.between(10, 8_000));
+        }
         match self.random.below(20) {
             0 => Fee::Exact(0),
             1 => Fee::Rate(99),

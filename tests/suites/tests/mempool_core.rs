@@ -1,6 +1,7 @@
 //! The mempool beside a real Bitcoin Core: the same chain, the same transactions, and after each step the same verdict, the
 //! same words and the same content in the same order. Needs `BITCOIND_EXE`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
@@ -28,6 +29,8 @@ struct Pair {
     now: u64,
     /// Blocks made so far, with what they hold.
     blocks: Vec<(BlockHash, Vec<Transaction>)>,
+    /// Reasons that were given, and how often.
+    reasons: std::cell::RefCell<BTreeMap<String, usize>>,
     /// What was done, to be told when it goes wrong.
     done: Vec<String>,
 }
@@ -47,6 +50,7 @@ impl Pair {
             spender: Spender::new(seed),
             now: START,
             blocks: Vec::new(),
+            reasons: Default::default(),
             done: Vec::new(),
         };
         pair.pass(0);
@@ -266,6 +270,11 @@ impl Pair {
                     RejectionKind::MissingInputs => "bad-txns-inputs-missingorspent".to_owned(),
                     _ => refused.rejection.to_string(),
                 };
+                // What is confirmed is told by the RPC before the mempool is asked.
+                let reason = match error.contains("already in utxo set") {
+                    true => String::new(),
+                    false => reason,
+                };
                 assert!(
                     error.contains(&reason),
                     "{what}: {error} for {reason}\n{}",
@@ -281,6 +290,15 @@ impl Pair {
 
     fn same_verdict(&self, what: &str, theirs: &Value, ours: &Result<Accepted, Refused>) {
         let told = || format!("{what}: Core says {theirs}\n{}", self.told());
+        let reason = match ours {
+            Ok(_) => "accepted",
+            Err(refused) => &*refused.rejection.reason,
+        };
+        *self
+            .reasons
+            .borrow_mut()
+            .entry(reason.to_owned())
+            .or_default() += 1;
         match ours {
             Ok(accepted) => {
                 assert_eq!(theirs["allowed"], true, "{}", told());
@@ -342,6 +360,10 @@ impl Pair {
             .accept_package(&decoded, None)
             .expect("a verdict");
         let told = || format!("{what}: Core says {theirs}, we {ours:?}\n{}", self.told());
+        if let Some(rejection) = &ours.rejection {
+            let reason = format!("package: {}", rejection.reason);
+            *self.reasons.borrow_mut().entry(reason).or_default() += 1;
+        }
         let message = ours
             .rejection
             .as_ref()
@@ -757,6 +779,8 @@ fn live(name: &str, seed: u64, config: MempoolConfig, options: &[&str], steps: u
     let Some(mut pair) = Pair::start(name, seed, config, options) else {
         return;
     };
+    // Of equals any may have to go where a reorganisation makes clusters too large.
+    pair.spender.uneven = config.cluster_count < 64;
     for step in 0..steps {
         pair.step();
         if step % 50 == 49 {
@@ -766,6 +790,178 @@ fn live(name: &str, seed: u64, config: MempoolConfig, options: &[&str], steps: u
     }
     pair.same("all");
     pair.same_entries();
+    let reasons = pair.reasons.take();
+    eprintln!("{reasons:#?}");
+    assert!(reasons.len() >= 15, "of {} kinds only", reasons.len());
+}
+
+/// What chance seldom hits.
+#[test]
+fn the_rarer_rules_are_cores() {
+    let name = "the_rarer_rules_are_cores";
+    let options = ["-acceptnonstdtxn=0"];
+    let Some(mut pair) = Pair::start(name, 8, MempoolConfig::default(), &options) else {
+        return;
+    };
+    let order = |inputs: Vec<usize>, outputs: Vec<Lock>, version: i32, fee: u64| Order {
+        inputs,
+        outputs,
+        version,
+        fee: Fee::Exact(fee),
+        dust: false,
+    };
+    let spread = |pair: &mut Pair, from: usize, lock: Lock, count: usize| -> Vec<usize> {
+        let tx = pair
+            .spender
+            .make(&order(vec![from], vec![lock; count], 2, 200_000));
+        assert!(pair.give("spread", &tx));
+        let first = pair.spender.coins.len() - count;
+        pair.mine(vec![tx]);
+        (first..first + count).collect()
+    };
+
+    // Confirmed already, once by its outputs and once without a trace.
+    let once = pair
+        .spender
+        .make(&order(vec![0], vec![Lock::WitnessScript], 2, 1_000));
+    pair.give("once", &once);
+    pair.mine(vec![once.clone()]);
+    pair.give("known", &once);
+    let at = pair.spender.coins.len() - 1;
+    let gone = pair
+        .spender
+        .make(&order(vec![at], vec![Lock::WitnessScript], 2, 1_000));
+    pair.give("spent", &gone);
+    pair.mine(vec![gone]);
+    pair.give("known and spent", &once);
+    let coinbase = pair.blocks[110].1[0].clone();
+    pair.give("a coinbase", &coinbase);
+
+    // The same with another witness.
+    let mut twin = pair
+        .spender
+        .make(&order(vec![1], vec![Lock::WitnessScript], 2, 1_000));
+    pair.give("a twin", &twin);
+    twin.input[0].witness = bitcoin::Witness::from_slice(&[vec![], vec![0x51]]);
+    pair.give("its brother", &twin);
+    pair.give_package("the brother by itself", std::slice::from_ref(&twin));
+
+    // Siblings of version 3.
+    let parent = pair
+        .spender
+        .make(&order(vec![2], vec![Lock::WitnessScript; 3], 3, 1_000));
+    pair.give("a parent", &parent);
+    let first = pair.spender.coins.len() - 3;
+    for (what, coin, fee) in [
+        ("a child", first, 1_000),
+        ("a poor sibling", first + 1, 900),
+        ("a sibling that is no better", first + 1, 1_005),
+        ("a rich sibling", first + 1, 3_000),
+    ] {
+        let child = pair
+            .spender
+            .make(&order(vec![coin], vec![Lock::WitnessScript], 3, fee));
+        pair.give(what, &child);
+    }
+    let large = order(vec![first + 2], vec![Lock::WitnessScript; 40], 3, 90_000);
+    let large = pair.spender.make(&large);
+    pair.give("a large child", &large);
+    let larger = pair
+        .spender
+        .make(&order(vec![3], vec![Lock::WitnessScript; 300], 3, 90_000));
+    pair.give("too large at all", &larger);
+
+    // More signature operations than a transaction may have.
+    let coins = spread(&mut pair, 4, Lock::WitnessSigops, 90);
+    let many = pair.spender.make(&order(
+        coins.clone(),
+        vec![Lock::WitnessScript],
+        2,
+        3_000_000,
+    ));
+    pair.give("many sigops", &many);
+    let fewer = pair.spender.make(&order(
+        coins[..80].to_vec(),
+        vec![Lock::WitnessScript],
+        2,
+        3_000_000,
+    ));
+    pair.give("as many as may be", &fewer);
+
+    // More clusters than one transaction may touch.
+    let coins = spread(&mut pair, 5, Lock::WitnessScript, 101);
+    for coin in &coins {
+        let tx = pair
+            .spender
+            .make(&order(vec![*coin], vec![Lock::WitnessScript], 2, 200));
+        assert!(pair.give("one of many", &tx));
+    }
+    let all = pair.spender.make(&order(
+        coins.clone(),
+        vec![Lock::WitnessScript],
+        2,
+        1_000_000,
+    ));
+    pair.give("against too many", &all);
+    let most = pair.spender.make(&order(
+        coins[..100].to_vec(),
+        vec![Lock::WitnessScript],
+        2,
+        1_000_000,
+    ));
+    assert!(pair.give("against as many as may be", &most));
+
+    // A package whose parent pays better than the whole.
+    let old = pair
+        .spender
+        .make(&order(vec![6], vec![Lock::WitnessScript], 2, 10_000));
+    pair.give("to be replaced", &old);
+    let known = pair.spender.coins.len();
+    let parent = pair
+        .spender
+        .make(&order(vec![6], vec![Lock::WitnessScript; 2], 2, 9_000));
+    pair.spender.learn(&parent);
+    let outputs = vec![Lock::WitnessScript; 10];
+    let child = pair.spender.make(&order(vec![known], outputs, 2, 3_000));
+    pair.give_package("a parent that pays better", &[parent.clone(), child]);
+    let child = pair
+        .spender
+        .make(&order(vec![known], vec![Lock::WitnessScript], 2, 30_000));
+    pair.give_package("one whose child pays", &[parent, child.clone()]);
+    pair.give_package("both again", std::slice::from_ref(&child));
+
+    // Packages that are none.
+    let one = pair
+        .spender
+        .make(&order(vec![7], vec![Lock::WitnessScript], 2, 1_000));
+    let other = pair
+        .spender
+        .make(&order(vec![7], vec![Lock::WitnessScript], 2, 2_000));
+    let third = pair
+        .spender
+        .make(&order(vec![8], vec![Lock::WitnessScript], 2, 2_000));
+    pair.give_package("rivals", &[one.clone(), other]);
+    pair.give_package("twice the same", &[one.clone(), one.clone()]);
+    pair.give_package("strangers", &[one, third]);
+
+    pair.same("all");
+    pair.same_entries();
+    let reasons = pair.reasons.take();
+    for expected in [
+        "txn-already-known",
+        "txn-same-nonwitness-data-in-mempool",
+        "coinbase",
+        "insufficient fee (including sibling eviction)",
+        "TRUC-violation",
+        "bad-txns-too-many-sigops",
+        "too many potential replacements",
+        "package: package RBF failed: package feerate is less than or equal to parent feerate",
+    ] {
+        assert!(
+            reasons.contains_key(expected),
+            "{expected} is not among {reasons:#?}"
+        );
+    }
 }
 
 /// Large transactions of all fee rates, more than there is room for.
