@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 /// Records that are kept for those who follow.
 pub const MAX_CHANGES: usize = 20_000;
-/// Bytes of transactions in records that are kept, the latest record aside.
+/// Bytes of transactions and hashes in records that are kept, the latest record aside.
 pub const MAX_CHANGE_BYTES: usize = 64_000_000;
 
 /// Why a transaction left.
@@ -114,10 +114,12 @@ pub struct Change {
 
 impl Change {
     fn bytes(&self) -> usize {
-        self.happened
-            .iter()
-            .map(|happened| happened.tx().size)
-            .sum()
+        let hashes = (self.undone.len() + self.applied.len()) * size_of::<BlockHash>();
+        let transactions = self.happened.iter();
+        hashes
+            + transactions
+                .map(|happened| happened.tx().size)
+                .sum::<usize>()
     }
 }
 
