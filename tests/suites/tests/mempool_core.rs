@@ -136,7 +136,11 @@ impl Pair {
         let (only_here, only_there) = (missing(&ours, &theirs), missing(&theirs, &ours));
         assert!(
             only_here.is_empty() && only_there.is_empty(),
-            "after {what} only here: {only_here:?}, only at Core: {only_there:?}\n{}",
+            "after {what} only here: {only_here:?}, only at Core: {only_there:?}; clusters of the former: {:?}\n{}",
+            only_here
+                .iter()
+                .map(|txid| view.cluster(&txid.parse().expect("a txid")))
+                .collect::<Vec<_>>(),
             self.told()
         );
         if ours != theirs {
