@@ -29,17 +29,20 @@ struct Returning {
     given_up: HashMap<Txid, usize>,
 }
 
+/// Bytes of the lists that a transaction stands in while it waits.
+const WAITING: u64 = 96;
+
 impl Returning {
     /// Takes the transactions of the block below those that it has.
     fn take(&mut self, block: DecodedBlock) {
         for tx in block.transactions.into_iter().rev() {
-            self.bytes += usage::of(&tx);
+            self.bytes += WAITING + usage::of_alone(&tx);
             self.waiting.push_front(Arc::new(tx));
         }
         while self.bytes > MAX_RETURNED_BYTES
             && let Some(youngest) = self.waiting.pop_back()
         {
-            self.bytes -= usage::of(&youngest);
+            self.bytes -= WAITING + usage::of_alone(&youngest);
             self.given_up
                 .insert(youngest.txid, youngest.tx.output.len());
         }

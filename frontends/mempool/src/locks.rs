@@ -71,3 +71,56 @@ impl LockPoints {
             && self.time < i64::from(world.median_time_past())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::hashes::Hash;
+    use bitcoin::{OutPoint, ScriptBuf, Sequence, TxIn, Txid, Witness, absolute, transaction};
+    use everett_lab::Lab;
+
+    use super::*;
+
+    fn with_sequences(version: i32, sequences: &[u32]) -> Transaction {
+        let input = |sequence: &u32| TxIn {
+            previous_output: OutPoint::new(Txid::all_zeros(), 0),
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence(*sequence),
+            witness: Witness::new(),
+        };
+        Transaction {
+            version: transaction::Version(version),
+            lock_time: absolute::LockTime::ZERO,
+            input: sequences.iter().map(input).collect(),
+            output: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn relative_locks_count_from_the_block_of_each_coin() {
+        let lab = Lab::new(1);
+        let world = lab.grow(0, 20).unwrap();
+        let passes = |version, sequences: &[u32], heights: &[Option<u32>]| {
+            let tx = with_sequences(version, sequences);
+            LockPoints::of(&tx, heights.iter().copied(), &world).pass(&world)
+        };
+        // The next block is 21: a coin of block 18 is three blocks old in it.
+        assert!(passes(2, &[3], &[Some(18)]));
+        assert!(!passes(2, &[4], &[Some(18)]));
+        assert!(passes(1, &[4], &[Some(18)]), "version 1 has no such locks");
+        assert!(
+            passes(2, &[1 << 31 | 4], &[Some(18)]),
+            "nor has a sequence that says so"
+        );
+        assert!(
+            passes(2, &[0], &[None]),
+            "what is pending counts as in the next block"
+        );
+        assert!(!passes(2, &[1], &[None]));
+        assert!(!passes(2, &[0, 4], &[None, Some(18)]), "each input counts");
+        assert!(passes(2, &[1 << 22], &[Some(18)]));
+        assert!(!passes(2, &[1 << 22 | 0xffff], &[Some(18)]));
+        let tx = with_sequences(2, &[0, 1 << 31, 0]);
+        let points = LockPoints::of(&tx, [Some(5), Some(19), None], &world);
+        assert_eq!(points.highest, 5, "what has no lock does not matter");
+    }
+}

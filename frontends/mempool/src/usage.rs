@@ -34,15 +34,19 @@ fn script(length: usize) -> u64 {
 
 /// Bytes that a transaction takes while it is pending.
 pub(crate) fn of(tx: &DecodedTransaction) -> u64 {
+    ENTRY + SPEND * tx.tx.input.len() as u64 + of_alone(tx)
+}
+
+/// Bytes that a transaction takes by itself.
+pub(crate) fn of_alone(tx: &DecodedTransaction) -> u64 {
     let tx = &tx.tx;
-    let mut bytes = ENTRY + allocated(TRANSACTION) + allocated(16);
+    let mut bytes = allocated(TRANSACTION) + allocated(16);
     bytes += allocated(tx.input.len() as u64 * INPUT) + allocated(tx.output.len() as u64 * OUTPUT);
     for input in &tx.input {
-        bytes += SPEND + script(input.script_sig.len());
+        bytes += script(input.script_sig.len());
         bytes += allocated(input.witness.len() as u64 * ELEMENT);
-        bytes += input
-            .witness
-            .iter()
+        let elements = input.witness.iter();
+        bytes += elements
             .map(|element| allocated(element.len() as u64))
             .sum::<u64>();
     }
@@ -50,4 +54,31 @@ pub(crate) fn of(tx: &DecodedTransaction) -> u64 {
         bytes += script(output.script_pubkey.len());
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, absolute, transaction};
+
+    use super::*;
+
+    #[test]
+    fn long_scripts_are_counted_and_short_ones_lie_in_their_output() {
+        let of = |lengths: &[usize]| {
+            let output = |length: &usize| TxOut {
+                value: Amount::ZERO,
+                script_pubkey: ScriptBuf::from_bytes(vec![0; *length]),
+            };
+            of_alone(&DecodedTransaction::new(Transaction {
+                version: transaction::Version::TWO,
+                lock_time: absolute::LockTime::ZERO,
+                input: Vec::new(),
+                output: lengths.iter().map(output).collect(),
+            }))
+        };
+        assert_eq!(of(&[22]), of(&[36]));
+        assert_eq!(of(&[37]) - of(&[36]), 64);
+        assert!(of(&[10_000]) > of(&[37]) + 9_900);
+        assert!(of(&[22; 100]) > of(&[22]) + 99 * OUTPUT - 32);
+    }
 }
