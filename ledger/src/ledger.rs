@@ -17,7 +17,7 @@ use crate::events::Event;
 use crate::id::BlockId;
 use crate::meter::Timings;
 use crate::params::Params;
-use crate::rules::required_bits;
+use crate::rules::{ScriptCheck, required_bits};
 use crate::shared::{Shared, Worlds};
 use crate::store::StoreError;
 use crate::submission::Submitted;
@@ -186,6 +186,12 @@ impl Ledger {
     /// What block times are held against.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// What runs the scripts of its blocks. Who runs those of transactions that wait for a block does it here: what
+    /// passes is not run again when a block has it.
+    pub fn scripts(&self) -> &Arc<dyn ScriptCheck> {
+        &self.shared.scripts
     }
 
     /// Takes one block, with a commit of its own. Bytes after the block are left alone, as Bitcoin Core does.

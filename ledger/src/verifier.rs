@@ -135,6 +135,10 @@ impl ScriptCheck for ScriptVerifier {
         }
         Ok(())
     }
+
+    fn remember(&self, wtxid: Wtxid, flags: Flags) {
+        self.passed.lock().insert((wtxid, flags));
+    }
 }
 
 /// The failure that comes first in the block's order.

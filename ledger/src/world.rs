@@ -123,6 +123,13 @@ impl World {
         self.shared.tree.read().median_time_past(self.state.id)
     }
 
+    /// Median time past at its chain's block at `height` (BIP113), unix seconds; `None` above its own. Relative lock
+    /// times are counted from it (BIP68).
+    pub fn median_time_past_at(&self, height: u32) -> Option<u32> {
+        let id = self.state.path.at(height)?;
+        Some(self.shared.tree.read().median_time_past(id))
+    }
+
     /// The unspent output `outpoint`, if there is one in this world.
     pub fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ReadError> {
         match self.seen(outpoint) {

@@ -29,6 +29,9 @@ fn a_header_is_told_with_how_far_its_block_came() {
         (third.height, third.chainwork, third.median_time_past),
         (info.height, info.chainwork, info.median_time_past)
     );
+    let at_third = ledger.best().median_time_past_at(3);
+    assert_eq!(at_third, Some(info.median_time_past));
+    assert_eq!(ledger.best().median_time_past_at(1_000), None);
     let genesis = ledger.header(&trunk.hash_at(0)).unwrap();
     assert_eq!((genesis.parent, genesis.height), (None, 0));
     assert_eq!(ledger.header(&trunk.grown(1, 1).tip()), None);

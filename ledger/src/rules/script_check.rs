@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use bitcoin::BlockHash;
+use bitcoin::{BlockHash, Wtxid};
 use everett_script::Flags;
 
 use crate::coin::Coin;
@@ -78,6 +78,15 @@ pub struct ScriptFailure {
 pub trait ScriptCheck: Send + Sync {
     /// Runs all scripts of the block. Where several fail, any of them may be named.
     fn check(&self, scripts: BlockScripts<'_>) -> Result<(), ScriptFailure>;
+
+    /// Takes somebody's word that the scripts of a transaction pass under `flags`, because they passed under these and
+    /// more: every flag only forbids. Who keeps results need not run them again when a block has the transaction.
+    ///
+    /// `wtxid` names the scripts, the witnesses and, through the transactions it spends, all they are held against. It
+    /// must not be said of a transaction whose scripts were not run: blocks would be accepted that are invalid.
+    fn remember(&self, wtxid: Wtxid, flags: Flags) {
+        let _ = (wtxid, flags);
+    }
 }
 
 /// Runs no script: for blocks below one that is known to be valid.

@@ -126,6 +126,49 @@ impl Bitcoind {
         }
     }
 
+    /// Asks it with arguments of any length: longer than a command line may be.
+    ///
+    /// # Errors
+    ///
+    /// What `bitcoin-cli` says.
+    pub fn try_ask(&self, method: &str, args: &[&str]) -> Result<Value, String> {
+        use std::io::Write;
+        let mut child = Command::new(&self.cli)
+            .arg("-regtest")
+            .arg(format!("-datadir={}", self.directory.path().display()))
+            .arg(format!("-rpcport={}", self.rpc_port))
+            .args(["-stdin", method])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("bitcoin-cli lies beside bitcoind");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let lines = args
+            .iter()
+            .map(|arg| format!("{arg}\n"))
+            .collect::<String>();
+        let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
+        let answer = child.wait_with_output().expect("bitcoin-cli ends");
+        let _ = writer.join();
+        let text = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+        match answer.status.success() {
+            true => Ok(serde_json::from_str(&text).unwrap_or(Value::String(text))),
+            false => Err(String::from_utf8_lossy(&answer.stderr).into_owned()),
+        }
+    }
+
+    /// The same; it has to answer.
+    pub fn ask(&self, method: &str, args: &[&str]) -> Value {
+        self.try_ask(method, args)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The directory of its chain: blocks, log, `mempool.dat`.
+    pub fn chain_directory(&self) -> PathBuf {
+        self.directory.path().join("regtest")
+    }
+
     /// Asks it; it has to answer.
     pub fn call(&self, method: &str, args: &[&str]) -> Value {
         self.try_call(method, args)

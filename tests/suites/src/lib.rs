@@ -20,4 +20,5 @@ pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
 pub mod rpc_client;
+pub mod spender;
 pub mod walk;

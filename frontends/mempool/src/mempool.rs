@@ -1,0 +1,364 @@
+//! Owns the handle on the mempool: one lock around all of it, and the way to the ledger.
+//! Promises that every call answers for the best world there is when it is made, or a later one.
+//! Refuses threads of its own: it moves when it is called; see [`Mempool::catch_up`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bitcoin::{BlockHash, Txid};
+use everett_ledger::decode::DecodedTransaction;
+use everett_ledger::{BlockError, Ledger, ReadError, World};
+use parking_lot::{RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::accept::{self, Around, Failure, PackageVerdict, Terms, Together};
+use crate::change::{Change, Changes, ChangesGone};
+use crate::config::MempoolConfig;
+use crate::fee_rate::FeeRate;
+use crate::follow;
+use crate::pool::Pool;
+use crate::view::View;
+use crate::{Accepted, PackageOutcome, Refused};
+
+/// Why the mempool has no answer.
+#[derive(Debug, Error)]
+pub enum MempoolError {
+    /// Coins could not be read.
+    #[error("the mempool cannot read coins: {0}")]
+    Read(#[from] ReadError),
+    /// A block between two best worlds could not be read.
+    #[error("the mempool cannot follow the best world: {0}")]
+    Block(#[from] BlockError),
+}
+
+struct Inner {
+    ledger: Ledger,
+    config: MempoolConfig,
+    pool: RwLock<Pool>,
+    changes: Changes,
+    /// Whether the file of an earlier run was taken, or is not to be.
+    loaded: AtomicBool,
+}
+
+/// Transactions that wait for a block. Clones share it.
+///
+/// Every call is blocking and safe from any thread. Checks run while others read; only what is changed keeps readers
+/// waiting.
+#[derive(Clone)]
+pub struct Mempool {
+    inner: Arc<Inner>,
+}
+
+impl Mempool {
+    /// An empty mempool on the ledger's best world.
+    pub fn new(ledger: Ledger, config: MempoolConfig) -> Mempool {
+        let pool = Pool::new(config, ledger.best(), ledger.clock().now());
+        Mempool {
+            inner: Arc::new(Inner {
+                ledger,
+                config,
+                pool: RwLock::new(pool),
+                changes: Changes::new(),
+                loaded: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The ledger it stands on.
+    pub fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &MempoolConfig {
+        &self.inner.config
+    }
+
+    /// Whether what an earlier run kept was taken: until then it must not be written over. O(1).
+    pub fn is_loaded(&self) -> bool {
+        self.inner.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Says that what an earlier run kept was taken, was tried to be taken, or is not to be. O(1).
+    pub fn set_loaded(&self) {
+        self.inner.loaded.store(true, Ordering::Relaxed);
+    }
+
+    fn around(&self) -> Around<'_> {
+        let ledger = &self.inner.ledger;
+        Around {
+            params: ledger.params(),
+            scripts: &**ledger.scripts(),
+            now: ledger.clock().now(),
+        }
+    }
+
+    /// Moves to the best world, if it is not there: costs a read of each block in between and a check of what these held,
+    /// and where blocks were undone a look at every pending transaction. Every other call does this first.
+    ///
+    /// Who runs a mempool calls this whenever [`Ledger::event_seq`] changes: the mempool holds on to the world it stands
+    /// at, which keeps the ledger from folding what came after.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`]; the mempool stays where it was.
+    pub fn catch_up(&self) -> Result<(), MempoolError> {
+        drop(self.view()?);
+        Ok(())
+    }
+
+    fn is_behind(&self, pool: &Pool) -> bool {
+        pool.world.hash() != self.inner.ledger.best().hash()
+    }
+
+    fn move_on(&self, pool: &mut Pool) -> Result<(), MempoolError> {
+        let best = self.inner.ledger.best();
+        if best.hash() == pool.world.hash() {
+            return Ok(());
+        }
+        match follow::follow(pool, &self.inner.ledger, self.around(), best.clone()) {
+            Ok(comparison) => self.tell(pool, comparison.undone, comparison.applied),
+            Err(BlockError::Pruned { .. }) => {
+                follow::jump(pool, best)?;
+                self.tell(pool, Vec::new(), Vec::new());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn tell(&self, pool: &mut Pool, undone: Vec<BlockHash>, applied: Vec<BlockHash>) {
+        let happened = pool.take_happened();
+        if !happened.is_empty() || !undone.is_empty() || !applied.is_empty() {
+            self.inner.changes.push(Change {
+                number: 0,
+                world: pool.world.hash(),
+                undone,
+                applied,
+                happened,
+            });
+        }
+    }
+
+    /// Does something to the pool, at the best world, and tells what happened.
+    fn change<R>(
+        &self,
+        what: impl FnOnce(&mut Pool, Around<'_>) -> Result<R, MempoolError>,
+    ) -> Result<R, MempoolError> {
+        let mut pool = self.inner.pool.write();
+        self.move_on(&mut pool)?;
+        let answer = what(&mut pool, self.around());
+        self.tell(&mut pool, Vec::new(), Vec::new());
+        answer
+    }
+
+    /// Lets a transaction in, if all rules allow it. Costs a read of each coin and its scripts; in the pool, the work of
+    /// the clusters it touches.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`]; what is wrong with the transaction is in the answer.
+    pub fn accept(
+        &self,
+        tx: &Arc<DecodedTransaction>,
+    ) -> Result<Result<Accepted, Refused>, MempoolError> {
+        let now = self.inner.ledger.clock().now();
+        self.accept_at(tx, now)
+    }
+
+    /// The same for a transaction that came at another time, unix seconds: one that was kept over a restart.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mempool::accept`].
+    pub fn accept_at(
+        &self,
+        tx: &Arc<DecodedTransaction>,
+        time: u64,
+    ) -> Result<Result<Accepted, Refused>, MempoolError> {
+        let mut guard = self.inner.pool.upgradable_read();
+        if self.is_behind(&guard) {
+            let mut pool = RwLockUpgradableReadGuard::upgrade(guard);
+            self.move_on(&mut pool)?;
+            guard = RwLockWriteGuard::downgrade_to_upgradable(pool);
+        }
+        let around = self.around();
+        let checked = match accept::single(&guard, around, &Terms::single(time), tx) {
+            Ok(checked) => checked,
+            Err(Failure::Rejected(refused)) => return Ok(Err(*refused)),
+            Err(Failure::Read(error)) => return Err(error.into()),
+        };
+        let mut pool = RwLockUpgradableReadGuard::upgrade(guard);
+        let answer = checked.commit_limited(&mut pool, around.now);
+        self.tell(&mut pool, Vec::new(), Vec::new());
+        Ok(answer)
+    }
+
+    /// What [`Mempool::accept`] would answer, had it room; nothing is changed. Costs the same.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn test_accept(
+        &self,
+        tx: &Arc<DecodedTransaction>,
+    ) -> Result<Result<Accepted, Refused>, MempoolError> {
+        let view = self.view()?;
+        let around = self.around();
+        match accept::single(&view.pool, around, &Terms::single(around.now), tx) {
+            Ok(mut checked) => Ok(checked.accepted.pop().ok_or_else(nothing_found)),
+            Err(Failure::Rejected(refused)) => Ok(Err(*refused)),
+            Err(Failure::Read(error)) => Err(error.into()),
+        }
+    }
+
+    /// What would become of several transactions given in together, none of which may replace another: Bitcoin Core's
+    /// `testmempoolaccept` with more than one. Nothing is changed. Costs as much as accepting each.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn test_accept_package(
+        &self,
+        package: &[Arc<DecodedTransaction>],
+    ) -> Result<PackageVerdict, MempoolError> {
+        let view = self.view()?;
+        let around = self.around();
+        let terms = Terms {
+            replacement: false,
+            sibling_eviction: false,
+            test: true,
+            ..Terms::single(around.now)
+        };
+        Ok(
+            match accept::multiple(&view.pool, around, &terms, package)? {
+                Together::Refused(verdict) => verdict,
+                Together::Fits(checked) => {
+                    let wtxids = package.iter().map(|tx| tx.wtxid);
+                    let accepted = checked.accepted.into_iter().map(PackageOutcome::Accepted);
+                    PackageVerdict {
+                        rejection: None,
+                        outcomes: wtxids.zip(accepted).collect(),
+                    }
+                }
+            },
+        )
+    }
+
+    /// Lets a child and its parents in, as far as the rules allow: Bitcoin Core's `submitpackage`. Costs as much as
+    /// accepting each of them twice.
+    ///
+    /// `max_fee_rate`: a transaction that pays more is taken for a mistake.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`]; what is wrong with the package is in the answer.
+    pub fn accept_package(
+        &self,
+        package: &[Arc<DecodedTransaction>],
+        max_fee_rate: Option<FeeRate>,
+    ) -> Result<PackageVerdict, MempoolError> {
+        self.change(|pool, around| Ok(accept::package(pool, around, max_fee_rate, package)?))
+    }
+
+    /// One moment of the mempool, at the best world. While it is held nothing can enter or leave.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`], as [`Mempool::catch_up`].
+    pub fn view(&self) -> Result<View<'_>, MempoolError> {
+        let mut guard = self.inner.pool.read();
+        if self.is_behind(&guard) {
+            drop(guard);
+            let mut pool = self.inner.pool.write();
+            self.move_on(&mut pool)?;
+            guard = RwLockWriteGuard::downgrade(pool);
+        }
+        Ok(View {
+            pool: guard,
+            now: self.inner.ledger.clock().now(),
+            change: self.inner.changes.latest(),
+        })
+    }
+
+    /// The pending transactions that the block after `world` could have, all of them together, parents first, best
+    /// paying first: on any world, not just the best. Costs a read of every coin they spend.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn pending_on(&self, world: &World) -> Result<Vec<Arc<DecodedTransaction>>, MempoolError> {
+        let view = self.view()?;
+        let fitting = follow::fitting(&view.pool, world)?;
+        Ok(fitting
+            .into_iter()
+            .map(|slot| view.pool.entry(slot).tx.clone())
+            .collect())
+    }
+
+    /// Adds `sat` to what a transaction counts as paying, now or when it comes. Costs the linearisation of its cluster.
+    ///
+    /// What was added is kept until a block has the transaction, or one that it conflicts with: how much of it there is
+    /// is for the operator to know.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn prioritise(&self, txid: Txid, sat: i64) -> Result<(), MempoolError> {
+        self.change(|pool, _| {
+            pool.prioritise(txid, sat);
+            Ok(())
+        })
+    }
+
+    /// Notes that a pending transaction was given in here and that no peer has asked for it yet; `false` takes the note
+    /// back. O(1). Nothing happens where the transaction is not pending.
+    pub fn set_unbroadcast(&self, txid: &Txid, unbroadcast: bool) {
+        let mut pool = self.inner.pool.write();
+        if !unbroadcast {
+            pool.unbroadcast_mut().remove(txid);
+        } else if pool.find(txid).is_some() {
+            pool.unbroadcast_mut().insert(*txid);
+        }
+    }
+
+    /// Takes out what waited too long, and what there is no room for. Others do this on the way; a node that nobody
+    /// gives transactions calls it now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn expire(&self) -> Result<(), MempoolError> {
+        self.change(|pool, around| {
+            pool.limit(around.now);
+            Ok(())
+        })
+    }
+
+    /// At most `limit` changes after the one with this number; 0 is before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesGone`]: so old ones are not kept.
+    pub fn changes_after(
+        &self,
+        number: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Change>>, ChangesGone> {
+        self.inner.changes.after(number, limit)
+    }
+
+    /// The number of the latest change; wakes those who wait for another.
+    pub fn change_number(&self) -> watch::Receiver<u64> {
+        self.inner.changes.watch()
+    }
+}
+
+/// For an answer that a check always has.
+fn nothing_found() -> Refused {
+    Refused {
+        rejection: crate::Rejection::policy("mempool full", ""),
+        effective: None,
+    }
+}
