@@ -3,6 +3,7 @@
 
 mod console;
 mod faces;
+mod grpc_server;
 mod import;
 mod lab;
 mod log;
@@ -12,6 +13,7 @@ mod peers;
 mod run;
 mod script;
 mod tx;
+mod web_server;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

@@ -24,6 +24,7 @@ mod recent;
 mod server;
 mod show;
 mod site;
+mod sync_words;
 
 pub use config::{Limits, WebConfig};
 pub use login::{InvalidLogin, Login};

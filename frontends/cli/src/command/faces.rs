@@ -13,9 +13,10 @@ use everett_metrics::Metrics;
 use everett_node::NodeBuilder;
 use everett_rpc::Rpc;
 
+use super::grpc_server::{GrpcServer, url};
 use super::monitor::{Attached, Monitor};
 use super::network::{Listening, PeerNetwork};
-use super::run::{GrpcServer, WebServer, url};
+use super::web_server::WebServer;
 use crate::args::FaceArgs;
 use crate::failure::Failure;
 use crate::node_url::Announced;

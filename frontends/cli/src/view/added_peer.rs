@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use everett_proto::v1;
 use serde::Serialize;
 
-use super::peers::{exact, visible};
+use super::words::{exact, visible};
 use super::world::seconds;
 
 /// A peer that was added by hand, and how its calls go.

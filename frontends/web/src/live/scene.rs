@@ -12,8 +12,8 @@ use everett_node::{FrontendHealth, FrontendState, Phase, SyncPhase, SyncProgress
 
 use super::system;
 use crate::fault::Fault;
-use crate::pages::peers::SyncWords;
 use crate::picture::{Density, Gap, HeightMark, Map, Mark, Picture, Run};
+use crate::sync_words::SyncWords;
 use crate::{parse, show};
 
 /// The longest reason that is written beside a tip.
