@@ -31,19 +31,21 @@ pub(super) static DUMPTXOUTSET: Method = Method {
             "\"\"",
             "latest for the world that is asked; rollback, or nothing, together with the option of that name",
         ),
-        Argument::optional("options", Kind::Object, "What can be given by name").options(&[
-            Argument::optional(
-                "rollback",
-                Kind::Any,
-                "The height or the hash of the block whose coins are wanted",
-            ),
-            Argument::default(
-                "in_memory",
-                Kind::Bool,
-                "false",
-                "Of no effect: no other database is made",
-            ),
-        ]),
+        Argument::optional("options", Kind::Object, "What can be given by name")
+            .shown("{\"rollback\":n,\"in_memory\":bool,...}")
+            .options(&[
+                Argument::optional(
+                    "rollback",
+                    Kind::Any,
+                    "The height or the hash of the block whose coins are wanted",
+                ),
+                Argument::default(
+                    "in_memory",
+                    Kind::Bool,
+                    "false",
+                    "Of no effect: no other database is made",
+                ),
+            ]),
     ],
     result: "{...}    (json object) coins_written, base_hash, base_height, path, txoutset_hash, nchaintx",
     at: true,
