@@ -10,7 +10,7 @@ use crate::everett::Everett;
 const CALLS: &str = include_str!("calls.jsonl");
 
 /// Fields that are each server's own: clocks, sizes of its files and caches, paths, warnings about itself.
-pub(crate) const SERVERS_OWN: [&str; 13] = [
+pub(crate) const SERVERS_OWN: [&str; 14] = [
     "ban_created",
     "banned_until",
     "coins_db_cache_bytes",
@@ -19,6 +19,7 @@ pub(crate) const SERVERS_OWN: [&str; 13] = [
     "duration",
     "initialblockdownload",
     "logpath",
+    "path",
     "size_on_disk",
     "time_remaining",
     "timemillis",
