@@ -176,19 +176,7 @@ impl Graph {
             .collect();
         let first_new = old.len() as u32;
         let mut parts: Vec<Part> = Vec::with_capacity(old.len() + additions.len());
-        for (_, slot) in &old {
-            let node = self.node(*slot);
-            parts.push(Part {
-                name: NodeRef::Old(*slot),
-                rate: node.rate,
-                txid: node.txid,
-                parents: node
-                    .parents
-                    .iter()
-                    .filter_map(|slot| index.get(slot).copied())
-                    .collect(),
-            });
-        }
+        parts.extend(old.iter().map(|(_, slot)| self.part(*slot, &index)));
         for (number, addition) in (0..).zip(additions) {
             let parents = addition.parents.iter().filter_map(|parent| match parent {
                 NodeRef::Old(slot) => index.get(slot).copied(),
@@ -235,26 +223,29 @@ impl Graph {
         })
     }
 
+    /// A node as a part, with those of its parents that `index` has.
+    fn part(&self, slot: Slot, index: &HashMap<Slot, u32, RandomState>) -> Part {
+        let node = self.node(slot);
+        let parents = node.parents.iter();
+        Part {
+            name: NodeRef::Old(slot),
+            rate: node.rate,
+            txid: node.txid,
+            parents: parents
+                .filter_map(|slot| index.get(slot).copied())
+                .collect(),
+        }
+    }
+
     /// Linearises connected nodes of this graph, from the order in which they are given.
     pub(super) fn plan_cluster(&self, order: &[Slot]) -> Result<PlannedCluster, TooLarge> {
         let index: HashMap<Slot, u32, RandomState> = (0..)
             .zip(order)
             .map(|(index, slot)| (*slot, index))
             .collect();
-        let part = |slot: &Slot| {
-            let node = self.node(*slot);
-            Part {
-                name: NodeRef::Old(*slot),
-                rate: node.rate,
-                txid: node.txid,
-                parents: node
-                    .parents
-                    .iter()
-                    .filter_map(|slot| index.get(slot).copied())
-                    .collect(),
-            }
-        };
-        let parts: Vec<Part> = order.iter().map(part).collect();
+        let parts: Vec<Part> = (order.iter())
+            .map(|slot| self.part(*slot, &index))
+            .collect();
         let members: Vec<u32> = (0..order.len() as u32).collect();
         self.linearized(&parts, &members)
     }

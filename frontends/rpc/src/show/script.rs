@@ -10,19 +10,7 @@ use crate::json::{Json, object};
 
 /// Core's word for a script's form.
 pub(crate) fn script_type(script: &Script) -> &'static str {
-    match Template::of(script.as_bytes()) {
-        Template::NonStandard => "nonstandard",
-        Template::Anchor => "anchor",
-        Template::PubKey { .. } => "pubkey",
-        Template::PubKeyHash { .. } => "pubkeyhash",
-        Template::ScriptHash { .. } => "scripthash",
-        Template::Multisig { .. } => "multisig",
-        Template::NullData => "nulldata",
-        Template::WitnessV0ScriptHash { .. } => "witness_v0_scripthash",
-        Template::WitnessV0KeyHash { .. } => "witness_v0_keyhash",
-        Template::WitnessV1Taproot { .. } => "witness_v1_taproot",
-        Template::WitnessUnknown { .. } => "witness_unknown",
-    }
+    Template::of(script.as_bytes()).name()
 }
 
 /// The address that stands for a script, if one does.
