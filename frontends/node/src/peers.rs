@@ -33,13 +33,14 @@ pub trait Peers: Send + Sync {
     /// The network as a whole.
     fn network(&self) -> NetworkState;
 
-    /// Calls a peer: `once`, or whenever it is not connected. The endpoint that is called is given back, with the
+    /// Calls a peer: `once`, or whenever it is not connected; with `v1` in the clear, without trying encryption first, which
+    /// some old nodes take for an attack. The endpoint that is called is given back, with the
     /// network's port where the text had none.
     ///
     /// # Errors
     ///
     /// [`PeerError::Address`], [`PeerError::Known`].
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError>;
+    fn add(&self, address: &str, once: bool, v1: bool) -> Result<Endpoint, PeerError>;
 
     /// Ends a connection, and forgets that the peer was added, if it was.
     ///

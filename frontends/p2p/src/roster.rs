@@ -323,7 +323,7 @@ impl Peers for Roster {
         }
     }
 
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
+    fn add(&self, address: &str, once: bool, v1: bool) -> Result<Endpoint, PeerError> {
         let endpoint = self.parse(address)?;
         let wrong = |problem: &str| PeerError::Address {
             text: address.to_owned(),
@@ -358,6 +358,7 @@ impl Peers for Roster {
                 }
             }
         }
+        self.pool.set_v2(&endpoint, !v1);
         // One that waited for its next call is called now.
         self.pool.connect(endpoint.clone(), Purpose::Manual);
         Ok(endpoint)

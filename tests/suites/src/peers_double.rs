@@ -123,7 +123,7 @@ impl Peers for PeersDouble {
         self.look().network.clone()
     }
 
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
+    fn add(&self, address: &str, once: bool, _: bool) -> Result<Endpoint, PeerError> {
         let endpoint = parse(address)?;
         let mut shown = self.look();
         if (shown.network.added.iter()).any(|peer| peer.endpoint == endpoint) {

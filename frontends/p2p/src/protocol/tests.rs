@@ -74,6 +74,33 @@ fn new_blocks_are_announced_in_the_form_that_each_peer_prefers() {
 }
 
 #[test]
+fn several_new_blocks_at_once_are_all_told_of_to_who_wants_no_headers() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::Inbound);
+    let tip_header = rig.ledger.header(&tip).unwrap().header;
+    rig.say(peer, NetworkMessage::Headers(vec![tip_header]));
+    rig.heard(peer);
+    let told = |rig: &mut Rig| match rig.heard(peer).pop() {
+        Some(NetworkMessage::Inv(told)) => told,
+        other => panic!("{other:?}"),
+    };
+    let tip = mine(&rig.ledger, &tip, 30, 2);
+    rig.protocol.best_changed(rig.now);
+    rig.run();
+    let new: Vec<Inventory> = (6..=35)
+        .map(|height| Inventory::Block(rig.ledger.ancestor(&tip, height).unwrap().hash))
+        .collect();
+    assert_eq!(told(&mut rig), new);
+    // So many that it has to ask.
+    let tip = mine(&rig.ledger, &tip, 501, 3);
+    rig.protocol.best_changed(rig.now);
+    rig.run();
+    assert_eq!(told(&mut rig), [Inventory::Block(tip)]);
+}
+
+#[test]
 fn floods_are_bounded_and_end_the_connection_where_no_honest_peer_would_go() {
     let mut rig = Rig::new(HOUR);
     mine(&rig.ledger, &rig.genesis(), 3, 1);
