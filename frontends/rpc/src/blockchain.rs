@@ -19,7 +19,9 @@ mod wait;
 
 use everett_ledger::BlockInfo;
 
-pub(crate) use block::{read_block, spent, verbosity};
+pub(crate) use block::{GETBLOCK, read_block, spent, verbosity};
+pub(crate) use deployments::GETDEPLOYMENTINFO;
+pub(crate) use info::GETBLOCKCHAININFO;
 
 use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;

@@ -28,7 +28,7 @@ pub(crate) const SERVERS_OWN: [&str; 14] = [
 ];
 
 /// Puts numbers with a point or an exponent between quotes, so that their digits are compared.
-fn keep_digits(text: &str) -> String {
+pub(crate) fn keep_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_string = false;
     let mut number = String::new();
@@ -59,7 +59,7 @@ fn keep_digits(text: &str) -> String {
 }
 
 /// The keys of all objects, in their order; without those that stand in strings, as in help.
-fn key_order(text: &str) -> Vec<String> {
+pub(crate) fn key_order(text: &str) -> Vec<String> {
     let plain = text.replace("\\\"", "'");
     let mut keys = Vec::new();
     let mut rest = plain.as_str();
@@ -71,7 +71,7 @@ fn key_order(text: &str) -> Vec<String> {
     keys
 }
 
-fn normalise(method: &str, value: &mut Value) {
+pub(crate) fn normalise(method: &str, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
