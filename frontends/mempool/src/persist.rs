@@ -162,6 +162,20 @@ impl Mempool {
     ///
     /// [`PersistError`]; what came before the fault stays.
     pub fn load(&self, path: &Path, options: LoadOptions) -> Result<Loaded, PersistError> {
+        self.load_while(path, options, || true)
+    }
+
+    /// The same, as long as `go_on` says so; it is asked before each transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mempool::load`].
+    pub fn load_while(
+        &self,
+        path: &Path,
+        options: LoadOptions,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Loaded, PersistError> {
         let at = |source| PersistError::File {
             path: path.to_owned(),
             source,
@@ -176,7 +190,7 @@ impl Mempool {
             return Err(at(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
         let mut source = Source { bytes, at: 0 };
-        self.take_all(&mut source, options)
+        self.take_all(&mut source, options, go_on)
             .map_err(|fault| match fault {
                 Fault::Mempool(error) => PersistError::Mempool(error),
                 Fault::Format(what) => PersistError::Format {
@@ -187,7 +201,12 @@ impl Mempool {
             })
     }
 
-    fn take_all(&self, source: &mut Source, options: LoadOptions) -> Result<Loaded, Fault> {
+    fn take_all(
+        &self,
+        source: &mut Source,
+        options: LoadOptions,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Loaded, Fault> {
         match source.u64()? {
             VERSION_PLAIN => {}
             VERSION => {
@@ -201,6 +220,9 @@ impl Mempool {
         }
         let mut loaded = Loaded::default();
         for _ in 0..source.u64()? {
+            if !go_on() {
+                return Ok(loaded);
+            }
             let tx = Arc::new(source.transaction()?);
             let time = source.i64()?;
             let delta = source.i64()?;

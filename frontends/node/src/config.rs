@@ -2,9 +2,11 @@
 //! Promises that what contradicts itself is refused before anything is opened.
 //! Refuses settings of frontends: each frontend has its own.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use everett_ledger::{LedgerConfig, Network};
+use everett_ledger::{LedgerConfig, Network, Place};
+use everett_mempool::MempoolConfig;
 
 use crate::back_off::BackOff;
 use crate::error::NodeError;
@@ -14,11 +16,19 @@ use crate::handle::NodeShape;
 const DEFAULT_READERS: usize = 32;
 /// How long a frontend may take to stop unless it is configured otherwise.
 const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
+/// The file of the mempool in the data directory; Bitcoin Core's name.
+const MEMPOOL_FILE: &str = "mempool.dat";
 
 /// What a node is started with.
 pub struct NodeConfig {
     /// Network, data directory, horizon, clock.
     pub ledger: LedgerConfig,
+    /// What waits for a block, and how much of it.
+    pub mempool: MempoolConfig,
+    /// Where the mempool is kept from one run to the next; nowhere if there is none.
+    pub mempool_file: Option<PathBuf>,
+    /// Whether what waits is taken from that file at the start and written there at the end.
+    pub persist_mempool: bool,
     /// Lab mode: history may be made by hand. Impossible on mainnet.
     pub lab: bool,
     /// How many reads of frontends may run on threads of their own at once; more wait. At least 1.
@@ -30,10 +40,18 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// The defaults around a ledger: no lab, 32 readers, 10 seconds to stop.
+    /// The defaults around a ledger: Bitcoin Core's mempool, kept in the data directory, no lab, 32 readers, 10 seconds
+    /// to stop.
     pub fn new(ledger: LedgerConfig) -> NodeConfig {
+        let mempool_file = match &ledger.place {
+            Place::Directory(directory) => Some(directory.join(MEMPOOL_FILE)),
+            Place::Memory => None,
+        };
         NodeConfig {
             ledger,
+            mempool: MempoolConfig::default(),
+            mempool_file,
+            persist_mempool: true,
             lab: false,
             readers: DEFAULT_READERS,
             stop_grace: DEFAULT_STOP_GRACE,
@@ -60,6 +78,8 @@ impl NodeConfig {
 impl From<&NodeConfig> for NodeShape {
     fn from(config: &NodeConfig) -> NodeShape {
         NodeShape {
+            mempool: config.mempool,
+            mempool_file: config.mempool_file.clone(),
             lab: config.lab,
             readers: config.readers,
         }

@@ -2,9 +2,11 @@
 //! Promises that work on the ledger runs beside the threads that serve connections, and never without bound.
 //! Refuses work once the node shuts down.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use everett_ledger::{Ledger, StoreError};
+use everett_mempool::{Mempool, MempoolConfig};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast, watch};
 
@@ -44,6 +46,8 @@ pub struct Handle {
 /// What the handles of all frontends share.
 struct Shared {
     ledger: Ledger,
+    mempool: Mempool,
+    mempool_file: Option<PathBuf>,
     lab: bool,
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
@@ -62,9 +66,11 @@ struct Shared {
 }
 
 impl Handle {
-    pub(crate) fn new(ledger: Ledger, config: &NodeShape) -> Handle {
+    pub(crate) fn new(ledger: Ledger, config: NodeShape) -> Handle {
         Handle {
             shared: Arc::new(Shared {
+                mempool: Mempool::new(ledger.clone(), config.mempool),
+                mempool_file: config.mempool_file,
                 ledger,
                 lab: config.lab,
                 readers: Arc::new(Semaphore::new(config.readers)),
@@ -145,6 +151,17 @@ impl Handle {
     /// The ledger. Its calls block: from async code go through [`Handle::read`] and [`Handle::write`].
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// Transactions that wait for a block. Its calls block, as those of the ledger do: from async code go through
+    /// [`Handle::read`].
+    pub fn mempool(&self) -> &Mempool {
+        &self.shared.mempool
+    }
+
+    /// Where the mempool is kept from one run to the next, if it is.
+    pub fn mempool_file(&self) -> Option<&Path> {
+        self.shared.mempool_file.as_deref()
     }
 
     /// The sequence that the ledger's next event will get: changes after each commit that wrote one. A frontend that
@@ -271,6 +288,8 @@ impl Handle {
 
 /// What of the settings outlives the opening of the ledger.
 pub(crate) struct NodeShape {
+    pub(crate) mempool: MempoolConfig,
+    pub(crate) mempool_file: Option<PathBuf>,
     pub(crate) lab: bool,
     pub(crate) readers: usize,
 }

@@ -16,6 +16,7 @@ mod heard;
 pub mod import;
 mod indexer;
 mod interrupts;
+mod mempool_keeper;
 pub mod meters;
 mod node;
 mod peers;

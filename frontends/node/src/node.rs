@@ -17,6 +17,7 @@ use crate::handle::{CallError, Handle, NodeShape};
 use crate::health::FrontendState;
 use crate::indexer::build_tx_index;
 use crate::interrupts::Interrupts;
+use crate::mempool_keeper::MempoolKeeper;
 use crate::supervisor::{start, supervise};
 
 /// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
@@ -52,6 +53,7 @@ impl NodeBuilder {
         self.config.check()?;
         let shape = NodeShape::from(&self.config);
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
+        let persist = self.config.persist_mempool;
         let opening = self.config.ledger;
         let ledger = match self.ledger {
             Some(ledger) => ledger,
@@ -59,13 +61,14 @@ impl NodeBuilder {
                 .await
                 .map_err(|_| CallError::Panicked)??,
         };
-        let handle = Handle::new(ledger, &shape);
+        let handle = Handle::new(ledger, shape);
         let mut node = Node {
             running: Vec::with_capacity(self.frontends.len()),
             stop_grace,
             back_off,
             cursors: tokio::spawn(keep_saving_cursors(handle.clone())),
             indexer: tokio::spawn(build_tx_index(handle.clone())),
+            mempool: MempoolKeeper::start(handle.clone(), persist),
             handle,
         };
         for frontend in self.frontends {
@@ -99,6 +102,8 @@ pub struct Node {
     cursors: JoinHandle<()>,
     /// Builds the transaction index, if there is one to build.
     indexer: JoinHandle<()>,
+    /// Moves the mempool with the best world.
+    mempool: MempoolKeeper,
 }
 
 /// A frontend that was started.
@@ -148,6 +153,7 @@ impl Node {
         }
         self.cursors.abort();
         self.indexer.abort();
+        self.mempool.stop(&self.handle).await;
         save_cursors(&self.handle).await;
         self.handle.close().await;
     }
@@ -196,6 +202,7 @@ impl Running {
 impl Drop for Node {
     fn drop(&mut self) {
         self.cursors.abort();
+        self.mempool.abort();
     }
 }
 
