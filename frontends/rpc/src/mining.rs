@@ -72,11 +72,33 @@ fn named_world(call: &Call) -> Result<Option<World>, RpcError> {
 
 /// What is wrong with a block, as Core words it.
 fn invalid(reject: &Reject) -> String {
-    let comma = if reject.debug.is_empty() { "" } else { ", " };
+    let details = core_details(reject).unwrap_or(&reject.debug);
+    let comma = if details.is_empty() { "" } else { ", " };
     format!(
-        "TestBlockValidity failed: {}{comma}{}",
-        reject.reason, reject.debug
+        "TestBlockValidity failed: {}{comma}{details}",
+        reject.reason
     )
+}
+
+/// What Core adds to a reason where the ledger says it with more figures.
+fn core_details(reject: &Reject) -> Option<&'static str> {
+    Some(match &*reject.reason {
+        "bad-blk-length" => "size limits failed",
+        "bad-blk-weight" => "ContextualCheckBlock : weight limit failed",
+        "bad-cb-height" => "block height mismatch in coinbase",
+        "bad-cb-missing" => "first tx is not coinbase",
+        "bad-cb-multiple" => "more than one coinbase",
+        "bad-diffbits" => "incorrect proof of work",
+        "bad-txnmrklroot" => "hashMerkleRoot mismatch",
+        "bad-txns-BIP30" => "tried to overwrite transaction",
+        "bad-txns-accumulated-fee-outofrange" => "accumulated fee in the block out of range",
+        "bad-txns-duplicate" => "duplicate transaction",
+        "bad-txns-nonfinal" if !reject.debug.starts_with("contains") => "non-final transaction",
+        "time-timewarp-attack" => "block's timestamp is too early on diff adjustment block",
+        "time-too-new" => "block timestamp too far in the future",
+        "time-too-old" => "block's timestamp is too early",
+        _ => return None,
+    })
 }
 
 impl From<TemplateError> for RpcError {

@@ -77,7 +77,8 @@ fn check_transactions(block: &DecodedBlock) -> Result<(), Reject> {
 
     for transaction in transactions {
         check_transaction(transaction).map_err(|mut reject| {
-            reject.debug = format!("in transaction {}", transaction.txid);
+            // Bitcoin Core's words, here and below wherever a text names what was wrong.
+            reject.debug = format!("Transaction check failed (tx hash {}) ", transaction.txid);
             reject
         })?;
     }
@@ -88,8 +89,10 @@ fn check_transactions(block: &DecodedBlock) -> Result<(), Reject> {
         .map(|tx| u64::from(tx.legacy_sigops))
         .sum();
     if sigops * WITNESS_SCALE_FACTOR as u64 > MAX_BLOCK_SIGOPS_COST {
-        let debug = format!("{sigops} signature operations without those in witnesses");
-        return Err(Reject::consensus("bad-blk-sigops", debug));
+        return Err(Reject::consensus(
+            "bad-blk-sigops",
+            "out-of-bounds SigOpCount",
+        ));
     }
     Ok(())
 }
