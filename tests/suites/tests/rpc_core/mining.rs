@@ -21,6 +21,9 @@ const START: u64 = 1_700_000_000;
 const TRUE: &str = "51";
 const TRUE_OUTPUT: &str = "00204ae81572f06e1b88fd5ced7a1a000945432e83e1551e6f721ee9c00b8cc33260";
 
+/// What a block pays.
+const COIN: u64 = 50 * 100_000_000;
+
 /// Both servers, asked the same.
 struct Both {
     core: RpcClient,
@@ -309,7 +312,6 @@ fn both_judge_chosen_transactions_and_proposals_alike() {
     let raw = format!("raw({TRUE_OUTPUT})");
     let hashes = both.same("generatetodescriptor", json!([105, raw]));
     let coins: Vec<OutPoint> = (0..6).map(|at| coinbase_of(&both, &hashes[at])).collect();
-    const COIN: u64 = 50 * 100_000_000;
     let parent = spend(&coins[..1], &[COIN - 1_000, 0]);
     let child = spend(&[OutPoint::new(parent.compute_txid(), 0)], &[COIN - 3_000]);
     let hex = |tx: &Transaction| serialize_hex(tx);
@@ -402,6 +404,105 @@ fn both_judge_chosen_transactions_and_proposals_alike() {
     both.same("getblocktemplate", propose(&hidden));
     both.same("submitblock", json!([hidden]));
     both.same_state();
+}
+
+#[test]
+fn templates_and_blocks_of_the_mempool_are_cores() {
+    let Some(both) = Both::start("templates_and_blocks_of_the_mempool_are_cores") else {
+        return;
+    };
+    let raw = format!("raw({TRUE_OUTPUT})");
+    let hashes = both.same("generatetodescriptor", json!([110, raw]));
+    let coins: Vec<OutPoint> = (0..8).map(|at| coinbase_of(&both, &hashes[at])).collect();
+    let send = |tx: &Transaction| {
+        both.core
+            .call("sendrawtransaction", json!([serialize_hex(tx), 0]));
+        both.everett.accept(tx);
+    };
+    let template = || both.same("getblocktemplate", json!([{ "rules": ["segwit"] }]));
+    let count = |template: &Value| template["transactions"].as_array().expect("a list").len();
+    let mut now = START;
+    let mut pass = |seconds: u64| {
+        now += seconds;
+        both.same("setmocktime", json!([now]));
+    };
+    // A family: the child pays for its parent, and spends two of its outputs.
+    let parent = spend(&coins[..1], &[COIN / 2 - 500, COIN / 2 - 500]);
+    let outpoint = |tx: &Transaction, vout| OutPoint::new(tx.compute_txid(), vout);
+    let child = spend(
+        &[outpoint(&parent, 0), coins[1], outpoint(&parent, 1)],
+        &[2 * COIN - 90_000],
+    );
+    let alone = spend(&coins[2..3], &[COIN - 20_000]);
+    let poor = spend(&coins[3..4], &[COIN - 40]);
+    for tx in [&parent, &poor, &alone] {
+        send(tx);
+    }
+    assert_eq!(count(&template()), 3);
+    send(&child);
+    // A template is good for five seconds.
+    assert_eq!(count(&template()), 3);
+    pass(5);
+    assert_eq!(count(&template()), 3);
+    pass(1);
+    let whole = template();
+    assert_eq!(count(&whole), 4);
+    both.same("getmininginfo", json!([]));
+    let id = |tx: &Transaction| tx.compute_txid().to_string();
+    both.same("prioritisetransaction", json!([id(&poor), null, 1_000_000]));
+    both.same("prioritisetransaction", json!([id(&alone), null, -19_990]));
+    both.same("getprioritisedtransactions", json!([]));
+    template();
+    pass(10);
+    let changed = template();
+    assert_eq!(changed["transactions"][0]["txid"], id(&poor));
+    assert_eq!(changed["coinbasevalue"], whole["coinbasevalue"]);
+    both.same("prioritisetransaction", json!([id(&alone), null, -20]));
+    pass(10);
+    assert_eq!(count(&template()), 3);
+    // Dust that pays nothing, and its child.
+    let dust = spend(&coins[4..5], &[COIN - 100, 100]);
+    let sweep = spend(&[outpoint(&dust, 0), outpoint(&dust, 1)], &[COIN - 30_000]);
+    both.core.call(
+        "submitpackage",
+        json!([[serialize_hex(&dust), serialize_hex(&sweep)]]),
+    );
+    both.everett.accept_package(&[&dust, &sweep]);
+    both.same("prioritisetransaction", json!([id(&dust), null, 1]));
+    both.same("prioritisetransaction", json!([id(&sweep), null, 1]));
+    both.same("getprioritisedtransactions", json!([]));
+    pass(10);
+    assert_eq!(count(&template()), 5);
+    // By its id, and with one that is not pending.
+    let extra = spend(&coins[5..6], &[COIN - 7_000]);
+    let chosen = json!([ADDRESS, [id(&parent), serialize_hex(&extra)]]);
+    both.same("generateblock", chosen);
+    template();
+    both.same_state();
+    let made = both.same("generatetoaddress", json!([1, ADDRESS]));
+    both.same("getblock", json!([made[0], 1]));
+    both.same_state();
+    assert_eq!(both.ours.call("getmininginfo", json!([]))["pooledtx"], 1);
+}
+
+#[test]
+fn a_long_poll_ends_with_another_best_block() {
+    let everett = Everett::start();
+    let ours = everett.client();
+    ours.call("generatetoaddress", json!([3, ADDRESS]));
+    let rules = json!(["segwit"]);
+    let first = ours.call("getblocktemplate", json!([{ "rules": rules }]));
+    let waiting = {
+        let client = everett.client();
+        let params = json!([{ "rules": rules, "longpollid": first["longpollid"] }]);
+        std::thread::spawn(move || client.call("getblocktemplate", params))
+    };
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert!(!waiting.is_finished());
+    let made = ours.call("generatetoaddress", json!([1, ADDRESS]));
+    let second = waiting.join().expect("an answer");
+    assert_eq!(second["previousblockhash"], made[0]);
+    assert_eq!(second["height"], 5);
 }
 
 #[test]
