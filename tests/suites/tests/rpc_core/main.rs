@@ -7,4 +7,5 @@ mod chain;
 mod clients;
 mod compare;
 mod everett;
+mod scan_blocks;
 mod transport;
