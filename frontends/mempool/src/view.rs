@@ -2,6 +2,7 @@
 //! Promises the cost that stands at each question; n is the number of pending transactions, c that of a cluster (64).
 //! Refuses to change anything. While a view is held nothing enters or leaves: it must not be kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, Txid, Wtxid};
@@ -12,6 +13,7 @@ use parking_lot::RwLockReadGuard;
 
 use crate::entry::Entry;
 use crate::fee_rate::{FeeRate, FeeSize};
+use crate::follow::fitting;
 use crate::graph::Slot;
 use crate::pool::Pool;
 
@@ -295,6 +297,35 @@ impl View<'_> {
                 .map(|slot| mined(self.pool.entry(*slot)))
                 .collect(),
         })
+    }
+
+    /// The same of what the block after `world` could have: the parts of chunks that fit there, in the order in which they
+    /// pay here. Costs a read of each coin that a pending transaction spends.
+    ///
+    /// # Errors
+    ///
+    /// A coin of `world` could not be read.
+    pub fn chunks_on(&self, world: &World) -> Result<Vec<Chunk<'_>>, ReadError> {
+        let fitting: HashSet<Slot> = fitting(&self.pool, world)?.into_iter().collect();
+        let parts = self.pool.graph.chunks().filter_map(|(slots, _)| {
+            let slots: Vec<Slot> = slots
+                .iter()
+                .copied()
+                .filter(|slot| fitting.contains(slot))
+                .collect();
+            let rate = slots.iter().fold(FeeSize::default(), |sum, slot| {
+                sum + self.pool.entry(*slot).mining_rate()
+            });
+            Some(Chunk {
+                rate,
+                cluster: self.pool.graph.cluster_number(*slots.first()?),
+                transactions: slots
+                    .iter()
+                    .map(|slot| mined(self.pool.entry(*slot)))
+                    .collect(),
+            })
+        });
+        Ok(parts.collect())
     }
 
     /// Sorts transactions into mining order, in which they are told to peers; those that are not here come last.

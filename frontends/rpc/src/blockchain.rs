@@ -21,6 +21,7 @@ mod wait;
 use everett_ledger::BlockInfo;
 
 pub(crate) use block::{read_block, spent, verbosity};
+pub(crate) use info::{chain_name, is_catching_up};
 
 use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;

@@ -21,6 +21,8 @@ pub(crate) const DESERIALIZATION_ERROR: i32 = -22;
 pub(crate) const VERIFY_ERROR: i32 = -25;
 /// The node is not connected, or stops.
 pub(crate) const CLIENT_NOT_CONNECTED: i32 = -9;
+/// The node is catching up.
+pub(crate) const CLIENT_IN_INITIAL_DOWNLOAD: i32 = -10;
 /// The node was added before.
 pub(crate) const CLIENT_NODE_ALREADY_ADDED: i32 = -23;
 /// The node was not added.

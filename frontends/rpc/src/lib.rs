@@ -22,6 +22,7 @@ mod http;
 mod json;
 mod login;
 mod method;
+mod mining;
 mod network;
 mod psbt;
 mod rawtransactions;
@@ -36,8 +37,8 @@ mod util;
 mod whitelist;
 
 pub use config::{
-    CookiePermissions, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE, InvalidAddress,
-    RpcConfig, default_port,
+    CookiePermissions, DEFAULT_GENERATE_TO, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE,
+    InvalidAddress, RpcConfig, default_port,
 };
 pub use login::InvalidAuth;
 pub use server::{BoundAddress, Rpc, RpcError};

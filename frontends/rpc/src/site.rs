@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bitcoin::BlockHash;
+use everett_mining::Miner;
 use everett_node::Handle;
 use parking_lot::Mutex;
 
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
+use crate::mining::Templates;
 
 /// What all calls share.
 pub(crate) struct Site {
@@ -25,6 +27,12 @@ pub(crate) struct Site {
     pub(crate) counts: Mutex<Counts>,
     /// Core's categories of log lines that were asked for, a bit each.
     pub(crate) logged: Mutex<u32>,
+    /// Makes blocks.
+    pub(crate) miner: Miner,
+    /// The template that was made last.
+    pub(crate) templates: Templates,
+    /// How often somebody changed what a pending transaction counts as paying.
+    pub(crate) prioritised: AtomicU64,
     /// Whether the node never was up to date yet.
     catching_up: AtomicBool,
 }
@@ -125,6 +133,9 @@ impl Drop for Scanning<'_> {
 impl Site {
     pub(crate) fn new(handle: Handle, config: RpcConfig) -> Site {
         Site {
+            miner: Miner::new(handle.mempool().clone(), config.mining),
+            templates: Templates::default(),
+            prioritised: AtomicU64::new(0),
             handle,
             config,
             started: Instant::now(),
@@ -146,6 +157,12 @@ impl Site {
                 false
             }
         }
+    }
+
+    /// Counts what changed in the mempool, so that a template can be told from an older one.
+    pub(crate) fn mempool_updates(&self) -> u64 {
+        let changes = *self.handle.mempool().change_number().borrow();
+        changes + self.prioritised.load(Ordering::Relaxed)
     }
 
     /// Seconds since the start.

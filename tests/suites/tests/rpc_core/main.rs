@@ -8,4 +8,5 @@ mod clients;
 mod compare;
 mod everett;
 mod scan_blocks;
+mod mining;
 mod transport;
