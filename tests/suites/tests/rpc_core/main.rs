@@ -7,6 +7,6 @@ mod chain;
 mod clients;
 mod compare;
 mod everett;
-mod scan_blocks;
 mod mining;
+mod scan_blocks;
 mod transport;
