@@ -8,8 +8,8 @@ mod span;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use bitcoin::BlockHash;
 use bitcoin::p2p::ServiceFlags;
+use bitcoin::{BlockHash, Txid};
 use everett_net::{Endpoint, NetworkKind, PeerId, PeerInfo};
 use tokio::sync::broadcast;
 
@@ -64,6 +64,14 @@ pub trait Peers: Send + Sync {
 
     /// The bans that hold, by subnet.
     fn bans(&self) -> Vec<BanState>;
+
+    /// Has peers told of a pending transaction, also if they were told before and whether or not one has asked for it: for
+    /// whoever takes transactions from users. That none has asked yet is noted in the mempool
+    /// ([`set_unbroadcast`](everett_mempool::Mempool::set_unbroadcast)); what is noted there is told again every ten to
+    /// fifteen minutes. A node without a network tells nobody.
+    fn announce_transaction(&self, txid: &Txid) {
+        let _ = txid;
+    }
 
     /// Addresses of other nodes that are known and worth a call, at most so many (0: all), in random order; of one
     /// network if one is given. A network without an address book has none.
