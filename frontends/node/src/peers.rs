@@ -234,6 +234,21 @@ pub struct PeerSync {
     pub addresses_rate_limited: u64,
     /// What it did wrong, if anything.
     pub misbehavior: Option<String>,
+    /// How it stands with transactions that wait for a block.
+    pub relay: PeerRelay,
+}
+
+/// How a peer stands with transactions that wait for a block.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerRelay {
+    /// The least fee rate that it wants to hear of, satoshis for 1,000 virtual bytes; 0 if it has told none.
+    pub fee_filter: u64,
+    /// The mempool's sequence when it was last told of transactions: it may ask for what came before.
+    pub last_sequence: u64,
+    /// Transactions that it is to be told of in its next turns.
+    pub waiting: usize,
+    /// What the user lets it do, in Bitcoin Core's words.
+    pub permissions: Vec<&'static str>,
 }
 
 /// What the node is doing to catch up.

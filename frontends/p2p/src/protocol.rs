@@ -283,6 +283,7 @@ impl Protocol {
             self.send(id, NetworkMessage::GetAddr);
         }
         self.tell_fee_rates();
+        self.tell_transactions_to(id);
         if wants_tips {
             self.tell_tips();
         }

@@ -17,8 +17,8 @@ use everett_net::{
 };
 use everett_node::{
     AddedAddress, AddedPeer, BanState, KnownAddress, MessageCount, NetworkState, PeerError,
-    PeerEvent, PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase,
-    SyncProgress,
+    PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, Phase,
+    SyncPhase, SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -183,6 +183,12 @@ impl Roster {
             addresses_processed: peer.addresses_processed,
             addresses_rate_limited: peer.addresses_rate_limited,
             misbehavior: peer.last_noted,
+            relay: PeerRelay {
+                fee_filter: peer.fee_filter,
+                last_sequence: peer.last_sequence,
+                waiting: peer.waiting,
+                permissions: peer.permissions.words(),
+            },
         }
     }
 

@@ -21,6 +21,18 @@ pub struct Permissions {
 }
 
 impl Permissions {
+    /// Bitcoin Core's words for them, in its order.
+    pub fn words(self) -> Vec<&'static str> {
+        let all = [
+            (self.no_ban, "noban"),
+            (self.force_relay, "forcerelay"),
+            (self.relay, "relay"),
+            (self.mempool, "mempool"),
+        ];
+        let held = all.into_iter().filter(|(held, _)| *held);
+        held.map(|(_, word)| word).collect()
+    }
+
     /// Either's permissions.
     #[must_use]
     pub fn and(self, other: Permissions) -> Permissions {

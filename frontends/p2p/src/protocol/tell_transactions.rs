@@ -75,7 +75,8 @@ impl Protocol {
         self.tell_again();
     }
 
-    fn tell_transactions_to(&mut self, id: PeerId) {
+    /// One peer's turn; the first one comes with the connection, and only says from when on it is told.
+    pub(super) fn tell_transactions_to(&mut self, id: PeerId) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
