@@ -10,6 +10,7 @@ mod dump;
 mod info;
 mod proof;
 mod scan;
+mod scan_blocks;
 mod steer;
 mod submit;
 mod tip;
@@ -21,7 +22,7 @@ use everett_ledger::BlockInfo;
 
 pub(crate) use block::{GETBLOCK, read_block, spent, verbosity};
 pub(crate) use deployments::GETDEPLOYMENTINFO;
-pub(crate) use info::GETBLOCKCHAININFO;
+pub(crate) use info::{GETBLOCKCHAININFO, chain_name, is_catching_up};
 
 use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;
@@ -43,6 +44,7 @@ pub(crate) static METHODS: &[&Method] = &[
     &proof::GETTXOUTPROOF,
     &proof::VERIFYTXOUTPROOF,
     &scan::SCANTXOUTSET,
+    &scan_blocks::SCANBLOCKS,
     &steer::INVALIDATEBLOCK,
     &steer::PRECIOUSBLOCK,
     &steer::PRUNEBLOCKCHAIN,

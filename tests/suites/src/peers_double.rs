@@ -13,7 +13,7 @@ use bitcoin::p2p::address::AddrV2;
 use everett_net::{Endpoint, PeerId, PeerInfo, Purpose, TransportVersion};
 use everett_node::{
     AddedPeer, BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef,
-    PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
+    PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
 };
 use tokio::sync::broadcast;
 
@@ -271,6 +271,7 @@ fn outbound() -> PeerState {
             addresses_processed: 12,
             addresses_rate_limited: 3,
             misbehavior: None,
+            relay: PeerRelay::default(),
         },
     }
 }

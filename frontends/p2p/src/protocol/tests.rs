@@ -11,7 +11,7 @@ use bitcoin::p2p::address::{AddrV2, AddrV2Message};
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
 use bitcoin::p2p::message_compact_blocks::{GetBlockTxn, SendCmpct};
-use bitcoin::{Amount, Block, BlockHash, TxOut, Txid};
+use bitcoin::{Amount, Block, BlockHash, TxOut, Txid, Wtxid};
 use everett_ledger::HeaderStatus;
 use everett_net::{Message, Purpose};
 
@@ -224,28 +224,26 @@ fn an_outgoing_peer_whose_chain_stays_behind_is_asked_once_more_and_let_go() {
 fn transactions_do_not_belong_on_connections_for_blocks() {
     let mut rig = Rig::new(HOUR);
     let peer = rig.connect(Purpose::BlockRelayOnly);
-    let txid = Txid::all_zeros();
-    rig.say(
-        peer,
-        NetworkMessage::Inv(vec![Inventory::Transaction(txid)]),
-    );
+    let wtxid = Wtxid::all_zeros();
+    rig.say(peer, NetworkMessage::Inv(vec![Inventory::WTx(wtxid)]));
     assert!(matches!(
         rig.fate(peer),
         Some((false, Reason::NotWanted(_)))
     ));
-    // Nor anywhere, as long as relay is off.
+    // Nor anywhere on a node for blocks only.
     let coinbase = blocks(&rig.ledger, &rig.genesis(), 1, 1)
         .remove(0)
         .txdata
         .remove(0);
+    let blocks_only = ProtocolConfig {
+        relay: false,
+        ..ProtocolConfig::default()
+    };
+    let mut rig = Rig::with(HOUR, blocks_only);
     let peer = rig.connect(Purpose::Inbound);
     rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
     assert_eq!(rig.fate(peer), Some((false, Reason::NotWanted("tx"))));
-    let relaying = ProtocolConfig {
-        relay: true,
-        ..ProtocolConfig::default()
-    };
-    let mut rig = Rig::with(HOUR, relaying);
+    let mut rig = Rig::new(HOUR);
     let peer = rig.connect(Purpose::Inbound);
     rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
     assert_eq!(rig.fate(peer), None);

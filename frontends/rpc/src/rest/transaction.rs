@@ -31,7 +31,11 @@ fn find(ask: &Ask, txid: &Txid) -> Result<Option<Placed>, RestError> {
         return Ok(None);
     }
     let tips = ask.ledger().tips();
-    for tip in tips.iter().filter(|tip| tip.live && !tip.best).take(MAX_RIVALS) {
+    for tip in tips
+        .iter()
+        .filter(|tip| tip.live && !tip.best)
+        .take(MAX_RIVALS)
+    {
         // A branch that went in the meantime has nothing to tell.
         let Ok(world) = ask.ledger().world(&tip.hash) else {
             continue;

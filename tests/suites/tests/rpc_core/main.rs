@@ -7,5 +7,7 @@ mod chain;
 mod clients;
 mod compare;
 mod everett;
+mod mining;
 mod rest;
+mod scan_blocks;
 mod transport;
