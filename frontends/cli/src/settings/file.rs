@@ -82,6 +82,21 @@ pub(super) struct SettingsFile {
     pub(super) rpcthreads: Option<usize>,
     pub(super) rpcworkqueue: Option<usize>,
     pub(super) rpcservertimeout: Option<u64>,
+    #[serde(default)]
+    pub(super) zmqpubhashblock: Vec<String>,
+    pub(super) zmqpubhashblockhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubhashtx: Vec<String>,
+    pub(super) zmqpubhashtxhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubrawblock: Vec<String>,
+    pub(super) zmqpubrawblockhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubrawtx: Vec<String>,
+    pub(super) zmqpubrawtxhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubsequence: Vec<String>,
+    pub(super) zmqpubsequencehwm: Option<u32>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,
