@@ -11,3 +11,4 @@ mod mining;
 mod rest;
 mod scan_blocks;
 mod transport;
+mod zmq;
