@@ -124,6 +124,57 @@ fn every_path_is_answered_as_core_answers_it() {
 }
 
 #[test]
+fn what_waits_is_told_as_core_tells_it() {
+    let Some(pair) = pair() else {
+        return;
+    };
+    let (core, ours) = (&pair.core, &pair.ours);
+    let tip = core.call("getblockheader", json!([pair.chain.names["TIP"]]));
+    let now = tip["time"].as_u64().expect("a time") + 600;
+    for node in [core, ours] {
+        node.call("setmocktime", json!([now]));
+    }
+    let third = core.text("getblockhash", json!([3]));
+    let coin = core.call("getblock", json!([third]))["tx"][0].clone();
+    let mut spent = coin.as_str().expect("an id").to_owned();
+    let mut paths = vec![
+        format!("/rest/getutxos/{spent}-0.json"),
+        format!("/rest/getutxos/checkmempool/{spent}-0.json"),
+    ];
+    for amount in [49.999, 49.998] {
+        let inputs = json!([{ "txid": spent, "vout": 0 }]);
+        let raw = core.text(
+            "createrawtransaction",
+            json!([inputs, { crate::chain::ADDRESS: amount }]),
+        );
+        let key = &pair.chain.names["WIF"];
+        let signed = core.call("signrawtransactionwithkey", json!([raw, [key]]));
+        assert_eq!(signed["complete"], true, "{signed}");
+        for node in [core, ours] {
+            spent = node.text("sendrawtransaction", json!([signed["hex"]]));
+        }
+        for format in ["json", "bin", "hex"] {
+            paths.push(format!("/rest/tx/{spent}.{format}"));
+            paths.push(format!("/rest/getutxos/{spent}-0.{format}"));
+            paths.push(format!("/rest/getutxos/checkmempool/{spent}-0.{format}"));
+        }
+    }
+    for rest in [
+        "info.json",
+        "contents.json",
+        "contents.json?verbose=false",
+        "contents.json?verbose=false&mempool_sequence=true",
+    ] {
+        paths.push(format!("/rest/mempool/{rest}"));
+    }
+    let differences: Vec<String> = paths
+        .iter()
+        .filter_map(|path| differs(path, &get(core, path), &get(ours, path)))
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
 fn outpoints_in_a_body_are_answered_as_those_of_a_path() {
     let Some(pair) = pair() else {
         return;
