@@ -24,6 +24,9 @@ const TRUE_OUTPUT: &str = "00204ae81572f06e1b88fd5ced7a1a000945432e83e1551e6f721
 /// What a block pays.
 const COIN: u64 = 50 * 100_000_000;
 
+/// What is done to a block, and its name.
+type Spoilt = (&'static str, fn(&mut Block));
+
 /// Both servers, asked the same.
 struct Both {
     core: RpcClient,
@@ -365,7 +368,7 @@ fn both_judge_chosen_transactions_and_proposals_alike() {
     both.same("getblocktemplate", propose(&hidden));
     let block: Block =
         deserialize(&Vec::<u8>::from_hex(&hidden).expect("hexadecimal")).expect("a block");
-    let changes: [(&str, fn(&mut Block)); 9] = [
+    let changes: [Spoilt; 9] = [
         ("another nonce", |block| block.header.nonce += 1),
         ("another root", |block| block.header.time += 1),
         ("too old", |block| block.header.time = 1),
