@@ -9,15 +9,12 @@ use std::time::{Duration, Instant};
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Amount, Block, OutPoint, Transaction};
 use everett_ledger::{Ledger, LedgerConfig, Network, Params, World};
-use everett_node::{Node, NodeConfig};
-use everett_rpc::{Rpc, RpcConfig};
 use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::rpc_client::RpcClient;
+use everett_tests::rpc_node::RpcNode;
 use everett_tests::signer::Signer;
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// Coins at the tips that are asked.
 const COINS: usize = 200_000;
@@ -130,48 +127,6 @@ fn outputs(tx: &Transaction) -> Vec<Coin> {
         .collect()
 }
 
-/// A node of ours with JSON-RPC alone.
-struct Everett {
-    runtime: Runtime,
-    node: Option<Node>,
-    client: RpcClient,
-    _directory: TempDir,
-}
-
-impl Everett {
-    fn start() -> Everett {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut rpc = RpcConfig::new(directory.path());
-        rpc.port = Some(0);
-        let rpc = Rpc::new(rpc);
-        let bound = rpc.bound_address();
-        let ledger = LedgerConfig::new(Params::new(Network::Regtest), directory.path());
-        let starting = Node::builder(NodeConfig::new(ledger)).frontend(rpc).start();
-        let node = runtime.block_on(starting).expect("the node starts");
-        let cookie = std::fs::read_to_string(directory.path().join(".cookie")).expect("it runs");
-        let port = bound.get().first().expect("it listens").port();
-        Everett {
-            runtime,
-            node: Some(node),
-            client: RpcClient::new(port, &cookie),
-            _directory: directory,
-        }
-    }
-}
-
-impl Drop for Everett {
-    fn drop(&mut self) {
-        if let Some(node) = self.node.take() {
-            self.runtime.block_on(node.stop());
-        }
-    }
-}
-
 fn submit(client: &RpcClient, blocks: &[Vec<u8>]) -> Duration {
     let texts: Vec<Value> = (blocks.iter())
         .map(|block| json!([block.to_lower_hex_string()]))
@@ -215,8 +170,9 @@ fn rival(program: &Path) {
     let (best, side) = (grow(1), grow(2));
     let core = Bitcoind::start(program, &[]);
     let core = (RpcClient::new(core.rpc_port(), &core.cookie()), core);
-    let ours = Everett::start();
-    for client in [&core.0, &ours.client] {
+    let ours = RpcNode::start();
+    let client = ours.client();
+    for client in [&core.0, &ours.client()] {
         for blocks in [&trunk, &best, &side] {
             submit(client, blocks);
         }
@@ -261,7 +217,7 @@ fn rival(program: &Path) {
         named["at"] = json!(at);
         let here = (0..ROUNDS).map(|_| {
             let begin = Instant::now();
-            let answer = ours.client.call(method, named.clone());
+            let answer = client.call(method, named.clone());
             (begin.elapsed(), answer)
         });
         let here: Vec<(Duration, Value)> = here.collect();
@@ -287,8 +243,8 @@ fn reorg(program: &Path) {
     let last = vec![side.pop().expect("there are many")];
     let core = Bitcoind::start(program, &[]);
     let core = (RpcClient::new(core.rpc_port(), &core.cookie()), core);
-    let ours = Everett::start();
-    let [there, here] = [&core.0, &ours.client].map(|client| {
+    let ours = RpcNode::start();
+    let [there, here] = [&core.0, &ours.client()].map(|client| {
         submit(client, &trunk);
         let times = [&best, &side, &last].map(|blocks| submit(client, blocks));
         // It was announced before it is answered.
@@ -298,7 +254,7 @@ fn reorg(program: &Path) {
         );
         times
     });
-    let sets = [&core.0, &ours.client].map(|client| {
+    let sets = [&core.0, &ours.client()].map(|client| {
         let info = client.call("gettxoutsetinfo", json!([]));
         info["hash_serialized_3"].clone()
     });

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::chain::{ADDRESS, KEY};
 use crate::compare::normalise;
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// Whom Core's own tests mine to, and the hash that a hundred blocks of theirs have.
 const DETERMINISTIC: &str = "mjTkW3DjgyZck4KbiRusZsqTgaYTxdSz6z";
@@ -32,7 +32,7 @@ struct Both {
     core: RpcClient,
     ours: RpcClient,
     _daemon: Bitcoind,
-    everett: Everett,
+    everett: RpcNode,
 }
 
 fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value {
@@ -52,7 +52,7 @@ impl Both {
         let program = program(name)?;
         let daemon = Bitcoind::start(&program, &[]);
         let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
-        let everett = Everett::start();
+        let everett = RpcNode::start();
         let ours = everett.client();
         let both = Both {
             core,
@@ -93,7 +93,7 @@ impl Both {
 
 #[test]
 fn the_old_generate_makes_cores_golden_chain() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("setmocktime", json!([GOLDEN_TIME]));
     // As `bitcoin-cli` gives it: as text.
@@ -490,7 +490,7 @@ fn templates_and_blocks_of_the_mempool_are_cores() {
 
 #[test]
 fn a_long_poll_ends_with_another_best_block() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("generatetoaddress", json!([3, ADDRESS]));
     let rules = json!(["segwit"]);
@@ -510,7 +510,7 @@ fn a_long_poll_ends_with_another_best_block() {
 
 #[test]
 fn a_named_world_is_mined_on_where_it_lies() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("setmocktime", json!([START]));
     let trunk = ours.call("generatetoaddress", json!([10, ADDRESS]));
