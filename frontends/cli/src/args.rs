@@ -249,6 +249,12 @@ pub(crate) struct WebArgs {
 /// The commands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Be Bitcoin Core's daemon: its options, its files, its JSON-RPC
+    #[command(disable_help_flag = true)]
+    Bitcoind(CoreArgs),
+    /// Be Bitcoin Core's client: ask a node over JSON-RPC
+    #[command(disable_help_flag = true)]
+    Cli(CoreArgs),
     /// Run a node on a data directory and serve it
     #[command(after_help = "\
 Examples:
@@ -429,6 +435,18 @@ pub(crate) struct RunArgs {
     pub(crate) p2p: P2pArgs,
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
+}
+
+/// What is read as one of Core's programs reads it.
+#[derive(Args)]
+pub(crate) struct CoreArgs {
+    /// Core's own options
+    #[arg(
+        value_name = "OPTIONS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) options: Vec<std::ffi::OsString>,
 }
 
 #[derive(Args)]

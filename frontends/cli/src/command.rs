@@ -3,7 +3,7 @@
 
 mod console;
 mod faces;
-mod grpc_server;
+pub(crate) mod grpc_server;
 mod import;
 mod lab;
 mod log;
@@ -13,7 +13,7 @@ mod peers;
 mod run;
 mod script;
 mod tx;
-mod web_server;
+pub(crate) mod web_server;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -31,6 +31,7 @@ use crate::args::{Cli, Command, LogFormat};
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
+use crate::{bitcoin_cli, bitcoind};
 
 /// The variable that sets what is logged, in the syntax of `tracing_subscriber`.
 const LOG_VARIABLE: &str = "EVERETT_LOG";
@@ -46,6 +47,9 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let settings = Settings::new(cli.common, cli.chain, sink)?;
     let json = settings.json;
     match cli.command {
+        // Named first, they never come here; options of ours before the name are none of theirs.
+        Command::Bitcoind(args) => return Ok(bitcoind::main(args.options)),
+        Command::Cli(args) => return Ok(bitcoin_cli::main(args.options)),
         Command::Run(args) => return run::run(&settings, *args),
         Command::Lab(args) => return lab::lab(&settings, *args),
         Command::Import(args) => return import::import(&settings, args),

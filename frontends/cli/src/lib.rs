@@ -12,6 +12,9 @@
 mod amount;
 mod args;
 mod at;
+mod bitcoin_cli;
+mod bitcoind;
+mod called;
 mod command;
 mod failure;
 mod interrupt;
@@ -30,6 +33,9 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = called::run(&arguments) {
+        return code;
+    }
     // Also where the arguments make no sense, whoever asked for JSON gets JSON.
     let json = arguments.iter().any(|argument| argument == "--json");
     match command::run(arguments) {

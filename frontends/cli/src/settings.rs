@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub(crate) use self::descriptors::room_for_callers;
 use self::file::SettingsFile;
 pub(crate) use self::p2p::Joining;
 use crate::args::{

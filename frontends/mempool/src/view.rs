@@ -63,6 +63,19 @@ pub struct Totals {
     pub fee: i64,
 }
 
+/// A pending transaction as those see it who pass it on.
+#[derive(Clone, Copy, Debug)]
+pub struct Relayed<'a> {
+    /// The transaction.
+    pub tx: &'a Arc<DecodedTransaction>,
+    /// What it pays, in satoshis, without what was added by hand.
+    pub fee: i64,
+    /// Its size as fees count it, in virtual bytes.
+    pub vsize: u64,
+    /// The mempool's sequence when it came; 0 for what an undone block gave back.
+    pub sequence: u64,
+}
+
 /// Transactions that are mined together, or one of those.
 #[derive(Clone, Debug)]
 pub struct Chunk<'a> {
@@ -283,6 +296,20 @@ impl View<'_> {
     pub fn transactions(&self) -> impl Iterator<Item = &Arc<DecodedTransaction>> {
         let slots = self.pool.graph.chunks().flat_map(|(slots, _)| slots);
         slots.map(|slot| &self.pool.entry(*slot).tx)
+    }
+
+    /// The same with what those need to know who pass them on. O(1) for each.
+    pub fn relayed(&self) -> impl Iterator<Item = Relayed<'_>> {
+        let slots = self.pool.graph.chunks().flat_map(|(slots, _)| slots);
+        slots.map(|slot| {
+            let entry = self.pool.entry(*slot);
+            Relayed {
+                tx: &entry.tx,
+                fee: entry.fee,
+                vsize: entry.vsize().unsigned_abs(),
+                sequence: entry.sequence,
+            }
+        })
     }
 
     /// All chunks, best paying first: what to fill a block with. O(1) for each transaction.

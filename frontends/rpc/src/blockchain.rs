@@ -10,6 +10,7 @@ mod dump;
 mod info;
 mod proof;
 mod scan;
+mod scan_blocks;
 mod steer;
 mod submit;
 mod tip;
@@ -42,6 +43,7 @@ pub(crate) static METHODS: &[&Method] = &[
     &proof::GETTXOUTPROOF,
     &proof::VERIFYTXOUTPROOF,
     &scan::SCANTXOUTSET,
+    &scan_blocks::SCANBLOCKS,
     &steer::INVALIDATEBLOCK,
     &steer::PRECIOUSBLOCK,
     &steer::PRUNEBLOCKCHAIN,

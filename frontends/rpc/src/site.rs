@@ -1,7 +1,7 @@
 //! Owns what all calls share: the node, the settings that methods tell of, the scans and commands that run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bitcoin::BlockHash;
@@ -20,7 +20,9 @@ pub(crate) struct Site {
     started: Instant,
     active: Mutex<Active>,
     /// A scan of the coins that runs.
-    pub(crate) scan: Scan,
+    pub(crate) coin_scan: Scan,
+    /// A scan of blocks that runs.
+    pub(crate) block_scan: Scan,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
     /// Core's categories of log lines that were asked for, a bit each.
@@ -67,6 +69,7 @@ pub(crate) struct Scan {
     runs: AtomicBool,
     aborted: AtomicBool,
     progress: AtomicU64,
+    height: AtomicU32,
 }
 
 impl Scan {
@@ -86,6 +89,11 @@ impl Scan {
         runs.then(|| self.progress.load(Ordering::Acquire))
     }
 
+    /// The height of the block that it was at last.
+    pub(crate) fn height(&self) -> u32 {
+        self.height.load(Ordering::Acquire)
+    }
+
     /// Ends the one that runs; whether one did.
     pub(crate) fn abort(&self) -> bool {
         let runs = self.runs.load(Ordering::Acquire);
@@ -103,6 +111,11 @@ impl Scanning<'_> {
     /// Tells how far it is, in percent.
     pub(crate) fn at(&self, percent: u64) {
         self.0.progress.store(percent, Ordering::Release);
+    }
+
+    /// Tells at which block it is.
+    pub(crate) fn at_height(&self, height: u32) {
+        self.0.height.store(height, Ordering::Release);
     }
 
     /// Whether somebody wants it to end.
@@ -127,7 +140,8 @@ impl Site {
             config,
             started: Instant::now(),
             active: Mutex::default(),
-            scan: Scan::default(),
+            coin_scan: Scan::default(),
+            block_scan: Scan::default(),
             counts: Mutex::default(),
             logged: Mutex::new(0),
             catching_up: AtomicBool::new(true),

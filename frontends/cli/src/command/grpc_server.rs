@@ -6,15 +6,15 @@ use crate::args::GrpcArgs;
 use crate::failure::Failure;
 
 /// The gRPC server before the node takes it, and what is to be said of it afterwards.
-pub(super) struct GrpcServer {
-    pub(super) server: Grpc,
+pub(crate) struct GrpcServer {
+    pub(crate) server: Grpc,
     pub(super) address: BoundAddress,
     pub(super) scheme: &'static str,
 }
 
 impl GrpcServer {
     /// As the options say.
-    pub(super) fn new(args: &GrpcArgs) -> Result<GrpcServer, Failure> {
+    pub(crate) fn new(args: &GrpcArgs) -> Result<GrpcServer, Failure> {
         let mut config = GrpcConfig::default();
         if let Some(listen) = args.grpc {
             config.listen = listen;

@@ -7,14 +7,14 @@ use crate::args::WebArgs;
 use crate::failure::Failure;
 
 /// The web server before the node takes it, and what is to be said of it afterwards.
-pub(super) struct WebServer {
-    pub(super) server: Web,
+pub(crate) struct WebServer {
+    pub(crate) server: Web,
     pub(super) address: everett_web::BoundAddress,
 }
 
 impl WebServer {
     /// As the options say; none where they say so.
-    pub(super) fn new(args: WebArgs) -> Result<Option<WebServer>, Failure> {
+    pub(crate) fn new(args: WebArgs) -> Result<Option<WebServer>, Failure> {
         if args.no_web {
             return Ok(None);
         }

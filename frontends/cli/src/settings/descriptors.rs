@@ -10,7 +10,7 @@ const BESIDES: u64 = 256;
 
 /// How many callers there is room for of `incoming` that are wanted, beside `outgoing` others. Raises the process's own
 /// limit as far as it is allowed to.
-pub(super) fn room_for_callers(incoming: usize, outgoing: usize) -> usize {
+pub(crate) fn room_for_callers(incoming: usize, outgoing: usize) -> usize {
     let wanted = BESIDES + (incoming + outgoing) as u64;
     let Ok((mut limit, most)) = Resource::NOFILE.get() else {
         return incoming;

@@ -53,6 +53,7 @@ pub(super) struct SettingsFile {
     pub(super) connect_peer: Vec<String>,
     #[serde(default)]
     pub(super) addnode: Vec<String>,
+    pub(super) blocksonly: Option<bool>,
     pub(super) relay: Option<bool>,
     pub(super) proxy: Option<SocketAddr>,
     pub(super) dnsseed: Option<bool>,

@@ -220,6 +220,14 @@ impl Simulation {
                     Action::SubmitBlock { hash, bytes, .. } => {
                         self.queue_work(node, Work::Block(hash, bytes));
                     }
+                    Action::Work(work) => {
+                        let Some(running) = self.running(node) else {
+                            continue;
+                        };
+                        if let Some(answer) = work.run(&running.mempool) {
+                            running.protocol.mempool_answered(answer, now);
+                        }
+                    }
                     Action::FindAddresses { .. } => {
                         if let Some(running) = self.running(node) {
                             running.protocol.addresses_found(Vec::new(), now);

@@ -8,4 +8,5 @@ mod clients;
 mod compare;
 mod everett;
 mod mining;
+mod scan_blocks;
 mod transport;

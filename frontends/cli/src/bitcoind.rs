@@ -1,0 +1,92 @@
+//! Owns `everett bitcoind`: a node that is started, asked and stopped as Core's daemon is.
+//! Promises Core's options and files, its places in the data directory, its refusals and exit codes, and that nothing is written
+//! to standard error unless something is wrong.
+//! Refuses options that Core does not have; those that it has and we have not are named in one warning in the log.
+//!
+//! ```text
+//! command line ─> Arguments <─ bitcoin.conf, settings.json
+//!                     └─> NodeSettings ─> (background) ─> lock, pid file, log ─> Node with RPC and peers
+//! ```
+
+pub(crate) mod arguments;
+pub(crate) mod chain;
+mod commands;
+pub(crate) mod config_file;
+mod daemon;
+mod debug_log;
+mod failure;
+pub(crate) mod layout;
+mod links;
+mod lock;
+mod node_settings;
+mod opening;
+pub(crate) mod option;
+mod pid_file;
+mod serving;
+mod tip_log;
+pub(crate) mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use tracing::error;
+
+use self::arguments::{ArgumentError, Arguments};
+use self::failure::InitError;
+use self::opening::Opened;
+use self::option::DAEMON;
+
+/// Runs the daemon with the arguments that follow its name.
+pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
+    let line: Vec<String> = line
+        .into_iter()
+        .map(|text| text.to_string_lossy().into_owned())
+        .collect();
+    run(&line).unwrap_or_else(|failure| {
+        error!("{failure}");
+        eprintln!("Error: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(line: &[String]) -> Result<ExitCode, InitError> {
+    let background = daemon::is_background();
+    if background {
+        daemon::detach();
+    }
+    let parsed = |error: ArgumentError| {
+        InitError::new(format!("Error parsing command line arguments: {error}"))
+    };
+    let arguments = Arguments::parse(DAEMON, line).map_err(parsed)?;
+    if arguments.wants_help() || arguments.flag("version", false) {
+        print!("{}", version::text(&arguments));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(directory) = arguments.text("everettinstall") {
+        return links::make(directory.as_ref());
+    }
+    let Opened {
+        settings,
+        layout,
+        log,
+        logged,
+        arguments,
+    } = opening::open(arguments)?;
+    if !background && daemon::wanted(&arguments) {
+        // What can be refused already is refused where somebody reads it.
+        layout.create()?;
+        drop(lock::Lock::take(&layout.network)?);
+        println!("Everett starting");
+        let wait = arguments.flag("daemonwait", false);
+        return daemon::start(line, wait, "debug.log");
+    }
+    layout.create()?;
+    let _lock = lock::Lock::take(&layout.network)?;
+    let pid_file = settings.pid_file.clone().map(pid_file::PidFile::write);
+    let _pid_file = pid_file.transpose()?;
+    let mut log = log;
+    log.console &= !background;
+    let log = debug_log::DebugLog::start(&log)?;
+    logged.iter().for_each(opening::Logged::log);
+    serving::serve(settings, &layout, log, background)
+}

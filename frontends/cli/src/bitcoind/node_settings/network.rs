@@ -1,0 +1,219 @@
+//! Owns the settings of the peer-to-peer network, as the options say them.
+//! Promises Core's rules of what one option says of another: who names peers or a proxy listens only when told to.
+//! Refuses addresses that are none.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+
+use everett_net::{Endpoint, default_port};
+use everett_p2p::{BLOCK_RELAY_ONLY, DEFAULT_OUTGOING, P2pConfig};
+
+use super::super::arguments::Arguments;
+use super::super::chain::Chain;
+use super::super::failure::InitError;
+use super::switch;
+use crate::settings::room_for_callers;
+
+/// Automatic connections unless it is configured otherwise.
+const DEFAULT_CONNECTIONS: i64 = 125;
+/// Most connections that can be asked for.
+const MAX_CONNECTIONS: i64 = 10_000;
+/// The port of a proxy that is given none.
+const PROXY_PORT: u16 = 9050;
+/// What the mempool is given where nobody is asked for transactions, in megabytes.
+const BLOCKSONLY_MEMPOOL: &str = "5";
+
+/// Lets options say what they say of others; lines for the log.
+pub(super) fn interactions(arguments: &mut Arguments) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mut imply = |arguments: &mut Arguments, reason: &str, name: &'static str, on: bool| {
+        if arguments.imply(name, switch(on)) {
+            remarks.push(format!(
+                "parameter interaction: {reason} -> setting -{name}={}",
+                u8::from(on)
+            ));
+        }
+    };
+    for (name, reason) in [("bind", "-bind set"), ("whitebind", "-whitebind set")] {
+        if !arguments.list(name).is_empty() {
+            imply(arguments, reason, "listen", true);
+        }
+    }
+    let connections = arguments.int("maxconnections");
+    if !arguments.list("connect").is_empty()
+        || arguments.is_negated("connect")
+        || connections.is_some_and(|most| most <= 0)
+    {
+        let reason = "-connect or -maxconnections=0 set";
+        imply(arguments, reason, "dnsseed", false);
+        imply(arguments, reason, "listen", false);
+    }
+    if proxy_text(arguments).is_some() {
+        imply(arguments, "-proxy set", "listen", false);
+        imply(arguments, "-proxy set", "discover", false);
+    }
+    if !arguments.flag("listen", true) {
+        imply(arguments, "-listen=0", "discover", false);
+    }
+    if arguments.flag("blocksonly", false)
+        && arguments.imply(
+            "maxmempool",
+            super::Value::Text(BLOCKSONLY_MEMPOOL.to_owned()),
+        )
+    {
+        remarks.push(format!(
+            "parameter interaction: -blocksonly=1 -> setting -maxmempool={BLOCKSONLY_MEMPOOL}"
+        ));
+    }
+    remarks
+}
+
+/// Refuses ports that are none.
+pub(super) fn check_ports(arguments: &Arguments) -> Result<(), InitError> {
+    for name in ["port", "rpcport"] {
+        if let Some(port) = arguments.text(name)
+            && port.parse::<u16>().map_or(0, |port| port) == 0
+        {
+            return Err(InitError::new(format!(
+                "Invalid port specified in -{name}: '{port}'"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What the options say.
+pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, InitError> {
+    let usual_port = default_port(chain.network().to_bitcoin());
+    let port = arguments.text("port").and_then(|port| port.parse().ok());
+    let port = port.unwrap_or(usual_port);
+    let listens = arguments.flag("listen", true);
+    let binds = [arguments.list("bind"), arguments.list("whitebind")].concat();
+    if !binds.is_empty() && !listens {
+        return Err(InitError::new(
+            "Cannot set -bind or -whitebind together with -listen=0",
+        ));
+    }
+    if !listens && arguments.flag("listenonion", false) {
+        return Err(InitError::new(
+            "Cannot set -listen=0 together with -listenonion=1",
+        ));
+    }
+    let mut config = P2pConfig::new(chain.network());
+    for text in arguments.list("bind") {
+        let text = text.strip_suffix("=onion").unwrap_or(&text);
+        config.listen.push(bind_address(text, port, "bind")?);
+    }
+    for text in arguments.list("whitebind") {
+        let address = text.rsplit_once('@').map_or(&*text, |(_, address)| address);
+        config
+            .listen
+            .push(bind_address(address, port, "whitebind")?);
+    }
+    if listens && binds.is_empty() {
+        config.listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
+    }
+    let names = arguments.flag("dns", true);
+    let connect = arguments.list("connect");
+    let nobody = connect == ["0"] || (connect.is_empty() && arguments.is_negated("connect"));
+    if !nobody {
+        config.connect = endpoints(&connect, usual_port, names, "connect")?;
+    }
+    config.add = endpoints(&arguments.list("addnode"), usual_port, names, "addnode")?;
+    let most = arguments
+        .int("maxconnections")
+        .unwrap_or(DEFAULT_CONNECTIONS);
+    if most < 0 {
+        return Err(InitError::new(
+            "-maxconnections must be greater or equal than zero",
+        ));
+    }
+    let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(0);
+    config.outgoing = if nobody {
+        0
+    } else {
+        DEFAULT_OUTGOING.min(most)
+    };
+    let incoming = most.saturating_sub(config.outgoing + BLOCK_RELAY_ONLY);
+    config.incoming = match config.listen.is_empty() {
+        true => incoming,
+        false => room_for_callers(
+            incoming,
+            config.outgoing + config.connect.len() + config.add.len(),
+        ),
+    };
+    config.proxy = proxy(arguments)?;
+    config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
+    config.v2 = arguments.flag("v2transport", true);
+    config.relay = !arguments.flag("blocksonly", false);
+    config.discover = arguments.flag("discover", false);
+    Ok(config)
+}
+
+/// An address with or without a port, to listen on.
+fn bind_address(text: &str, port: u16, option: &str) -> Result<SocketAddr, InitError> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, port));
+    }
+    looked_up(text, port)
+        .ok_or_else(|| InitError::new(format!("Cannot resolve -{option} address: '{text}'")))
+}
+
+/// The first address that a name stands for.
+fn looked_up(text: &str, port: u16) -> Option<SocketAddr> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (text, port),
+    };
+    let mut addresses = (host, port).to_socket_addrs().ok()?.collect::<Vec<_>>();
+    // What listens on a machine's own name listens on IPv4.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses.into_iter().next()
+}
+
+fn endpoints(
+    texts: &[String],
+    port: u16,
+    names: bool,
+    option: &str,
+) -> Result<Vec<Endpoint>, InitError> {
+    let endpoint = |text: &String| {
+        Endpoint::parse(text, port).or_else(|error| {
+            let address = names.then(|| looked_up(text, port)).flatten();
+            address
+                .map(Endpoint::from)
+                .ok_or_else(|| InitError::new(format!("Cannot resolve -{option} address: {error}")))
+        })
+    };
+    texts.iter().map(endpoint).collect()
+}
+
+/// The proxy, if one is given, without the network that it is for.
+fn proxy_text(arguments: &Arguments) -> Option<String> {
+    let text = arguments.text("proxy")?;
+    let proxy = text.split('=').next().unwrap_or_default().to_owned();
+    (!proxy.is_empty() && proxy != "0").then_some(proxy)
+}
+
+fn proxy(arguments: &Arguments) -> Result<Option<SocketAddr>, InitError> {
+    let Some(text) = proxy_text(arguments) else {
+        return Ok(None);
+    };
+    let address = text
+        .parse()
+        .ok()
+        .or_else(|| {
+            let address = text.parse::<IpAddr>().ok()?;
+            Some(SocketAddr::new(address, PROXY_PORT))
+        })
+        .or_else(|| looked_up(&text, PROXY_PORT));
+    match address {
+        Some(address) => Ok(Some(address)),
+        None => Err(InitError::new(format!(
+            "Invalid -proxy address or hostname: '{text}'"
+        ))),
+    }
+}

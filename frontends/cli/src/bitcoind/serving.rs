@@ -1,0 +1,135 @@
+//! Owns the daemon's life once its settings stand: start, serve, stop.
+//! Promises an ordered end with exit code 0 on SIGTERM, SIGINT and `stop`, and a log in which that can be read.
+
+use std::process::ExitCode;
+
+use everett_node::{Interrupts, Node, NodeConfig, NodeError};
+use everett_p2p::P2p;
+use everett_rpc::Rpc;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::commands::{self, Runner};
+use super::daemon;
+use super::debug_log::DebugLog;
+use super::failure::InitError;
+use super::layout::Layout;
+use super::node_settings::NodeSettings;
+use super::tip_log::TipLog;
+use super::version;
+use crate::args::{GrpcArgs, WebArgs};
+use crate::command::grpc_server::GrpcServer;
+use crate::command::web_server::WebServer;
+use crate::failure::Failure;
+
+/// Serves until it is asked to stop.
+///
+/// # Errors
+///
+/// It does not start.
+pub(super) fn serve(
+    settings: NodeSettings,
+    layout: &Layout,
+    log: DebugLog,
+    background: bool,
+) -> Result<ExitCode, InitError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(InitError::new)?;
+    runtime.block_on(async {
+        info!("{}", version::line("daemon").trim_end());
+        let mut interrupts = Interrupts::listen();
+        reopen_on_hangup(log);
+        let NodeSettings { commands, .. } = &settings;
+        let (commands, runner) = (commands.clone(), Runner::default());
+        let node = start(settings, layout, &commands, &runner).await?;
+        info!("init message: Done loading");
+        if let Some(command) = commands.startup {
+            runner.run(command);
+        }
+        if background {
+            daemon::tell_ready();
+        }
+        tokio::select! {
+            () = node.handle().shutdown().wait() => {}
+            signal = interrupts.next() => info!("{signal} received"),
+        }
+        let shutdown = commands.shutdown;
+        // A panic in there is in the log.
+        let _ = tokio::task::spawn_blocking(move || commands::run_all(&shutdown)).await;
+        info!("Shutdown in progress...");
+        node.stop().await;
+        info!("Shutdown done");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn start(
+    settings: NodeSettings,
+    layout: &Layout,
+    commands: &commands::Commands,
+    runner: &Runner,
+) -> Result<Node, InitError> {
+    let mut config = NodeConfig::new(settings.ledger);
+    config.lab = settings.lab;
+    config.mempool = settings.mempool;
+    config.persist_mempool = settings.persist_mempool;
+    // Where Core has it, and in its format.
+    config.mempool_file = Some(layout.network.join("mempool.dat"));
+    let mut builder = Node::builder(config).frontend(TipLog {
+        command: commands.block.clone(),
+        runner: runner.clone(),
+    });
+    let wrong = |failure: Failure| InitError::new(failure);
+    if let Some(address) = settings.grpc {
+        let args = GrpcArgs {
+            grpc: Some(address),
+            ..GrpcArgs::default()
+        };
+        builder = builder.frontend(GrpcServer::new(&args).map_err(wrong)?.server);
+    }
+    if let Some(address) = settings.webui {
+        let args = WebArgs {
+            webui: Some(address),
+            ..WebArgs::default()
+        };
+        if let Some(web) = WebServer::new(args).map_err(wrong)? {
+            builder = builder.frontend(web.server);
+        }
+    }
+    if let Some(rpc) = settings.rpc {
+        builder = builder.frontend(Rpc::new(rpc));
+    }
+    // Last, so that nobody calls before everything is there.
+    builder = builder.frontend(P2p::new(settings.p2p));
+    builder.start().await.map_err(refused)
+}
+
+/// Why a node does not start, in Core's words where it has some.
+fn refused(error: NodeError) -> InitError {
+    match &error {
+        NodeError::Frontend { name, source } if name == "rpc" => {
+            tracing::error!("{source}");
+            InitError::new("Unable to start HTTP server. See debug log for details.")
+        }
+        NodeError::Frontend { name, source } if name == "p2p" => {
+            tracing::error!("{source}");
+            InitError::new(format!(
+                "Failed to listen on any port. Use -listen=0 if you want this. ({source})"
+            ))
+        }
+        _ => InitError::new(Failure::from(error)),
+    }
+}
+
+/// Begins the log anew whenever somebody moved it away and says so.
+fn reopen_on_hangup(log: DebugLog) {
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                log.reopen();
+            }
+        });
+    }
+}
