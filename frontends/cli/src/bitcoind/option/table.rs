@@ -177,10 +177,10 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     unsupported("whitelistforcerelay", "", "no peer has permissions"),
     unsupported("whitelistrelay", "", "no peer has permissions"),
     // Block creation.
-    unsupported("blockmaxweight", "=<n>", "no blocks are made yet"),
-    unsupported("blockmintxfee", "=<amt>", "no blocks are made yet"),
-    unsupported("blockreservedweight", "=<n>", "no blocks are made yet"),
-    unsupported("blockversion", "=<n>", "no blocks are made yet"),
+    does("blockmaxweight", "=<n>", "Most weight of blocks that are made here (default: 4000000)"),
+    does("blockmintxfee", "=<amt>", "The least fee rate of what is put into them, in BTC/kvB (default: 0.00000001)"),
+    does("blockreservedweight", "=<n>", "Weight that is left for their header and coinbase (default: 8000)"),
+    does("blockversion", "=<n>", "Their version; on regtest only"),
     // JSON-RPC and REST.
     unsupported("ipcbind", "=<address>", "there is no such interface"),
     unsupported("rest", "", "REST is not served yet"),
@@ -232,6 +232,7 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ignored("uiplatform", "", "there is no window"),
     // Ours.
     ours("everettbesidecore", "", "Write below the default data directory although Bitcoin Core's chain lies there"),
+    ours("everettgenerateto", "=<descriptor>", "Whom `generate` pays; on regtest only (default: a key that everybody knows)"),
     ours("everettgrpc", "=<ip:port>", "Serve Everett's gRPC interface here"),
     ours("everetthorizon", "=<n>", "Blocks behind the best tip that a branch may fork off and stay live (default: 288; regtest 10000)"),
     ours("everettinstall", "=<dir>", "Make links `bitcoind` and `bitcoin-cli` to this program in a directory, and exit"),
