@@ -359,10 +359,6 @@ fn a_file_that_is_none_is_refused_in_cores_words() {
             "includeconf=none",
             "Failed to include configuration file none",
         ),
-        (
-            "datadir=/no/such/place",
-            "specified data directory \"/no/such/place\" does not exist.",
-        ),
     ] {
         fs::write(directory.path().join("bitcoin.conf"), text).unwrap();
         let answer = bitcoind(&[&place, "-regtest"]);
@@ -514,4 +510,16 @@ fn help_lists_the_options() {
         assert!(answer.stdout.contains("-datadir=<dir>"), "{option}");
         assert!(answer.stdout.contains("Usage:"));
     }
+}
+
+#[test]
+fn who_has_read_enough_of_the_help_is_no_failure() {
+    let line = command(&["bitcoind", "-help"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = line.unwrap();
+    drop(child.stdout.take());
+    let answer: crate::everett::Answer = child.wait_with_output().unwrap().into();
+    assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
 }

@@ -49,6 +49,15 @@ pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
     })
 }
 
+/// Writes to standard output; who has read enough closes it.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
 fn run(line: &[String]) -> Result<ExitCode, InitError> {
     let background = daemon::is_background();
     if background {
@@ -59,7 +68,7 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
     };
     let arguments = Arguments::parse(DAEMON, line).map_err(parsed)?;
     if arguments.wants_help() || arguments.flag("version", false) {
-        print!("{}", version::text(&arguments));
+        say(&version::text(&arguments));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(directory) = arguments.text("everettinstall") {
@@ -76,7 +85,7 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
         // What can be refused already is refused where somebody reads it.
         layout.create()?;
         drop(lock::Lock::take(&layout.network)?);
-        println!("Everett starting");
+        say("Everett starting\n");
         let wait = arguments.flag("daemonwait", false);
         return daemon::start(line, wait, "debug.log");
     }

@@ -135,7 +135,7 @@ impl NodeSettings {
         layout: &Layout,
     ) -> Result<NodeSettings, InitError> {
         let mut remarks = network::interactions(arguments);
-        for (option, _) in [("limitancestorsize", ()), ("limitdescendantsize", ())] {
+        for option in ["limitancestorsize", "limitdescendantsize"] {
             if arguments.is_set(option) {
                 remarks.push(format!(
                     "Option '-{option}' is given but ancestor and descendant size limits have been replaced with cluster \
@@ -158,7 +158,7 @@ impl NodeSettings {
         let minimum_work = params.minimum_chain_work;
         let ledger = ledger(arguments, params, layout)?;
         let mempool = mempool::config(arguments, chain, &mut remarks)?;
-        let mut p2p = network::config(arguments, chain)?;
+        let mut p2p = network::config(arguments, chain, &mut remarks)?;
         p2p.minimum_chain_work = Some(minimum_work);
         p2p.directory = Some(layout.store());
         p2p.pruned = ledger.prune_target.is_some();

@@ -53,7 +53,11 @@ fn who_names_peers_or_a_proxy_listens_only_when_told_to() {
     let named = given(&["-whitebind=noban@127.0.0.1:3", "-addnode=localhost:7"]);
     assert_eq!(named.p2p.listen, ["127.0.0.1:3".parse().unwrap()]);
     assert_eq!(named.p2p.add[0].to_string(), "127.0.0.1:7");
-    assert!(settings(&["-regtest", "-dns=0", "-addnode=localhost:7"]).is_err());
+    let unnamed = given(&["-dns=0", "-addnode=localhost:7", "-connect=localhost:8"]);
+    assert!(unnamed.p2p.add.is_empty() && unnamed.p2p.connect.is_empty());
+    assert_eq!(unnamed.p2p.outgoing, 0);
+    let left_out = |line: &&String| line.ends_with("it is left out");
+    assert_eq!(unnamed.remarks.iter().filter(left_out).count(), 2);
 }
 
 #[test]
