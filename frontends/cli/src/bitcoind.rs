@@ -29,6 +29,7 @@ pub(crate) mod version;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
 use tracing::error;
 
 use self::arguments::{ArgumentError, Arguments};
@@ -59,6 +60,8 @@ pub(crate) fn say(text: &str) {
 }
 
 fn run(line: &[String]) -> Result<ExitCode, InitError> {
+    // What is written is for the user alone, as in Core.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let background = daemon::is_background();
     if background {
         daemon::detach();
