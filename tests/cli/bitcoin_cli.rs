@@ -24,7 +24,7 @@ const CALLS: &[&[&str]] = &[
     &["getblockstats", "0", "[\"height\",\"txs\"]"],
     &["getblockheader", GENESIS, "true"],
     &["-named", "getblock", GENESIS, "verbosity=1"],
-    &["-named", "getblock", &"blockhash=x", "verbosity=1"],
+    &["-named", "getblock", "blockhash=x", "verbosity=1"],
     &["getchaintips"],
     &["getdifficulty"],
     &["validateaddress", "nonsense"],

@@ -530,6 +530,14 @@ fn our_own_interfaces_are_served_where_they_are_asked_for() {
 }
 
 #[test]
+fn it_stops_by_itself_at_the_height_that_was_named() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &["-stopatheight=1"]);
+    submit_one(&daemon);
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+}
+
+#[test]
 fn what_is_written_is_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempdir().unwrap();

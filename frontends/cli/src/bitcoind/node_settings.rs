@@ -65,6 +65,8 @@ pub(crate) struct NodeSettings {
     pub(crate) webui: Option<std::net::SocketAddr>,
     /// Whether history may be made by hand.
     pub(crate) lab: bool,
+    /// The height of the best chain at which it stops by itself.
+    pub(crate) stop_at: Option<u32>,
     /// What is run when something happens.
     pub(crate) commands: Commands,
     /// The file with the process's number.
@@ -180,6 +182,10 @@ impl NodeSettings {
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),
+            stop_at: arguments
+                .int("stopatheight")
+                .and_then(|height| u32::try_from(height).ok())
+                .filter(|height| *height > 0),
             commands: Commands {
                 startup: command(arguments, "startupnotify"),
                 shutdown: arguments.list("shutdownnotify"),

@@ -85,6 +85,7 @@ async fn start(
     config.mempool_file = Some(layout.network.join("mempool.dat"));
     let mut builder = Node::builder(config).frontend(TipLog {
         command: commands.block.clone(),
+        stop_at: settings.stop_at,
         runner: runner.clone(),
     });
     let wrong = |failure: Failure| InitError::new(failure);

@@ -148,6 +148,12 @@ pub(super) fn config(
             config.outgoing + config.connect.len() + config.add.len(),
         ),
     };
+    if !arguments.flag("networkactive", true) {
+        config.listen.clear();
+        config.connect.clear();
+        config.add.clear();
+        config.outgoing = 0;
+    }
     config.proxy = proxy(arguments)?;
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
