@@ -17,6 +17,7 @@ use crate::events::Event;
 use crate::id::BlockId;
 use crate::meter::Timings;
 use crate::params::Params;
+use crate::rules::header::MAX_TIMEWARP;
 use crate::rules::{ScriptCheck, required_bits};
 use crate::shared::{Shared, Worlds};
 use crate::store::StoreError;
@@ -106,7 +107,8 @@ pub struct NextBlock {
     pub bits: CompactTarget,
     /// Its parent's median time past, unix seconds.
     pub median_time_past: u32,
-    /// The earliest time its header may carry, unix seconds.
+    /// The earliest time its header may carry, unix seconds: after the median time past, and as a period's first block at
+    /// most ten minutes before its parent (BIP94, here on every network).
     pub min_time: u32,
     /// The header version to use.
     pub version: i32,
@@ -484,7 +486,12 @@ impl Ledger {
         let tree = self.shared.tree.read();
         let height = parent.height() + 1;
         let median_time_past = tree.median_time_past(parent.state.id);
-        let min_time = median_time_past + 1;
+        let mut min_time = median_time_past + 1;
+        // BIP94 holds on one testnet only, but miners follow it everywhere, as Bitcoin Core's do.
+        if height.is_multiple_of(params.difficulty_interval()) {
+            let parent_time = tree.committed_node(parent.state.id).header.time;
+            min_time = min_time.max(parent_time.saturating_sub(MAX_TIMEWARP));
+        }
         let time = u64::from(min_time)
             .max(self.shared.clock.now())
             .min(u64::from(u32::MAX)) as u32;
@@ -501,6 +508,14 @@ impl Ledger {
             subsidy: params.subsidy(height),
             witness_active: height >= params.segwit_height,
         }
+    }
+
+    /// The target of a block on top of `parent` whose header says `time`, unix seconds. Only on testnets does the time
+    /// matter.
+    pub fn next_bits(&self, parent: &World, time: u32) -> CompactTarget {
+        let tree = self.shared.tree.read();
+        let chain = tree.chain(parent.state.id);
+        CompactTarget::from_consensus(required_bits(&chain, time, &self.shared.params))
     }
 
     /// The blocks that wait for their parents. Waits for a block that is being validated.

@@ -39,6 +39,7 @@ pub mod muhash;
 mod overlay;
 pub mod params;
 mod path;
+mod proposal;
 pub mod rules;
 pub mod setinfo;
 mod sha256d;

@@ -27,6 +27,7 @@ pub mod signet;
 pub mod transaction;
 pub mod witnesses;
 
+pub(crate) use block::check_draft;
 pub use block::{check_block, check_block_in_context, check_orphan_witnesses};
 pub use chain::{Chain, HeaderFacts, median_time_past};
 pub use connect::{CoinSource, ConnectError, Connected, connect};

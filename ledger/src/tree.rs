@@ -586,7 +586,8 @@ impl Chain for ChainTo<'_> {
     }
 }
 
-fn facts(node: &Node) -> HeaderFacts {
+/// What the rules look at.
+pub(crate) fn facts(node: &Node) -> HeaderFacts {
     HeaderFacts {
         hash: node.hash,
         version: node.header.version.to_consensus(),

@@ -25,9 +25,10 @@ use crate::error::ReadError;
 use crate::id::{BlockId, ScriptHash};
 use crate::overlay::Seen;
 use crate::path::Path;
+use crate::rules::HeaderFacts;
 use crate::shared::Shared;
 use crate::store::{Access, BasePoint, Reader};
-use crate::tree::BlockTree;
+use crate::tree::{BlockTree, facts};
 
 /// Blocks that must follow a coinbase before its outputs count as mature.
 pub const COINBASE_MATURITY: u32 = 100;
@@ -116,6 +117,12 @@ impl World {
     pub fn block_hash_at(&self, height: u32) -> Option<BlockHash> {
         let id = self.state.path.at(height)?;
         Some(self.shared.tree.read().node(id).hash)
+    }
+
+    /// What the rules look at of its chain's header at `height`, which is at most its own.
+    pub(crate) fn header_facts(&self, height: u32) -> HeaderFacts {
+        let id = self.state.path.at(height).unwrap_or(self.state.id);
+        facts(self.shared.tree.read().node(id))
     }
 
     /// Median time past at its block (BIP113), unix seconds: the time that the next block's locks are held against.

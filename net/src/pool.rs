@@ -220,6 +220,12 @@ impl Pool {
         self.inner.caller.notify_one();
     }
 
+    /// Whether v2 is tried with an endpoint before v1, from its next call on, as it is at first if the pool speaks v2: some
+    /// old nodes take the attempt for an attack.
+    pub fn set_v2(&self, endpoint: &Endpoint, v2: bool) {
+        self.inner.state().set_v2(endpoint, v2);
+    }
+
     /// The manual peers and how their calls go.
     pub fn manual(&self) -> Vec<ManualPeer> {
         let state = self.inner.state();

@@ -102,7 +102,7 @@ impl PeerService for PeerCalls {
     ) -> Result<Response<v1::AddPeerResponse>, Status> {
         self.ask(request, |peers, request| {
             let address = check("address", &request.address)?;
-            let endpoint = peers.add(address, request.once)?;
+            let endpoint = peers.add(address, request.once, request.v1)?;
             Ok(v1::AddPeerResponse {
                 address: endpoint.to_string(),
             })

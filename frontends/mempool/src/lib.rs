@@ -42,4 +42,6 @@ pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
 pub use persist::{LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
 pub use rejection::{PackageRejection, PackageRejectionKind, Rejection, RejectionKind};
-pub use view::{Chunk, ClusterInfo, EntryInfo, MempoolInfo, Mined, Prioritised, Totals, View};
+pub use view::{
+    Chunk, ClusterInfo, EntryInfo, MempoolInfo, Mined, Prioritised, Relayed, Totals, View,
+};

@@ -282,6 +282,16 @@ impl Mempool {
         })
     }
 
+    /// The same without waiting and without moving: `None` while somebody changes the mempool, and a moment that may lie
+    /// behind the best world otherwise. For threads that must not wait. O(1).
+    pub fn try_view(&self) -> Option<View<'_>> {
+        Some(View {
+            pool: self.inner.pool.try_read()?,
+            now: self.inner.ledger.clock().now(),
+            change: self.inner.changes.latest(),
+        })
+    }
+
     /// The pending transactions that the block after `world` could have, all of them together, parents first, best
     /// paying first: on any world, not just the best. Costs a read of every coin they spend.
     ///

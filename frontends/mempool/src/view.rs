@@ -2,6 +2,7 @@
 //! Promises the cost that stands at each question; n is the number of pending transactions, c that of a cluster (64).
 //! Refuses to change anything. While a view is held nothing enters or leaves: it must not be kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, Txid, Wtxid};
@@ -12,6 +13,7 @@ use parking_lot::RwLockReadGuard;
 
 use crate::entry::Entry;
 use crate::fee_rate::{FeeRate, FeeSize};
+use crate::follow::fitting;
 use crate::graph::Slot;
 use crate::pool::Pool;
 
@@ -59,6 +61,19 @@ pub struct Totals {
     pub vsize: u64,
     /// Fees with what was added by hand, in satoshis.
     pub fee: i64,
+}
+
+/// A pending transaction as those see it who pass it on.
+#[derive(Clone, Copy, Debug)]
+pub struct Relayed<'a> {
+    /// The transaction.
+    pub tx: &'a Arc<DecodedTransaction>,
+    /// What it pays, in satoshis, without what was added by hand.
+    pub fee: i64,
+    /// Its size as fees count it, in virtual bytes.
+    pub vsize: u64,
+    /// The mempool's sequence when it came; 0 for what an undone block gave back.
+    pub sequence: u64,
 }
 
 /// Transactions that are mined together, or one of those.
@@ -283,6 +298,20 @@ impl View<'_> {
         slots.map(|slot| &self.pool.entry(*slot).tx)
     }
 
+    /// The same with what those need to know who pass them on. O(1) for each.
+    pub fn relayed(&self) -> impl Iterator<Item = Relayed<'_>> {
+        let slots = self.pool.graph.chunks().flat_map(|(slots, _)| slots);
+        slots.map(|slot| {
+            let entry = self.pool.entry(*slot);
+            Relayed {
+                tx: &entry.tx,
+                fee: entry.fee,
+                vsize: entry.vsize().unsigned_abs(),
+                sequence: entry.sequence,
+            }
+        })
+    }
+
     /// All chunks, best paying first: what to fill a block with. O(1) for each transaction.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         self.pool.graph.chunks().map(|(slots, rate)| Chunk {
@@ -295,6 +324,35 @@ impl View<'_> {
                 .map(|slot| mined(self.pool.entry(*slot)))
                 .collect(),
         })
+    }
+
+    /// The same of what the block after `world` could have: the parts of chunks that fit there, in the order in which they
+    /// pay here. Costs a read of each coin that a pending transaction spends.
+    ///
+    /// # Errors
+    ///
+    /// A coin of `world` could not be read.
+    pub fn chunks_on(&self, world: &World) -> Result<Vec<Chunk<'_>>, ReadError> {
+        let fitting: HashSet<Slot> = fitting(&self.pool, world)?.into_iter().collect();
+        let parts = self.pool.graph.chunks().filter_map(|(slots, _)| {
+            let slots: Vec<Slot> = slots
+                .iter()
+                .copied()
+                .filter(|slot| fitting.contains(slot))
+                .collect();
+            let rate = slots.iter().fold(FeeSize::default(), |sum, slot| {
+                sum + self.pool.entry(*slot).mining_rate()
+            });
+            Some(Chunk {
+                rate,
+                cluster: self.pool.graph.cluster_number(*slots.first()?),
+                transactions: slots
+                    .iter()
+                    .map(|slot| mined(self.pool.entry(*slot)))
+                    .collect(),
+            })
+        });
+        Ok(parts.collect())
     }
 
     /// Sorts transactions into mining order, in which they are told to peers; those that are not here come last.

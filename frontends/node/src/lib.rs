@@ -36,8 +36,8 @@ pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
     AddedAddress, AddedPeer, BanState, DEFAULT_BAN, KnownAddress, MAX_BAN, MessageCount,
-    NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic,
-    Peers, SyncPhase, SyncProgress, parse_span, service_names,
+    NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState, PeerSync,
+    PeerTraffic, Peers, SyncPhase, SyncProgress, parse_span, service_names,
 };
 pub use phase::Phase;
 pub use stop::StopSignal;

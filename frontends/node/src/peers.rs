@@ -8,8 +8,8 @@ mod span;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use bitcoin::BlockHash;
 use bitcoin::p2p::ServiceFlags;
+use bitcoin::{BlockHash, Txid};
 use everett_net::{Endpoint, NetworkKind, PeerId, PeerInfo};
 use tokio::sync::broadcast;
 
@@ -33,13 +33,14 @@ pub trait Peers: Send + Sync {
     /// The network as a whole.
     fn network(&self) -> NetworkState;
 
-    /// Calls a peer: `once`, or whenever it is not connected. The endpoint that is called is given back, with the
+    /// Calls a peer: `once`, or whenever it is not connected; with `v1` in the clear, without trying encryption first, which
+    /// some old nodes take for an attack. The endpoint that is called is given back, with the
     /// network's port where the text had none.
     ///
     /// # Errors
     ///
     /// [`PeerError::Address`], [`PeerError::Known`].
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError>;
+    fn add(&self, address: &str, once: bool, v1: bool) -> Result<Endpoint, PeerError>;
 
     /// Ends a connection, and forgets that the peer was added, if it was.
     ///
@@ -64,6 +65,14 @@ pub trait Peers: Send + Sync {
 
     /// The bans that hold, by subnet.
     fn bans(&self) -> Vec<BanState>;
+
+    /// Has peers told of a pending transaction, also if they were told before and whether or not one has asked for it: for
+    /// whoever takes transactions from users. That none has asked yet is noted in the mempool
+    /// ([`set_unbroadcast`](everett_mempool::Mempool::set_unbroadcast)); what is noted there is told again every ten to
+    /// fifteen minutes. A node without a network tells nobody.
+    fn announce_transaction(&self, txid: &Txid) {
+        let _ = txid;
+    }
 
     /// Addresses of other nodes that are known and worth a call, at most so many (0: all), in random order; of one
     /// network if one is given. A network without an address book has none.
@@ -226,6 +235,21 @@ pub struct PeerSync {
     pub addresses_rate_limited: u64,
     /// What it did wrong, if anything.
     pub misbehavior: Option<String>,
+    /// How it stands with transactions that wait for a block.
+    pub relay: PeerRelay,
+}
+
+/// How a peer stands with transactions that wait for a block.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerRelay {
+    /// The least fee rate that it wants to hear of, satoshis for 1,000 virtual bytes; 0 if it has told none.
+    pub fee_filter: u64,
+    /// The mempool's sequence when it was last told of transactions: it may ask for what came before.
+    pub last_sequence: u64,
+    /// Transactions that it is to be told of in its next turns.
+    pub waiting: usize,
+    /// What the user lets it do, in Bitcoin Core's words.
+    pub permissions: Vec<&'static str>,
 }
 
 /// What the node is doing to catch up.

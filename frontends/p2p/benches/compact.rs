@@ -67,7 +67,7 @@ fn main() {
         for number in 0..at_hand.len() {
             recent.insert(
                 &recent_of(&at_hand[number * stride % at_hand.len()]),
-                Source::Message,
+                Source::Block,
             );
         }
         let missing: Vec<RecentTransaction> = missing.iter().map(recent_of).collect();

@@ -276,6 +276,25 @@ impl BlockTransactions {
     }
 }
 
+/// A transaction that may be in a block.
+pub trait Candidate {
+    /// Its id with the witnesses.
+    fn wtxid(&self) -> Wtxid;
+
+    /// It, as bytes; only asked for where it seems to be in the block.
+    fn transaction(&self) -> RecentTransaction;
+}
+
+impl Candidate for &RecentTransaction {
+    fn wtxid(&self) -> Wtxid {
+        self.wtxid
+    }
+
+    fn transaction(&self) -> RecentTransaction {
+        (*self).clone()
+    }
+}
+
 /// A block of which some transactions may be missing.
 #[derive(Clone, Debug)]
 pub struct PartialBlock {
@@ -295,6 +314,18 @@ impl PartialBlock {
     pub fn begin<'a>(
         compact: CompactBlock,
         candidates: impl IntoIterator<Item = &'a RecentTransaction>,
+    ) -> Result<PartialBlock, CompactError> {
+        PartialBlock::begin_with(compact, candidates)
+    }
+
+    /// The same with candidates of any kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`PartialBlock::begin`].
+    pub fn begin_with<C: Candidate>(
+        compact: CompactBlock,
+        candidates: impl IntoIterator<Item = C>,
     ) -> Result<PartialBlock, CompactError> {
         let mut transactions = vec![None; compact.transactions()];
         for (place, transaction) in compact.prefilled {
@@ -340,6 +371,11 @@ impl PartialBlock {
     /// How many transactions the block has.
     pub fn transactions(&self) -> usize {
         self.transactions.len()
+    }
+
+    /// Those that are there already.
+    pub fn found(&self) -> impl Iterator<Item = &RecentTransaction> {
+        self.transactions.iter().flatten()
     }
 
     /// The places of the transactions that are missing, lowest first.

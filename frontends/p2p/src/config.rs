@@ -37,7 +37,7 @@ pub struct P2pConfig {
     pub dns_seeds: bool,
     /// Whether connections are encrypted (BIP324) where the other side can.
     pub v2: bool,
-    /// Whether transactions are asked for.
+    /// Whether transactions of others are taken and passed on; without it (`--blocksonly`) only our own are told.
     pub relay: bool,
     /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
     pub discover: bool,
@@ -64,7 +64,7 @@ impl P2pConfig {
             proxy: None,
             dns_seeds: public,
             v2: true,
-            relay: false,
+            relay: true,
             discover: false,
             forks: ForkLimits::default(),
             minimum_chain_work: None,

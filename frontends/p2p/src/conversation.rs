@@ -1,7 +1,7 @@
 //! Owns the thread that the protocol lives on: what comes in, in whose turn, and what is done about it.
 //! Promises that each peer gets its turn, however much another one sends, and that the protocol's actions are carried out
 //! in their order.
-//! Refuses to wait for anything but its inbox: blocks and headers are taken by other threads.
+//! Refuses to wait for anything but its inbox: blocks, headers and transactions are taken by other threads.
 //!
 //! ```text
 //!  pool ──events──> inbox ──a message of each peer in turn──> Protocol ──actions──> pool, takers, address book
@@ -26,6 +26,7 @@ use crate::input::{Input, PendingBlock};
 use crate::protocol::{Action, Consequence, Protocol, Reason, Useful};
 use crate::roster::Roster;
 use crate::throttle::Throttle;
+use crate::transactions::MempoolWork;
 
 /// How often the protocol looks at its deadlines.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,6 +49,11 @@ pub(crate) struct Conversation {
     pub(crate) changed: Arc<AtomicBool>,
     pub(crate) headers: Sender<Vec<Header>>,
     pub(crate) blocks: Sender<PendingBlock>,
+    pub(crate) works: Sender<MempoolWork>,
+    /// Whether [`Input::MempoolChanged`] waits in the inbox.
+    pub(crate) mempool_changed: Arc<AtomicBool>,
+    /// Peers with events whose turn has to wait: much of what they gave is being judged.
+    pub(crate) held: BTreeSet<PeerId>,
     /// Events of connections, of each in the order in which they happened.
     pub(crate) waiting: HashMap<PeerId, VecDeque<PoolEvent>>,
     /// Peers with such events, the next one first.
@@ -123,6 +129,15 @@ impl Conversation {
                 self.pool.set_start_height(height);
                 self.protocol.best_changed(now);
             }
+            Input::MempoolAnswered(answer) => {
+                self.protocol.mempool_answered(answer, now);
+                self.turns.extend(std::mem::take(&mut self.held));
+            }
+            Input::MempoolChanged => {
+                self.mempool_changed.store(false, Ordering::Release);
+                self.protocol.mempool_changed(now);
+            }
+            Input::Announce(txid) => self.protocol.announce_transaction(&txid, now),
             Input::StoreFailed(error) => return Err(error),
             Input::Stop => return Ok(false),
         }
@@ -154,6 +169,10 @@ impl Conversation {
             let Some(queue) = self.waiting.get_mut(&peer) else {
                 continue;
             };
+            if !self.protocol.has_room(peer) {
+                self.held.insert(peer);
+                continue;
+            }
             let event = queue.pop_front();
             match queue.is_empty() {
                 true => drop(self.waiting.remove(&peer)),
@@ -285,6 +304,9 @@ impl Conversation {
             }
             Action::SubmitBlock { hash, bytes, .. } => {
                 let _ = self.blocks.send(PendingBlock { hash, bytes });
+            }
+            Action::Work(work) => {
+                let _ = self.works.send(work);
             }
             Action::AddAddresses { from, addresses } => {
                 if let Some(source) = self.pool.peer(from) {

@@ -28,7 +28,7 @@ use crate::conversation::Conversation;
 use crate::input::Input;
 use crate::protocol::{Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
 use crate::roster::{Added, Roster};
-use crate::takers::{take_blocks, take_headers};
+use crate::takers::{take_blocks, take_headers, work_on_mempool};
 use crate::throttle::Throttle;
 
 /// Events of connections, other than messages, that may wait for the conversation.
@@ -179,16 +179,18 @@ impl P2p {
             pool.clone(),
             ledger.clone(),
             self.added.clone(),
+            inputs.clone(),
         ));
         handle.serve_peers(roster.clone());
         let protocol = Protocol::new(
             self.protocol_config(&pool, &ledger),
-            ledger.clone(),
+            handle.mempool().clone(),
             thread_rng().r#gen(),
             pool.now(),
         );
         let (headers, new_headers) = channel();
         let (blocks, new_blocks) = channel();
+        let (works, new_works) = channel();
         let answers = inputs.clone();
         let taking = ledger.clone();
         let headers_taker = spawn("p2p-headers", move || {
@@ -198,7 +200,13 @@ impl P2p {
         let blocks_taker = spawn("p2p-blocks", move || {
             take_blocks(&ledger, &new_blocks, &answers);
         })?;
+        let answers = inputs.clone();
+        let mempool = handle.mempool().clone();
+        let mempool_worker = spawn("p2p-mempool", move || {
+            work_on_mempool(&mempool, &new_works, &answers);
+        })?;
         let changed = Arc::new(AtomicBool::new(false));
+        let mempool_changed = Arc::new(AtomicBool::new(false));
         let conversation = Conversation {
             protocol,
             pool: pool.clone(),
@@ -208,6 +216,9 @@ impl P2p {
             changed: changed.clone(),
             headers,
             blocks,
+            works,
+            mempool_changed: mempool_changed.clone(),
+            held: BTreeSet::new(),
             waiting: HashMap::new(),
             turns: VecDeque::new(),
             asking: BTreeSet::new(),
@@ -223,8 +234,9 @@ impl P2p {
             pool,
             inputs,
             changed,
+            mempool_changed,
             talk,
-            takers: [headers_taker, blocks_taker],
+            takers: [headers_taker, blocks_taker, mempool_worker],
             _cut_off: cut_off,
         };
         Ok(tokio::spawn(running.serve(events)))
@@ -261,8 +273,10 @@ struct Running {
     inputs: Sender<Input>,
     /// Whether the conversation has been told that the ledger changed, and has not looked yet.
     changed: Arc<AtomicBool>,
+    /// The same of the mempool.
+    mempool_changed: Arc<AtomicBool>,
     talk: JoinHandle<Result<(), StoreError>>,
-    takers: [std::thread::JoinHandle<()>; 2],
+    takers: [std::thread::JoinHandle<()>; 3],
     _cut_off: CutOff,
 }
 
@@ -270,6 +284,7 @@ impl Running {
     /// Carries events to the conversation until the node stops or the conversation ends.
     async fn serve(mut self, mut events: PoolEvents) -> Result<(), FrontendError> {
         let mut changes = self.handle.event_seq();
+        let mut mempool = self.handle.mempool().change_number();
         let places = Arc::new(Semaphore::new(MAX_EVENTS));
         let ended = loop {
             let input = tokio::select! {
@@ -284,6 +299,12 @@ impl Running {
                 Ok(()) = changes.changed() => match self.changed.swap(true, Ordering::AcqRel) {
                     true => continue,
                     false => Input::LedgerChanged,
+                },
+                Ok(()) = mempool.changed() => {
+                    match self.mempool_changed.swap(true, Ordering::AcqRel) {
+                        true => continue,
+                        false => Input::MempoolChanged,
+                    }
                 },
                 () = self.handle.stop_signal().wait() => break None,
                 ended = &mut self.talk => break Some(ended),
@@ -306,7 +327,7 @@ impl Running {
         let joined = tokio::task::spawn_blocking(|| {
             for taker in takers {
                 if taker.join().is_err() {
-                    warn!("a thread that hands blocks to the ledger panicked");
+                    warn!("a thread that hands blocks or transactions over panicked");
                 }
             }
         });

@@ -1,11 +1,13 @@
 //! Owns what goes to the conversation's thread, and from it to the threads that hand blocks to the ledger.
 //! Promises plain data; refuses to be sent by itself.
 
-use bitcoin::BlockHash;
+use bitcoin::{BlockHash, Txid};
 use bytes::Bytes;
 use everett_ledger::{Reject, StoreError, Submitted};
 use everett_net::PoolEvent;
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::transactions::MempoolAnswer;
 
 /// What reaches the conversation.
 pub(crate) enum Input {
@@ -17,6 +19,12 @@ pub(crate) enum Input {
     SoundBlock(BlockHash),
     /// The ledger's answers to the oldest blocks that it was handed.
     BlocksTaken(Vec<(BlockHash, Submitted)>),
+    /// What came of something that was done with the mempool.
+    MempoolAnswered(MempoolAnswer),
+    /// The mempool has changed, whoever did it.
+    MempoolChanged,
+    /// Peers are to be told of a pending transaction.
+    Announce(Txid),
     /// The disk failed.
     StoreFailed(StoreError),
     /// The ledger has committed something, whoever made it.

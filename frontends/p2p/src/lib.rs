@@ -5,6 +5,7 @@
 //! It refuses to judge blocks: that is the ledger's.
 
 pub mod addr_relay;
+mod chance;
 pub mod compact;
 mod config;
 mod conversation;
@@ -17,6 +18,7 @@ mod roster;
 pub mod serve;
 mod takers;
 mod throttle;
+pub mod transactions;
 
 pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
 pub use frontend::{BoundAddresses, P2p};

@@ -19,9 +19,9 @@ mod announce;
 mod availability;
 mod blocks;
 mod bounded;
-mod chance;
 mod collector;
 mod compact_blocks;
+mod compact_figures;
 mod config;
 mod download;
 mod header_requests;
@@ -32,55 +32,62 @@ mod messages;
 mod misbehaviour;
 mod patience;
 mod peer;
+mod permissions;
 mod progress;
 mod sources;
 mod state;
+mod tell_transactions;
 #[cfg(test)]
 mod tests;
 mod transactions;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use bitcoin::block::Header;
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2Message;
 use bitcoin::p2p::message::NetworkMessage;
+use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::{Ledger, Reject, Submitted};
-use everett_net::{Message, PeerId, PeerInfo, Purpose};
+use everett_mempool::Mempool;
+use everett_net::{Message, NetworkKind, PeerId, PeerInfo, Purpose};
+use foldhash::fast::RandomState;
 
 use crate::addr_relay::AddrRelay;
+use crate::chance::Chance;
 use crate::compact::Reconstructions;
 use crate::recent_transactions::{RecentLimits, RecentTransactions};
-use crate::serve::{Requests, ServeConfig, ServeError, Serving};
+use crate::serve::{Found, Requests, ServeConfig, ServeError, Serving};
+use crate::transactions::fee_filter::FeeSteps;
+use crate::transactions::incoming::{Incoming, Source};
+use crate::transactions::outgoing::Outgoing;
+use crate::transactions::pending::Pending;
 use availability::Knowers;
 use bounded::BoundedSet;
-use chance::Chance;
 use collector::Collector;
 use download::Download;
 use headers::Batch;
 use peer::{Known, Peer};
 use progress::Speed;
 use sources::Sources;
-use transactions::TransactionRequests;
+use transactions::LastBlock;
 use watch::Watch;
 
 pub use action::{Action, Useful};
+pub use compact_figures::CompactFigures;
 pub use config::{ForkLimits, Judge, ProtocolConfig};
 pub use holdings::Holding;
 pub use misbehaviour::{Consequence, Reason};
+pub use permissions::{Grants, Permissions};
 pub use progress::{PeerSync, Phase, SyncProgress};
 
 /// The message that those send between `version` and `verack` who want to hear of every tip, also of those that lose.
 pub const TIPS_FEATURE: &str = "sendtips";
 /// The version that `getheaders` carries.
 const USER_PROTOCOL_VERSION: u32 = 70_016;
-/// The least fee rate that transactions are wanted with, satoshis per 1,000 virtual bytes: Bitcoin Core's default.
-const MIN_RELAY_FEE: i64 = 100;
-/// What is asked for while transactions are of no use: more than there is.
-const NO_TRANSACTIONS: i64 = 21_000_000 * 100_000_000;
 /// Block spacings by which the best tip may be old for blocks to be asked for right away.
 const NEAR_TIP: u64 = 20;
 /// Blocks that are remembered to be asked for whole.
@@ -137,10 +144,28 @@ pub struct Protocol {
     /// Peers that send compact blocks right away, the last chosen last.
     compact_peers: VecDeque<PeerId>,
     reconstructions: Reconstructions,
+    compact_figures: CompactFigures,
     /// Blocks that were put together from compact ones and refused: they are asked for whole.
     whole_only: BoundedSet<BlockHash>,
+    /// Transactions that the mempool does not hold and a block may.
     recent: RecentTransactions,
-    transactions: TransactionRequests,
+
+    mempool: Mempool,
+    pending: Pending,
+    incoming: Incoming,
+    /// Ids of either kind of what the driver has judged now, and bytes of all that.
+    judging: HashSet<[u8; 32], RandomState>,
+    judged_bytes: usize,
+    last_block: Option<LastBlock>,
+    /// When those who called us are told of transactions next, by network.
+    inbound_turns: BTreeMap<NetworkKind, Duration>,
+    /// When what nobody has taken is told again.
+    next_retry: Duration,
+    fee_steps: FeeSteps,
+    /// The mempool's least fee rate, satoshis for 1,000 virtual bytes, and when it is asked again.
+    min_fee: i64,
+    min_fee_next: Duration,
+
     serving: Serving,
     gossip: AddrRelay,
     watch: Watch,
@@ -151,9 +176,10 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// A protocol without peers. `now` is the time since some start, as in every other call; `seed` decides where
+    /// A protocol without peers, of a mempool and the ledger that it stands on. `now` is the time since some start, as in every other call; `seed` decides where
     /// chance does, and must not be known to peers.
-    pub fn new(config: ProtocolConfig, ledger: Ledger, seed: u64, now: Duration) -> Protocol {
+    pub fn new(config: ProtocolConfig, mempool: Mempool, seed: u64, now: Duration) -> Protocol {
+        let ledger = mempool.ledger().clone();
         let mut chance = Chance::new(seed);
         let mut gossip_seed = [0; 32];
         for eight in gossip_seed.chunks_exact_mut(8) {
@@ -174,6 +200,7 @@ impl Protocol {
             height: best.height(),
             work: best.chainwork(),
         };
+        let relay_keys = chance.keys();
         let mut protocol = Protocol {
             chance,
             now,
@@ -199,9 +226,20 @@ impl Protocol {
             next_plan: now + REPLAN,
             compact_peers: VecDeque::new(),
             reconstructions: Reconstructions::new(),
+            compact_figures: CompactFigures::default(),
             whole_only: BoundedSet::new(MAX_WHOLE_ONLY),
             recent: RecentTransactions::new(RecentLimits::default()),
-            transactions: TransactionRequests::default(),
+            pending: Pending::new(),
+            incoming: Incoming::new(relay_keys),
+            judging: HashSet::default(),
+            judged_bytes: 0,
+            last_block: None,
+            inbound_turns: BTreeMap::new(),
+            next_retry: Protocol::first_retry(now),
+            fee_steps: FeeSteps::new(),
+            min_fee: mempool.config().min_relay_fee.sat_per_kvb(),
+            min_fee_next: now,
+            mempool,
             serving,
             gossip,
             watch: Watch::new(now),
@@ -212,6 +250,7 @@ impl Protocol {
             ledger,
         };
         protocol.check_initial_download();
+        protocol.follow_mempool();
         protocol
     }
 
@@ -220,10 +259,16 @@ impl Protocol {
         self.now = now;
         let id = info.id;
         let asks_for_addresses = self.gossip.connected(&info, now);
-        let peer = Peer::new(info, now);
+        let outgoing = Outgoing::of(&info, self.chance.keys());
+        let permissions = (self.config.permissions.0)(&info);
+        let peer = Peer::new(info, outgoing, permissions, now);
+        let source = Source {
+            preferred: !peer.info.purpose.is_inbound() || permissions.no_ban,
+            wtxid_relay: peer.info.wtxid_relay,
+            unlimited: permissions.relay,
+        };
         let purpose = peer.info.purpose;
         let useless = peer.is_chosen() && !self.offers_enough(&peer);
-        let relays = purpose.relays() && self.config.relay;
         let wants_tips = peer.wants_tips;
         self.peers.insert(id, peer);
         if purpose == Purpose::Feeler {
@@ -232,13 +277,13 @@ impl Protocol {
         if useless {
             return self.punish(id, Reason::NoBlocks);
         }
+        self.incoming.connected(id, source);
         self.send_compact(id, false);
         if asks_for_addresses {
             self.send(id, NetworkMessage::GetAddr);
         }
-        if relays {
-            self.send_fee_filter(id);
-        }
+        self.tell_fee_rates();
+        self.tell_transactions_to(id);
         if wants_tips {
             self.tell_tips();
         }
@@ -306,7 +351,10 @@ impl Protocol {
         self.ask_again();
         self.start_header_syncs();
         self.send_addresses();
+        self.follow_mempool();
         self.ask_for_transactions();
+        self.tell_transactions();
+        self.tell_fee_rates();
         self.watch_peers();
         if self.tips_left {
             self.tell_tips();
@@ -323,15 +371,36 @@ impl Protocol {
     /// `false` also if what is next waits for a verdict of the ledger.
     pub fn serve(&mut self, peer: PeerId, now: Duration) -> bool {
         self.now = now;
-        let answer = self.with_requests(peer, |serving, requests, ledger| {
-            serving.next(requests, ledger)
-        });
+        let answer = self.next_answer(peer);
         match answer {
             Ok(Some(message)) => self.send_message(peer, message),
             Ok(None) => return false,
             Err(_) => drop(self.asked_wrongly(peer, answer)),
         }
         self.has_requests(peer)
+    }
+
+    fn next_answer(&mut self, id: PeerId) -> Result<Option<Message>, ServeError> {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return Ok(None);
+        };
+        let sequence = peer.outgoing.as_ref().map(|outgoing| outgoing.sequence);
+        let mut taken = Vec::new();
+        let (pending, last_block) = (&self.pending, self.last_block.as_ref());
+        let find = |entry: &Inventory| {
+            // On connections that are not for transactions nobody is told what is missing.
+            let Some(sequence) = sequence else {
+                return Found::Ignored;
+            };
+            let (found, txid) = tell_transactions::find(entry, sequence, pending, last_block);
+            taken.extend(txid);
+            found
+        };
+        let answer = (self.serving).next_with(&mut peer.asked_of_us, &self.ledger, find);
+        for txid in taken {
+            self.transaction_taken(&txid);
+        }
+        answer
     }
 
     /// Whether [`Protocol::serve`] has something to do for a peer.
@@ -354,6 +423,11 @@ impl Protocol {
         std::mem::take(&mut self.actions)
     }
 
+    /// Where the transactions of compact blocks came from.
+    pub fn compact_figures(&self) -> CompactFigures {
+        self.compact_figures
+    }
+
     /// Whether the first download of the chain is still on: until then nothing is announced, and transactions are of no
     /// use. Ends once with a recent best tip, or when peers have told all their headers and none has more than we.
     pub fn is_initial_download(&self) -> bool {
@@ -374,12 +448,7 @@ impl Protocol {
         }
         self.initial_download = false;
         self.tips_left = true;
-        if self.config.relay {
-            let ids: Vec<PeerId> = self.peers.keys().copied().collect();
-            for id in ids {
-                self.send_fee_filter(id);
-            }
-        }
+        self.tell_fee_rates();
     }
 
     /// Who knows has told that our chain is the best: a peer that we called and that has as much. The word of those whom
@@ -393,20 +462,6 @@ impl Protocol {
         let has_as_much = |peer: &Peer| (peer.best_known).is_some_and(|k| k.work >= self.best.work);
         called().any(|peer| told(peer) && has_as_much(peer))
             || called().all(|peer| peer.info.purpose == Purpose::Manual && told(peer))
-    }
-
-    fn send_fee_filter(&mut self, id: PeerId) {
-        let rate = match self.initial_download {
-            true => NO_TRANSACTIONS,
-            false => MIN_RELAY_FEE,
-        };
-        if self
-            .peers
-            .get(&id)
-            .is_some_and(|peer| peer.info.purpose.relays())
-        {
-            self.send(id, NetworkMessage::FeeFilter(rate));
-        }
     }
 
     /// A peer that we chose has what we need of one: blocks with witnesses, all of them unless we need only the last.
@@ -470,6 +525,7 @@ impl Protocol {
         match reason.consequence() {
             Consequence::Noted => self.note(id, reason),
             Consequence::Disconnected => self.let_go(id, reason),
+            Consequence::Discouraged if peer.permissions.no_ban => self.note(id, reason),
             // The user wants that very address.
             Consequence::Discouraged if peer.info.purpose == Purpose::Manual => {
                 self.let_go(id, reason);
@@ -503,7 +559,7 @@ impl Protocol {
         self.knowers.forget(id, &peer);
         self.forget_requests(id, &peer);
         self.forget_compact_peer(id);
-        self.transactions.forget(id);
+        self.incoming.disconnected(id);
         self.gossip.disconnected(id);
         self.plan_stale = true;
     }

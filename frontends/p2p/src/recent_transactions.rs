@@ -1,10 +1,12 @@
-//! Owns transactions that were heard of lately: what compact blocks are put together from.
+//! Owns transactions that were heard of lately and that the mempool does not hold: what compact blocks are put together
+//! from besides.
 //! Promises bounds in number and bytes for each way in which they come, and no memory of the messages they came in.
 //! Refuses to judge them: that they decode is all that is known.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem::size_of;
 
+use bitcoin::consensus::serialize;
 use bitcoin::{Transaction, Txid, Wtxid};
 use bytes::Bytes;
 use everett_ledger::decode::{DecodeError, DecodedTransaction, decode_block, decode_transaction};
@@ -61,11 +63,22 @@ impl RecentTransaction {
     }
 }
 
+impl From<&DecodedTransaction> for RecentTransaction {
+    /// Encodes it anew.
+    fn from(decoded: &DecodedTransaction) -> RecentTransaction {
+        RecentTransaction {
+            txid: decoded.txid,
+            wtxid: decoded.wtxid,
+            bytes: Bytes::from(serialize(&decoded.tx)),
+        }
+    }
+}
+
 /// How a transaction came.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Source {
-    /// In a `tx` message.
-    Message,
+    /// In a `tx` message; the mempool did not take it, or let it go for another: a miner may think otherwise.
+    Refused,
     /// In a block, perhaps of a branch that loses: others of the same height often hold it too.
     Block,
 }
@@ -73,29 +86,32 @@ pub enum Source {
 /// How much is kept of each [`Source`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecentLimits {
-    /// Transactions.
+    /// Transactions that came in blocks.
     pub count: usize,
+    /// Transactions that the mempool refused: Bitcoin Core's `-blockreconstructionextratxn`.
+    pub refused: usize,
     /// Bytes, with what it takes to keep them.
     pub bytes: usize,
 }
 
 impl Default for RecentLimits {
-    /// 10,000 transactions in 16 MiB.
+    /// 10,000 transactions of blocks and 100 others, in 16 MiB each.
     fn default() -> RecentLimits {
         RecentLimits {
             count: 10_000,
+            refused: 100,
             bytes: 16 << 20,
         }
     }
 }
 
-/// Transactions heard of lately. What came first goes first; what came by message never pushes out what came in a block,
+/// Transactions heard of lately. What came first goes first; what was refused never pushes out what came in a block,
 /// nor the other way round.
 #[derive(Debug)]
 pub struct RecentTransactions {
     limits: RecentLimits,
     known: HashSet<Wtxid>,
-    messages: Queue,
+    refused: Queue,
     blocks: Queue,
 }
 
@@ -115,7 +131,7 @@ impl RecentTransactions {
         RecentTransactions {
             limits,
             known: HashSet::new(),
-            messages: Queue::default(),
+            refused: Queue::default(),
             blocks: Queue::default(),
         }
     }
@@ -129,13 +145,17 @@ impl RecentTransactions {
         if !self.known.insert(transaction.wtxid) {
             return false;
         }
+        let count = match source {
+            Source::Refused => self.limits.refused,
+            Source::Block => self.limits.count,
+        };
         let queue = match source {
-            Source::Message => &mut self.messages,
+            Source::Refused => &mut self.refused,
             Source::Block => &mut self.blocks,
         };
         queue.transactions.push_back(transaction.copied());
         queue.bytes += size + OVERHEAD;
-        while queue.transactions.len() > self.limits.count || queue.bytes > self.limits.bytes {
+        while queue.transactions.len() > count || queue.bytes > self.limits.bytes {
             let Some(oldest) = queue.transactions.pop_front() else {
                 break;
             };
@@ -143,17 +163,6 @@ impl RecentTransactions {
             self.known.remove(&oldest.wtxid);
         }
         true
-    }
-
-    /// Keeps what a `tx` message brings. The transaction, if it decodes; what follows it in the message is left alone.
-    ///
-    /// # Errors
-    ///
-    /// The payload is no transaction.
-    pub fn insert_message(&mut self, payload: &Bytes) -> Result<RecentTransaction, DecodeError> {
-        let transaction = RecentTransaction::within(payload, 0)?;
-        self.insert(&transaction, Source::Message);
-        Ok(transaction)
     }
 
     /// Keeps the transactions of a block, but for its coinbase, which no other block has. How many were new; none of
@@ -187,10 +196,10 @@ impl RecentTransactions {
         self.known.contains(wtxid)
     }
 
-    /// All of them: those that came by message first, of either kind the newest first. No id comes twice.
+    /// All of them: those that were refused first, of either kind the newest first. No id comes twice.
     pub fn iter(&self) -> impl Iterator<Item = &RecentTransaction> {
-        let messages = self.messages.transactions.iter().rev();
-        messages.chain(self.blocks.transactions.iter().rev())
+        let refused = self.refused.transactions.iter().rev();
+        refused.chain(self.blocks.transactions.iter().rev())
     }
 
     /// How many there are.
@@ -205,6 +214,6 @@ impl RecentTransactions {
 
     /// Bytes that they take, with what it takes to keep them.
     pub fn bytes(&self) -> usize {
-        self.messages.bytes + self.blocks.bytes
+        self.refused.bytes + self.blocks.bytes
     }
 }

@@ -4,11 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitcoin::Network;
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2Message;
+use bitcoin::{Network, Txid};
 use everett_ledger::Ledger;
 use everett_net::bans::{BanError, Subnet, SubnetError};
 use everett_net::{
@@ -16,12 +17,13 @@ use everett_net::{
 };
 use everett_node::{
     AddedAddress, AddedPeer, BanState, KnownAddress, MessageCount, NetworkState, PeerError,
-    PeerEvent, PeerEventKind, PeerRef, PeerState, PeerSync, PeerTraffic, Peers, Phase, SyncPhase,
-    SyncProgress,
+    PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, Phase,
+    SyncPhase, SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use crate::input::Input;
 use crate::protocol::{self, Protocol, Reason};
 
 /// Peer events that somebody who does not take them may be behind, before it misses some.
@@ -47,6 +49,8 @@ pub(crate) struct Roster {
     /// Peers that are to be called once, and have not answered yet.
     once: Mutex<HashSet<Endpoint>>,
     events: broadcast::Sender<PeerEvent>,
+    /// Where the conversation listens.
+    inputs: Sender<Input>,
 }
 
 /// What the protocol was last seen to know.
@@ -58,7 +62,7 @@ struct Seen {
 
 impl Roster {
     /// For a pool that has just started.
-    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Added) -> Roster {
+    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Added, inputs: Sender<Input>) -> Roster {
         Roster {
             network: ledger.params().network.to_bitcoin(),
             start: SystemTime::now() - pool.now(),
@@ -68,6 +72,7 @@ impl Roster {
             added,
             once: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
+            inputs,
         }
     }
 
@@ -178,6 +183,12 @@ impl Roster {
             addresses_processed: peer.addresses_processed,
             addresses_rate_limited: peer.addresses_rate_limited,
             misbehavior: peer.last_noted,
+            relay: PeerRelay {
+                fee_filter: peer.fee_filter,
+                last_sequence: peer.last_sequence,
+                waiting: peer.waiting,
+                permissions: peer.permissions.words(),
+            },
         }
     }
 
@@ -292,6 +303,11 @@ fn ban_state(ban: &everett_net::bans::Ban) -> BanState {
 }
 
 impl Peers for Roster {
+    fn announce_transaction(&self, txid: &Txid) {
+        // A conversation that has ended tells nobody.
+        let _ = self.inputs.send(Input::Announce(*txid));
+    }
+
     fn list(&self) -> Vec<PeerState> {
         let snapshots = self.pool.peers();
         let seen = self.seen.lock();
@@ -323,7 +339,7 @@ impl Peers for Roster {
         }
     }
 
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
+    fn add(&self, address: &str, once: bool, v1: bool) -> Result<Endpoint, PeerError> {
         let endpoint = self.parse(address)?;
         let wrong = |problem: &str| PeerError::Address {
             text: address.to_owned(),
@@ -358,6 +374,7 @@ impl Peers for Roster {
                 }
             }
         }
+        self.pool.set_v2(&endpoint, !v1);
         // One that waited for its next call is called now.
         self.pool.connect(endpoint.clone(), Purpose::Manual);
         Ok(endpoint)

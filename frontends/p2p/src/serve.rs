@@ -107,6 +107,17 @@ impl ServeError {
     }
 }
 
+/// What is found of a transaction that a peer asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Its `tx` message.
+    Here(Message),
+    /// Nothing; the peer is told so.
+    Missing,
+    /// Nothing, and nobody says so: the connection is not for transactions.
+    Ignored,
+}
+
 /// What is served, and by which rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServeConfig {
@@ -258,6 +269,20 @@ impl Serving {
         requests: &mut Requests,
         ledger: &Ledger,
     ) -> Result<Option<Message>, ServeError> {
+        self.next_with(requests, ledger, |_| Found::Missing)
+    }
+
+    /// The same where there are transactions: `find` is asked for each that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Serving::next`].
+    pub fn next_with(
+        &mut self,
+        requests: &mut Requests,
+        ledger: &Ledger,
+        mut find: impl FnMut(&Inventory) -> Found,
+    ) -> Result<Option<Message>, ServeError> {
         if let Some(message) = requests.ready.pop_front() {
             return Ok(Some(message));
         }
@@ -275,7 +300,11 @@ impl Serving {
             let sent = match requests.pop() {
                 None => break,
                 Some(Request::Transaction(entry)) => {
-                    missing.push(entry);
+                    match find(&entry) {
+                        Found::Here(message) => requests.ready.push_back(message),
+                        Found::Missing => missing.push(entry),
+                        Found::Ignored => {}
+                    }
                     continue;
                 }
                 Some(Request::BlockTransactions(hash, places)) => {

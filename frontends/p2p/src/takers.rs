@@ -1,4 +1,4 @@
-//! Owns the two threads that hand headers and blocks to the ledger.
+//! Owns the threads that hand headers and blocks to the ledger, and transactions to the mempool.
 //! Promises answers in the order of what was handed over, and that blocks which wait are taken in groups: one commit for
 //! all of a group.
 //! Refuses to go on after the disk failed: the frontend ends with the error, and is started again later.
@@ -8,8 +8,10 @@ use std::sync::mpsc::{Receiver, Sender};
 use bitcoin::block::Header;
 use bytes::Bytes;
 use everett_ledger::{Ledger, StoreError};
+use everett_mempool::Mempool;
 
 use crate::input::{Input, PendingBlock};
+use crate::transactions::MempoolWork;
 
 /// Bytes of blocks in one group; the last one may go beyond.
 const GROUP_BYTES: usize = 8_000_000;
@@ -55,6 +57,20 @@ pub(crate) fn take_blocks(
             hashes.zip(answers).collect()
         });
         if !tell(answers, answer, Input::BlocksTaken) {
+            return;
+        }
+    }
+}
+
+/// Does what is to be done with the mempool until nobody sends any more.
+pub(crate) fn work_on_mempool(
+    mempool: &Mempool,
+    works: &Receiver<MempoolWork>,
+    answers: &Sender<Input>,
+) {
+    while let Ok(work) = works.recv() {
+        let answer = work.run(mempool).map(Input::MempoolAnswered);
+        if answer.is_some_and(|answer| answers.send(answer).is_err()) {
             return;
         }
     }

@@ -13,7 +13,9 @@ use everett_ledger::{HeaderStatus, Ledger};
 use everett_net::Message;
 use everett_p2p::compact::{BlockTransactions, CompactBlock, PartialBlock};
 use everett_p2p::presync::{ChainStart, End, Presync, PresyncParams, Step};
-use everett_p2p::recent_transactions::{RecentLimits, RecentTransactions};
+use everett_p2p::recent_transactions::{
+    RecentLimits, RecentTransaction, RecentTransactions, Source,
+};
 use everett_p2p::serve::{Requests, ServeConfig, Serving};
 
 /// Histories.
@@ -112,7 +114,8 @@ fn every_block_of_every_branch_comes_back_from_its_compact_form_and_what_its_ser
             let block: Block = deserialize(&bytes).expect("a block");
             for transaction in block.txdata[1..].iter().step_by(2) {
                 let message = Bytes::from(serialize(transaction));
-                recent.insert_message(&message).expect("a transaction");
+                let transaction = RecentTransaction::within(&message, 0).expect("a transaction");
+                recent.insert(&transaction, Source::Block);
             }
             let message = serving.compact(&hash).expect("a compact block");
             let compact = CompactBlock::decode(&message.payload).expect("a compact block");

@@ -10,6 +10,7 @@ mod dump;
 mod info;
 mod proof;
 mod scan;
+mod scan_blocks;
 mod steer;
 mod submit;
 mod tip;
@@ -20,6 +21,7 @@ mod wait;
 use everett_ledger::BlockInfo;
 
 pub(crate) use block::{read_block, spent, verbosity};
+pub(crate) use info::{chain_name, is_catching_up};
 
 use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;
@@ -41,6 +43,7 @@ pub(crate) static METHODS: &[&Method] = &[
     &proof::GETTXOUTPROOF,
     &proof::VERIFYTXOUTPROOF,
     &scan::SCANTXOUTSET,
+    &scan_blocks::SCANBLOCKS,
     &steer::INVALIDATEBLOCK,
     &steer::PRECIOUSBLOCK,
     &steer::PRUNEBLOCKCHAIN,

@@ -113,6 +113,11 @@ impl Call {
         }
     }
 
+    /// Whether a world other than simply the best one was named.
+    pub(crate) fn names_world(&self) -> bool {
+        !matches!(self.given.at, None | Some(At::Best))
+    }
+
     /// The node's connections.
     pub(crate) fn peers(&self) -> Result<Arc<dyn Peers>, RpcError> {
         self.handle().peers().ok_or_else(|| {

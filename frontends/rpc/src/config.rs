@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everett_ledger::Network;
+use everett_mining::MiningConfig;
 
 /// Requests that are worked on at once unless it is configured otherwise.
 pub const DEFAULT_THREADS: usize = 16;
@@ -14,6 +15,10 @@ pub const DEFAULT_THREADS: usize = 16;
 pub const DEFAULT_WORK_QUEUE: usize = 64;
 /// How long a connection may be silent unless it is configured otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Whom `generate` pays unless it is configured otherwise: the key that Bitcoin Core's own tests mine to, whose address on
+/// regtest is `mjTkW3DjgyZck4KbiRusZsqTgaYTxdSz6z`. Everybody knows it: what it is paid belongs to everybody.
+pub const DEFAULT_GENERATE_TO: &str = "pkh(cVpF924EspNh8KjYsfhgY96mmxvT6DgdWiTYMtMjuM74hJaU5psW)";
 
 /// The port of Core's RPC server on a network.
 pub fn default_port(network: Network) -> u16 {
@@ -80,6 +85,10 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// The node's log, for `getrpcinfo`.
     pub log_path: PathBuf,
+    /// How templates of blocks are made.
+    pub mining: MiningConfig,
+    /// The descriptor that `generate` pays, on regtest.
+    pub generate_to: String,
     /// Where files are written whose paths are relative.
     pub directory: PathBuf,
 }
@@ -102,6 +111,8 @@ impl RpcConfig {
             threads: DEFAULT_THREADS,
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
+            mining: MiningConfig::default(),
+            generate_to: DEFAULT_GENERATE_TO.to_owned(),
             log_path: directory.join("debug.log"),
             directory,
         }

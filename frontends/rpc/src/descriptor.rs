@@ -110,6 +110,8 @@ impl Expression {
             }
             "raw" => {
                 let bytes = argument(body, "raw").and_then(|hex| Vec::<u8>::from_hex(hex).ok());
+                // No digits at all are none for Core.
+                let bytes = bytes.filter(|bytes| !bytes.is_empty());
                 let bytes = bytes.ok_or_else(|| wrong("Raw script is not hex"))?;
                 expression
                     .forms

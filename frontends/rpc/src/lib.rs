@@ -21,7 +21,9 @@ mod error;
 mod http;
 mod json;
 mod login;
+mod mempool;
 mod method;
+mod mining;
 mod network;
 mod psbt;
 mod rawtransactions;
@@ -36,8 +38,8 @@ mod util;
 mod whitelist;
 
 pub use config::{
-    CookiePermissions, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE, InvalidAddress,
-    RpcConfig, default_port,
+    CookiePermissions, DEFAULT_GENERATE_TO, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE,
+    InvalidAddress, RpcConfig, default_port,
 };
 pub use login::InvalidAuth;
 pub use server::{BoundAddress, Rpc, RpcError};

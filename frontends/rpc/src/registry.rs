@@ -2,12 +2,14 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, network, rawtransactions, util};
+use crate::{blockchain, control, mempool, mining, network, rawtransactions, util};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 5] = [
+static LISTS: [&[&Method]; 7] = [
     blockchain::METHODS,
     control::METHODS,
+    mempool::METHODS,
+    mining::METHODS,
     network::METHODS,
     rawtransactions::METHODS,
     util::METHODS,

@@ -1,15 +1,17 @@
 //! Owns what all calls share: the node, the settings that methods tell of, the scans and commands that run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bitcoin::BlockHash;
+use everett_mining::Miner;
 use everett_node::Handle;
 use parking_lot::Mutex;
 
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
+use crate::mining::Templates;
 
 /// What all calls share.
 pub(crate) struct Site {
@@ -18,11 +20,19 @@ pub(crate) struct Site {
     started: Instant,
     active: Mutex<Active>,
     /// A scan of the coins that runs.
-    pub(crate) scan: Scan,
+    pub(crate) coin_scan: Scan,
+    /// A scan of blocks that runs.
+    pub(crate) block_scan: Scan,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
     /// Core's categories of log lines that were asked for, a bit each.
     pub(crate) logged: Mutex<u32>,
+    /// Makes blocks.
+    pub(crate) miner: Miner,
+    /// The template that was made last.
+    pub(crate) templates: Templates,
+    /// How often somebody changed what a pending transaction counts as paying.
+    pub(crate) prioritised: AtomicU64,
     /// Whether the node never was up to date yet.
     catching_up: AtomicBool,
 }
@@ -59,6 +69,7 @@ pub(crate) struct Scan {
     runs: AtomicBool,
     aborted: AtomicBool,
     progress: AtomicU64,
+    height: AtomicU32,
 }
 
 impl Scan {
@@ -76,6 +87,11 @@ impl Scan {
     pub(crate) fn progress(&self) -> Option<u64> {
         let runs = self.runs.load(Ordering::Acquire);
         runs.then(|| self.progress.load(Ordering::Acquire))
+    }
+
+    /// The height of the block that it was at last.
+    pub(crate) fn height(&self) -> u32 {
+        self.height.load(Ordering::Acquire)
     }
 
     /// Ends the one that runs; whether one did.
@@ -97,6 +113,11 @@ impl Scanning<'_> {
         self.0.progress.store(percent, Ordering::Release);
     }
 
+    /// Tells at which block it is.
+    pub(crate) fn at_height(&self, height: u32) {
+        self.0.height.store(height, Ordering::Release);
+    }
+
     /// Whether somebody wants it to end.
     pub(crate) fn aborted(&self) -> bool {
         self.0.aborted.load(Ordering::Acquire)
@@ -112,11 +133,15 @@ impl Drop for Scanning<'_> {
 impl Site {
     pub(crate) fn new(handle: Handle, config: RpcConfig) -> Site {
         Site {
+            miner: Miner::new(handle.mempool().clone(), config.mining),
+            templates: Templates::default(),
+            prioritised: AtomicU64::new(0),
             handle,
             config,
             started: Instant::now(),
             active: Mutex::default(),
-            scan: Scan::default(),
+            coin_scan: Scan::default(),
+            block_scan: Scan::default(),
             counts: Mutex::default(),
             logged: Mutex::new(0),
             catching_up: AtomicBool::new(true),
@@ -132,6 +157,12 @@ impl Site {
                 false
             }
         }
+    }
+
+    /// Counts what changed in the mempool, so that a template can be told from an older one.
+    pub(crate) fn mempool_updates(&self) -> u64 {
+        let changes = *self.handle.mempool().change_number().borrow();
+        changes + self.prioritised.load(Ordering::Relaxed)
     }
 
     /// Seconds since the start.

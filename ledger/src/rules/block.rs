@@ -35,7 +35,20 @@ pub fn check_block(
     check_hash(&block.hash, &block.header, params)?;
     signet::check_solution(block, params, scripts)?;
     check_merkle_root(block)?;
+    check_transactions(block)
+}
 
+/// [`check_block`] for a block that is not finished: without proof of work and a signet's solution, and without the merkle
+/// root unless `with_merkle_root`.
+pub(crate) fn check_draft(block: &DecodedBlock, with_merkle_root: bool) -> Result<(), Reject> {
+    if with_merkle_root {
+        check_merkle_root(block)?;
+    }
+    check_transactions(block)
+}
+
+/// What [`check_block`] says of the transactions.
+fn check_transactions(block: &DecodedBlock) -> Result<(), Reject> {
     let transactions = &block.transactions;
     let too_long = transactions.len() * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT
         || block.stripped_size * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT;
@@ -64,7 +77,8 @@ pub fn check_block(
 
     for transaction in transactions {
         check_transaction(transaction).map_err(|mut reject| {
-            reject.debug = format!("in transaction {}", transaction.txid);
+            // Bitcoin Core's words, here and below wherever a text names what was wrong.
+            reject.debug = format!("Transaction check failed (tx hash {}) ", transaction.txid);
             reject
         })?;
     }
@@ -75,8 +89,10 @@ pub fn check_block(
         .map(|tx| u64::from(tx.legacy_sigops))
         .sum();
     if sigops * WITNESS_SCALE_FACTOR as u64 > MAX_BLOCK_SIGOPS_COST {
-        let debug = format!("{sigops} signature operations without those in witnesses");
-        return Err(Reject::consensus("bad-blk-sigops", debug));
+        return Err(Reject::consensus(
+            "bad-blk-sigops",
+            "out-of-bounds SigOpCount",
+        ));
     }
     Ok(())
 }

@@ -109,18 +109,17 @@ pub fn connect<S: CoinSource>(
             let heights = inputs.iter().map(|coin| coin.height);
             if height >= params.csv_height && !sequence_locks_pass(&transaction.tx, heights, parent)
             {
-                let debug = format!("transaction {} is not final by BIP68", transaction.txid);
+                let debug = format!(
+                    "contains a non-BIP68-final transaction {}",
+                    transaction.txid
+                );
                 return Err(Reject::consensus("bad-txns-nonfinal", debug).into());
             }
             spent.push_transaction(inputs);
         }
         sigop_cost += transaction_sigop_cost(transaction, spent.of(index), flags);
         if sigop_cost > MAX_BLOCK_SIGOPS_COST {
-            let debug = format!(
-                "signature operations cost {sigop_cost} up to {}",
-                transaction.txid
-            );
-            return Err(Reject::consensus("bad-blk-sigops", debug).into());
+            return Err(Reject::consensus("bad-blk-sigops", "too many sigops").into());
         }
         ledger.create(transaction);
     }
@@ -246,7 +245,7 @@ fn check_inputs(
     for coin in inputs {
         let depth = height.saturating_sub(coin.height);
         if coin.coinbase && depth < COINBASE_MATURITY {
-            let debug = format!("transaction {txid} spends a coinbase at depth {depth}");
+            let debug = format!("tried to spend coinbase at depth {depth} in transaction {txid}");
             return Err(Reject::consensus(
                 "bad-txns-premature-spend-of-coinbase",
                 debug,
@@ -254,23 +253,37 @@ fn check_inputs(
         }
         let value = signed(coin.amount);
         if !in_money_range(value) || !in_money_range(value_in + value) {
-            let debug = format!("in transaction {txid}");
+            let debug = format!(" in transaction {txid}");
             return Err(Reject::consensus("bad-txns-inputvalues-outofrange", debug));
         }
         value_in += value;
     }
     let value_out = value_out(&transaction.tx);
     if value_in < value_out {
-        let debug = format!("transaction {txid} spends {value_in} sat and makes {value_out} sat");
+        let debug = format!(
+            "value in ({}) < value out ({}) in transaction {txid}",
+            bitcoins(value_in),
+            bitcoins(value_out)
+        );
         return Err(Reject::consensus("bad-txns-in-belowout", debug));
     }
     match value_in - value_out {
         fee if in_money_range(fee) => Ok(fee),
         _ => Err(Reject::consensus(
             "bad-txns-fee-outofrange",
-            format!("in transaction {txid}"),
+            format!(" in transaction {txid}"),
         )),
     }
+}
+
+/// An amount in bitcoins, with two decimals at least and no zeros after them.
+fn bitcoins(sat: i64) -> String {
+    const COIN: u64 = 100_000_000;
+    let sign = if sat < 0 { "-" } else { "" };
+    let sat = sat.unsigned_abs();
+    let decimals = format!("{:08}", sat % COIN);
+    let (first, rest) = decimals.split_at(2);
+    format!("{sign}{}.{first}{}", sat / COIN, rest.trim_end_matches('0'))
 }
 
 /// What the signature operations of a transaction cost, those in P2SH scripts and witnesses included.
@@ -295,7 +308,7 @@ fn check_coinbase_amount(block: &DecodedBlock, fees: i64, subsidy: Amount) -> Re
         .map_or(0, |coinbase| value_out(&coinbase.tx));
     match paid > limit {
         true => {
-            let debug = format!("the coinbase pays {paid} sat, {limit} sat are allowed");
+            let debug = format!("coinbase pays too much (actual={paid} vs limit={limit})");
             Err(Reject::consensus("bad-cb-amount", debug))
         }
         false => Ok(()),
@@ -305,10 +318,14 @@ fn check_coinbase_amount(block: &DecodedBlock, fees: i64, subsidy: Amount) -> Re
 fn script_reject(block: &DecodedBlock, failure: ScriptFailure) -> Reject {
     let debug = match block.transactions.get(failure.transaction) {
         None => String::new(),
-        Some(transaction) => format!(
-            "input {} of {} (wtxid {})",
-            failure.input, transaction.txid, transaction.wtxid
-        ),
+        Some(transaction) => {
+            let input = transaction.tx.input.get(failure.input);
+            let spent = input.map(|input| input.previous_output).unwrap_or_default();
+            format!(
+                "input {} of {} (wtxid {}), spending {spent}",
+                failure.input, transaction.txid, transaction.wtxid
+            )
+        }
     };
     Reject::consensus(
         format!("block-script-verify-flag-failed ({})", failure.text),
@@ -361,7 +378,10 @@ impl<'a, S: CoinSource> BlockLedger<'a, S> {
                 None => self.take_earlier(outpoint)?,
             };
             inputs.push(coin.ok_or_else(|| {
-                let debug = format!("transaction {} spends {outpoint}", transaction.txid);
+                let debug = format!(
+                    "CheckTxInputs: inputs missing/spent in transaction {}",
+                    transaction.txid
+                );
                 Reject::consensus("bad-txns-inputs-missingorspent", debug)
             })?);
         }

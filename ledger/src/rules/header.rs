@@ -89,7 +89,7 @@ pub fn check_header(
         || (version < 3 && height >= params.bip66_height)
         || (version < 4 && height >= params.bip65_height);
     if outdated {
-        let debug = format!("version 0x{version:08x} is no longer allowed at height {height}");
+        let debug = format!("rejected nVersion=0x{version:08x} block");
         return Err(Reject::header(
             format!("bad-version(0x{version:08x})"),
             debug,

@@ -116,6 +116,15 @@ impl Reject {
         Reject::new(RejectKind::MissingPrevious, "prev-blk-not-found", debug)
     }
 
+    /// The block stands on another parent than the one it is judged on: nothing follows from it.
+    pub(crate) fn parent_other(debug: impl Into<String>) -> Reject {
+        Reject::new(
+            RejectKind::MissingPrevious,
+            "inconclusive-not-best-prevblk",
+            debug,
+        )
+    }
+
     /// The block's body is not the one that the header commits to.
     pub fn mutated(reason: impl Into<Cow<'static, str>>, debug: impl Into<String>) -> Reject {
         Reject::new(RejectKind::Mutated, reason, debug)

@@ -282,7 +282,7 @@ fn start(inner: &Arc<Inner>, endpoint: Endpoint, purpose: Purpose, v2: bool) {
 
 /// One call to its end: dialled, and once more with v1 if the peer hangs up on v2.
 async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: bool) {
-    v2 &= inner.config.session.v2;
+    v2 &= inner.config.session.v2 && inner.state().may_speak_v2(&endpoint);
     let mut closing = inner.closing.subscribe();
     loop {
         if let Some(refused) = refusal(&inner, &endpoint) {

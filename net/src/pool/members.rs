@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) calling: HashMap<Endpoint, Purpose>,
     /// Manual peers, called again and again.
     pub(super) manual: Vec<Endpoint>,
+    /// Whom encryption is not tried with, because users say so.
+    v1_only: HashSet<Endpoint>,
     /// Calls to be made once.
     pub(super) once: VecDeque<(Endpoint, Purpose)>,
     /// Peers of blocks only that were there when the pool was shut down.
@@ -66,6 +68,7 @@ impl State {
             members: HashMap::new(),
             calling: HashMap::new(),
             manual: Vec::new(),
+            v1_only: HashSet::new(),
             once: VecDeque::new(),
             anchors: Vec::new(),
             backoffs: Backoffs::new(config.backoff),
@@ -100,8 +103,22 @@ impl State {
         }
     }
 
+    /// Whether encryption is to be tried with an endpoint, from its next call on.
+    pub(super) fn set_v2(&mut self, endpoint: &Endpoint, v2: bool) {
+        if v2 {
+            self.v1_only.remove(endpoint);
+        } else if self.v1_only.len() < MAX_WANTED {
+            self.v1_only.insert(endpoint.clone());
+        }
+    }
+
+    pub(super) fn may_speak_v2(&self, endpoint: &Endpoint) -> bool {
+        !self.v1_only.contains(endpoint)
+    }
+
     pub(super) fn forget(&mut self, endpoint: &Endpoint) -> bool {
         let before = self.manual.len();
+        self.v1_only.remove(endpoint);
         self.manual.retain(|manual| manual != endpoint);
         self.manual.len() < before
     }

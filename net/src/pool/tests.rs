@@ -99,6 +99,18 @@ fn wire(message: &Message) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn who_is_to_be_called_in_the_clear_never_sees_an_attempt_to_encrypt() {
+    let (b, mut at_b) = start(v1(listener()));
+    let (a, mut at_a) = start(config());
+    a.set_v2(&at(&b), false);
+    a.connect(at(&b), Purpose::Manual);
+    assert_eq!(established(&mut at_a).await.transport, TransportVersion::V1);
+    assert!(matches!(next(&mut at_b).await, PoolEvent::Established(_)));
+    a.shut_down().await;
+    b.shut_down().await;
+}
+
+#[tokio::test]
 async fn two_pools_meet_over_either_transport_and_talk() {
     for (caller, called, transport) in [
         (config(), listener(), TransportVersion::V2),

@@ -7,11 +7,11 @@
 //!
 //! Tests of your own want the crate `everett-lab`, which stands on this one and hands all of it on.
 
-pub mod assemble;
 pub mod party;
 pub mod purse;
 pub mod scenario;
 
-pub use assemble::{MineError, mine};
+pub use everett_mining as assemble;
+pub use everett_mining::{MineError, mine};
 pub use party::{AddressKind, Party};
 pub use scenario::{PlayError, Played, PlayedWorld, Scenario, ScenarioError};

@@ -109,7 +109,13 @@ impl P2pNode {
 
     /// Has it call another node, and keeps the two connected.
     pub fn call(&self, address: SocketAddr) {
-        let added = self.peers().add(&address.to_string(), false);
+        let added = self.peers().add(&address.to_string(), false, false);
+        added.expect("the peer is new");
+    }
+
+    /// The same without trying encryption first.
+    pub fn call_in_the_clear(&self, address: SocketAddr) {
+        let added = self.peers().add(&address.to_string(), false, true);
         added.expect("the peer is new");
     }
 

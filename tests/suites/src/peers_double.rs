@@ -13,7 +13,7 @@ use bitcoin::p2p::address::AddrV2;
 use everett_net::{Endpoint, PeerId, PeerInfo, Purpose, TransportVersion};
 use everett_node::{
     AddedPeer, BanState, MessageCount, NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef,
-    PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
+    PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress,
 };
 use tokio::sync::broadcast;
 
@@ -123,7 +123,7 @@ impl Peers for PeersDouble {
         self.look().network.clone()
     }
 
-    fn add(&self, address: &str, once: bool) -> Result<Endpoint, PeerError> {
+    fn add(&self, address: &str, once: bool, _: bool) -> Result<Endpoint, PeerError> {
         let endpoint = parse(address)?;
         let mut shown = self.look();
         if (shown.network.added.iter()).any(|peer| peer.endpoint == endpoint) {
@@ -271,6 +271,7 @@ fn outbound() -> PeerState {
             addresses_processed: 12,
             addresses_rate_limited: 3,
             misbehavior: None,
+            relay: PeerRelay::default(),
         },
     }
 }

@@ -19,7 +19,9 @@ fn bcoin_and_everett_sync_from_each_other_and_follow_reorganisations() {
     // On its regtest segwit has to be voted for first; blocks of ours commit to witnesses from the start.
     let first = Bcoin::start(&directory, &["--listen=true".to_owned()]);
     first.mine(SEGWIT_HEIGHT + 8);
-    let node = P2pNode::start(on_loopback());
+    let mut c = on_loopback();
+    c.v2 = false;
+    let node = P2pNode::start(c);
     node.call(first.p2p);
     node.wait_for_best(&first.tip());
     let peer = node.wait_for_peer(|_| true);

@@ -215,7 +215,7 @@ fn a_branch_that_loses_on_bitcoin_core_comes_to_everett_when_it_is_announced() {
     core.mine(3);
     let losing = core.best_hash();
     big_chain::mine(node.ledger(), 5, 0, 3);
-    peers.add(&address, false).expect("it is forgotten");
+    peers.add(&address, false, false).expect("it is forgotten");
     node.wait_until("it keeps the branch that lost", |node| {
         let tips = node.ledger().tips();
         tips.iter()

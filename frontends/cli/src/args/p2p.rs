@@ -44,10 +44,23 @@ pub(crate) struct P2pArgs {
     /// Call these peers as well, whenever they are not connected; may be given several times
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) addnode: Vec<String>,
-    /// Ask peers for transactions [default: no]
+    /// Take no transactions of others; peers are told to send none. Our own are told all the same [default: no]
+    #[arg(
+        long,
+        value_name = "yes|no",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new(),
+        hide_possible_values = true,
+        conflicts_with = "relay"
+    )]
+    pub(crate) blocksonly: Option<bool>,
+    /// The opposite of --blocksonly, and the default: kept for those who give it
     #[arg(
         short,
         long,
+        hide = true,
         value_name = "yes|no",
         num_args = 0..=1,
         require_equals = true,
@@ -92,7 +105,7 @@ pub(crate) struct P2pArgs {
     #[arg(
         long,
         conflicts_with_all = [
-            "outgoing", "incoming", "serve", "connect_peer", "addnode", "relay", "proxy", "dnsseed", "v2transport",
+            "outgoing", "incoming", "serve", "connect_peer", "addnode", "blocksonly", "relay", "proxy", "dnsseed", "v2transport",
             "discover", "log_packets", "fork_blocks", "fork_peer_blocks", "fork_bytes",
         ]
     )]
@@ -154,6 +167,7 @@ mod tests {
             "--log-packets=all",
             "--log-packets --no-log",
             "--log-packets --no-p2p",
+            "--relay --blocksonly",
         ] {
             assert!(
                 parse(&wrong.split(' ').collect::<Vec<_>>()).is_err(),

@@ -26,6 +26,9 @@ pub(crate) struct AddPeerArgs {
     /// Call it just once, rather than whenever it is not connected
     #[arg(long)]
     pub(crate) once: bool,
+    /// Call it in the clear, without trying encryption (BIP324) first: some old nodes, such as bcoin, ban whoever tries
+    #[arg(long)]
+    pub(crate) v1: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

@@ -22,7 +22,7 @@ pub(super) fn peers(settings: &Settings, args: PeersArgs) -> Result<ExitCode, Fa
 pub(super) fn add(settings: &Settings, args: AddPeerArgs) -> Result<ExitCode, Failure> {
     let added = settings
         .node(args.connect)?
-        .add_peer(args.address, args.once)?;
+        .add_peer(args.address, args.once, args.v1)?;
     show(&added, settings.json)?;
     Ok(ExitCode::SUCCESS)
 }

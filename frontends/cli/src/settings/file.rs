@@ -53,6 +53,7 @@ pub(super) struct SettingsFile {
     pub(super) connect_peer: Vec<String>,
     #[serde(default)]
     pub(super) addnode: Vec<String>,
+    pub(super) blocksonly: Option<bool>,
     pub(super) relay: Option<bool>,
     pub(super) proxy: Option<SocketAddr>,
     pub(super) dnsseed: Option<bool>,
@@ -80,6 +81,12 @@ pub(super) struct SettingsFile {
     pub(super) rpcthreads: Option<usize>,
     pub(super) rpcworkqueue: Option<usize>,
     pub(super) rpcservertimeout: Option<u64>,
+    pub(super) blockmaxweight: Option<u64>,
+    pub(super) blockreservedweight: Option<u64>,
+    #[serde(default, with = "bitcoin::amount::serde::as_btc::opt")]
+    pub(super) blockmintxfee: Option<bitcoin::Amount>,
+    pub(super) blockversion: Option<i32>,
+    pub(super) generate_to: Option<String>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,

@@ -88,7 +88,8 @@ fn options(
     let seeds = config.dns_seeds && !private && config.connect.is_empty();
     config.dns_seeds = args.dnsseed.unwrap_or(seeds);
     config.v2 = args.v2transport.unwrap_or(config.v2);
-    config.relay = args.relay.unwrap_or(config.relay);
+    let relay = args.blocksonly.map(|only| !only).or(args.relay);
+    config.relay = relay.unwrap_or(config.relay);
     config.discover = args.discover.unwrap_or(config.discover);
     let forks = &mut config.forks;
     forks.blocks = args.fork_blocks.unwrap_or(forks.blocks);
@@ -115,13 +116,19 @@ fn with_file(args: P2pArgs, file: &SettingsFile) -> P2pArgs {
         Some(_) => args.connect_peer,
         None => list(args.connect_peer, file.connect_peer),
     };
+    // Either says what both are about.
+    let (blocksonly, relay) = match args.blocksonly.is_some() || args.relay.is_some() {
+        true => (args.blocksonly, args.relay),
+        false => (file.blocksonly, file.relay),
+    };
     P2pArgs {
         outgoing,
         incoming: args.incoming.or(file.incoming),
         serve: list(args.serve, file.serve),
         connect_peer,
         addnode: list(args.addnode, file.addnode),
-        relay: args.relay.or(file.relay),
+        blocksonly,
+        relay,
         proxy: args.proxy.or(file.proxy),
         dnsseed: args.dnsseed.or(file.dnsseed),
         v2transport: args.v2transport.or(file.v2transport),

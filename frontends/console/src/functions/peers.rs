@@ -147,7 +147,9 @@ fn number(id: i64) -> Result<u64, Fault> {
 }
 
 fn add(context: &Ctx, address: &str, once: bool) -> Result<String, Fault> {
-    Ok(may(context, "add_peer")?.add(address, once)?.to_string())
+    Ok(may(context, "add_peer")?
+        .add(address, once, false)?
+        .to_string())
 }
 
 fn ban(peers: &dyn Peers, subnet: &str, time: Duration) -> Result<BanValue, Fault> {

@@ -46,6 +46,7 @@ fn add(address: &str) -> v1::AddPeerRequest {
     v1::AddPeerRequest {
         address: address.to_owned(),
         once: false,
+        v1: false,
     }
 }
 

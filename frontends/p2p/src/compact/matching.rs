@@ -4,6 +4,7 @@
 
 use bitcoin::Wtxid;
 
+use super::Candidate;
 use crate::recent_transactions::RecentTransaction;
 
 /// Bits that say which ids may be there at all: by their lowest 16 bits. Most candidates are in no block, and one look at
@@ -38,10 +39,10 @@ impl Places {
 
     /// Puts each candidate that an id names into its place. Where another one has been named by the same id, neither is: the
     /// place stays empty.
-    pub(super) fn fill<'a>(
+    pub(super) fn fill<C: Candidate>(
         &self,
         transactions: &mut [Option<RecentTransaction>],
-        candidates: impl IntoIterator<Item = &'a RecentTransaction>,
+        candidates: impl IntoIterator<Item = C>,
         id: impl Fn(&Wtxid) -> u64,
     ) {
         let mut missing = self.sorted.len();
@@ -51,15 +52,15 @@ impl Places {
             if missing == 0 {
                 break;
             }
-            let Some(place) = self.find(id(&candidate.wtxid)) else {
+            let Some(place) = self.find(id(&candidate.wtxid())) else {
                 continue;
             };
             match &transactions[place] {
                 None if !doubtful[place] => {
-                    transactions[place] = Some(candidate.clone());
+                    transactions[place] = Some(candidate.transaction());
                     missing -= 1;
                 }
-                Some(found) if found.wtxid != candidate.wtxid => {
+                Some(found) if found.wtxid != candidate.wtxid() => {
                     transactions[place] = None;
                     doubtful[place] = true;
                     missing += 1;

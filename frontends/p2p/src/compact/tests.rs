@@ -192,7 +192,7 @@ proptest! {
         let mut recent = RecentTransactions::new(RecentLimits::default());
         for (place, transaction) in all.iter().enumerate() {
             if at_hand >> place & 1 == 1 {
-                recent.insert(transaction, Source::Message);
+                recent.insert(transaction, Source::Refused);
             }
         }
         let partial = PartialBlock::begin(compact, recent.iter()).unwrap();

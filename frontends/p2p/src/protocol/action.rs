@@ -10,6 +10,7 @@ use everett_net::{Message, PeerId};
 
 use super::misbehaviour::Reason;
 use crate::recent_transactions::RecentTransaction;
+use crate::transactions::MempoolWork;
 
 /// Something that the protocol wants done. In the order in which [`super::Protocol::take_actions`] gives them.
 #[derive(Clone, Debug)]
@@ -56,6 +57,9 @@ pub enum Action {
         /// How much of the address book at most.
         percent: usize,
     },
+    /// Do something with the mempool beside this thread, all of it in the order of these actions, and give the answer, if
+    /// there is one, to [`super::Protocol::mempool_answered`].
+    Work(MempoolWork),
     /// A peer sent a transaction. It decodes; nothing else is known of it.
     HeardTransaction {
         /// Who sent it.

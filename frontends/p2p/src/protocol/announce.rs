@@ -15,9 +15,12 @@ use everett_net::PeerId;
 
 use super::Protocol;
 use super::peer::{Known, MAX_TOLD_TIPS, Peer};
+use crate::serve::MAX_BLOCK_INVENTORY;
 
-/// Blocks that are announced by their headers at a time; of more, the last is told of by `inv`.
+/// Blocks that are announced by their headers at a time; more are told of by `inv`.
 const MAX_HEADERS_ANNOUNCED: usize = 8;
+/// Blocks that are told of by `inv` at a time, as in the answer to `getblocks`; of more, the last alone.
+const MAX_BLOCKS_ANNOUNCED: usize = MAX_BLOCK_INVENTORY;
 /// Tips that one message tells of.
 const MAX_TIPS_TOLD: usize = 1_000;
 
@@ -48,8 +51,10 @@ impl Protocol {
     fn announce(&mut self, old: &Known) {
         let fork = (self.ledger.fork_point(&old.hash, &self.best.hash))
             .map_or(old.height, |fork| fork.height);
-        let first =
-            (fork + 1).max((self.best.height + 1).saturating_sub(MAX_HEADERS_ANNOUNCED as u32 + 1));
+        let first = match (self.best.height.saturating_sub(fork)) as usize {
+            new if new > MAX_BLOCKS_ANNOUNCED => self.best.height,
+            _ => fork + 1,
+        };
         let blocks: Vec<HeaderInfo> = (first..=self.best.height)
             .filter_map(|height| self.ledger.ancestor(&self.best.hash, height))
             .collect();
@@ -62,7 +67,9 @@ impl Protocol {
         }
     }
 
-    /// As Bitcoin Core does: headers if the peer wants them and they connect to what it has, else the tip by `inv`.
+    /// As Bitcoin Core does: headers if the peer wants them and they connect to what it has, else by `inv`. But that tells of
+    /// all the blocks, not the tip alone: who wants no headers and hears of tips alone gets blocks without their parents,
+    /// and may ask for those in a way that never ends (bcoin does, with `getblocks` for each).
     fn announce_to(&mut self, id: PeerId, blocks: &[HeaderInfo]) {
         self.resolve_unknown(id);
         let (Some(peer), Some(tip)) = (self.peers.get(&id), blocks.last()) else {
@@ -73,11 +80,11 @@ impl Protocol {
         }
         let by_headers = (peer.prefers_headers || (peer.compact_to && blocks.len() == 1))
             && blocks.len() <= MAX_HEADERS_ANNOUNCED;
+        let first = (blocks.iter())
+            .position(|block| !self.peer_has_header(peer, &block.hash, block.height))
+            .unwrap_or(blocks.len() - 1);
         let news: &[HeaderInfo] = match by_headers {
             true => {
-                let first = (blocks.iter())
-                    .position(|block| !self.peer_has_header(peer, &block.hash, block.height))
-                    .unwrap_or(blocks.len() - 1);
                 let before = blocks[first].parent;
                 let connects = before.is_none_or(|before| {
                     self.peer_has_header(peer, &before, blocks[first].height.saturating_sub(1))
@@ -97,7 +104,8 @@ impl Protocol {
             let headers: Vec<Header> = news.iter().map(|block| block.header).collect();
             self.send(id, NetworkMessage::Headers(headers));
         } else {
-            let inventory = vec![Inventory::Block(tip.hash)];
+            let unknown = blocks[first..].iter();
+            let inventory = unknown.map(|block| Inventory::Block(block.hash)).collect();
             self.send(id, NetworkMessage::Inv(inventory));
             return;
         }

@@ -14,12 +14,14 @@ use everett_ledger::rules::difficulty::is_met;
 use everett_net::PeerId;
 
 use super::Protocol;
+use super::compact_figures::AtHand;
 use super::download::MAX_IN_FLIGHT;
 use super::misbehaviour::Reason;
 use super::peer::Request;
 use crate::compact::{
     BlockTransactions, COMPACT_VERSION, CompactBlock, CompactError, PartialBlock, Turn,
 };
+use crate::transactions::TransactionId;
 
 /// Peers that send compact blocks right away: as BIP152 says.
 const MAX_COMPACT_PEERS: usize = 3;
@@ -49,10 +51,15 @@ impl Protocol {
         peer.provides_compact
             && !request.fork
             && !self.whole_only.contains(&request.hash)
-            && !self.recent.is_empty()
+            && self.has_candidates()
             && self.download.asked.is_empty()
             && self.is_near_tip()
             && request.height <= self.best.height + 1
+    }
+
+    /// There is anything that compact blocks could be put together from.
+    fn has_candidates(&self) -> bool {
+        !self.recent.is_empty() || !self.pending.is_empty()
     }
 
     /// A peer was the first to give a new block: from now on it sends the next ones right away.
@@ -193,7 +200,10 @@ impl Protocol {
             true => self.reconstructions.may_begin(&hash, id, outbound).ok(),
             false => None,
         };
-        let partial = match PartialBlock::begin(compact, self.recent.iter()) {
+        let (pending, prefilled) = (&self.pending, compact.prefilled.len());
+        let waiting = pending.iter().map(|one| AtHand::Pending(&one.tx));
+        let candidates = waiting.chain(self.recent.iter().map(AtHand::Aside));
+        let partial = match PartialBlock::begin_with(compact, candidates) {
             Ok(partial) => partial,
             Err(error @ CompactError::Invalid(_)) => {
                 return self.compact_failed(id, Some(hash), error);
@@ -208,6 +218,9 @@ impl Protocol {
                 return;
             }
         };
+        self.compact_figures.began(&partial, prefilled, |wtxid| {
+            pending.contains(&TransactionId::Wtxid(*wtxid))
+        });
         let Some(request) = partial.request() else {
             return self.fill(id, partial, Vec::new(), height, first && turn.is_some());
         };

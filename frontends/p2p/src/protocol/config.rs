@@ -8,6 +8,7 @@ use bitcoin::Work;
 use bitcoin::p2p::ServiceFlags;
 use everett_net::Endpoint;
 
+use super::permissions::Grants;
 use crate::addr_relay::Standing;
 
 /// Says what the node thinks of an address that it hears of: whether it is one of the network's, one that it can call,
@@ -37,8 +38,10 @@ impl Default for Judge {
 pub struct ProtocolConfig {
     /// What we offer: without `NETWORK`, only the last 288 blocks are served.
     pub services: ServiceFlags,
-    /// Whether transactions are asked for.
+    /// Whether transactions of others are taken; without it, only our own are told.
     pub relay: bool,
+    /// What single peers may do beside the usual.
+    pub permissions: Grants,
     /// Overrides the ledger's minimum chain work; for tests.
     pub minimum_chain_work: Option<Work>,
     /// How much of losing branches is fetched.
@@ -86,7 +89,8 @@ impl Default for ProtocolConfig {
     fn default() -> ProtocolConfig {
         ProtocolConfig {
             services: ServiceFlags::NETWORK | ServiceFlags::NETWORK_LIMITED | ServiceFlags::WITNESS,
-            relay: false,
+            relay: true,
+            permissions: Grants::default(),
             minimum_chain_work: None,
             forks: ForkLimits::default(),
             outgoing: 8,

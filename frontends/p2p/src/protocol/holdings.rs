@@ -8,11 +8,12 @@ use super::header_requests::MAX_WANTED;
 use super::headers::MAX_BATCHES;
 use super::peer::{MAX_KNOWN_TIPS, MAX_LACKING, MAX_TOLD_TIPS, Peer};
 use super::sources::MAX_SOURCES;
-use super::transactions::MAX_ANNOUNCED;
+use super::transactions::{MAX_ALL_JUDGED_BYTES, MAX_JUDGED};
 use crate::addr_relay::MAX_ADDRESSES;
 use crate::compact::{MAX_RECONSTRUCTIONS_PER_BLOCK, MAX_RECONSTRUCTIONS_PER_PEER};
 use crate::recent_transactions::RecentLimits;
 use crate::serve::MAX_WAITING_REQUESTS;
+use crate::transactions::outgoing::MAX_GONE;
 
 /// The longest message's worth of block: one more may come when the bytes of unjudged ones are nearly used up.
 const ONE_BLOCK: usize = 4_000_000;
@@ -117,9 +118,44 @@ impl Protocol {
             ),
             of("recent transactions, bytes", self.recent.bytes(), recent),
             of(
+                "transactions told of",
+                self.incoming.requests.announcements(),
+                peers * self.incoming.most_announced(),
+            ),
+            of(
                 "transactions wanted",
-                self.transactions.len(),
-                peers * MAX_ANNOUNCED,
+                self.incoming.requests.len(),
+                self.incoming.requests.announcements(),
+            ),
+            of(
+                "ids of refused and confirmed transactions",
+                self.incoming.remembered().0,
+                self.incoming.remembered().1,
+            ),
+            of(
+                "orphans",
+                self.incoming.orphans.len(),
+                everett_mempool::orphans::MAX_LATENCY as usize,
+            ),
+            of(
+                "a peer's transactions that are judged",
+                most(&|peer| peer.judged.count),
+                2 * MAX_JUDGED,
+            ),
+            of(
+                "transactions that are judged, bytes",
+                self.judged_bytes,
+                MAX_ALL_JUDGED_BYTES + 2 * ONE_BLOCK,
+            ),
+            of(
+                "transactions a peer is to be told",
+                most(&|peer| peer.outgoing.as_ref().map_or(0, |one| one.waiting().len())),
+                self.pending.len() + MAX_GONE,
+            ),
+            of(
+                "ids of transactions a peer knows",
+                most(&|peer| peer.outgoing.as_ref().map_or(0, |one| one.remembered().0)),
+                most(&|peer| peer.outgoing.as_ref().map_or(0, |one| one.remembered().1)),
             ),
             of(
                 "a peer's requests",

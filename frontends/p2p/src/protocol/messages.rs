@@ -13,6 +13,9 @@ use super::misbehaviour::Reason;
 use crate::addr_relay::from_addr;
 use crate::serve::{MAX_INVENTORY, ServeError};
 
+/// Satoshis that there can be.
+const MAX_MONEY: u64 = 21_000_000 * 100_000_000;
+
 impl Protocol {
     pub(super) fn on_message(&mut self, id: PeerId, message: Message) {
         match message.command.as_str() {
@@ -56,7 +59,8 @@ impl Protocol {
             NetworkMessage::SendCmpct(message) => self.on_sendcmpct(id, &message),
             NetworkMessage::FeeFilter(rate) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.fee_filter = u64::try_from(rate).unwrap_or(peer.fee_filter);
+                    let rate = u64::try_from(rate).ok().filter(|rate| *rate <= MAX_MONEY);
+                    peer.fee_filter = rate.unwrap_or(peer.fee_filter);
                 }
             }
             NetworkMessage::Addr(addresses) => self.on_addresses(id, from_addr(addresses)),
@@ -66,7 +70,7 @@ impl Protocol {
             NetworkMessage::FilterLoad(_)
             | NetworkMessage::FilterAdd(_)
             | NetworkMessage::FilterClear => self.punish(id, Reason::NotWanted("filter")),
-            NetworkMessage::MemPool => self.punish(id, Reason::NotWanted("mempool")),
+            NetworkMessage::MemPool => self.on_mempool_asked(id),
             _ => {}
         }
     }
@@ -115,9 +119,10 @@ impl Protocol {
                 Inventory::Block(hash)
                 | Inventory::WitnessBlock(hash)
                 | Inventory::CompactBlock(hash) => self.give_up(id, hash),
-                other => self.transaction_not_found(id, other),
+                _ => {}
             }
         }
+        self.transactions_not_found(id, entries);
     }
 
     fn on_getheaders(&mut self, id: PeerId, asked: &GetHeadersMessage) {

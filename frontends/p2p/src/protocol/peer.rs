@@ -13,7 +13,11 @@ use everett_net::{PeerInfo, Purpose};
 use super::TIPS_FEATURE;
 use super::bounded::BoundedSet;
 use super::header_sync::HeaderSync;
+use super::permissions::Permissions;
+use super::transactions::Judged;
 use crate::serve::Requests;
+use crate::transactions::fee_filter::FeeTold;
+use crate::transactions::outgoing::Outgoing;
 
 /// Tips that a peer is remembered to know, beside the one of most work.
 pub(super) const MAX_KNOWN_TIPS: usize = 1_000;
@@ -114,11 +118,23 @@ pub(super) struct Peer {
     pub(super) last_noted: Option<String>,
     /// Addresses looked at, and left out because there were too many.
     pub(super) addresses: (u64, u64),
+    /// Below this rate it wants no transactions, satoshis for 1,000 virtual bytes.
     pub(super) fee_filter: u64,
+    pub(super) fee_told: FeeTold,
+    /// What it is told of transactions; `None` if it wants none, or is not to have any.
+    pub(super) outgoing: Option<Outgoing>,
+    /// Its transactions that are being judged.
+    pub(super) judged: Judged,
+    pub(super) permissions: Permissions,
 }
 
 impl Peer {
-    pub(super) fn new(info: PeerInfo, now: Duration) -> Peer {
+    pub(super) fn new(
+        info: PeerInfo,
+        outgoing: Option<Outgoing>,
+        permissions: Permissions,
+        now: Duration,
+    ) -> Peer {
         let wants_tips = info.features.iter().any(|name| name == TIPS_FEATURE);
         Peer {
             info,
@@ -154,6 +170,10 @@ impl Peer {
             last_noted: None,
             addresses: (0, 0),
             fee_filter: 0,
+            fee_told: FeeTold::default(),
+            outgoing,
+            judged: Judged::default(),
+            permissions,
         }
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bitcoin::BlockHash;
 use everett_net::PeerId;
 
+use super::permissions::Permissions;
+
 /// What the sync is at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
@@ -107,6 +109,12 @@ pub struct PeerSync {
     pub last_noted: Option<String>,
     /// The least fee rate that it wants to hear of, satoshis per 1,000 virtual bytes.
     pub fee_filter: u64,
+    /// The mempool's sequence when it was last told of transactions; 0 if it is told of none.
+    pub last_sequence: u64,
+    /// Transactions that it is to be told of.
+    pub waiting: usize,
+    /// What it may do beside the usual.
+    pub permissions: Permissions,
 }
 
 /// How long the speed is measured over.

@@ -35,6 +35,9 @@ impl Protocol {
                 noted: peer.noted,
                 last_noted: peer.last_noted.clone(),
                 fee_filter: peer.fee_filter,
+                last_sequence: peer.outgoing.as_ref().map_or(0, |one| one.sequence),
+                waiting: peer.outgoing.as_ref().map_or(0, |one| one.waiting().len()),
+                permissions: peer.permissions,
             }
         });
         peers.collect()

@@ -11,7 +11,7 @@ use bitcoin::p2p::address::{AddrV2, AddrV2Message};
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
 use bitcoin::p2p::message_compact_blocks::{GetBlockTxn, SendCmpct};
-use bitcoin::{Amount, Block, BlockHash, TxOut, Txid};
+use bitcoin::{Amount, Block, BlockHash, TxOut, Txid, Wtxid};
 use everett_ledger::HeaderStatus;
 use everett_net::{Message, Purpose};
 
@@ -71,6 +71,33 @@ fn new_blocks_are_announced_in_the_form_that_each_peer_prefers() {
         .into_iter()
         .any(|message| matches!(message, NetworkMessage::Inv(_) | NetworkMessage::Headers(_)));
     assert!(!told, "the announcer knows");
+}
+
+#[test]
+fn several_new_blocks_at_once_are_all_told_of_to_who_wants_no_headers() {
+    let mut rig = Rig::new(HOUR);
+    let tip = mine(&rig.ledger, &rig.genesis(), 5, 1);
+    rig.protocol.best_changed(rig.now);
+    let peer = rig.connect(Purpose::Inbound);
+    let tip_header = rig.ledger.header(&tip).unwrap().header;
+    rig.say(peer, NetworkMessage::Headers(vec![tip_header]));
+    rig.heard(peer);
+    let told = |rig: &mut Rig| match rig.heard(peer).pop() {
+        Some(NetworkMessage::Inv(told)) => told,
+        other => panic!("{other:?}"),
+    };
+    let tip = mine(&rig.ledger, &tip, 30, 2);
+    rig.protocol.best_changed(rig.now);
+    rig.run();
+    let new: Vec<Inventory> = (6..=35)
+        .map(|height| Inventory::Block(rig.ledger.ancestor(&tip, height).unwrap().hash))
+        .collect();
+    assert_eq!(told(&mut rig), new);
+    // So many that it has to ask.
+    let tip = mine(&rig.ledger, &tip, 501, 3);
+    rig.protocol.best_changed(rig.now);
+    rig.run();
+    assert_eq!(told(&mut rig), [Inventory::Block(tip)]);
 }
 
 #[test]
@@ -197,28 +224,26 @@ fn an_outgoing_peer_whose_chain_stays_behind_is_asked_once_more_and_let_go() {
 fn transactions_do_not_belong_on_connections_for_blocks() {
     let mut rig = Rig::new(HOUR);
     let peer = rig.connect(Purpose::BlockRelayOnly);
-    let txid = Txid::all_zeros();
-    rig.say(
-        peer,
-        NetworkMessage::Inv(vec![Inventory::Transaction(txid)]),
-    );
+    let wtxid = Wtxid::all_zeros();
+    rig.say(peer, NetworkMessage::Inv(vec![Inventory::WTx(wtxid)]));
     assert!(matches!(
         rig.fate(peer),
         Some((false, Reason::NotWanted(_)))
     ));
-    // Nor anywhere, as long as relay is off.
+    // Nor anywhere on a node for blocks only.
     let coinbase = blocks(&rig.ledger, &rig.genesis(), 1, 1)
         .remove(0)
         .txdata
         .remove(0);
+    let blocks_only = ProtocolConfig {
+        relay: false,
+        ..ProtocolConfig::default()
+    };
+    let mut rig = Rig::with(HOUR, blocks_only);
     let peer = rig.connect(Purpose::Inbound);
     rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
     assert_eq!(rig.fate(peer), Some((false, Reason::NotWanted("tx"))));
-    let relaying = ProtocolConfig {
-        relay: true,
-        ..ProtocolConfig::default()
-    };
-    let mut rig = Rig::with(HOUR, relaying);
+    let mut rig = Rig::new(HOUR);
     let peer = rig.connect(Purpose::Inbound);
     rig.say(peer, NetworkMessage::Tx(coinbase.clone()));
     assert_eq!(rig.fate(peer), None);

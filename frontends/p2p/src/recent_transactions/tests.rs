@@ -29,6 +29,12 @@ fn message(number: u32, size: usize) -> Bytes {
     Bytes::from(serialize(&payment(number, size)))
 }
 
+fn insert(recent: &mut RecentTransactions, number: u32, size: usize) -> RecentTransaction {
+    let transaction = RecentTransaction::within(&message(number, size), 0).unwrap();
+    recent.insert(&transaction, Source::Refused);
+    transaction
+}
+
 fn block(numbers: std::ops::Range<u32>) -> Bytes {
     let mut coinbase = payment(0, 0);
     coinbase.input[0].previous_output = OutPoint::null();
@@ -49,7 +55,7 @@ fn block(numbers: std::ops::Range<u32>) -> Bytes {
 #[test]
 fn a_transaction_is_kept_once_with_the_ids_that_it_has() {
     let mut recent = RecentTransactions::new(RecentLimits::default());
-    let kept = recent.insert_message(&message(1, 10)).unwrap();
+    let kept = insert(&mut recent, 1, 10);
     let tx = payment(1, 10);
     assert_eq!(
         (kept.txid, kept.wtxid),
@@ -61,7 +67,7 @@ fn a_transaction_is_kept_once_with_the_ids_that_it_has() {
     assert_eq!(recent.len(), 1);
     assert!(recent.contains(&kept.wtxid));
     assert!(recent.iter().eq([&kept]));
-    assert!(recent.insert_message(&message(2, 10).slice(..40)).is_err());
+    assert!(RecentTransaction::within(&message(2, 10).slice(..40), 0).is_err());
 }
 
 #[test]
@@ -83,12 +89,13 @@ fn a_block_gives_all_its_transactions_but_the_coinbase() {
 fn the_oldest_go_when_there_are_too_many_and_each_way_in_has_its_own_room() {
     let limits = RecentLimits {
         count: 10,
+        refused: 10,
         bytes: 1 << 20,
     };
     let mut recent = RecentTransactions::new(limits);
     recent.insert_block(&block(100..105));
     for number in 0..50 {
-        recent.insert_message(&message(number, 10)).unwrap();
+        insert(&mut recent, number, 10);
     }
     assert_eq!(recent.len(), 15);
     let newest_first = recent.iter().map(|transaction| transaction.wtxid);
@@ -101,22 +108,21 @@ fn the_oldest_go_when_there_are_too_many_and_each_way_in_has_its_own_room() {
 fn bytes_are_bounded_whatever_sizes_come() {
     let limits = RecentLimits {
         count: 1_000,
+        refused: 1_000,
         bytes: 20_000,
     };
     let mut recent = RecentTransactions::new(limits);
     for number in 0..200 {
         let size = [10, 3_000, 500][number as usize % 3];
-        recent.insert_message(&message(number, size)).unwrap();
+        insert(&mut recent, number, size);
         assert!(recent.bytes() <= 20_000);
     }
     assert!(recent.len() > 5);
     let before = recent.len();
     // Too large for all of it, and too large for any node to relay.
-    recent.insert_message(&message(1_000, 20_000)).unwrap();
+    insert(&mut recent, 1_000, 20_000);
     let mut roomy = RecentTransactions::new(RecentLimits::default());
-    roomy
-        .insert_message(&message(1_000, MAX_TRANSACTION_BYTES))
-        .unwrap();
+    insert(&mut roomy, 1_000, MAX_TRANSACTION_BYTES);
     assert_eq!((recent.len(), roomy.len()), (before, 0));
 }
 

@@ -36,7 +36,6 @@ impl Form {
 #[derive(Debug)]
 pub(super) enum Request {
     Block(BlockHash, Form),
-    /// Always answered by `notfound`: transactions are not relayed yet.
     Transaction(Inventory),
     BlockTransactions(BlockHash, Box<[u16]>),
 }

@@ -1,9 +1,8 @@
 //! Owns what is said of soft forks.
 
-use std::cmp::Ordering;
-
 use bitcoin::BlockHash;
-use everett_ledger::{HeaderInfo, Ledger, Network};
+use everett_ledger::{HeaderInfo, Ledger};
+use everett_mining::{DeploymentState, PERIOD, Since, TEST_BIT, THRESHOLD, TestDeployment};
 
 use crate::call::Call;
 use crate::error::RpcError;
@@ -54,8 +53,10 @@ fn deployment_info(call: &Call) -> Answer {
             },
         );
     }
-    if params.network == Network::Regtest {
-        deployments.push("testdummy", Signalled { ledger }.json(&info)?);
+    if TestDeployment::is_on(params.network) {
+        let deployment = call.site.miner.deployment();
+        let signalled = Signalled { ledger, deployment };
+        deployments.push("testdummy", signalled.json(&info)?);
     }
     Ok(object! {
         "hash" => hash,
@@ -65,106 +66,38 @@ fn deployment_info(call: &Call) -> Answer {
     })
 }
 
-/// Blocks of a period.
-const PERIOD: u32 = 144;
-/// Signals of a period that lock a deployment in.
-const THRESHOLD: u32 = 108;
-/// The bit of the version that Core signals its test deployment with.
-const BIT: u32 = 28;
-
-/// Core's test deployment (BIP9), which exists on regtest alone: begun at once, never over.
+/// Core's test deployment (BIP9) as a block sees it.
 struct Signalled<'a> {
     ledger: &'a Ledger,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Defined,
-    Started,
-    LockedIn,
-    Active,
-}
-
-impl State {
-    fn word(self) -> &'static str {
-        match self {
-            State::Defined => "defined",
-            State::Started => "started",
-            State::LockedIn => "locked_in",
-            State::Active => "active",
-        }
-    }
-}
-
-/// What holds after a block, and since which height.
-#[derive(Clone, Copy)]
-struct Since {
-    state: State,
-    height: u32,
+    deployment: &'a TestDeployment,
 }
 
 impl Signalled<'_> {
-    fn at(&self, tip: &BlockHash, height: u32) -> Result<HeaderInfo, RpcError> {
-        let found = self.ledger.ancestor(tip, height);
-        found.ok_or_else(|| RpcError::not_found("Block not found"))
+    fn at(&self, tip: &BlockHash, height: u32) -> Result<Since, RpcError> {
+        let since = self.deployment.at(self.ledger, tip, height);
+        since.ok_or_else(|| RpcError::not_found("Block not found"))
     }
 
     /// Whether each block from a height to another one signals.
     fn signals(&self, tip: &BlockHash, first: u32, last: u32) -> Result<Vec<bool>, RpcError> {
-        let signals = |height| {
-            let version = self.at(tip, height)?.header.version.to_consensus() as u32;
-            Ok(version >> 29 == 1 && version & (1 << BIT) != 0)
-        };
-        (first..=last).map(signals).collect()
-    }
-
-    /// The state of blocks after the first `count` ones of the chain that ends at `tip`.
-    fn after(&self, tip: &BlockHash, count: u32) -> Result<Since, RpcError> {
-        let mut now = Since {
-            state: State::Defined,
-            height: 0,
-        };
-        for period in 0..count / PERIOD {
-            let next = (period + 1) * PERIOD;
-            let state = match now.state {
-                State::Defined => State::Started,
-                State::Started => {
-                    let signals = self.signals(tip, next - PERIOD, next - 1)?;
-                    let count = signals.iter().filter(|signal| **signal).count() as u32;
-                    match count.cmp(&THRESHOLD) {
-                        Ordering::Less => State::Started,
-                        _ => State::LockedIn,
-                    }
-                }
-                State::LockedIn | State::Active => State::Active,
-            };
-            if state != now.state {
-                now = Since {
-                    state,
-                    height: next,
-                };
-            }
-            if state == State::Active {
-                break;
-            }
-        }
-        Ok(now)
+        let signals = self.deployment.signals(self.ledger, tip, first, last);
+        signals.ok_or_else(|| RpcError::not_found("Block not found"))
     }
 
     fn json(&self, info: &HeaderInfo) -> Answer {
-        let current = self.after(&info.hash, info.height)?;
-        let next = self.after(&info.hash, info.height + 1)?;
+        let current = self.at(&info.hash, info.height)?;
+        let next = self.at(&info.hash, info.height + 1)?;
         let mut bip9 = Json::Object(Vec::new());
-        let signalling = matches!(current.state, State::Started | State::LockedIn);
+        let signalling = current.state.is_signalled();
         if signalling {
-            bip9.push("bit", BIT);
+            bip9.push("bit", TEST_BIT);
         }
         bip9.push("start_time", 0);
         bip9.push("timeout", i64::MAX);
         bip9.push("min_activation_height", 0);
-        bip9.push("status", current.state.word());
+        bip9.push("status", current.state.as_str());
         bip9.push("since", current.height);
-        bip9.push("status_next", next.state.word());
+        bip9.push("status_next", next.state.as_str());
         if signalling {
             let first = info.height - info.height % PERIOD;
             let signals = self.signals(&info.hash, first, info.height)?;
@@ -175,7 +108,7 @@ impl Signalled<'_> {
                 "elapsed" => elapsed,
                 "count" => count,
             };
-            if current.state == State::Started {
+            if current.state == DeploymentState::Started {
                 statistics.push("threshold", THRESHOLD);
                 statistics.push("possible", PERIOD - THRESHOLD >= elapsed - count);
             }
@@ -185,8 +118,8 @@ impl Signalled<'_> {
         }
         let mut json = object! { "type" => "bip9" };
         let active_since = match (current.state, next.state) {
-            (State::Active, _) => Some(current.height),
-            (_, State::Active) => Some(info.height + 1),
+            (DeploymentState::Active, _) => Some(current.height),
+            (_, DeploymentState::Active) => Some(info.height + 1),
             _ => None,
         };
         json.push_some("height", active_since);

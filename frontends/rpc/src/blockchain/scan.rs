@@ -40,29 +40,24 @@ pub(super) static SCANTXOUTSET: Method = Method {
 
 fn scan_tx_out_set(call: &Call) -> Answer {
     match call.text(0)? {
-        "status" => Ok(match call.site.scan.progress() {
+        "status" => Ok(match call.site.coin_scan.progress() {
             Some(progress) => object! { "progress" => progress },
             None => Json::Null,
         }),
-        "abort" => Ok(Json::Bool(call.site.scan.abort())),
+        "abort" => Ok(Json::Bool(call.site.coin_scan.abort())),
         "start" => start(call),
         other => Err(RpcError::parameter(format!("Invalid action '{other}'"))),
     }
 }
 
-fn start(call: &Call) -> Answer {
-    let scanning = call.site.scan.begin().ok_or_else(|| {
-        RpcError::parameter("Scan already in progress, use action \"abort\" or \"status\"")
-    })?;
-    if call.count() < 2 {
-        return Err(RpcError::misc(
-            "scanobjects argument is required for the start action",
-        ));
-    }
-    let world = call.world()?;
+/// All scripts of the descriptors in a list, each with the descriptor that it came of.
+pub(super) fn wanted_scripts(
+    call: &Call,
+    objects: &Json,
+) -> Result<BTreeMap<ScriptBuf, String>, RpcError> {
     let network = call.ledger().params().network.to_bitcoin();
-    let mut descriptors: BTreeMap<ScriptBuf, String> = BTreeMap::new();
-    for value in call.arg(1).array()? {
+    let mut descriptors = BTreeMap::new();
+    for value in objects.array()? {
         let (expression, (first, last)) = parse_scan_object(value, network)?;
         for index in first..=last {
             if !call.goes_on() {
@@ -77,6 +72,20 @@ fn start(call: &Call) -> Answer {
             }
         }
     }
+    Ok(descriptors)
+}
+
+fn start(call: &Call) -> Answer {
+    let scanning = call.site.coin_scan.begin().ok_or_else(|| {
+        RpcError::parameter("Scan already in progress, use action \"abort\" or \"status\"")
+    })?;
+    if call.count() < 2 {
+        return Err(RpcError::misc(
+            "scanobjects argument is required for the start action",
+        ));
+    }
+    let world = call.world()?;
+    let descriptors = wanted_scripts(call, call.arg(1))?;
     let mut found: BTreeMap<OutPoint, Coin> = BTreeMap::new();
     let mut whole = true;
     for (number, script) in descriptors.keys().enumerate() {

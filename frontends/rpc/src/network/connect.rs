@@ -26,7 +26,7 @@ pub(super) static ADDNODE: Method = Method {
         Argument::optional(
             "v2transport",
             Kind::Bool,
-            "Of no effect: encryption is tried first (--v2transport)",
+            "Whether encryption (BIP324) is tried first, if the node has it switched on [default: it is]",
         ),
     ],
     result: "null    (json null)",
@@ -67,7 +67,8 @@ fn add_node(call: &Call) -> Answer {
             "Error: Node already added",
         ));
     }
-    match peers.add(node, command == "onetry") {
+    let v1 = !call.bool_or(2, true)?;
+    match peers.add(node, command == "onetry", v1) {
         Ok(_) => Ok(Json::Null),
         // It is connected or being called already.
         Err(PeerError::Known(_)) => Ok(Json::Null),

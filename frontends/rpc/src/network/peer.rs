@@ -45,8 +45,8 @@ fn peer_json(peer: &PeerState) -> Json {
     json.push("services", format!("{:016x}", info.services.to_u64()));
     json.push("servicesnames", service_names(info.services));
     json.push("relaytxes", info.relay);
-    json.push("last_inv_sequence", 0);
-    json.push("inv_to_send", 0);
+    json.push("last_inv_sequence", sync.relay.last_sequence);
+    json.push("inv_to_send", sync.relay.waiting);
     json.push("lastsend", traffic.last_sent.map_or(0, unix));
     json.push("lastrecv", traffic.last_received.map_or(0, unix));
     json.push("last_transaction", sync.last_transaction.map_or(0, unix));
@@ -75,8 +75,10 @@ fn peer_json(peer: &PeerState) -> Json {
     json.push("addr_relay_enabled", info.purpose.relays());
     json.push("addr_processed", sync.addresses_processed);
     json.push("addr_rate_limited", sync.addresses_rate_limited);
-    json.push("permissions", Json::Array(Vec::new()));
-    json.push("minfeefilter", amount(0));
+    let permissions = sync.relay.permissions.iter().map(|word| Json::from(*word));
+    json.push("permissions", Json::Array(permissions.collect()));
+    let least = i64::try_from(sync.relay.fee_filter).unwrap_or(i64::MAX);
+    json.push("minfeefilter", amount(least));
     let messages = &traffic.messages;
     json.push(
         "bytessent_per_msg",

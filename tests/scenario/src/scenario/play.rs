@@ -15,9 +15,9 @@ use everett_ledger::{
 use super::expect::Unmet;
 use super::played::{Played, PlayedBlock, PlayedPayment};
 use super::story::{Action, Mining, Payment, PaymentKind, Place, Scenario, Step};
-use crate::assemble::{self, MineError};
 use crate::party::{Party, SignError};
 use crate::purse::{self, Coins, PurseError};
+use everett_mining::MineError;
 
 #[cfg(test)]
 mod tests;
@@ -249,7 +249,7 @@ impl<'a> Stage<'a> {
         let earliest = self.ledger.next_block(parent).min_time;
         let mut time = earliest.max(parent.header().time.saturating_add(self.spacing));
         loop {
-            let bytes = assemble::mine(
+            let bytes = everett_mining::mine(
                 self.ledger,
                 parent,
                 transactions.clone(),

@@ -5,6 +5,7 @@ mod limits;
 mod pair;
 mod rare;
 mod steps;
+mod templates;
 
 use everett_mempool::MempoolConfig;
 

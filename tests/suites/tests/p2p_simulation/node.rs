@@ -8,6 +8,7 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bytes::Bytes;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
+use everett_mempool::{Mempool, MempoolConfig};
 use everett_p2p::protocol::{Protocol, ProtocolConfig};
 
 /// What waits for the thread that writes.
@@ -19,6 +20,7 @@ pub(crate) enum Work {
 /// What runs while a node is up.
 pub(crate) struct Running {
     pub(crate) ledger: Ledger,
+    pub(crate) mempool: Mempool,
     pub(crate) protocol: Protocol,
     /// In the order in which it was handed over; gone with a crash.
     pub(crate) work: VecDeque<Work>,
@@ -65,10 +67,18 @@ impl Node {
     pub(crate) fn start(&mut self, seed: u64, now: Duration) {
         let config = settings(&self.directory, Some(self.clock.clone()), self.horizon);
         let ledger = Ledger::open(config).expect("the directory opens again after a crash");
-        let protocol = Protocol::new(ProtocolConfig::default(), ledger.clone(), seed, now);
+        // The mint's scripts are none that nodes relay.
+        let config = MempoolConfig {
+            require_standard: false,
+            ..MempoolConfig::default()
+        };
+        let mempool = Mempool::new(ledger.clone(), config);
+        mempool.set_loaded();
+        let protocol = Protocol::new(ProtocolConfig::default(), mempool.clone(), seed, now);
         self.life += 1;
         self.running = Some(Running {
             ledger,
+            mempool,
             protocol,
             work: VecDeque::new(),
             busy: false,

@@ -91,7 +91,7 @@ impl Simulation {
             .filter(|_| wants_tips)
             .collect();
         config.v2 = v2;
-        config.relay = false;
+        config.relay = true;
         config.epoch = CLOCK as i64;
         let best = (self.nodes.get(node))
             .and_then(|node| node.running.as_ref())
@@ -219,6 +219,14 @@ impl Simulation {
                     }
                     Action::SubmitBlock { hash, bytes, .. } => {
                         self.queue_work(node, Work::Block(hash, bytes));
+                    }
+                    Action::Work(work) => {
+                        let Some(running) = self.running(node) else {
+                            continue;
+                        };
+                        if let Some(answer) = work.run(&running.mempool) {
+                            running.protocol.mempool_answered(answer, now);
+                        }
                     }
                     Action::FindAddresses { .. } => {
                         if let Some(running) = self.running(node) {

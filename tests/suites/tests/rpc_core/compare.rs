@@ -71,7 +71,7 @@ fn key_order(text: &str) -> Vec<String> {
     keys
 }
 
-fn normalise(method: &str, value: &mut Value) {
+pub(crate) fn normalise(method: &str, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {

@@ -7,4 +7,6 @@ mod chain;
 mod clients;
 mod compare;
 mod everett;
+mod mining;
+mod scan_blocks;
 mod transport;

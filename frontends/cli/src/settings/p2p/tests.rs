@@ -20,7 +20,7 @@ fn public_networks_are_joined_and_private_ones_only_when_told_to() {
         assert_eq!(joined.is_some(), public, "{network}");
         if let Some(joined) = joined {
             assert!(joined.listen.is_empty() && joined.dns_seeds && joined.v2);
-            assert!(!joined.relay && !joined.discover);
+            assert!(joined.relay && !joined.discover);
         }
         let lab = options(args(), &file(""), network, true).unwrap();
         assert_eq!(lab, None, "{network}");
@@ -29,6 +29,25 @@ fn public_networks_are_joined_and_private_ones_only_when_told_to() {
         let joined = regtest(args(), text).unwrap().unwrap();
         assert!(!joined.dns_seeds, "{text}");
     }
+}
+
+#[test]
+fn transactions_are_relayed_unless_blocks_alone_are_wanted() {
+    let relay = |args, text| regtest(args, text).unwrap().unwrap().relay;
+    let serve = "serve = [\"127.0.0.1:0\"]\n";
+    assert!(relay(args(), serve));
+    assert!(!relay(args(), "blocksonly = true"));
+    assert!(!relay(args(), "relay = false"));
+    let only = P2pArgs {
+        blocksonly: Some(true),
+        ..args()
+    };
+    assert!(!relay(only, "relay = true"));
+    let wish = P2pArgs {
+        relay: Some(true),
+        ..args()
+    };
+    assert!(relay(wish, "blocksonly = true"));
 }
 
 #[test]

@@ -23,9 +23,14 @@ impl Server {
     }
 
     /// Has the node call a peer.
-    pub(crate) fn add_peer(&self, address: String, once: bool) -> Result<AddedView, Failure> {
+    pub(crate) fn add_peer(
+        &self,
+        address: String,
+        once: bool,
+        v1: bool,
+    ) -> Result<AddedView, Failure> {
         self.check_network()?;
-        let request = v1::AddPeerRequest { address, once };
+        let request = v1::AddPeerRequest { address, once, v1 };
         let added = self.call(self.peer_client().add_peer(request))?;
         Ok(AddedView {
             address: added.address,

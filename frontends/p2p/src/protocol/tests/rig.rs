@@ -12,6 +12,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{Block, BlockHash, ScriptBuf};
 use bytes::Bytes;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
+use everett_mempool::{Mempool, MempoolConfig};
 use everett_net::{Endpoint, Message, PeerId, PeerInfo, Purpose, TransportVersion};
 use everett_scenario::assemble::Template;
 
@@ -76,6 +77,7 @@ pub(super) fn headers(ledger: &Ledger, tip: &BlockHash) -> Vec<Header> {
 
 pub(super) struct Rig {
     pub(super) ledger: Ledger,
+    pub(super) mempool: Mempool,
     pub(super) clock: Clock,
     pub(super) protocol: Protocol,
     pub(super) now: Duration,
@@ -96,9 +98,12 @@ impl Rig {
     pub(super) fn with(after_genesis: u64, config: ProtocolConfig) -> Rig {
         let clock = clock(after_genesis);
         let ledger = ledger(&clock);
-        let protocol = Protocol::new(config, ledger.clone(), 7, Duration::ZERO);
+        let mempool = Mempool::new(ledger.clone(), MempoolConfig::default());
+        mempool.set_loaded();
+        let protocol = Protocol::new(config, mempool.clone(), 7, Duration::ZERO);
         Rig {
             ledger,
+            mempool,
             clock,
             protocol,
             now: Duration::ZERO,
@@ -217,6 +222,11 @@ impl Rig {
                     Action::SubmitBlock { hash, bytes, .. } => {
                         let answer = self.ledger.submit_block(&bytes).expect("memory");
                         self.protocol.blocks_taken(vec![(hash, answer)], self.now);
+                    }
+                    Action::Work(work) => {
+                        if let Some(answer) = work.run(&self.mempool) {
+                            self.protocol.mempool_answered(answer, self.now);
+                        }
                     }
                     action => self.done.push(action),
                 }
