@@ -9,7 +9,7 @@ use everett_lab::Lab;
 use tempfile::tempdir;
 
 use crate::daemon::{Daemon, bitcoind, cores, free_port, wait_until};
-use crate::everett::command;
+use crate::everett::{command, everett};
 
 /// The first block of regtest.
 const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
@@ -359,10 +359,6 @@ fn a_file_that_is_none_is_refused_in_cores_words() {
             "includeconf=none",
             "Failed to include configuration file none",
         ),
-        (
-            "datadir=/no/such/place",
-            "specified data directory \"/no/such/place\" does not exist.",
-        ),
     ] {
         fs::write(directory.path().join("bitcoin.conf"), text).unwrap();
         let answer = bitcoind(&[&place, "-regtest"]);
@@ -507,6 +503,55 @@ fn a_link_named_as_cores_program_is_one() {
 }
 
 #[test]
+fn our_own_interfaces_are_served_where_they_are_asked_for() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(
+        directory.path(),
+        &[
+            "-everettgrpc=127.0.0.1:0",
+            "-everettlab",
+            "-everettwebui=127.0.0.1:0",
+        ],
+    );
+    let hash = submit_one(&daemon);
+    let store = daemon.file("everett");
+    let store = store.to_str().unwrap();
+    let worlds = everett(&["worlds", "--network", "regtest", "--datadir", store]);
+    assert!(worlds.stdout.contains(&hash[..8]), "{worlds:?}");
+    let peers = everett(&["peers", "--network", "regtest", "--datadir", store]);
+    assert_eq!(peers.code, Some(0), "{peers:?}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+    let wrong = bitcoind(&["-regtest", "-everettgrpc=x", &datadir(directory.path())]);
+    assert_eq!(
+        wrong.stderr,
+        "Error: Invalid -everettgrpc address: 'x'; write one like 127.0.0.1:8390\n"
+    );
+}
+
+#[test]
+fn it_stops_by_itself_at_the_height_that_was_named() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &["-stopatheight=1"]);
+    submit_one(&daemon);
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn what_is_written_is_for_the_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &["-rpccookieperms=group"]);
+    let mode = |name: &str| {
+        let data = fs::metadata(daemon.file(name)).unwrap();
+        data.permissions().mode() & 0o777
+    };
+    assert_eq!(mode("debug.log"), 0o600);
+    assert_eq!(mode("everett"), 0o700);
+    assert_eq!(mode(".cookie"), 0o640);
+}
+
+#[test]
 fn help_lists_the_options() {
     for option in ["-help", "-h", "-?", "--help"] {
         let answer = bitcoind(&[option]);
@@ -514,4 +559,16 @@ fn help_lists_the_options() {
         assert!(answer.stdout.contains("-datadir=<dir>"), "{option}");
         assert!(answer.stdout.contains("Usage:"));
     }
+}
+
+#[test]
+fn who_has_read_enough_of_the_help_is_no_failure() {
+    let line = command(&["bitcoind", "-help"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = line.unwrap();
+    drop(child.stdout.take());
+    let answer: crate::everett::Answer = child.wait_with_output().unwrap().into();
+    assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
 }

@@ -66,6 +66,8 @@ pub(crate) struct NodeSettings {
     pub(crate) webui: Option<std::net::SocketAddr>,
     /// Whether history may be made by hand.
     pub(crate) lab: bool,
+    /// The height of the best chain at which it stops by itself.
+    pub(crate) stop_at: Option<u32>,
     /// What is run when something happens.
     pub(crate) commands: Commands,
     /// The file with the process's number.
@@ -136,7 +138,7 @@ impl NodeSettings {
         layout: &Layout,
     ) -> Result<NodeSettings, InitError> {
         let mut remarks = network::interactions(arguments);
-        for (option, _) in [("limitancestorsize", ()), ("limitdescendantsize", ())] {
+        for option in ["limitancestorsize", "limitdescendantsize"] {
             if arguments.is_set(option) {
                 remarks.push(format!(
                     "Option '-{option}' is given but ancestor and descendant size limits have been replaced with cluster \
@@ -159,7 +161,7 @@ impl NodeSettings {
         let minimum_work = params.minimum_chain_work;
         let ledger = ledger(arguments, params, layout)?;
         let mempool = mempool::config(arguments, chain, &mut remarks)?;
-        let mut p2p = network::config(arguments, chain)?;
+        let mut p2p = network::config(arguments, chain, &mut remarks)?;
         p2p.minimum_chain_work = Some(minimum_work);
         p2p.directory = Some(layout.store());
         p2p.pruned = ledger.prune_target.is_some();
@@ -181,6 +183,10 @@ impl NodeSettings {
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),
+            stop_at: arguments
+                .int("stopatheight")
+                .and_then(|height| u32::try_from(height).ok())
+                .filter(|height| *height > 0),
             commands: Commands {
                 startup: command(arguments, "startupnotify"),
                 shutdown: arguments.list("shutdownnotify"),

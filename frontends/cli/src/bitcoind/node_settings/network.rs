@@ -82,7 +82,11 @@ pub(super) fn check_ports(arguments: &Arguments) -> Result<(), InitError> {
 }
 
 /// What the options say.
-pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, InitError> {
+pub(super) fn config(
+    arguments: &Arguments,
+    chain: Chain,
+    remarks: &mut Vec<String>,
+) -> Result<P2pConfig, InitError> {
     let usual_port = default_port(chain.network().to_bitcoin());
     let port = arguments.text("port").and_then(|port| port.parse().ok());
     let port = port.unwrap_or(usual_port);
@@ -116,9 +120,12 @@ pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, I
     let connect = arguments.list("connect");
     let nobody = connect == ["0"] || (connect.is_empty() && arguments.is_negated("connect"));
     if !nobody {
-        config.connect = endpoints(&connect, usual_port, names, "connect")?;
+        config.connect = endpoints(&connect, usual_port, names, "connect", remarks);
     }
-    config.add = endpoints(&arguments.list("addnode"), usual_port, names, "addnode")?;
+    let add = arguments.list("addnode");
+    config.add = endpoints(&add, usual_port, names, "addnode", remarks);
+    // Where none of the peers that were named is known, no others are called in their place.
+    let nobody = nobody || (!connect.is_empty() && config.connect.is_empty());
     let most = arguments
         .int("maxconnections")
         .unwrap_or(DEFAULT_CONNECTIONS);
@@ -141,6 +148,12 @@ pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, I
             config.outgoing + config.connect.len() + config.add.len(),
         ),
     };
+    if !arguments.flag("networkactive", true) {
+        config.listen.clear();
+        config.connect.clear();
+        config.add.clear();
+        config.outgoing = 0;
+    }
     config.proxy = proxy(arguments)?;
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
@@ -174,21 +187,27 @@ fn looked_up(text: &str, port: u16) -> Option<SocketAddr> {
     addresses.into_iter().next()
 }
 
+/// The peers that are named. A name that nobody knows is left out: Core would look it up again and again.
 fn endpoints(
     texts: &[String],
     port: u16,
     names: bool,
     option: &str,
-) -> Result<Vec<Endpoint>, InitError> {
-    let endpoint = |text: &String| {
-        Endpoint::parse(text, port).or_else(|error| {
+    remarks: &mut Vec<String>,
+) -> Vec<Endpoint> {
+    let mut endpoint = |text: &String| {
+        let known = Endpoint::parse(text, port).ok().or_else(|| {
             let address = names.then(|| looked_up(text, port)).flatten();
-            address
-                .map(Endpoint::from)
-                .ok_or_else(|| InitError::new(format!("Cannot resolve -{option} address: {error}")))
-        })
+            address.map(Endpoint::from)
+        });
+        if known.is_none() {
+            remarks.push(format!(
+                "Cannot resolve -{option} address: '{text}'; it is left out"
+            ));
+        }
+        known
     };
-    texts.iter().map(endpoint).collect()
+    texts.iter().filter_map(&mut endpoint).collect()
 }
 
 /// The proxy, if one is given, without the network that it is for.

@@ -53,7 +53,13 @@ fn who_names_peers_or_a_proxy_listens_only_when_told_to() {
     let named = given(&["-whitebind=noban@127.0.0.1:3", "-addnode=localhost:7"]);
     assert_eq!(named.p2p.listen, ["127.0.0.1:3".parse().unwrap()]);
     assert_eq!(named.p2p.add[0].to_string(), "127.0.0.1:7");
-    assert!(settings(&["-regtest", "-dns=0", "-addnode=localhost:7"]).is_err());
+    let inactive = given(&["-networkactive=0", "-bind=127.0.0.1:2"]).p2p;
+    assert!(inactive.listen.is_empty() && inactive.outgoing == 0);
+    let unnamed = given(&["-dns=0", "-addnode=localhost:7", "-connect=localhost:8"]);
+    assert!(unnamed.p2p.add.is_empty() && unnamed.p2p.connect.is_empty());
+    assert_eq!(unnamed.p2p.outgoing, 0);
+    let left_out = |line: &&String| line.ends_with("it is left out");
+    assert_eq!(unnamed.remarks.iter().filter(left_out).count(), 2);
 }
 
 #[test]
@@ -117,6 +123,8 @@ fn the_ledger_is_as_the_options_say() {
     let hash = ledger.assume_valid.unwrap().to_string();
     assert_eq!(hash, format!("{:0>64}", "1"));
     assert_eq!(given(&["-assumevalid=0"]).ledger.assume_valid, None);
+    assert_eq!(given(&["-stopatheight=0"]).stop_at, None);
+    assert_eq!(given(&["-stopatheight=9"]).stop_at, Some(9));
     assert_eq!(given(&["-prune=550"]).ledger.prune_target, Some(550 << 20));
     assert_eq!(given(&["-prune=1"]).ledger.prune_target, Some(u64::MAX));
     assert!(settings_error(&["-prune=549"]).contains("minimum of 550 MiB"));

@@ -100,7 +100,11 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ignored("maxsendbuffer", "=<n>", "buffers of connections have limits of their own"),
     unsupported("maxuploadtarget", "=<n>", "what is sent is not limited by the day"),
     unsupported("natpmp", "", "forward the port by hand"),
-    unsupported("networkactive", "", "use -noconnect and -listen=0"),
+    does(
+        "networkactive",
+        "",
+        "0 calls no peers and takes no calls (default: 1)",
+    ),
     unsupported("onion", "=<ip:port|path>", "use -proxy for all connections"),
     unsupported("onlynet", "=<net>", "name peers with -connect"),
     unsupported("peerblockfilters", "", "compact block filters are not kept"),
@@ -160,7 +164,11 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ignored("printpriority", "", "the log has no fee rates"),
     does("shrinkdebugfile", "", "Shorten a long log at the start (default: 1 without -debug)"),
     ignored("stopafterblockimport", "", "nothing is imported at the start"),
-    unsupported("stopatheight", "=<n>", "stop the node by its stop method"),
+    does(
+        "stopatheight",
+        "=<n>",
+        "Stop once the best chain has this height (default: 0, never)",
+    ),
     ignored("test", "=<option>", "an option of Core's own tests"),
     unsupported("uacomment", "=<cmt>", "the user agent is as it is"),
     // Relay.
