@@ -22,6 +22,7 @@ use everett_net::{Endpoint, PeerId, Pool, PoolEvent, SendError};
 use everett_node::{Handle, HeardTransaction};
 use tracing::{debug, info, warn};
 
+use crate::compact_meters::CompactMeters;
 use crate::input::{Input, PendingBlock};
 use crate::protocol::{Action, Consequence, Protocol, Reason, Useful};
 use crate::roster::Roster;
@@ -64,6 +65,7 @@ pub(crate) struct Conversation {
     pub(crate) near_tip: bool,
     /// Lines about misbehaviour.
     pub(crate) warnings: Throttle,
+    pub(crate) compact_meters: CompactMeters,
 }
 
 impl Conversation {
@@ -374,6 +376,7 @@ impl Conversation {
             let enough = [full, limited].into_iter().take(1 + usize::from(near_tip));
             self.pool.set_sufficient_services(enough.collect());
         }
+        self.compact_meters.update(self.protocol.compact_figures());
         let phase = self.roster.update(&self.protocol, now);
         if self.handle.phase() != phase {
             self.handle.set_phase(phase);

@@ -54,6 +54,8 @@ pub(super) struct SettingsFile {
     #[serde(default)]
     pub(super) addnode: Vec<String>,
     pub(super) blocksonly: Option<bool>,
+    #[serde(default)]
+    pub(super) whitelist: Vec<String>,
     pub(super) relay: Option<bool>,
     pub(super) proxy: Option<SocketAddr>,
     pub(super) dnsseed: Option<bool>,

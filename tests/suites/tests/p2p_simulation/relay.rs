@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use everett_ledger::decode::DecodedTransaction;
 
+use super::node::Node;
 use super::simulation::{NODES, Simulation};
 
 /// Transactions that false peers tell of: those given last.
@@ -14,6 +15,9 @@ const MAX_GIVEN: usize = 100;
 const CALM_GIVEN: usize = 20;
 /// How long they may take. A false peer can hold each back for a minute at each node, but not twice.
 const RELAYED: Duration = Duration::from_secs(1_200);
+
+/// How long a message may be on its way.
+const TOLD: Duration = Duration::from_secs(5);
 
 impl Simulation {
     /// Gives a node a transaction that can be in its next block; the transaction, if there was one to be had.
@@ -52,16 +56,21 @@ impl Simulation {
 
     /// Transactions that are given now get to all; how long they took.
     pub(super) fn relay(&mut self) -> Duration {
+        self.leave_first_download();
         let began = self.now;
+        // What undone blocks gave back stays with those who saw them: a payment of the same coins would be a replacement.
+        for node in &self.nodes {
+            let Some(running) = &node.running else {
+                continue;
+            };
+            let view = running.mempool.view().expect("the disk holds");
+            let inputs = view.transactions().flat_map(|tx| &tx.tx.input);
+            self.spent.extend(inputs.map(|input| input.previous_output));
+        }
         let given: Vec<Arc<DecodedTransaction>> = (0..CALM_GIVEN)
             .filter_map(|number| self.give(number % NODES))
             .collect();
-        assert!(
-            given.len() * 2 > CALM_GIVEN,
-            "seed {}: {}",
-            self.seed,
-            given.len()
-        );
+        assert!(!given.is_empty(), "seed {}: no coins", self.seed);
         while self.now < began + RELAYED {
             self.step();
             if self.missing(&given).is_none() {
@@ -70,6 +79,28 @@ impl Simulation {
         }
         let missing = self.missing(&given);
         panic!("seed {}: after {RELAYED:?} of calm: {missing:?}", self.seed);
+    }
+
+    /// In its first download a node does not listen, as Bitcoin Core's, and nobody tells it twice. Its word that it listens
+    /// now takes a while.
+    fn leave_first_download(&mut self) {
+        let end = self.now + RELAYED;
+        let busy = |node: &Node| {
+            let running = node.running.as_ref();
+            running.is_none_or(|running| running.protocol.is_initial_download())
+        };
+        while self.nodes.iter().any(busy) {
+            assert!(
+                self.now < end,
+                "seed {}: a first download without end",
+                self.seed
+            );
+            self.step();
+        }
+        let told = self.now + TOLD;
+        while self.now < told {
+            self.step();
+        }
     }
 
     /// A node, and how many of these it does not have.
