@@ -1,9 +1,5 @@
 //! Owns the node under test: a regtest ledger with the network and JSON-RPC around it, in this process.
 
-use std::sync::Arc;
-
-use bitcoin::Transaction;
-use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
@@ -57,27 +53,6 @@ impl Everett {
             directory,
             port,
         }
-    }
-
-    /// Gives a transaction to its mempool.
-    pub(crate) fn accept(&self, tx: &Transaction) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
-        let verdict = node.handle().mempool().accept(&decoded);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.is_ok(), "{:?}", verdict.err());
-    }
-
-    /// Gives a child with its parents to its mempool.
-    pub(crate) fn accept_package(&self, package: &[&Transaction]) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded: Vec<_> = package
-            .iter()
-            .map(|tx| Arc::new(DecodedTransaction::new((*tx).clone())))
-            .collect();
-        let verdict = node.handle().mempool().accept_package(&decoded, None);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.rejection.is_none(), "{:?}", verdict.rejection);
     }
 
     /// What its cookie holds.
