@@ -21,6 +21,9 @@ use crate::pool::Pool;
 use crate::view::View;
 use crate::{Accepted, PackageOutcome, Refused};
 
+/// Seconds that a best block may be old for what comes then to tell of fees: three hours.
+const MAX_TIP_AGE: u64 = 3 * 3_600;
+
 /// Why the mempool has no answer.
 #[derive(Debug, Error)]
 pub enum MempoolError {
@@ -87,10 +90,18 @@ impl Mempool {
 
     fn around(&self) -> Around<'_> {
         let ledger = &self.inner.ledger;
+        let params = ledger.params();
+        let now = ledger.clock().now();
+        let best = ledger.best();
+        let recent = u64::from(best.header().time).saturating_add(MAX_TIP_AGE) >= now;
+        let known = ledger.best_header().height;
         Around {
-            params: ledger.params(),
+            params,
             scripts: &**ledger.scripts(),
-            now: ledger.clock().now(),
+            now,
+            up_to_date: recent
+                && best.chainwork() >= params.minimum_chain_work
+                && best.height().saturating_add(1) >= known,
         }
     }
 
@@ -190,7 +201,7 @@ impl Mempool {
             Err(Failure::Read(error)) => return Err(error.into()),
         };
         let mut pool = RwLockUpgradableReadGuard::upgrade(guard);
-        let answer = checked.commit_limited(&mut pool, around.now);
+        let answer = checked.commit_limited(&mut pool, around);
         self.tell(&mut pool, Vec::new(), Vec::new());
         Ok(answer)
     }

@@ -1,13 +1,9 @@
 //! Owns a node with JSON-RPC for tests: a regtest ledger with the network and the server around it, in this process.
 //! Promises the transaction index, a free port, and that all of it is stopped when it is dropped.
-//! Refuses to be asked by other ways than clients have, but for transactions that go straight to its mempool.
-
-use std::sync::Arc;
+//! Refuses to be asked by other ways than clients have.
 
 use crate::p2p_node::on_loopback;
 use crate::rpc_client::RpcClient;
-use bitcoin::Transaction;
-use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
@@ -61,27 +57,6 @@ impl RpcNode {
             directory,
             port,
         }
-    }
-
-    /// Gives a transaction to its mempool.
-    pub fn accept(&self, tx: &Transaction) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
-        let verdict = node.handle().mempool().accept(&decoded);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.is_ok(), "{:?}", verdict.err());
-    }
-
-    /// Gives a child with its parents to its mempool.
-    pub fn accept_package(&self, package: &[&Transaction]) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded: Vec<_> = package
-            .iter()
-            .map(|tx| Arc::new(DecodedTransaction::new((*tx).clone())))
-            .collect();
-        let verdict = node.handle().mempool().accept_package(&decoded, None);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.rejection.is_none(), "{:?}", verdict.rejection);
     }
 
     /// What its cookie holds.

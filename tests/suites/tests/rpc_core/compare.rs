@@ -10,25 +10,27 @@ use everett_tests::rpc_node::RpcNode;
 const CALLS: &str = include_str!("calls.jsonl");
 
 /// Fields that are each server's own: clocks, sizes of its files and caches, paths, warnings about itself.
-pub(crate) const SERVERS_OWN: [&str; 14] = [
+pub(crate) const SERVERS_OWN: [&str; 16] = [
     "ban_created",
     "banned_until",
     "coins_db_cache_bytes",
     "coins_tip_cache_bytes",
     "disk_size",
     "duration",
+    "filename",
     "initialblockdownload",
     "logpath",
     "path",
     "size_on_disk",
     "time_remaining",
     "timemillis",
+    "usage",
     "verificationprogress",
     "warnings",
 ];
 
 /// Puts numbers with a point or an exponent between quotes, so that their digits are compared.
-fn keep_digits(text: &str) -> String {
+pub(crate) fn keep_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_string = false;
     let mut number = String::new();
@@ -59,7 +61,7 @@ fn keep_digits(text: &str) -> String {
 }
 
 /// The keys of all objects, in their order; without those that stand in strings, as in help.
-fn key_order(text: &str) -> Vec<String> {
+pub(crate) fn key_order(text: &str) -> Vec<String> {
     let plain = text.replace("\\\"", "'");
     let mut keys = Vec::new();
     let mut rest = plain.as_str();

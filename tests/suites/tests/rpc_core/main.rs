@@ -3,9 +3,12 @@
 //!
 //! What may differ is left out of the comparison: see [`compare::SERVERS_OWN`].
 
+mod both;
 mod chain;
 mod clients;
+mod coins;
 mod compare;
+mod mempool;
 mod mining;
 mod scan_blocks;
 mod transport;
