@@ -20,8 +20,9 @@ mod wait;
 
 use everett_ledger::BlockInfo;
 
-pub(crate) use block::{read_block, spent, verbosity};
-pub(crate) use info::{chain_name, is_catching_up};
+pub(crate) use block::{GETBLOCK, read_block, spent, verbosity};
+pub(crate) use deployments::GETDEPLOYMENTINFO;
+pub(crate) use info::{GETBLOCKCHAININFO, chain_name, is_catching_up};
 
 use crate::call::{Call, parse_block_hash};
 use crate::error::RpcError;

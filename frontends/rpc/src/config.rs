@@ -83,6 +83,8 @@ pub struct RpcConfig {
     pub work_queue: usize,
     /// How long a connection may be silent.
     pub timeout: Duration,
+    /// Whether REST is served on the same port, to whom may ask, without a login (`rest`).
+    pub rest: bool,
     /// The node's log, for `getrpcinfo`.
     pub log_path: PathBuf,
     /// How templates of blocks are made.
@@ -111,6 +113,7 @@ impl RpcConfig {
             threads: DEFAULT_THREADS,
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
+            rest: false,
             mining: MiningConfig::default(),
             generate_to: DEFAULT_GENERATE_TO.to_owned(),
             log_path: directory.join("debug.log"),

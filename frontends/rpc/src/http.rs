@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,7 @@ use everett_net::bans::Subnet;
 
 use crate::login::Logins;
 use crate::request::{Reply, answer};
+use crate::rest::{Route, route};
 use crate::site::Site;
 use crate::whitelist::Whitelist;
 
@@ -63,6 +64,29 @@ impl Front {
             return None;
         }
         self.workers.clone().acquire_owned().await.ok()
+    }
+
+    /// The same, and what is answered where there is none or the server stops.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Response<Body>> {
+        let Some(worker) = self.worker().await else {
+            warn!("a request is refused because too many wait; --rpcworkqueue lets more do so");
+            return Err(plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Work queue depth exceeded",
+            ));
+        };
+        match self.site.handle.stop_signal().is_given() {
+            true => Err(close(plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Request rejected during server shutdown",
+            ))),
+            false => Ok(worker),
+        }
+    }
+
+    /// Who answers for a path of REST, if it is served.
+    fn rest_route(&self, uri: &Uri) -> Option<Route> {
+        self.site.config.rest.then(|| route(target(uri)))?
     }
 }
 
@@ -123,6 +147,9 @@ pub(crate) async fn handle(
     if !known.contains(request.method()) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "");
     }
+    if let Some(route) = front.rest_route(request.uri()) {
+        return rest(&front, route, request).await;
+    }
     // Without wallets there is no `/wallet/NAME` either.
     if request.uri().path() != "/" || request.uri().query().is_some() {
         return plain(StatusCode::NOT_FOUND, "");
@@ -145,19 +172,34 @@ pub(crate) async fn handle(
         Ok(body) => body,
         Err(status) => return close(plain(status, "")),
     };
-    let Some(worker) = front.worker().await else {
-        warn!("a request is refused because too many wait; --rpcworkqueue lets more do so");
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded");
+    let worker = match front.turn().await {
+        Ok(worker) => worker,
+        Err(refused) => return refused,
     };
-    if front.site.handle.stop_signal().is_given() {
-        return close(plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Request rejected during server shutdown",
-        ));
-    }
     let reply = answer(&front.site, &body, &front.whitelist.of(&user)).await;
     drop(worker);
     respond(reply)
+}
+
+/// Answers a request for REST: nobody has to log in.
+async fn rest(front: &Front, route: Route, request: Request<Body>) -> Response<Body> {
+    let uri = request.uri().clone();
+    let body = match read(request.into_body()).await {
+        Ok(body) => body,
+        Err(status) => return close(plain(status, "")),
+    };
+    let worker = match front.turn().await {
+        Ok(worker) => worker,
+        Err(refused) => return refused,
+    };
+    let response = crate::rest::answer(front.site.clone(), route, target(&uri), body).await;
+    drop(worker);
+    response
+}
+
+/// A path with its query.
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |target| target.as_str())
 }
 
 async fn read(body: Body) -> Result<Bytes, StatusCode> {

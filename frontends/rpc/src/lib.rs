@@ -29,6 +29,7 @@ mod psbt;
 mod rawtransactions;
 mod registry;
 mod request;
+mod rest;
 mod server;
 mod show;
 mod signing;

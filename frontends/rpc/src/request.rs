@@ -213,8 +213,17 @@ async fn execute(site: &Arc<Site>, request: &Request) -> Answer {
     let handle = site.handle.clone();
     match method.run {
         Run::Read(run) => handle.read(move |_| run(&call)).await?,
-        Run::Write(run) => handle.write(move |_| run(&call)).await?,
-        Run::Submit(run) => handle.submit(move |_| run(&call)).await?,
+        Run::Write(run) => handle.write(move |_| settled(&call, run(&call))).await?,
+        Run::Submit(run) => handle.submit(move |_| settled(&call, run(&call))).await?,
         Run::Wait(run) => run(call).await,
     }
+}
+
+/// What may have moved the best world is answered when the mempool has followed, so that whoever follows the mempool sees
+/// each step of a caller's.
+fn settled(call: &Call, answer: Answer) -> Answer {
+    if let Err(error) = call.handle().mempool().catch_up() {
+        tracing::warn!(%error, "the mempool does not follow");
+    }
+    answer
 }

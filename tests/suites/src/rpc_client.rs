@@ -27,6 +27,8 @@ pub struct HttpAnswer {
     pub head: String,
     /// The body.
     pub body: String,
+    /// The body's bytes.
+    pub bytes: Vec<u8>,
 }
 
 impl RpcClient {
@@ -48,8 +50,10 @@ impl RpcClient {
         let _ = stream.write_all(request);
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let body = bytes.split_off(end.map_or(bytes.len(), |end| end + 4));
+        let head = String::from_utf8_lossy(&bytes);
+        let head = head.trim_end_matches("\r\n");
         let status = head
             .split(' ')
             .nth(1)
@@ -57,7 +61,8 @@ impl RpcClient {
         HttpAnswer {
             status: status.unwrap_or(0),
             head: head.to_owned(),
-            body: body.to_owned(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
         }
     }
 
@@ -74,13 +79,26 @@ impl RpcClient {
         body: &str,
         login: Option<&str>,
     ) -> HttpAnswer {
+        self.request_bytes(method, path, body.as_bytes(), login)
+    }
+
+    /// The same with any bytes for a body.
+    pub fn request_bytes(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        login: Option<&str>,
+    ) -> HttpAnswer {
         let login = login.map(|login| format!("Authorization: Basic {}\r\n", base64(login)));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{body}",
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n",
             login.unwrap_or_default(),
             body.len()
-        );
-        self.send(request.as_bytes())
+        )
+        .into_bytes();
+        request.extend(body);
+        self.send(&request)
     }
 
     /// Calls a method.

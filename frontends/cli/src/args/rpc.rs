@@ -17,6 +17,9 @@ pub(crate) struct RpcArgs {
     /// 38332, regtest 18443; a free one where that is busy]
     #[arg(long, value_name = "PORT")]
     pub(crate) rpcport: Option<u16>,
+    /// Serve REST on the port of JSON-RPC, without a login
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "1", value_parser = BoolishValueParser::new())]
+    pub(crate) rest: Option<bool>,
     /// Listen for JSON-RPC here, for those that --rpcallowip names; may be given several times [default:
     /// this machine only]
     #[arg(long, value_name = "ADDRESS[:PORT]")]

@@ -67,6 +67,7 @@ pub(super) struct SettingsFile {
     pub(super) fork_bytes: Option<u64>,
     pub(super) no_rpc: Option<bool>,
     pub(super) rpcport: Option<u16>,
+    pub(super) rest: Option<bool>,
     #[serde(default)]
     pub(super) rpcbind: Vec<String>,
     #[serde(default)]

@@ -19,6 +19,7 @@ impl Settings {
         }
         let mut config = RpcConfig::new(directory);
         config.port = args.rpcport.or(file.rpcport);
+        config.rest = args.rest.or(file.rest).unwrap_or(false);
         config.bind = either(args.rpcbind, file.rpcbind);
         config.allow = either(args.rpcallowip, file.rpcallowip);
         config.user = args.rpcuser.or(file.rpcuser).unwrap_or_default();

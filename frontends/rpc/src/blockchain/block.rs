@@ -35,7 +35,7 @@ fn block_header(call: &Call) -> Answer {
     Ok(header_json(&info, &call.world()?))
 }
 
-pub(super) static GETBLOCK: Method = Method {
+pub(crate) static GETBLOCK: Method = Method {
     name: "getblock",
     category: Category::Blockchain,
     about: "A block of any branch. Verbosity 0 gives its bytes, 1 its header and the ids of its transactions, 2 whole \

@@ -9,7 +9,7 @@ use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
-pub(super) static GETDEPLOYMENTINFO: Method = Method {
+pub(crate) static GETDEPLOYMENTINFO: Method = Method {
     name: "getdeploymentinfo",
     category: Category::Blockchain,
     about: "Which soft forks are active at a block, and which rules of scripts hold in it.",

@@ -15,7 +15,7 @@ const MAX_TIP_AGE: u64 = 24 * 3600;
 /// A tip this close to now counts as now.
 const NEAR: u64 = 2 * 3600;
 
-pub(super) static GETBLOCKCHAININFO: Method = Method {
+pub(crate) static GETBLOCKCHAININFO: Method = Method {
     name: "getblockchaininfo",
     category: Category::Blockchain,
     about: "Where the chain is, and how far the node has caught up with it.",

@@ -255,6 +255,11 @@ impl Chain {
 
     /// A call with the names replaced.
     pub(crate) fn fill(&self, call: &str) -> Value {
+        serde_json::from_str(&self.fill_text(call)).expect("a call in JSON")
+    }
+
+    /// A text with the names replaced.
+    pub(crate) fn fill_text(&self, call: &str) -> String {
         let mut text = call.to_owned();
         let mut names: Vec<_> = self.names.iter().collect();
         // `$SIDECOINBASE` before `$SIDE`.
@@ -262,6 +267,6 @@ impl Chain {
         for (name, value) in names {
             text = text.replace(&format!("${name}"), value);
         }
-        serde_json::from_str(&text).expect("a call in JSON")
+        text
     }
 }

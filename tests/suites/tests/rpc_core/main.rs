@@ -10,5 +10,6 @@ mod coins;
 mod compare;
 mod mempool;
 mod mining;
+mod rest;
 mod scan_blocks;
 mod transport;
