@@ -17,7 +17,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// One whose first coin can be spent.
     pub(crate) fn new() -> Scene {
-        let node = RpcNode::start();
+        let node = RpcNode::start_with(|config| config.rest = true);
         let scene = Scene {
             rpc: node.client(),
             node,

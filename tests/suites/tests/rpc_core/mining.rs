@@ -16,6 +16,9 @@ const GOLDEN: &str = "220aee93f0f5409631f35488898258f0930952bd620063cb4d7d87f7c2
 /// A second after regtest's first block.
 const GOLDEN_TIME: u64 = 1_296_688_603;
 
+/// What is done to a block, and its name.
+type Spoilt = (&'static str, fn(&mut Block));
+
 impl Both {
     /// Asks for all that tells of a chain and of mining.
     fn same_state(&self) {
