@@ -40,7 +40,7 @@ async function main() {
   const coins = await rest.getUnspentTransactionOutputs({ id: txid, index: 0 }, { extension: 'json' });
   assert.strictEqual(coins.utxos.length, 1);
   assert.strictEqual((await rest.getMemoryPoolInformation()).size, 0);
-  assert.deepStrictEqual(await rest.getMemoryPoolContent(), {});
+  assert.deepStrictEqual(Object.keys(await rest.getMemoryPoolContent()), []);
 }
 
 main().then(
