@@ -1,6 +1,7 @@
 //! Owns the errors that a caller sees: Core's codes, and a message.
 
 use everett_ledger::{BlockError, ReadError, StoreError, TransactionError, WorldError};
+use everett_mempool::MempoolError;
 use everett_node::CallError;
 
 use crate::json::{Json, object};
@@ -19,6 +20,10 @@ pub(crate) const DATABASE_ERROR: i32 = -20;
 pub(crate) const DESERIALIZATION_ERROR: i32 = -22;
 /// A transaction or block is refused.
 pub(crate) const VERIFY_ERROR: i32 = -25;
+/// A transaction is not let in.
+pub(crate) const VERIFY_REJECTED: i32 = -26;
+/// A transaction is confirmed already.
+pub(crate) const VERIFY_ALREADY_IN_UTXO_SET: i32 = -27;
 /// The node is not connected, or stops.
 pub(crate) const CLIENT_NOT_CONNECTED: i32 = -9;
 /// The node is catching up.
@@ -125,6 +130,15 @@ impl From<TransactionError> for RpcError {
             TransactionError::Read(error) => error.into(),
             TransactionError::Block(error) => error.into(),
             other => RpcError::not_found(other.to_string()),
+        }
+    }
+}
+
+impl From<MempoolError> for RpcError {
+    fn from(error: MempoolError) -> RpcError {
+        match error {
+            MempoolError::Read(error) => error.into(),
+            MempoolError::Block(_) => RpcError::misc(error.to_string()),
         }
     }
 }

@@ -21,6 +21,7 @@ mod error;
 mod http;
 mod json;
 mod login;
+mod mempool;
 mod method;
 mod mining;
 mod network;

@@ -1,4 +1,4 @@
-//! Owns the methods about transactions and PSBTs, as far as they need neither a mempool nor a wallet.
+//! Owns the methods about transactions and PSBTs, as far as they need no wallet.
 
 mod combine;
 mod create;
@@ -7,8 +7,9 @@ mod get;
 mod psbt;
 mod sign;
 
-use bitcoin::{Network, TxOut};
-use everett_ledger::World;
+pub(crate) use create::parse_amount;
+
+use bitcoin::{Network, OutPoint, Transaction, TxOut, Txid};
 
 use crate::call::Call;
 use crate::error::RpcError;
@@ -37,11 +38,47 @@ fn network(call: &Call) -> Network {
     call.ledger().params().network.to_bitcoin()
 }
 
-/// The output at an outpoint, where it is unspent in a world.
-fn unspent(world: &World, outpoint: &bitcoin::OutPoint) -> Result<Option<TxOut>, RpcError> {
-    let coin = world.coin(outpoint)?;
-    Ok(coin.map(|coin| TxOut {
-        value: coin.amount,
-        script_pubkey: (*coin.script_pubkey).to_owned(),
-    }))
+/// The outputs at outpoints. In a world that is named: those that are unspent there. Else those of transactions that wait,
+/// spent by others that wait or not, and those that are unspent in the best world.
+fn outputs_at(
+    call: &Call,
+    outpoints: impl Iterator<Item = OutPoint>,
+) -> Result<Vec<Option<TxOut>>, RpcError> {
+    let outpoints: Vec<OutPoint> = outpoints.collect();
+    let nothing = || vec![None; outpoints.len()];
+    let (world, pending) = match call.names_world() {
+        true => (call.world()?, nothing()),
+        false => {
+            let view = call.handle().mempool().view()?;
+            let waiting = outpoints.iter().map(|outpoint| {
+                view.transaction(&outpoint.txid)
+                    .map(|tx| tx.tx.output.get(outpoint.vout as usize).cloned())
+            });
+            (view.world().clone(), waiting.collect())
+        }
+    };
+    let output = |(outpoint, pending): (&OutPoint, Option<Option<TxOut>>)| match pending {
+        Some(output) => Ok(output),
+        None => {
+            let coin = world.coin(outpoint)?;
+            Ok(coin.map(|coin| TxOut {
+                value: coin.amount,
+                script_pubkey: (*coin.script_pubkey).to_owned(),
+            }))
+        }
+    };
+    outpoints.iter().zip(pending).map(output).collect()
+}
+
+/// The transactions of these ids that wait for a block; none of them in a world that is named.
+fn waiting(
+    call: &Call,
+    txids: impl Iterator<Item = Txid>,
+) -> Result<Vec<Option<Transaction>>, RpcError> {
+    if call.names_world() {
+        return Ok(txids.map(|_| None).collect());
+    }
+    let view = call.handle().mempool().view()?;
+    let transaction = |txid: Txid| view.transaction(&txid).map(|tx| tx.tx.clone());
+    Ok(txids.map(transaction).collect())
 }

@@ -2,12 +2,13 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, mining, network, rawtransactions, util};
+use crate::{blockchain, control, mempool, mining, network, rawtransactions, util};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 6] = [
+static LISTS: [&[&Method]; 7] = [
     blockchain::METHODS,
     control::METHODS,
+    mempool::METHODS,
     mining::METHODS,
     network::METHODS,
     rawtransactions::METHODS,

@@ -83,7 +83,8 @@ fn decode_stripped(mut bytes: &[u8]) -> Option<Transaction> {
     reader.is_empty().then_some(transaction)
 }
 
-fn is_sane_script(script: &Script) -> bool {
+/// Whether a script has only pushes and opcodes that there are, and sizes that can be executed.
+pub(crate) fn is_sane_script(script: &Script) -> bool {
     script.len() <= MAX_SCRIPT_BYTES
         && script.instructions().all(|instruction| match instruction {
             Ok(bitcoin::script::Instruction::PushBytes(bytes)) => bytes.len() <= MAX_PUSH_BYTES,

@@ -116,10 +116,13 @@ fn prune_blockchain(call: &Call) -> Answer {
 pub(super) static SYNCWITHVALIDATIONINTERFACEQUEUE: Method = Method {
     name: "syncwithvalidationinterfacequeue",
     category: Category::Hidden,
-    about: "Waits for whatever follows the chain. A block is there for every reader as soon as it is accepted, so \
-            there is nothing to wait for.",
+    about: "Waits until the mempool stands at the best chain. A block is there for every other reader as soon as it is \
+            accepted.",
     arguments: &[],
     result: "null    (json null)",
     at: false,
-    run: Run::Read(|_| Ok(Json::Null)),
+    run: Run::Read(|call| {
+        call.handle().mempool().catch_up()?;
+        Ok(Json::Null)
+    }),
 };

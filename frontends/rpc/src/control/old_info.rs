@@ -8,9 +8,6 @@ use crate::method::{Answer, Category, Method, Run};
 use crate::network::{PROTOCOL_VERSION, VERSION};
 use crate::show::difficulty;
 
-/// Core's lowest fee a thousand virtual bytes, in satoshis.
-const RELAY_FEE: i64 = 100;
-
 pub(super) static GETINFO: Method = Method {
     name: "getinfo",
     category: Category::Hidden,
@@ -26,6 +23,7 @@ fn info(call: &Call) -> Answer {
     let world = call.world()?;
     let peers = call.handle().peers();
     let network = call.ledger().params().network;
+    let limits = call.handle().mempool().config();
     Ok(object! {
         "version" => VERSION,
         "protocolversion" => PROTOCOL_VERSION,
@@ -35,7 +33,7 @@ fn info(call: &Call) -> Answer {
         "proxy" => "",
         "difficulty" => difficulty(world.header().bits),
         "testnet" => matches!(network, Network::Testnet3 | Network::Testnet4),
-        "relayfee" => amount(RELAY_FEE),
+        "relayfee" => amount(limits.min_relay_fee.sat_per_kvb()),
         "errors" => "",
     })
 }

@@ -9,8 +9,6 @@ use crate::call::Call;
 use crate::json::{Json, amount, object};
 use crate::method::{Answer, Category, Method, Run};
 
-/// Core's lowest fee a thousand virtual bytes, in satoshis.
-const RELAY_FEE: i64 = 100;
 /// The seconds that a limit of uploads would hold for.
 const TIMEFRAME: u32 = 86_400;
 
@@ -100,6 +98,7 @@ fn network_info(call: &Call) -> Answer {
             "proxy_randomize_credentials" => false,
         }
     };
+    let limits = call.handle().mempool().config();
     Ok(object! {
         "version" => VERSION,
         "subversion" => SUBVERSION,
@@ -113,8 +112,8 @@ fn network_info(call: &Call) -> Answer {
         "connections_in" => inbound,
         "connections_out" => list.len() - inbound,
         "networks" => NetworkKind::CALLABLE.iter().map(network).collect::<Json>(),
-        "relayfee" => amount(RELAY_FEE),
-        "incrementalfee" => amount(RELAY_FEE),
+        "relayfee" => amount(limits.min_relay_fee.sat_per_kvb()),
+        "incrementalfee" => amount(limits.incremental_relay_fee.sat_per_kvb()),
         "localaddresses" => Json::Array(Vec::new()),
         "warnings" => Json::Array(Vec::new()),
     })

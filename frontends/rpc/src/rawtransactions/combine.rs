@@ -1,9 +1,9 @@
 //! Owns the joining of what several signed of one transaction.
 
 use bitcoin::key::Secp256k1;
-use bitcoin::{ScriptBuf, Transaction, TxOut, Witness};
+use bitcoin::{ScriptBuf, Transaction, Witness};
 
-use super::unspent;
+use super::outputs_at;
 use crate::call::Call;
 use crate::error::{DESERIALIZATION_ERROR, RpcError, VERIFY_ERROR};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
@@ -56,12 +56,9 @@ fn combine(call: &Call) -> Answer {
             other + 1
         )));
     }
-    let world = call.world()?;
     let mut merged = copies[0].clone();
-    let mut spent: Vec<Option<TxOut>> = Vec::with_capacity(merged.input.len());
-    for input in &merged.input {
-        spent.push(unspent(&world, &input.previous_output)?);
-    }
+    let outpoints = merged.input.iter().map(|input| input.previous_output);
+    let spent = outputs_at(call, outpoints)?;
     let secp = Secp256k1::new();
     for index in 0..merged.input.len() {
         if spent.get(index).is_none_or(Option::is_none) {

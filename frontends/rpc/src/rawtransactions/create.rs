@@ -64,7 +64,7 @@ fn create_raw_transaction(call: &Call) -> Answer {
 }
 
 /// An amount in bitcoins, as a number or a string.
-pub(super) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
+pub(crate) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
     let text = match value {
         Json::Number(text) | Json::Text(text) => text,
         _ => {

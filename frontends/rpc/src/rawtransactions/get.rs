@@ -3,7 +3,7 @@
 use bitcoin::hashes::Hash;
 use everett_ledger::{BlockInfo, FoundTransaction, TransactionError};
 
-use super::network;
+use super::{network, waiting};
 use crate::blockchain::{read_block, spent, verbosity};
 use crate::call::Call;
 use crate::error::RpcError;
@@ -15,7 +15,7 @@ use crate::transaction::encode_hex;
 pub(super) static GETRAWTRANSACTION: Method = Method {
     name: "getrawtransaction",
     category: Category::Rawtransactions,
-    about: "A transaction of the chain that is asked, or of a block of any branch. Without an index of transactions \
+    about: "A transaction that waits, or one of the chain that is asked, or of a block of any branch. Without an index of transactions \
             (--txindex) and without the block, those with an unspent output and those of the last blocks are found.",
     arguments: &[
         Argument::required("txid", Kind::Text, "The id of the transaction"),
@@ -50,6 +50,17 @@ fn raw_transaction(call: &Call) -> Answer {
             Some(info.ok_or_else(|| RpcError::not_found("Block hash not found"))?)
         }
     };
+    if in_block.is_none() && !call.names_world() {
+        let waiting = waiting(call, std::iter::once(txid))?;
+        if let Some(transaction) = waiting.into_iter().flatten().next() {
+            return Ok(match level <= 0 {
+                true => encode_hex(&transaction).into(),
+                false => {
+                    transaction_json(&transaction, network(call), None, Verbosity::Details, true)
+                }
+            });
+        }
+    }
     let world = call.world()?;
     let hash = in_block.as_ref().map(|info| info.hash);
     let found = ledger

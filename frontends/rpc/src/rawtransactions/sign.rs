@@ -9,7 +9,7 @@ use everett_script::assembly::to_asm;
 use everett_script::policy::Template;
 
 use super::create::parse_amount;
-use super::{network, unspent};
+use super::{network, outputs_at};
 use crate::call::{Call, parse_hex, parse_txid};
 use crate::error::{DESERIALIZATION_ERROR, RpcError, TYPE_ERROR};
 use crate::json::{Json, object};
@@ -24,8 +24,8 @@ const UNKNOWN: Amount = Amount::MAX_MONEY;
 pub(super) static SIGNRAWTRANSACTIONWITHKEY: Method = Method {
     name: "signrawtransactionwithkey",
     category: Category::Rawtransactions,
-    about: "Signs a transaction with private keys, as far as they go. What it spends is looked up in the world that is \
-            asked, unless it is said.",
+    about: "Signs a transaction with private keys, as far as they go. What it spends is looked up among \
+            transactions that wait and in the world that is asked, unless it is said.",
     arguments: &[
         Argument::required("hexstring", Kind::Text, "The transaction"),
         Argument::required("privkeys", Kind::Array, "The private keys").shown("[\"privatekey\",...]"),
@@ -66,13 +66,12 @@ fn sign_with_key(call: &Call) -> Answer {
     for value in call.arg(1).array()? {
         keys.add(private_key(value.text()?, network(call))?, &secp);
     }
-    let world = call.world()?;
-    let mut outputs: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
-    for input in &transaction.input {
-        if let Some(output) = unspent(&world, &input.previous_output)? {
-            outputs.insert(input.previous_output, output);
-        }
-    }
+    let outpoints = || transaction.input.iter().map(|input| input.previous_output);
+    let found = outputs_at(call, outpoints())?;
+    let found = outpoints().zip(found);
+    let mut outputs: BTreeMap<OutPoint, TxOut> = found
+        .filter_map(|(outpoint, output)| Some((outpoint, output?)))
+        .collect();
     if let Some(previous) = call.maybe(2) {
         for value in previous.array()? {
             add_previous(value, &mut outputs, &mut keys)?;

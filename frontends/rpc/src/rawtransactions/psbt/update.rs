@@ -7,7 +7,7 @@ use bitcoin::hashes::{Hash, hash160};
 use bitcoin::key::Secp256k1;
 use bitcoin::psbt::{GetKey, GetKeyError, KeyRequest};
 use bitcoin::secp256k1::{self, All, Signing as CanSign};
-use bitcoin::{PrivateKey, Psbt, PublicKey, Script, ScriptBuf, TxOut, ecdsa, taproot};
+use bitcoin::{OutPoint, PrivateKey, Psbt, PublicKey, Script, ScriptBuf, TxOut, ecdsa, taproot};
 use everett_ledger::World;
 use everett_script::policy::Template;
 use miniscript::descriptor::{
@@ -24,7 +24,7 @@ use crate::error::{DESERIALIZATION_ERROR, RpcError};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
-use crate::rawtransactions::{network, sign, unspent};
+use crate::rawtransactions::{network, outputs_at, sign, waiting};
 use crate::signing::{Keys, Signing, produce};
 use crate::transaction::encode_hex;
 
@@ -175,11 +175,19 @@ fn read_descriptors(call: &Call, value: &Json) -> Result<Known, RpcError> {
     Ok(known)
 }
 
-/// Adds the outputs that inputs spend: whole transactions where there is an index, or else segwit outputs.
+/// Adds the outputs that inputs spend: whole transactions where there is an index or they wait, or else segwit outputs.
 fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Result<(), RpcError> {
     let indexed = call.ledger().tx_index_complete() == Some(true);
-    for index in 0..psbt.inputs.len() {
-        let outpoint = psbt.unsigned_tx.input[index].previous_output;
+    let outpoints: Vec<OutPoint> = psbt
+        .unsigned_tx
+        .input
+        .iter()
+        .map(|input| input.previous_output)
+        .collect();
+    let mut waiting = waiting(call, outpoints.iter().map(|outpoint| outpoint.txid))?.into_iter();
+    let mut outputs = outputs_at(call, outpoints.iter().copied())?.into_iter();
+    for (index, outpoint) in outpoints.iter().enumerate() {
+        let (waiting, output) = (waiting.next().flatten(), outputs.next().flatten());
         if psbt.inputs[index].non_witness_utxo.is_some() {
             continue;
         }
@@ -187,7 +195,11 @@ fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Resu
             psbt.inputs[index].non_witness_utxo = Some(found.transaction);
             continue;
         }
-        let Some(output) = unspent(world, &outpoint)? else {
+        if waiting.is_some() {
+            psbt.inputs[index].non_witness_utxo = waiting;
+            continue;
+        }
+        let Some(output) = output else {
             continue;
         };
         let nested = known.by_script.get(&output.script_pubkey);
