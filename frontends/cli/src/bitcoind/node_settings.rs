@@ -4,6 +4,7 @@
 //! Refuses to start anything.
 
 mod mempool;
+mod mining;
 mod network;
 mod rpc;
 mod zmq;

@@ -8,6 +8,7 @@ use super::super::arguments::Arguments;
 use super::super::chain::Chain;
 use super::super::failure::InitError;
 use super::super::layout::Layout;
+use super::mining;
 
 /// What the options say; `None` where nothing is to be served.
 pub(super) fn config(
@@ -56,5 +57,6 @@ pub(super) fn config(
     if let Some(path) = arguments.path("debuglogfile", "debug.log") {
         config.log_path = layout.file(&path);
     }
+    mining::set(&mut config, arguments, chain)?;
     Ok(Some(config))
 }
