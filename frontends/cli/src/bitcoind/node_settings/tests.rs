@@ -130,6 +130,39 @@ fn the_ledger_is_as_the_options_say() {
     assert!(settings_error(&["-prune=549"]).contains("minimum of 550 MiB"));
 }
 
+#[test]
+fn blocks_are_made_as_the_options_say() {
+    let mining = given(&[
+        "-blockmaxweight=1000000",
+        "-blockreservedweight=4000",
+        "-blockmintxfee=0.00001",
+        "-blockversion=1",
+    ]);
+    let mining = mining.rpc.unwrap().mining;
+    assert_eq!(
+        (mining.max_weight, mining.reserved_weight),
+        (1_000_000, 4_000)
+    );
+    assert_eq!(mining.min_fee.sat_per_kvb(), 1_000);
+    assert_eq!(mining.version, Some(1));
+    for (line, text) in [
+        (
+            &["-blockreservedweight=1999"][..],
+            "-blockreservedweight (1999) is lower than minimum safety value of (2000)",
+        ),
+        (
+            &["-blockmaxweight=4000001"],
+            "-blockmaxweight (4000001) exceeds consensus maximum block weight (4000000)",
+        ),
+        (
+            &["-blockmaxweight=3000"],
+            "-blockreservedweight (8000) exceeds -blockmaxweight (3000)",
+        ),
+    ] {
+        assert_eq!(settings_error(line), text);
+    }
+}
+
 fn settings_error(line: &[&str]) -> String {
     match settings(&[&["-regtest"], line].concat()) {
         Ok(_) => panic!("{line:?} is taken"),

@@ -186,9 +186,9 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     unsupported("whitelistrelay", "", "no peer has permissions"),
     // Block creation.
     does("blockmaxweight", "=<n>", "Most weight of blocks that are made here (default: 4000000)"),
-    does("blockmintxfee", "=<amt>", "The least fee rate of what is put into them, in BTC/kvB (default: 0.00000001)"),
-    does("blockreservedweight", "=<n>", "Weight that is left for their header and coinbase (default: 8000)"),
-    does("blockversion", "=<n>", "Their version; on regtest only"),
+    does("blockmintxfee", "=<amt>", "Least fee rate in BTC/kvB of what is put into them (default: 0.00000001)"),
+    does("blockreservedweight", "=<n>", "Weight left in them for header and coinbase (default: 8000)"),
+    does("blockversion", "=<n>", "Their version, on regtest (default: what soft forks ask for)"),
     // JSON-RPC and REST.
     unsupported("ipcbind", "=<address>", "there is no such interface"),
     unsupported("rest", "", "REST is not served yet"),
