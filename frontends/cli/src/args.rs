@@ -9,6 +9,7 @@ mod p2p;
 mod peers;
 mod rpc;
 pub(crate) mod script;
+mod zmq;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub(crate) use p2p::P2pArgs;
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
+pub(crate) use zmq::ZmqArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
 #[derive(Parser)]
@@ -416,6 +418,8 @@ pub(crate) struct FaceArgs {
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
+    #[command(flatten)]
+    pub(crate) zmq: ZmqArgs,
     #[command(flatten)]
     pub(crate) monitor: MonitorArgs,
     #[command(flatten)]

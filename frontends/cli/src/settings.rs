@@ -7,6 +7,7 @@ mod descriptors;
 mod file;
 mod p2p;
 mod rpc;
+mod zmq;
 
 use bitcoin::hex::FromHex;
 use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params, ScriptVerifier};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub(crate) use self::descriptors::room_for_callers;
 use self::file::SettingsFile;
 pub(crate) use self::p2p::Joining;
+pub(crate) use self::zmq::zmq_publishers;
 use crate::args::{
     AssumeValid, ChainArgs, CommonArgs, ConnectArgs, GrpcArgs, LedgerArgs, MetricsArgs,
     MonitorArgs, NodeLogArgs, WebArgs,

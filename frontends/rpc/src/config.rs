@@ -54,6 +54,17 @@ impl CookiePermissions {
     }
 }
 
+/// What `getzmqnotifications` tells of a publisher.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ZmqPublisher {
+    /// `pub` and the topic, such as `pubhashblock`.
+    pub kind: String,
+    /// Where, as it was given.
+    pub address: String,
+    /// Messages that may wait for a subscriber; 0 for any number.
+    pub high_water_mark: u32,
+}
+
 /// What the JSON-RPC server is started with.
 #[derive(Clone)]
 pub struct RpcConfig {
@@ -85,6 +96,8 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// Whether REST is served on the same port, to whom may ask, without a login (`rest`).
     pub rest: bool,
+    /// What is published over ZeroMQ, for `getzmqnotifications`.
+    pub zmq: Vec<ZmqPublisher>,
     /// The node's log, for `getrpcinfo`.
     pub log_path: PathBuf,
     /// How templates of blocks are made.
@@ -114,6 +127,7 @@ impl RpcConfig {
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
             rest: false,
+            zmq: Vec::new(),
             mining: MiningConfig::default(),
             generate_to: DEFAULT_GENERATE_TO.to_owned(),
             log_path: directory.join("debug.log"),

@@ -4,6 +4,7 @@ mod clock;
 mod help;
 mod memory;
 mod old_info;
+mod zmq;
 
 use crate::method::Method;
 
@@ -18,4 +19,5 @@ pub(crate) static METHODS: &[&Method] = &[
     &memory::GETMEMORYINFO,
     &memory::LOGGING,
     &old_info::GETINFO,
+    &zmq::GETZMQNOTIFICATIONS,
 ];

@@ -40,7 +40,7 @@ mod whitelist;
 
 pub use config::{
     CookiePermissions, DEFAULT_GENERATE_TO, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE,
-    InvalidAddress, RpcConfig, default_port,
+    InvalidAddress, RpcConfig, ZmqPublisher, default_port,
 };
 pub use login::InvalidAuth;
 pub use server::{BoundAddress, Rpc, RpcError};

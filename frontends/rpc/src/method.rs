@@ -30,6 +30,8 @@ pub(crate) enum Category {
     Rawtransactions,
     /// What needs no chain.
     Util,
+    /// Notifications over ZeroMQ.
+    Zmq,
 }
 
 impl Category {
@@ -43,6 +45,7 @@ impl Category {
             Category::Network => "Network",
             Category::Rawtransactions => "Rawtransactions",
             Category::Util => "Util",
+            Category::Zmq => "Zmq",
         }
     }
 }

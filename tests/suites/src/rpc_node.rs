@@ -8,6 +8,7 @@ use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
 use everett_rpc::{Rpc, RpcConfig};
+use everett_zmq::Zmq;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -29,6 +30,11 @@ impl RpcNode {
 
     /// One whose server is set up otherwise.
     pub fn start_with(change: impl FnOnce(&mut RpcConfig)) -> RpcNode {
+        RpcNode::start_with_zmq(change, None)
+    }
+
+    /// The same, with notifications as well.
+    pub fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> RpcNode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -45,10 +51,11 @@ impl RpcNode {
         change(&mut config);
         let rpc = Rpc::new(config);
         let bound = rpc.bound_address();
-        let starting = Node::builder(NodeConfig::new(ledger))
-            .frontend(rpc)
-            .frontend(P2p::new(network))
-            .start();
+        let mut node = Node::builder(NodeConfig::new(ledger));
+        if let Some(zmq) = zmq {
+            node = node.frontend(zmq);
+        }
+        let starting = node.frontend(rpc).frontend(P2p::new(network)).start();
         let node = runtime.block_on(starting).expect("the node starts");
         let port = bound.get().first().expect("the server listens").port();
         RpcNode {

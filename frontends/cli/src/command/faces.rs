@@ -12,6 +12,7 @@ use everett_log::Log;
 use everett_metrics::Metrics;
 use everett_node::NodeBuilder;
 use everett_rpc::Rpc;
+use everett_zmq::Zmq;
 
 use super::grpc_server::{GrpcServer, url};
 use super::monitor::{Attached, Monitor};
@@ -20,13 +21,14 @@ use super::web_server::WebServer;
 use crate::args::FaceArgs;
 use crate::failure::Failure;
 use crate::node_url::Announced;
-use crate::settings::Settings;
+use crate::settings::{Settings, zmq_publishers};
 
 /// The faces before a node takes them.
 pub(super) struct Faces {
     log: Option<Log>,
     grpc: GrpcServer,
     rpc: Option<Rpc>,
+    zmq: Option<Zmq>,
     web: Option<WebServer>,
     monitor: Monitor,
     metrics: Option<Metrics>,
@@ -76,11 +78,16 @@ impl Faces {
             ));
         }
         let metrics = settings.metrics(&args.metrics);
-        let rpc = settings.rpc(args.rpc, directory);
+        let zmq = settings.zmq(args.zmq)?;
+        let mut rpc = settings.rpc(args.rpc, directory);
+        if let Some(rpc) = &mut rpc {
+            rpc.zmq = zmq_publishers(&zmq);
+        }
         Ok(Faces {
             log: log.map(|config| Log::new(config, settings.sink.clone())),
             grpc: GrpcServer::new(&settings.grpc(args.grpc))?,
             rpc: rpc.map(Rpc::new),
+            zmq: (!zmq.is_empty()).then(|| Zmq::new(zmq)),
             web: WebServer::new(settings.web(args.web))?,
             monitor: Monitor::new(&settings.monitor(args.monitor), directory),
             metrics: metrics.map(Metrics::new),
@@ -97,6 +104,10 @@ impl Faces {
         }
         let grpc = (self.grpc.scheme, self.grpc.address);
         let mut node = node.frontend(self.grpc.server);
+        // Before whoever brings blocks or transactions, so that all of them are told.
+        if let Some(zmq) = self.zmq {
+            node = node.frontend(zmq);
+        }
         let rpc = self.rpc.map(|rpc| {
             let address = rpc.bound_address();
             (rpc, address)

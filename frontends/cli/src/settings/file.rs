@@ -90,6 +90,21 @@ pub(super) struct SettingsFile {
     pub(super) blockmintxfee: Option<bitcoin::Amount>,
     pub(super) blockversion: Option<i32>,
     pub(super) generate_to: Option<String>,
+    #[serde(default)]
+    pub(super) zmqpubhashblock: Vec<String>,
+    pub(super) zmqpubhashblockhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubhashtx: Vec<String>,
+    pub(super) zmqpubhashtxhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubrawblock: Vec<String>,
+    pub(super) zmqpubrawblockhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubrawtx: Vec<String>,
+    pub(super) zmqpubrawtxhwm: Option<u32>,
+    #[serde(default)]
+    pub(super) zmqpubsequence: Vec<String>,
+    pub(super) zmqpubsequencehwm: Option<u32>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,

@@ -2,7 +2,7 @@
 
 use bitcoin::consensus::encode::serialize;
 use bitcoin::{BlockHash, Transaction, Txid};
-use everett_ledger::{TransactionError, World};
+use everett_ledger::TransactionError;
 
 use super::answer::{Found, RestError};
 use super::ask::{Ask, hash};
@@ -10,13 +10,14 @@ use crate::error::RpcError;
 use crate::show::{Verbosity, transaction_json};
 use crate::transaction::encode_hex;
 
-/// Branches beside the best chain that are searched, at most.
-const MAX_RIVALS: usize = 16;
+/// Blocks of other branches that are looked into, at most.
+const MAX_OTHERS: usize = 16;
 
 /// A transaction, and the block that has it, if one does.
 type Placed = (Transaction, Option<BlockHash>);
 
-/// Looks among what waits, on the best chain, and on the other branches; with `at` in that world alone.
+/// Looks among what waits, on the best chain and, by the index of transactions, on the other branches; with `at` in that
+/// world alone.
 fn find(ask: &Ask, txid: &Txid) -> Result<Option<Placed>, RestError> {
     if !ask.is_elsewhere() {
         let view = ask.site().handle.mempool().view()?;
@@ -24,37 +25,23 @@ fn find(ask: &Ask, txid: &Txid) -> Result<Option<Placed>, RestError> {
             return Ok(Some((pending.tx.clone(), None)));
         }
     }
-    if let Some(found) = find_in(ask, &ask.world()?, txid)? {
-        return Ok(Some(found));
-    }
-    if ask.parameter("at").is_some() {
-        return Ok(None);
-    }
-    let tips = ask.ledger().tips();
-    for tip in tips
-        .iter()
-        .filter(|tip| tip.live && !tip.best)
-        .take(MAX_RIVALS)
-    {
-        // A branch that went in the meantime has nothing to tell.
-        let Ok(world) = ask.ledger().world(&tip.hash) else {
-            continue;
-        };
-        if let Some(found) = find_in(ask, &world, txid)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
-
-fn find_in(ask: &Ask, world: &World, txid: &Txid) -> Result<Option<Placed>, RestError> {
-    match ask.ledger().find_transaction(world, txid, None) {
-        Ok(found) => Ok(Some((found.transaction, Some(found.block)))),
+    let ledger = ask.ledger();
+    let world = ask.world()?;
+    let elsewhere = match ledger.find_transaction(&world, txid, None) {
+        Ok(found) => return Ok(Some((found.transaction, Some(found.block)))),
+        Err(TransactionError::NotInWorld { elsewhere, .. }) => elsewhere,
+        Err(TransactionError::NotIndexed { .. } | TransactionError::NotInBlock { .. }) => None,
         Err(error @ (TransactionError::Read(_) | TransactionError::Block(_))) => {
-            Err(RpcError::from(error).into())
+            return Err(RpcError::from(error).into());
         }
-        Err(_) => Ok(None),
-    }
+    };
+    // The index knows the blocks of other branches that have it. One that cannot be read any more has nothing to tell.
+    let others = elsewhere.into_iter().flatten().take(MAX_OTHERS);
+    let asked = others.filter(|_| ask.parameter("at").is_none());
+    let found = asked.filter_map(|block| ledger.find_transaction(&world, txid, Some(&block)).ok());
+    Ok(found
+        .map(|found| (found.transaction, Some(found.block)))
+        .next())
 }
 
 /// A transaction with its witnesses.

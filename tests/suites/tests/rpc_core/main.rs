@@ -13,3 +13,4 @@ mod mining;
 mod rest;
 mod scan_blocks;
 mod transport;
+mod zmq;

@@ -12,13 +12,16 @@ fn read(text: &str) -> Result<SettingsFile, Failure> {
 fn every_option_can_stand_in_the_file() {
     let file = read(
         "network = \"regtest\"\ndatadir = \"/d\"\nhorizon = 25\nlab = true\nprune = 550\n\
-         testactivationheight = [\"segwit@100\"]\ngrpc = \"127.0.0.1:1\"\n",
+         testactivationheight = [\"segwit@100\"]\ngrpc = \"127.0.0.1:1\"\n\
+         rest = true\nzmqpubrawtx = [\"tcp://127.0.0.1:1\"]\nzmqpubrawtxhwm = 7\n",
     )
     .unwrap();
     assert_eq!(file.network.as_deref(), Some("regtest"));
     assert_eq!(file.testactivationheight, ["segwit@100"]);
     assert_eq!((file.horizon, file.lab), (Some(25), Some(true)));
     assert_eq!(file.prune, Some(550));
+    assert_eq!((file.rest, file.zmqpubrawtxhwm), (Some(true), Some(7)));
+    assert_eq!(file.zmqpubrawtx, ["tcp://127.0.0.1:1"]);
 }
 
 #[test]
