@@ -65,6 +65,8 @@ pub(crate) struct Conversation {
     pub(crate) near_tip: bool,
     /// Lines about misbehaviour.
     pub(crate) warnings: Throttle,
+    /// Nobody works on the mempool any more.
+    pub(crate) cut_off: bool,
     pub(crate) compact_meters: CompactMeters,
 }
 
@@ -76,7 +78,7 @@ impl Conversation {
     /// What the disk does.
     pub(crate) fn run(mut self) -> Result<(), StoreError> {
         let mut next_tick = self.pool.now();
-        loop {
+        while !self.cut_off {
             let now = self.pool.now();
             if now >= next_tick {
                 next_tick = now + TICK;
@@ -108,6 +110,7 @@ impl Conversation {
             self.hear_each();
             self.serve_each();
         }
+        Ok(())
     }
 
     /// Whether to go on.
@@ -308,7 +311,8 @@ impl Conversation {
                 let _ = self.blocks.send(PendingBlock { hash, bytes });
             }
             Action::Work(work) => {
-                let _ = self.works.send(work);
+                // Only one that panicked has left: who waits for its answers would wait for ever.
+                self.cut_off |= self.works.send(work).is_err();
             }
             Action::AddAddresses { from, addresses } => {
                 if let Some(source) = self.pool.peer(from) {

@@ -230,6 +230,7 @@ impl P2p {
             asking: BTreeSet::new(),
             near_tip: false,
             warnings: Throttle::default(),
+            cut_off: false,
             compact_meters: CompactMeters::new(handle.meters()),
         };
         let talk = tokio::task::spawn_blocking(move || conversation.run());

@@ -411,7 +411,7 @@ impl Protocol {
         {
             self.incoming.block(&block);
         }
-        if *hash == self.best.hash {
+        if *hash == self.ledger.best().hash() {
             self.last_block = Some(LastBlock::new(block));
         }
     }
