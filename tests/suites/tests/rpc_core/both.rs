@@ -53,16 +53,7 @@ impl Both {
     pub(crate) fn same(&self, method: &str, params: Value) -> Value {
         let theirs = verdict(&self.core, method, &params);
         let ours = verdict(&self.ours, method, &params);
-        if ours != theirs {
-            let c = |v: &Value| v.to_string().chars().take(900).collect::<String>();
-            let p = params.to_string();
-            let p: String = p.chars().take(200).collect();
-            eprintln!(
-                "DIFF {method} {p}\n  core {}\n  ours {}",
-                c(&theirs),
-                c(&ours)
-            );
-        }
+        assert_eq!(ours, theirs, "{method} {params}");
         ours[1].clone()
     }
 }

@@ -13,3 +13,4 @@ mod mempool;
 mod mining;
 mod scan_blocks;
 mod transport;
+mod walk;
