@@ -35,7 +35,7 @@ pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value
 impl Both {
     pub(crate) fn start(name: &str) -> Option<Both> {
         let program = program(name)?;
-        let daemon = Bitcoind::start(&program, &[]);
+        let daemon = Bitcoind::start(&program, &["-txindex=1"]);
         let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
         let everett = Everett::start();
         let ours = everett.client();
