@@ -35,7 +35,7 @@ pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value
 impl Both {
     pub(crate) fn start(name: &str) -> Option<Both> {
         let program = program(name)?;
-        let daemon = Bitcoind::start(&program, &[]);
+        let daemon = Bitcoind::start(&program, &["-txindex=1"]);
         let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
         let everett = RpcNode::start();
         let ours = everett.client();
@@ -53,16 +53,7 @@ impl Both {
     pub(crate) fn same(&self, method: &str, params: Value) -> Value {
         let theirs = verdict(&self.core, method, &params);
         let ours = verdict(&self.ours, method, &params);
-        if ours != theirs {
-            let c = |v: &Value| v.to_string().chars().take(900).collect::<String>();
-            let p = params.to_string();
-            let p: String = p.chars().take(200).collect();
-            eprintln!(
-                "DIFF {method} {p}\n  core {}\n  ours {}",
-                c(&theirs),
-                c(&ours)
-            );
-        }
+        assert_eq!(ours, theirs, "{method} {params}");
         ours[1].clone()
     }
 }

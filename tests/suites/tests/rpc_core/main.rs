@@ -13,4 +13,5 @@ mod mining;
 mod rest;
 mod scan_blocks;
 mod transport;
+mod walk;
 mod zmq;
