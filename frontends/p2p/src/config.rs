@@ -42,6 +42,8 @@ pub struct P2pConfig {
     pub relay: bool,
     /// Who may do more than others. Nobody by default.
     pub whitelist: Vec<Whitelisted>,
+    /// What others are told that this node is (BIP14).
+    pub user_agent: String,
     /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
     pub discover: bool,
     /// What of losing branches is fetched.
@@ -52,6 +54,11 @@ pub struct P2pConfig {
     pub directory: Option<PathBuf>,
     /// Whether old blocks may be gone: others are told so.
     pub pruned: bool,
+}
+
+/// What a node calls itself, with comments of its operator (`-uacomment`).
+pub fn user_agent(comments: &[String]) -> String {
+    everett_net::user_agent("Everett", env!("CARGO_PKG_VERSION"), comments)
 }
 
 impl P2pConfig {
@@ -69,6 +76,7 @@ impl P2pConfig {
             v2: true,
             relay: true,
             whitelist: Vec::new(),
+            user_agent: user_agent(&[]),
             discover: false,
             forks: ForkLimits::default(),
             minimum_chain_work: None,

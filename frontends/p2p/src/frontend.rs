@@ -35,9 +35,6 @@ use crate::whitelist::Whitelisted;
 
 /// Events of connections, other than messages, that may wait for the conversation.
 const MAX_EVENTS: usize = 1_024;
-/// What the node calls itself.
-const USER_AGENT: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
-
 /// The node on the network.
 pub struct P2p {
     config: P2pConfig,
@@ -104,7 +101,7 @@ impl P2p {
         let mut pool = PoolConfig::new(network);
         pool.session = SessionConfig {
             services: self.services(ledger),
-            user_agent: USER_AGENT.to_owned(),
+            user_agent: config.user_agent.clone(),
             start_height: ledger.best().height() as i32,
             relay: config.relay,
             v2: config.v2,

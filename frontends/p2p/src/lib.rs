@@ -22,5 +22,5 @@ mod throttle;
 pub mod transactions;
 pub mod whitelist;
 
-pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
+pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig, user_agent};
 pub use frontend::{BoundAddresses, P2p};

@@ -18,6 +18,7 @@ use everett_ledger::{Clock, LedgerConfig, Params, ScriptVerifier};
 use everett_mempool::MempoolConfig;
 use everett_p2p::P2pConfig;
 use everett_rpc::RpcConfig;
+use everett_zmq::ZmqConfig;
 
 use super::arguments::{Arguments, Value};
 use super::chain::Chain;
@@ -26,27 +27,12 @@ use super::debug_log::{Detail, LogSettings};
 use super::failure::InitError;
 use super::layout::Layout;
 use super::option::Support;
-pub(crate) use zmq::ZmqPublisher;
+use crate::settings::zmq_publishers;
 
 /// The smallest target of pruning, in MiB; 1 stands for pruning by hand.
 const LEAST_PRUNE: i64 = 550;
 /// Bytes of a hash, and of work.
 const HASH_BYTES: usize = 32;
-
-/// Settings of parts that are not there yet: parsed, so that whoever adds the part finds them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct HandedOn {
-    /// Whether REST is served (`-rest`).
-    pub(crate) rest: bool,
-    /// What is published over ZMQ (`-zmqpub…`).
-    pub(crate) zmq: Vec<ZmqPublisher>,
-    /// Which peers have which permissions (`-whitelist`), as written.
-    pub(crate) whitelist: Vec<String>,
-    /// Where peers get which permissions by calling (`-whitebind`), as written.
-    pub(crate) whitebind: Vec<String>,
-    /// What is added to the user agent (`-uacomment`).
-    pub(crate) user_agent_comments: Vec<String>,
-}
 
 /// What a daemon is started with.
 pub(crate) struct NodeSettings {
@@ -72,12 +58,8 @@ pub(crate) struct NodeSettings {
     pub(crate) commands: Commands,
     /// The file with the process's number.
     pub(crate) pid_file: Option<PathBuf>,
-    /// What goes to parts that are not there yet.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nobody takes it yet; whoever does removes this")
-    )]
-    pub(crate) handed_on: HandedOn,
+    /// What is published over ZeroMQ.
+    pub(crate) zmq: ZmqConfig,
     /// For the log: what one option said of another, and the like.
     pub(crate) remarks: Vec<String>,
 }
@@ -165,6 +147,11 @@ impl NodeSettings {
         p2p.minimum_chain_work = Some(minimum_work);
         p2p.directory = Some(layout.store());
         p2p.pruned = ledger.prune_target.is_some();
+        let zmq = zmq::config(arguments)?;
+        let mut rpc = rpc::config(arguments, chain, layout)?;
+        if let Some(rpc) = &mut rpc {
+            rpc.zmq = zmq_publishers(&zmq);
+        }
         let address = |name: &str| {
             let text = arguments.text(name).filter(|text| text != "0");
             text.map(|text| {
@@ -179,7 +166,7 @@ impl NodeSettings {
         Ok(NodeSettings {
             mempool,
             persist_mempool: arguments.flag("persistmempool", true),
-            rpc: rpc::config(arguments, chain, layout)?,
+            rpc,
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),
@@ -195,13 +182,7 @@ impl NodeSettings {
             pid_file: arguments
                 .path("pid", "bitcoind.pid")
                 .map(|path| layout.file(&path)),
-            handed_on: HandedOn {
-                rest: arguments.flag("rest", false),
-                zmq: zmq::publishers(arguments),
-                whitelist: arguments.list("whitelist"),
-                whitebind: arguments.list("whitebind"),
-                user_agent_comments: arguments.list("uacomment"),
-            },
+            zmq,
             ledger,
             p2p,
             remarks,

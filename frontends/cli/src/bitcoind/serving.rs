@@ -7,6 +7,7 @@ use everett_grpc::BoundAddress;
 use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_p2p::P2p;
 use everett_rpc::Rpc;
+use everett_zmq::Zmq;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
@@ -88,6 +89,10 @@ async fn start(
         stop_at: settings.stop_at,
         runner: runner.clone(),
     });
+    // Before whoever brings blocks or transactions, so that all of them are told.
+    if !settings.zmq.is_empty() {
+        builder = builder.frontend(Zmq::new(settings.zmq));
+    }
     let wrong = |failure: Failure| InitError::new(failure);
     let mut grpc = None;
     if let Some(address) = settings.grpc {

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use everett_net::{Endpoint, default_port};
+use everett_p2p::whitelist::Whitelisted;
 use everett_p2p::{BLOCK_RELAY_ONLY, DEFAULT_OUTGOING, P2pConfig};
 
 use super::super::arguments::Arguments;
@@ -17,6 +18,8 @@ use crate::settings::room_for_callers;
 const DEFAULT_CONNECTIONS: i64 = 125;
 /// Most connections that can be asked for.
 const MAX_CONNECTIONS: i64 = 10_000;
+/// Most bytes of what a node calls itself.
+const MAX_USER_AGENT: usize = 256;
 /// The port of a proxy that is given none.
 const PROXY_PORT: u16 = 9050;
 /// What the mempool is given where nobody is asked for transactions, in megabytes.
@@ -53,6 +56,12 @@ pub(super) fn interactions(arguments: &mut Arguments) -> Vec<String> {
     }
     if !arguments.flag("listen", true) {
         imply(arguments, "-listen=0", "discover", false);
+    }
+    if arguments.flag("blocksonly", false) {
+        imply(arguments, "-blocksonly=1", "whitelistrelay", false);
+    }
+    if arguments.flag("whitelistforcerelay", false) {
+        imply(arguments, "-whitelistforcerelay=1", "whitelistrelay", true);
     }
     if arguments.flag("blocksonly", false)
         && arguments.imply(
@@ -159,7 +168,44 @@ pub(super) fn config(
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
     config.discover = arguments.flag("discover", false);
+    config.whitelist = whitelist(arguments)?;
+    config.user_agent = user_agent(arguments)?;
     Ok(config)
+}
+
+/// Who may do more than others.
+fn whitelist(arguments: &Arguments) -> Result<Vec<Whitelisted>, InitError> {
+    let mut list = Vec::new();
+    for text in arguments.list("whitelist") {
+        let mut one: Whitelisted = text.parse().map_err(InitError::new)?;
+        // Who is named without permissions has those that two options say.
+        if !text.contains('@') {
+            one.permissions.relay = arguments.flag("whitelistrelay", true);
+            one.permissions.force_relay = arguments.flag("whitelistforcerelay", false);
+        }
+        list.push(one);
+    }
+    Ok(list)
+}
+
+/// What others are told that this node is.
+fn user_agent(arguments: &Arguments) -> Result<String, InitError> {
+    let comments = arguments.list("uacomment");
+    let safe = |char: char| char.is_ascii_alphanumeric() || " .,;-_?@".contains(char);
+    if let Some(unsafe_one) = comments.iter().find(|comment| !comment.chars().all(safe)) {
+        return Err(InitError::new(format!(
+            "User Agent comment ({unsafe_one}) contains unsafe characters."
+        )));
+    }
+    let name = everett_p2p::user_agent(&comments);
+    match name.len() > MAX_USER_AGENT {
+        true => Err(InitError::new(format!(
+            "Total length of network version string ({}) exceeds maximum length ({MAX_USER_AGENT}). Reduce the number or \
+             size of uacomments.",
+            name.len()
+        ))),
+        false => Ok(name),
+    }
 }
 
 /// An address with or without a port, to listen on.

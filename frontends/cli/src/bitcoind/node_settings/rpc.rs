@@ -54,6 +54,7 @@ pub(super) fn config(
     if let Some(seconds) = at_least_one("rpcservertimeout") {
         config.timeout = Duration::from_secs(seconds as u64);
     }
+    config.rest = arguments.flag("rest", false);
     config.mining = mining::config(arguments)?;
     if let Some(descriptor) = arguments.text("everettgenerateto") {
         config.generate_to = descriptor;

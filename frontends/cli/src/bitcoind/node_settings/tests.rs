@@ -171,7 +171,7 @@ fn settings_error(line: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_for_parts_to_come_is_kept_for_them() {
+fn what_is_published_served_and_allowed_is_what_the_options_say() {
     let settings = given(&[
         "-rest",
         "-zmqpubrawtx=unix:/run/a",
@@ -179,36 +179,47 @@ fn what_is_for_parts_to_come_is_kept_for_them() {
         "-zmqpubhashblock=tcp://127.0.0.1:2",
         "-zmqpubhashblockhwm=5",
         "-whitelist=noban@192.0.2.0/24",
+        "-whitelist=198.51.100.7",
+        "-whitelistforcerelay",
         "-uacomment=x",
     ]);
-    let HandedOn {
-        rest,
-        zmq,
-        whitelist,
-        whitebind,
-        user_agent_comments,
-    } = settings.handed_on;
-    assert!(rest && whitebind.is_empty());
-    let kept: Vec<(&str, &str, i64)> = zmq
-        .iter()
-        .map(|publisher| {
-            (
-                publisher.topic,
-                &*publisher.address,
-                publisher.high_water_mark,
-            )
-        })
+    let rpc = settings.rpc.expect("it is served");
+    assert!(rpc.rest);
+    let published: Vec<(String, &str, u32)> = (settings.zmq.publications().iter())
+        .map(|one| (one.topic.to_string(), &*one.given, one.high_water_mark))
         .collect();
-    assert_eq!(
-        kept,
-        [
-            ("hashblock", "tcp://127.0.0.1:1", 5),
-            ("hashblock", "tcp://127.0.0.1:2", 5),
-            ("rawtx", "ipc:/run/a", 1_000)
-        ]
-    );
-    assert_eq!(whitelist, ["noban@192.0.2.0/24"]);
-    assert_eq!(user_agent_comments, ["x"]);
+    let expected = [
+        ("hashblock".to_owned(), "tcp://127.0.0.1:1", 5),
+        ("hashblock".to_owned(), "tcp://127.0.0.1:2", 5),
+        ("rawtx".to_owned(), "ipc:///run/a", 1_000),
+    ];
+    assert_eq!(published, expected);
+    assert_eq!(rpc.zmq.len(), 3);
+    let [named, bare] = &settings.p2p.whitelist[..] else {
+        panic!("{:?}", settings.p2p.whitelist);
+    };
+    assert!(named.permissions.no_ban && !named.permissions.relay);
+    assert!(bare.permissions.relay && bare.permissions.force_relay && bare.permissions.mempool);
+    assert!(settings.p2p.user_agent.ends_with("(x)/"));
+
+    for (wrong, words) in [
+        (
+            "-zmqpubrawtx=nowhere",
+            "Invalid address in -zmqpubrawtx: 'nowhere'",
+        ),
+        ("-zmqpubrawtxhwm=-1", "-zmqpubrawtxhwm=-1 is no number"),
+        (
+            "-uacomment=a/b",
+            "User Agent comment (a/b) contains unsafe characters.",
+        ),
+        (
+            "-whitelist=flying@192.0.2.1",
+            "Invalid P2P permission: 'flying'",
+        ),
+    ] {
+        let refused = settings_error(&[wrong]);
+        assert!(refused.contains(words), "{refused}");
+    }
 }
 
 #[test]
