@@ -102,6 +102,15 @@ impl Taken {
     }
 }
 
+/// What becomes of transactions of undone blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Undone {
+    /// They come back, if they still fit.
+    Return,
+    /// They go, with what spends them.
+    Go,
+}
+
 /// Brings the pool from its world to `to`; which blocks lie between.
 ///
 /// # Errors
@@ -112,6 +121,7 @@ pub(crate) fn follow(
     ledger: &Ledger,
     around: Around<'_>,
     to: World,
+    undone: Undone,
 ) -> Result<Comparison, BlockError> {
     let comparison = ledger.compare(&pool.world, &to);
     let mut returning = Returning::default();
@@ -142,7 +152,14 @@ pub(crate) fn follow(
         for (txid, outputs) in &returning.given_up {
             without(pool, txid, *outputs);
         }
-        come_back(pool, around, returning.waiting);
+        match undone {
+            Undone::Return => come_back(pool, around, returning.waiting),
+            Undone::Go => {
+                for tx in returning.waiting {
+                    without(pool, &tx.txid, tx.tx.output.len());
+                }
+            }
+        }
         let unfit = unfit(pool, comparison.fork_height);
         pool.remove_with_descendants(&unfit, Reason::Reorg);
         pool.limit(around.now);

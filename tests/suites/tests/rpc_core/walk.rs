@@ -35,8 +35,13 @@ struct Walk {
     differences: RefCell<Vec<String>>,
 }
 
-fn tell(value: &Value) -> String {
-    value.to_string().chars().take(3_000).collect()
+/// The part of a value where it begins to be another.
+fn tell(value: &Value, other: &Value) -> String {
+    let (text, other) = (value.to_string(), other.to_string());
+    let same = text.chars().zip(other.chars());
+    let same = same.take_while(|(one, other)| one == other).count();
+    let shown = text.chars().skip(same.saturating_sub(200));
+    shown.take(500).collect()
 }
 
 impl Walk {
@@ -65,9 +70,9 @@ impl Walk {
         if ours != theirs {
             self.differences.borrow_mut().push(format!(
                 "{method} {}\n  core {}\n  ours {}",
-                tell(&params),
-                tell(&theirs),
-                tell(&ours)
+                params,
+                tell(&theirs, &ours),
+                tell(&ours, &theirs)
             ));
         }
         ours[1].clone()
