@@ -204,3 +204,6 @@ async fn one(
         debug!(dropped, %address, "a subscriber was too slow for all messages");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,7 @@ pub(super) struct Faces {
 pub(super) struct Started {
     grpc: (&'static str, BoundAddress),
     rpc: Option<everett_rpc::BoundAddress>,
+    zmq: Option<everett_zmq::BoundAddresses>,
     web: Option<everett_web::BoundAddress>,
     console: Attached,
     metrics: Option<everett_metrics::BoundAddress>,
@@ -56,6 +57,8 @@ pub(super) struct Told {
     pub(super) rpc: Option<String>,
     /// The file by which callers of JSON-RPC log in, if there is one.
     pub(super) cookie: Option<PathBuf>,
+    /// Where messages are published over ZeroMQ, if they are.
+    pub(super) zmq: Vec<String>,
     pub(super) web: Option<String>,
     pub(super) console: Option<PathBuf>,
     pub(super) metrics: Option<String>,
@@ -105,8 +108,13 @@ impl Faces {
         let grpc = (self.grpc.scheme, self.grpc.address);
         let mut node = node.frontend(self.grpc.server);
         // Before whoever brings blocks or transactions, so that all of them are told.
-        if let Some(zmq) = self.zmq {
-            node = node.frontend(zmq);
+        let zmq = self.zmq.map(|zmq| {
+            let addresses = zmq.bound_addresses();
+            (zmq, addresses)
+        });
+        let (publishers, zmq) = zmq.unzip();
+        if let Some(publishers) = publishers {
+            node = node.frontend(publishers);
         }
         let rpc = self.rpc.map(|rpc| {
             let address = rpc.bound_address();
@@ -135,6 +143,7 @@ impl Faces {
         let started = Started {
             grpc,
             rpc,
+            zmq,
             web,
             console,
             metrics,
@@ -158,6 +167,7 @@ impl Started {
             grpc: Some(url(scheme, address)),
             rpc: self.rpc.as_ref().and_then(everett_rpc::BoundAddress::url),
             cookie: self.rpc.as_ref().and_then(|rpc| rpc.cookie().cloned()),
+            zmq: self.zmq.iter().flat_map(published).collect(),
             web: self.web.as_ref().and_then(everett_web::BoundAddress::url),
             console: self.console.path(),
             metrics: self
@@ -169,9 +179,14 @@ impl Started {
     }
 }
 
+fn published(addresses: &everett_zmq::BoundAddresses) -> Vec<String> {
+    addresses.get().iter().map(ToString::to_string).collect()
+}
+
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let console = self.console.as_ref().map(|path| path.display().to_string());
+        let zmq = Some(self.zmq.join(" ")).filter(|text| !text.is_empty());
         let peers = self.p2p.as_ref().map(|addresses| {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             match addresses.is_empty() {
@@ -182,6 +197,7 @@ impl fmt::Display for Told {
         let faces = [
             ("gRPC on", &self.grpc),
             ("JSON-RPC on", &self.rpc),
+            ("ZeroMQ on", &zmq),
             ("web page", &self.web),
             ("console on", &console),
             ("metrics on", &self.metrics),

@@ -47,6 +47,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
                 "grpc": told.grpc,
                 "rpc": told.rpc,
                 "rpc_cookie": told.cookie,
+                "zmq": told.zmq,
                 "web": told.web,
                 "console": told.console,
                 "metrics": told.metrics,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use bitcoin::hex::DisplayHex;
+use everett_rpc::ZmqPublisher;
 use everett_tests::bitcoind::Bitcoind;
 use everett_tests::python::with_packages;
 use everett_tests::rpc_client::RpcClient;
@@ -244,6 +245,46 @@ impl Script {
         let (d, _) = self.pay(&second, 49.98);
         self.told.added(&d, &d_hex, step + 9);
         assert_eq!(self.step(), step + 10);
+        self.branches(&z, &d, &d_hex);
+    }
+
+    /// Branches of several blocks: one comes back, goes, is overtaken, and comes back again.
+    fn branches(&mut self, z: &str, d: &str, d_hex: &str) {
+        self.call("reconsiderblock", json!([z]));
+        self.connected(z);
+        let z2 = self.generate(json!([]));
+        self.connected(&z2);
+        let back = |script: &mut Script, call: &str, block: &str| {
+            let step = script.step();
+            script.call(call, json!([block]));
+            script.tell_block(&z2, "44");
+            script.tell_block(z, "44");
+            script.told.added(d, d_hex, step);
+        };
+        back(self, "invalidateblock", z);
+        let w: Vec<String> = (0..3)
+            .map(|_| {
+                let block = self.generate(json!([]));
+                self.connected(&block);
+                block
+            })
+            .collect();
+        // With less work than there is, nothing happens.
+        self.call("reconsiderblock", json!([z]));
+        self.call("invalidateblock", json!([w[0]]));
+        for block in w.iter().rev() {
+            self.tell_block(block, "44");
+        }
+        // By hand it is gone down first, so that each block is a new best one.
+        self.connected(z);
+        self.connected(&z2);
+        back(self, "reconsiderblock", &w[0]);
+        // Blocks that only together have more work are one step.
+        for block in &w {
+            self.tell_block(block, "43");
+        }
+        self.tell_best(&w[2]);
+        assert_eq!(self.text("getbestblockhash", json!([])), w[2]);
     }
 }
 
@@ -260,7 +301,17 @@ fn pyzmq_hears_what_core_tells() {
     }
     let zmq = Zmq::new(config);
     let bound = zmq.bound_addresses();
-    let everett = RpcNode::start_with_zmq(|_| (), Some(zmq));
+    let publisher = ZmqPublisher {
+        kind: "pubhashtx".to_owned(),
+        address: ipc.clone(),
+        high_water_mark: 7,
+    };
+    let everett = RpcNode::start_with_zmq(|config| config.zmq.push(publisher), Some(zmq));
+    let listed = everett.client().call("getzmqnotifications", json!([]));
+    assert_eq!(
+        listed,
+        json!([{ "type": "pubhashtx", "address": ipc, "hwm": 7 }])
+    );
     let addresses: Vec<String> = bound.get().iter().map(ToString::to_string).collect();
     assert_eq!(addresses.len(), 2, "topics share a socket: {addresses:?}");
     let Some(subscriber) = Subscriber::start(&addresses) else {
