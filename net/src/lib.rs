@@ -84,5 +84,7 @@ pub use peer::{PeerId, PeerInfo, Purpose, TransportVersion};
 pub use pool::{
     FailedReason, Failures, ManualPeer, Pool, PoolConfig, PoolError, PoolEvent, PoolEvents, Useful,
 };
-pub use session::{OwnNonces, Session, SessionConfig, SessionError, SessionEvent, Timeouts};
+pub use session::{
+    OwnNonces, Session, SessionConfig, SessionError, SessionEvent, Timeouts, user_agent,
+};
 pub use transport::UnsendableError;

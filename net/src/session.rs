@@ -41,7 +41,7 @@ use crate::transport::{
     Dropped, Output, Received, Transport, TransportError, UnsendableError, V2Error,
 };
 
-pub use config::{OwnNonces, SessionConfig, Timeouts};
+pub use config::{OwnNonces, SessionConfig, Timeouts, user_agent};
 pub use error::{HandshakeStage, SessionError};
 
 /// Most names of messages between `version` and `verack` that are kept as [`PeerInfo::features`].

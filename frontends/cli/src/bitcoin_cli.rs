@@ -29,7 +29,7 @@ use self::session::{CliError, Session};
 use crate::bitcoind::arguments::{Arguments, Value};
 use crate::bitcoind::config_file::{self, Remarks};
 use crate::bitcoind::layout::{self, Layout};
-use crate::bitcoind::version;
+use crate::bitcoind::{say, version};
 
 /// Runs the client with the arguments that follow its name.
 pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
@@ -56,7 +56,7 @@ fn opened(line: &[String]) -> Result<Option<Session>, String> {
         .map_err(|error| format!("Error parsing command line arguments: {error}"))?;
     let version = arguments.flag("version", false);
     if line.is_empty() || version || arguments.wants_help() {
-        print!("{}", text(version));
+        say(&text(version));
         return match line.is_empty() {
             true => Err("Error: too few parameters".to_owned()),
             false => Ok(None),

@@ -29,6 +29,7 @@ pub(crate) mod version;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
 use tracing::error;
 
 use self::arguments::{ArgumentError, Arguments};
@@ -49,7 +50,18 @@ pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
     })
 }
 
+/// Writes to standard output; who has read enough closes it.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
 fn run(line: &[String]) -> Result<ExitCode, InitError> {
+    // What is written is for the user alone, as in Core.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let background = daemon::is_background();
     if background {
         daemon::detach();
@@ -59,7 +71,7 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
     };
     let arguments = Arguments::parse(DAEMON, line).map_err(parsed)?;
     if arguments.wants_help() || arguments.flag("version", false) {
-        print!("{}", version::text(&arguments));
+        say(&version::text(&arguments));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(directory) = arguments.text("everettinstall") {
@@ -76,7 +88,7 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
         // What can be refused already is refused where somebody reads it.
         layout.create()?;
         drop(lock::Lock::take(&layout.network)?);
-        println!("Everett starting");
+        say("Everett starting\n");
         let wait = arguments.flag("daemonwait", false);
         return daemon::start(line, wait, "debug.log");
     }

@@ -8,82 +8,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey, ecdsa};
-use bitcoin::sighash::{EcdsaSighashType, SighashCache};
-use bitcoin::{
-    Amount, Block, CompressedPublicKey, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut,
-    Witness, absolute, transaction,
-};
+use bitcoin::{Amount, Block, OutPoint, ScriptBuf, Transaction};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_mempool::{Mempool, MempoolConfig};
+use everett_tests::signer::Signer;
 
 const START: u64 = 1_700_000_000;
 /// Outputs of one transaction that spreads coins.
 const SPREAD: usize = 2_500;
-
-/// What was signed, to be checked alone.
-struct Signed {
-    message: Message,
-    signature: ecdsa::Signature,
-}
-
-struct Maker {
-    secp: Secp256k1<All>,
-    secret: SecretKey,
-    public: PublicKey,
-    script: ScriptBuf,
-}
-
-impl Maker {
-    fn new() -> Maker {
-        let secp = Secp256k1::new();
-        let secret = SecretKey::from_slice(&[7; 32]).expect("one of the field");
-        let public = secret.public_key(&secp);
-        let script = ScriptBuf::new_p2wpkh(&CompressedPublicKey(public).wpubkey_hash());
-        Maker {
-            secp,
-            secret,
-            public,
-            script,
-        }
-    }
-
-    /// Spends a coin into so many outputs of equal value.
-    fn spend(
-        &self,
-        coin: OutPoint,
-        value: Amount,
-        outputs: usize,
-        fee: u64,
-    ) -> (Transaction, Signed) {
-        let each = (value.to_sat() - fee) / outputs as u64;
-        let output = TxOut {
-            value: Amount::from_sat(each),
-            script_pubkey: self.script.clone(),
-        };
-        let mut tx = Transaction {
-            version: transaction::Version::TWO,
-            lock_time: absolute::LockTime::ZERO,
-            input: vec![TxIn {
-                previous_output: coin,
-                script_sig: ScriptBuf::new(),
-                sequence: Sequence::MAX,
-                witness: Witness::new(),
-            }],
-            output: vec![output; outputs],
-        };
-        let hash = SighashCache::new(&tx)
-            .p2wpkh_signature_hash(0, &self.script, value, EcdsaSighashType::All)
-            .expect("a P2WPKH coin");
-        let message = Message::from_digest(hash.to_byte_array());
-        let signature = self.secp.sign_ecdsa(&message, &self.secret);
-        let witness = bitcoin::ecdsa::Signature::sighash_all(signature);
-        tx.input[0].witness = Witness::p2wpkh(&witness, &self.public);
-        (tx, Signed { message, signature })
-    }
-}
 
 fn mine(ledger: &Ledger, script: &ScriptBuf, transactions: Vec<Transaction>) -> Block {
     let best = ledger.best();
@@ -100,14 +33,14 @@ fn rate(count: usize, time: Duration) -> f64 {
 fn main() {
     let count = std::env::var("EVERETT_BENCH_COUNT").ok();
     let count: usize = count.and_then(|text| text.parse().ok()).unwrap_or(100_000);
-    let maker = Maker::new();
+    let signer = Signer::new();
     let mut config = LedgerConfig::in_memory(Params::new(Network::Regtest));
     config.clock = Clock::fixed(START);
     let ledger = Ledger::open(config).expect("a ledger in memory opens");
     let spreads = count.div_ceil(SPREAD);
     let coinbases: Vec<Transaction> = (0..spreads + 100)
         .map(|_| {
-            mine(&ledger, &maker.script, Vec::new())
+            mine(&ledger, &signer.script, Vec::new())
                 .txdata
                 .swap_remove(0)
         })
@@ -116,11 +49,11 @@ fn main() {
     for coinbase in &coinbases[..spreads] {
         let value = coinbase.output[0].value;
         let from = OutPoint::new(coinbase.compute_txid(), 0);
-        let (tx, _) = maker.spend(from, value, SPREAD, 100_000);
+        let (tx, _) = signer.spend(&[(from, value)], SPREAD, Amount::from_sat(100_000));
         let txid = tx.compute_txid();
         let each = tx.output[0].value;
         coins.extend((0..SPREAD as u32).map(|vout| (OutPoint::new(txid, vout), each)));
-        mine(&ledger, &maker.script, vec![tx]);
+        mine(&ledger, &signer.script, vec![tx]);
     }
     coins.truncate(count);
     let mut signed = Vec::with_capacity(count);
@@ -129,17 +62,17 @@ fn main() {
         .enumerate()
         .map(|(number, (coin, value))| {
             let fee = 200 + (number as u64 * 7_919) % 5_000;
-            let (tx, one) = maker.spend(*coin, *value, 2, fee);
-            signed.push(one);
+            let (tx, one) = signer.spend(&[(*coin, *value)], 2, Amount::from_sat(fee));
+            signed.extend(one);
             Arc::new(DecodedTransaction::new(tx))
         })
         .collect();
 
     let begin = Instant::now();
     for one in &signed {
-        maker
+        signer
             .secp
-            .verify_ecdsa(&one.message, &one.signature, &maker.public)
+            .verify_ecdsa(&one.message, &one.signature, &signer.public)
             .expect("just signed");
     }
     let bare = rate(count, begin.elapsed());
@@ -195,7 +128,7 @@ fn main() {
         .collect();
     drop(view);
 
-    let bytes = everett_scenario::mine(&ledger, &ledger.best(), taken, &maker.script, None);
+    let bytes = everett_scenario::mine(&ledger, &ledger.best(), taken, &signer.script, None);
     let bytes = bytes.expect("a block");
     let begin = Instant::now();
     ledger.submit_block(&bytes).expect("memory");

@@ -45,6 +45,8 @@ pub(crate) struct Around<'a> {
     pub(crate) scripts: &'a dyn ScriptCheck,
     /// Unix seconds.
     pub(crate) now: u64,
+    /// Whether the best world is of now: what comes then tells of fees.
+    pub(crate) up_to_date: bool,
 }
 
 /// How a transaction is let in.
@@ -232,12 +234,19 @@ impl Checked {
     }
 
     /// Makes one transaction's admission so, makes room, and tells it if it is still there then.
-    pub(crate) fn commit_limited(self, pool: &mut Pool, now: u64) -> Result<Accepted, Refused> {
+    pub(crate) fn commit_limited(
+        self,
+        pool: &mut Pool,
+        around: Around<'_>,
+    ) -> Result<Accepted, Refused> {
         let (txids, mut accepted, returned) = self.enter(pool);
-        pool.limit(now);
+        pool.limit(around.now);
         match (txids.first(), accepted.pop()) {
             (Some(txid), Some(accepted)) if pool.find(txid).is_some() => {
                 pool.announce(txid, returned);
+                if around.up_to_date && !returned {
+                    pool.count_fee(txid);
+                }
                 Ok(accepted)
             }
             (_, accepted) => Err(Refused {

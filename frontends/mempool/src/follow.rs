@@ -12,6 +12,8 @@ use everett_ledger::{BlockError, COINBASE_MATURITY, Comparison, Ledger, ReadErro
 
 use crate::accept::{self, Around, Terms};
 use crate::change::Reason;
+use crate::fee_rate::FeeRate;
+use crate::fees::Confirmed;
 use crate::graph::Slot;
 use crate::locks::{LockPoints, is_final_at};
 use crate::pool::Pool;
@@ -63,20 +65,22 @@ impl Returning {
 /// What the blocks of the new chain take out.
 #[derive(Default)]
 struct Taken {
-    leaving: Vec<(Slot, Reason)>,
+    /// By block, with its height.
+    leaving: Vec<(u32, Vec<(Slot, Reason)>)>,
     known: std::collections::HashSet<Slot>,
     /// Transactions whose fees need not be remembered as changed by hand.
     settled: Vec<Txid>,
 }
 
 impl Taken {
-    fn by(&mut self, pool: &Pool, block: &DecodedBlock) {
+    fn by(&mut self, pool: &Pool, height: u32, block: &DecodedBlock) {
+        let mut leaving = Vec::new();
         for tx in &block.transactions {
             let own = pool.find(&tx.txid);
             if let Some(slot) = own
                 && self.known.insert(slot)
             {
-                self.leaving.push((slot, Reason::Block));
+                leaving.push((slot, Reason::Block));
             }
             self.settled.push(tx.txid);
             for input in &tx.tx.input {
@@ -89,12 +93,22 @@ impl Taken {
                 self.settled.push(pool.txid(spender));
                 for slot in pool.with_descendants(&[spender]) {
                     if self.known.insert(slot) {
-                        self.leaving.push((slot, Reason::Conflict));
+                        leaving.push((slot, Reason::Conflict));
                     }
                 }
             }
         }
+        self.leaving.push((height, leaving));
     }
+}
+
+/// What becomes of transactions of undone blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Undone {
+    /// They come back, if they still fit.
+    Return,
+    /// They go, with what spends them.
+    Go,
 }
 
 /// Brings the pool from its world to `to`; which blocks lie between.
@@ -107,6 +121,7 @@ pub(crate) fn follow(
     ledger: &Ledger,
     around: Around<'_>,
     to: World,
+    undone: Undone,
 ) -> Result<Comparison, BlockError> {
     let comparison = ledger.compare(&pool.world, &to);
     let mut returning = Returning::default();
@@ -115,12 +130,14 @@ pub(crate) fn follow(
     }
     let mut taken = Taken::default();
     let nothing_here = pool.len() == 0 && pool.deltas.is_empty();
-    if !nothing_here || !comparison.undone.is_empty() {
-        for hash in &comparison.applied {
-            let block = read(ledger, hash)?;
-            taken.by(pool, &block);
-            returning.confirmed(&block);
+    for (height, hash) in (comparison.fork_height + 1..).zip(&comparison.applied) {
+        if nothing_here && comparison.undone.is_empty() {
+            taken.leaving.push((height, Vec::new()));
+            continue;
         }
+        let block = read(ledger, hash)?;
+        taken.by(pool, height, &block);
+        returning.confirmed(&block);
     }
 
     pool.world = to;
@@ -135,7 +152,14 @@ pub(crate) fn follow(
         for (txid, outputs) in &returning.given_up {
             without(pool, txid, *outputs);
         }
-        come_back(pool, around, returning.waiting);
+        match undone {
+            Undone::Return => come_back(pool, around, returning.waiting),
+            Undone::Go => {
+                for tx in returning.waiting {
+                    without(pool, &tx.txid, tx.tx.output.len());
+                }
+            }
+        }
         let unfit = unfit(pool, comparison.fork_height);
         pool.remove_with_descendants(&unfit, Reason::Reorg);
         pool.limit(around.now);
@@ -152,11 +176,25 @@ fn read(ledger: &Ledger, hash: &BlockHash) -> Result<DecodedBlock, BlockError> {
     Ok(decoded.0)
 }
 
-fn take_out(pool: &mut Pool, leaving: &[(Slot, Reason)]) {
-    for (slot, reason) in leaving {
-        pool.drop_entry(*slot, *reason);
+/// Takes out what blocks of these heights have, or make impossible.
+fn take_out(pool: &mut Pool, blocks: &[(u32, Vec<(Slot, Reason)>)]) {
+    let mut slots: Vec<Slot> = Vec::new();
+    for (height, leaving) in blocks {
+        let mut confirmed = Vec::new();
+        for (slot, reason) in leaving {
+            if *reason == Reason::Block {
+                let entry = pool.entry(*slot);
+                confirmed.push(Confirmed {
+                    txid: entry.tx.txid,
+                    height: entry.height,
+                    rate: FeeRate::paid(entry.fee, entry.vsize()),
+                });
+            }
+            pool.drop_entry(*slot, *reason);
+            slots.push(*slot);
+        }
+        pool.fees.block(*height, &confirmed);
     }
-    let slots: Vec<Slot> = leaving.iter().map(|(slot, _)| *slot).collect();
     if !slots.is_empty() {
         pool.graph.remove(&slots);
     }
@@ -308,7 +346,8 @@ pub(crate) fn jump(pool: &mut Pool, to: World) -> Result<(), ReadError> {
         .filter(|slot| !fitting.contains(slot))
         .map(|slot| (slot, Reason::Reorg))
         .collect();
+    let height = to.height();
     pool.world = to;
-    take_out(pool, &leaving);
+    take_out(pool, &[(height, leaving)]);
     Ok(())
 }

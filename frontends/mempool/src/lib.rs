@@ -16,6 +16,7 @@ mod change;
 mod config;
 mod entry;
 mod fee_rate;
+mod fees;
 mod floor;
 mod follow;
 mod graph;
@@ -38,6 +39,7 @@ pub use config::{
     DEFAULT_MAX_BYTES, DEFAULT_MIN_RELAY_FEE, MempoolConfig,
 };
 pub use fee_rate::{FeeRate, FeeSize};
+pub use fees::{FeeEstimate, Horizon, Range, Ranges, RawEstimate};
 pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
 pub use persist::{LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};

@@ -16,10 +16,16 @@ use crate::accept::{self, Around, Failure, PackageVerdict, Terms, Together};
 use crate::change::{Change, Changes, ChangesGone};
 use crate::config::MempoolConfig;
 use crate::fee_rate::FeeRate;
-use crate::follow;
+use crate::follow::{self, Undone};
 use crate::pool::Pool;
 use crate::view::View;
 use crate::{Accepted, PackageOutcome, Refused};
+
+/// Seconds that a best block may be old for what comes then to tell of fees: three hours.
+const MAX_TIP_AGE: u64 = 3 * 3_600;
+
+/// Blocks whose transactions come back when [`Mempool::undo_with`] undoes them.
+const MAX_BLOCKS_RETURNED: u32 = 10;
 
 /// Why the mempool has no answer.
 #[derive(Debug, Error)]
@@ -87,10 +93,18 @@ impl Mempool {
 
     fn around(&self) -> Around<'_> {
         let ledger = &self.inner.ledger;
+        let params = ledger.params();
+        let now = ledger.clock().now();
+        let best = ledger.best();
+        let recent = u64::from(best.header().time).saturating_add(MAX_TIP_AGE) >= now;
+        let known = ledger.best_header().height;
         Around {
-            params: ledger.params(),
+            params,
             scripts: &**ledger.scripts(),
-            now: ledger.clock().now(),
+            now,
+            up_to_date: recent
+                && best.chainwork() >= params.minimum_chain_work
+                && best.height().saturating_add(1) >= known,
         }
     }
 
@@ -117,7 +131,13 @@ impl Mempool {
         if best.hash() == pool.world.hash() {
             return Ok(());
         }
-        match follow::follow(pool, &self.inner.ledger, self.around(), best.clone()) {
+        match follow::follow(
+            pool,
+            &self.inner.ledger,
+            self.around(),
+            best.clone(),
+            Undone::Return,
+        ) {
             Ok(comparison) => self.tell(pool, comparison.undone, comparison.applied),
             Err(BlockError::Pruned { .. }) => {
                 follow::jump(pool, best)?;
@@ -126,6 +146,51 @@ impl Mempool {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Takes blocks out of the best chain by hand, as Bitcoin Core's `invalidateblock` does it: first the mempool goes back
+    /// block by block from the best one to below `block`, each a step of its own, and what the eleventh and later blocks
+    /// held does not come back. Then `what` is run, which has to take `block` out of the ledger's best chain, and the
+    /// mempool moves to the best world that there is then. Where `block` is not in the best chain, or a world below it is
+    /// not kept any more, that is all.
+    ///
+    /// Nobody else can ask the mempool meanwhile, and `what` must not.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`]; from the last move `what` has been run all the same.
+    pub fn undo_with<R>(
+        &self,
+        block: &BlockHash,
+        what: impl FnOnce() -> R,
+    ) -> Result<R, MempoolError> {
+        let ledger = &self.inner.ledger;
+        let mut pool = self.inner.pool.write();
+        self.move_on(&mut pool)?;
+        let mut undone = 0;
+        while let Some(below) = self.below(&pool.world, block) {
+            undone += 1;
+            let fate = match undone <= MAX_BLOCKS_RETURNED {
+                true => Undone::Return,
+                false => Undone::Go,
+            };
+            let step = follow::follow(&mut pool, ledger, self.around(), below, fate)?;
+            self.tell(&mut pool, step.undone, step.applied);
+        }
+        let answer = what();
+        self.move_on(&mut pool)?;
+        Ok(answer)
+    }
+
+    /// The world below one that has `block`.
+    fn below(&self, world: &World, block: &BlockHash) -> Option<World> {
+        let ledger = &self.inner.ledger;
+        let height = ledger.block_info(block)?.height;
+        if world.block_hash_at(height)? != *block {
+            return None;
+        }
+        let below = world.block_hash_at(world.height().checked_sub(1)?)?;
+        ledger.world(&below).ok()
     }
 
     fn tell(&self, pool: &mut Pool, undone: Vec<BlockHash>, applied: Vec<BlockHash>) {
@@ -190,7 +255,7 @@ impl Mempool {
             Err(Failure::Read(error)) => return Err(error.into()),
         };
         let mut pool = RwLockUpgradableReadGuard::upgrade(guard);
-        let answer = checked.commit_limited(&mut pool, around.now);
+        let answer = checked.commit_limited(&mut pool, around);
         self.tell(&mut pool, Vec::new(), Vec::new());
         Ok(answer)
     }

@@ -14,6 +14,7 @@ use crate::change::{Happened, Reason};
 use crate::config::MempoolConfig;
 use crate::entry::{Entry, mining_fee, vsize_of};
 use crate::fee_rate::FeeRate;
+use crate::fees::Fees;
 use crate::floor::{Fill, Floor};
 use crate::graph::{ClusterLimits, Graph, Plan, Slot};
 use crate::usage;
@@ -39,6 +40,8 @@ pub(crate) struct Pool {
     sequence: u64,
     /// What all of it fits to.
     pub(crate) world: World,
+    /// What is known of fees.
+    pub(crate) fees: Fees,
     /// What happened since the last record.
     happened: Vec<Happened>,
 }
@@ -66,6 +69,7 @@ impl Pool {
             floor: Mutex::new(Floor::new(now)),
             sequence: 1,
             world,
+            fees: Fees::new(),
             happened: Vec::new(),
         }
     }
@@ -196,6 +200,16 @@ impl Pool {
         self.happened.push(happened);
     }
 
+    /// Counts a transaction for the estimate of fees, unless it depends on others here.
+    pub(crate) fn count_fee(&mut self, txid: &Txid) {
+        let Some(slot) = self.find(txid) else { return };
+        if self.graph.parents(slot).is_empty() {
+            let entry = self.entry(slot);
+            let (height, rate) = (entry.height, FeeRate::paid(entry.fee, entry.vsize()));
+            self.fees.entered(*txid, height, rate);
+        }
+    }
+
     /// Takes transactions out, with nothing that depends on them: that must be among them, or be valid without.
     pub(crate) fn remove(&mut self, slots: &[Slot], reason: Reason) {
         if slots.is_empty() {
@@ -240,6 +254,9 @@ impl Pool {
         }
         self.by_time.remove(&(entry.time, slot));
         self.unbroadcast.remove(&entry.tx.txid);
+        if reason != Reason::Block {
+            self.fees.left(&entry.tx.txid);
+        }
         self.total_vsize -= entry.vsize();
         self.total_fee -= entry.fee;
         self.usage -= entry.usage;

@@ -13,6 +13,7 @@ use parking_lot::RwLockReadGuard;
 
 use crate::entry::Entry;
 use crate::fee_rate::{FeeRate, FeeSize};
+use crate::fees::{FeeEstimate, Horizon, RawEstimate};
 use crate::follow::fitting;
 use crate::graph::Slot;
 use crate::pool::Pool;
@@ -409,6 +410,23 @@ impl View<'_> {
             max_datacarrier_bytes: config.standard.max_datacarrier_bytes.unwrap_or(0) as u64,
             optimal: pool.graph.is_optimal(),
         }
+    }
+
+    /// What has to be paid to be confirmed within so many blocks, 1 to 1,008, as far as this run knows; `conservative` looks
+    /// back farther. Some reads of each of some 240 buckets of fee rates for each block of the target.
+    pub fn fee_estimate(&self, blocks: u32, conservative: bool) -> FeeEstimate {
+        self.pool.fees.smart(blocks, conservative)
+    }
+
+    /// What one horizon says, where this part of transactions (0 to 1) has to be confirmed within so many blocks; nothing
+    /// of more blocks than it tells of. As costly.
+    pub fn raw_fee_estimate(
+        &self,
+        horizon: Horizon,
+        blocks: u32,
+        success: f64,
+    ) -> Option<RawEstimate> {
+        self.pool.fees.raw(horizon, blocks, success)
     }
 
     /// Least fee rate that is let in now: what a feefilter tells. O(1).

@@ -1,6 +1,7 @@
 //! Owns what is on the page: the ledger's figures, the frontends', the subscribers', the process's.
 //! Promises the state of the moment; an answer takes some milliseconds of a reader's thread.
 
+mod mempool;
 mod peers;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(crate) fn render(handle: &Handle) -> Result<String, StoreError> {
     worlds(&mut page, ledger);
     figures(&mut page, &ledger.stats()?);
     events(&mut page, ledger)?;
+    mempool::write(&mut page, handle.mempool());
     frontends(&mut page, handle)?;
     if let Some(peers) = handle.peers() {
         peers::write(&mut page, &*peers);

@@ -9,14 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bitcoin::hashes::Hash;
 use bitcoin::hex::DisplayHex;
-use bitcoin::secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
-use bitcoin::sighash::{EcdsaSighashType, SighashCache};
-use bitcoin::{
-    Amount, CompressedPublicKey, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid,
-    Witness, absolute, transaction,
-};
+use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_mempool::Mempool;
@@ -25,6 +19,7 @@ use everett_node::{Node, NodeConfig};
 use everett_rpc::{Rpc, RpcConfig};
 use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::rpc_client::RpcClient;
+use everett_tests::signer::Signer;
 use serde_json::json;
 
 const START: u64 = 1_700_000_000;
@@ -34,55 +29,6 @@ const SPREAD: usize = 2_500;
 const ROUNDS: usize = 21;
 /// Seconds after which a template is made anew where transactions came.
 const STALE: u64 = 6;
-
-struct Maker {
-    secp: Secp256k1<All>,
-    secret: SecretKey,
-    public: PublicKey,
-    script: ScriptBuf,
-}
-
-impl Maker {
-    fn new() -> Maker {
-        let secp = Secp256k1::new();
-        let secret = SecretKey::from_slice(&[7; 32]).expect("one of the field");
-        let public = secret.public_key(&secp);
-        let script = ScriptBuf::new_p2wpkh(&CompressedPublicKey(public).wpubkey_hash());
-        Maker {
-            secp,
-            secret,
-            public,
-            script,
-        }
-    }
-
-    /// Spends a coin into so many outputs of equal value.
-    fn spend(&self, coin: OutPoint, value: Amount, outputs: usize, fee: u64) -> Transaction {
-        let output = TxOut {
-            value: Amount::from_sat((value.to_sat() - fee) / outputs as u64),
-            script_pubkey: self.script.clone(),
-        };
-        let mut tx = Transaction {
-            version: transaction::Version::TWO,
-            lock_time: absolute::LockTime::ZERO,
-            input: vec![TxIn {
-                previous_output: coin,
-                script_sig: ScriptBuf::new(),
-                sequence: Sequence::MAX,
-                witness: Witness::new(),
-            }],
-            output: vec![output; outputs],
-        };
-        let hash = SighashCache::new(&tx)
-            .p2wpkh_signature_hash(0, &self.script, value, EcdsaSighashType::All)
-            .expect("a P2WPKH coin");
-        let message = Message::from_digest(hash.to_byte_array());
-        let signature = self.secp.sign_ecdsa(&message, &self.secret);
-        let witness = bitcoin::ecdsa::Signature::sighash_all(signature);
-        tx.input[0].witness = Witness::p2wpkh(&witness, &self.public);
-        tx
-    }
-}
 
 /// Mines on the best world; the coinbase's id.
 fn mine(ledger: &Ledger, script: &ScriptBuf, transactions: Vec<Transaction>) -> Txid {
@@ -95,27 +41,28 @@ fn mine(ledger: &Ledger, script: &ScriptBuf, transactions: Vec<Transaction>) -> 
 }
 
 fn fill(ledger: &Ledger, mempool: &Mempool, count: usize) {
-    let maker = Maker::new();
+    let signer = Signer::new();
     let spreads = count.div_ceil(SPREAD);
     let coinbases: Vec<Txid> = (0..spreads + 100)
-        .map(|_| mine(ledger, &maker.script, Vec::new()))
+        .map(|_| mine(ledger, &signer.script, Vec::new()))
         .collect();
     let value = Amount::from_int_btc(50);
     let mut coins = Vec::with_capacity(count);
     for coinbase in &coinbases[..spreads] {
-        let tx = maker.spend(OutPoint::new(*coinbase, 0), value, SPREAD, 100_000);
+        let coin = (OutPoint::new(*coinbase, 0), value);
+        let (tx, _) = signer.spend(&[coin], SPREAD, Amount::from_sat(100_000));
         let (txid, each) = (tx.compute_txid(), tx.output[0].value);
         coins.extend((0..SPREAD as u32).map(|vout| (OutPoint::new(txid, vout), each)));
-        mine(ledger, &maker.script, vec![tx]);
+        mine(ledger, &signer.script, vec![tx]);
     }
     let mut last = None;
     for (number, coin) in coins.into_iter().take(count).enumerate() {
         let fee = 200 + (number as u64 * 7_919) % 5_000;
-        let (outpoint, value) = match last {
+        let spent = match last {
             Some(last) if number % 4 == 3 => last,
             _ => coin,
         };
-        let tx = maker.spend(outpoint, value, 2, fee);
+        let (tx, _) = signer.spend(&[spent], 2, Amount::from_sat(fee));
         last = Some((OutPoint::new(tx.compute_txid(), 0), tx.output[0].value));
         let verdict = mempool.accept(&Arc::new(DecodedTransaction::new(tx)));
         let verdict = verdict.expect("a ledger");

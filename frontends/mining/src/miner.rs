@@ -18,6 +18,9 @@ use crate::on_parent::at_least;
 use crate::proof_of_work::{Search, search};
 use crate::template::{Template, witness_commitment};
 
+#[cfg(test)]
+mod tests;
+
 /// Nonces that are tried for one call unless another number is given.
 pub const DEFAULT_MAX_TRIES: u64 = 1_000_000;
 

@@ -137,7 +137,8 @@ impl Handle {
         *self.shared.peers.write() = Some(peers);
     }
 
-    /// Transactions that peers tell of from now on. Who does not take them in time misses some, and is told how many.
+    /// Transactions that peers send from now on, whether the mempool takes them or not; none during the first download, and
+    /// none on a node for blocks alone. Who does not take them in time misses some, and is told how many.
     pub fn heard_transactions(&self) -> broadcast::Receiver<HeardTransaction> {
         self.shared.heard.subscribe()
     }

@@ -320,6 +320,8 @@ pub struct AddedPeer {
 /// The network as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NetworkState {
+    /// What others are told that this node is (BIP14).
+    pub user_agent: String,
     /// Where connections are taken.
     pub listening: Vec<SocketAddr>,
     /// Peers that were added by hand and are called whenever they are not connected.

@@ -10,6 +10,7 @@ use everett_ledger::Network;
 use everett_net::Endpoint;
 
 use crate::protocol::ForkLimits;
+use crate::whitelist::Whitelisted;
 
 /// Connections that the node makes for blocks, transactions and addresses, by default: as Bitcoin Core.
 pub const DEFAULT_OUTGOING: usize = 8;
@@ -39,6 +40,10 @@ pub struct P2pConfig {
     pub v2: bool,
     /// Whether transactions of others are taken and passed on; without it (`--blocksonly`) only our own are told.
     pub relay: bool,
+    /// Who may do more than others. Nobody by default.
+    pub whitelist: Vec<Whitelisted>,
+    /// What others are told that this node is (BIP14).
+    pub user_agent: String,
     /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
     pub discover: bool,
     /// What of losing branches is fetched.
@@ -49,6 +54,11 @@ pub struct P2pConfig {
     pub directory: Option<PathBuf>,
     /// Whether old blocks may be gone: others are told so.
     pub pruned: bool,
+}
+
+/// What a node calls itself, with comments of its operator (`-uacomment`).
+pub fn user_agent(comments: &[String]) -> String {
+    everett_net::user_agent("Everett", env!("CARGO_PKG_VERSION"), comments)
 }
 
 impl P2pConfig {
@@ -65,6 +75,8 @@ impl P2pConfig {
             dns_seeds: public,
             v2: true,
             relay: true,
+            whitelist: Vec::new(),
+            user_agent: user_agent(&[]),
             discover: false,
             forks: ForkLimits::default(),
             minimum_chain_work: None,

@@ -22,6 +22,7 @@ use everett_net::{Endpoint, PeerId, Pool, PoolEvent, SendError};
 use everett_node::{Handle, HeardTransaction};
 use tracing::{debug, info, warn};
 
+use crate::compact_meters::CompactMeters;
 use crate::input::{Input, PendingBlock};
 use crate::protocol::{Action, Consequence, Protocol, Reason, Useful};
 use crate::roster::Roster;
@@ -64,6 +65,9 @@ pub(crate) struct Conversation {
     pub(crate) near_tip: bool,
     /// Lines about misbehaviour.
     pub(crate) warnings: Throttle,
+    /// Nobody works on the mempool any more.
+    pub(crate) cut_off: bool,
+    pub(crate) compact_meters: CompactMeters,
 }
 
 impl Conversation {
@@ -74,7 +78,7 @@ impl Conversation {
     /// What the disk does.
     pub(crate) fn run(mut self) -> Result<(), StoreError> {
         let mut next_tick = self.pool.now();
-        loop {
+        while !self.cut_off {
             let now = self.pool.now();
             if now >= next_tick {
                 next_tick = now + TICK;
@@ -106,6 +110,7 @@ impl Conversation {
             self.hear_each();
             self.serve_each();
         }
+        Ok(())
     }
 
     /// Whether to go on.
@@ -306,7 +311,8 @@ impl Conversation {
                 let _ = self.blocks.send(PendingBlock { hash, bytes });
             }
             Action::Work(work) => {
-                let _ = self.works.send(work);
+                // Only one that panicked has left: who waits for its answers would wait for ever.
+                self.cut_off |= self.works.send(work).is_err();
             }
             Action::AddAddresses { from, addresses } => {
                 if let Some(source) = self.pool.peer(from) {
@@ -374,6 +380,7 @@ impl Conversation {
             let enough = [full, limited].into_iter().take(1 + usize::from(near_tip));
             self.pool.set_sufficient_services(enough.collect());
         }
+        self.compact_meters.update(self.protocol.compact_figures());
         let phase = self.roster.update(&self.protocol, now);
         if self.handle.phase() != phase {
             self.handle.set_phase(phase);

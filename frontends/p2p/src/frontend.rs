@@ -23,19 +23,18 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::addr_relay::Standing;
+use crate::compact_meters::CompactMeters;
 use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
 use crate::conversation::Conversation;
 use crate::input::Input;
-use crate::protocol::{Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
+use crate::protocol::{Grants, Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
 use crate::roster::{Added, Roster};
 use crate::takers::{take_blocks, take_headers, work_on_mempool};
 use crate::throttle::Throttle;
+use crate::whitelist::Whitelisted;
 
 /// Events of connections, other than messages, that may wait for the conversation.
 const MAX_EVENTS: usize = 1_024;
-/// What the node calls itself.
-const USER_AGENT: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
-
 /// The node on the network.
 pub struct P2p {
     config: P2pConfig,
@@ -102,7 +101,7 @@ impl P2p {
         let mut pool = PoolConfig::new(network);
         pool.session = SessionConfig {
             services: self.services(ledger),
-            user_agent: USER_AGENT.to_owned(),
+            user_agent: config.user_agent.clone(),
             start_height: ledger.best().height() as i32,
             relay: config.relay,
             v2: config.v2,
@@ -141,11 +140,15 @@ impl P2p {
             reachable: route.reaches(endpoint.kind()),
             banned: judge.is_refused(endpoint),
         };
+        let whitelist = self.config.whitelist.clone();
         let own = self.config.listen.iter().map(|address| (*address).into());
         let mut own = own.filter(everett_net::Endpoint::is_routable);
         ProtocolConfig {
             services: self.services(ledger),
             relay: self.config.relay,
+            permissions: Grants(Arc::new(move |info| {
+                Whitelisted::permissions(&whitelist, info)
+            })),
             forks: self.config.forks,
             outgoing: self.config.outgoing,
             minimum_chain_work: self.config.minimum_chain_work,
@@ -224,6 +227,8 @@ impl P2p {
             asking: BTreeSet::new(),
             near_tip: false,
             warnings: Throttle::default(),
+            cut_off: false,
+            compact_meters: CompactMeters::new(handle.meters()),
         };
         let talk = tokio::task::spawn_blocking(move || conversation.run());
         for address in pool.listening() {

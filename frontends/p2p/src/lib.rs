@@ -7,6 +7,7 @@
 pub mod addr_relay;
 mod chance;
 pub mod compact;
+mod compact_meters;
 mod config;
 mod conversation;
 mod frontend;
@@ -19,6 +20,7 @@ pub mod serve;
 mod takers;
 mod throttle;
 pub mod transactions;
+pub mod whitelist;
 
-pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig};
+pub use config::{BLOCK_RELAY_ONLY, DEFAULT_INCOMING, DEFAULT_OUTGOING, P2pConfig, user_agent};
 pub use frontend::{BoundAddresses, P2p};

@@ -156,6 +156,8 @@ pub struct Protocol {
     /// Ids of either kind of what the driver has judged now, and bytes of all that.
     judging: HashSet<[u8; 32], RandomState>,
     judged_bytes: usize,
+    /// The last change of the mempool that was one of the best world.
+    moved: u64,
     last_block: Option<LastBlock>,
     /// When those who called us are told of transactions next, by network.
     inbound_turns: BTreeMap<NetworkKind, Duration>,
@@ -233,6 +235,7 @@ impl Protocol {
             incoming: Incoming::new(relay_keys),
             judging: HashSet::default(),
             judged_bytes: 0,
+            moved: 0,
             last_block: None,
             inbound_turns: BTreeMap::new(),
             next_retry: Protocol::first_retry(now),

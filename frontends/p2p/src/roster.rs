@@ -330,6 +330,7 @@ impl Peers for Roster {
     fn network(&self) -> NetworkState {
         let traffic = self.pool.traffic();
         NetworkState {
+            user_agent: self.pool.config().session.user_agent.clone(),
             bytes_received: traffic.bytes_received,
             bytes_sent: traffic.bytes_sent,
             messages: message_counts(&traffic),

@@ -100,6 +100,16 @@ impl Json {
         }
     }
 
+    /// A number as floating point.
+    pub(crate) fn real(&self) -> Result<f64, RpcError> {
+        match self {
+            Json::Number(text) => text
+                .parse()
+                .map_err(|_| RpcError::new(MISC_ERROR, "JSON double out of range")),
+            other => Err(other.not("number")),
+        }
+    }
+
     /// The elements of an array.
     pub(crate) fn array(&self) -> Result<&[Json], RpcError> {
         match self {

@@ -3,6 +3,7 @@
 //! Refuses private broadcast: what is given in here is told to peers as any other transaction.
 
 mod entry;
+mod fees;
 mod info;
 mod package;
 mod persist;
@@ -29,6 +30,8 @@ pub(crate) static METHODS: &[&Method] = &[
     &entry::GETMEMPOOLCLUSTER,
     &entry::GETMEMPOOLDESCENDANTS,
     &entry::GETMEMPOOLENTRY,
+    &fees::ESTIMATERAWFEE,
+    &fees::ESTIMATESMARTFEE,
     &info::GETMEMPOOLFEERATEDIAGRAM,
     &info::GETMEMPOOLINFO,
     &package::SUBMITPACKAGE,

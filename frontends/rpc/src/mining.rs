@@ -11,7 +11,7 @@ mod priority;
 mod proposal;
 mod template;
 
-use bitcoin::ScriptBuf;
+use bitcoin::{Network, ScriptBuf};
 use everett_ledger::{Reject, World};
 use everett_mining::{GenerateError, TemplateError};
 
@@ -36,8 +36,12 @@ pub(crate) static METHODS: &[&Method] = &[
 ];
 
 /// The script that a descriptor stands for; of `combo()` the one that pays a witness, or else a hash.
-fn payout(call: &Call, descriptor: &str) -> Result<Result<ScriptBuf, RpcError>, RpcError> {
-    let network = call.ledger().params().network.to_bitcoin();
+///
+/// The inner error is that of a text which is no descriptor, and may be an address.
+pub(crate) fn payout(
+    descriptor: &str,
+    network: Network,
+) -> Result<Result<ScriptBuf, RpcError>, RpcError> {
     let expression = match Expression::parse(descriptor, network, false) {
         Ok(expression) => expression,
         Err(error) => return Ok(Err(error)),
@@ -60,6 +64,10 @@ fn payout(call: &Call, descriptor: &str) -> Result<Result<ScriptBuf, RpcError>, 
     script
         .map(Ok)
         .ok_or_else(|| RpcError::new(INTERNAL_ERROR, "the descriptor stands for no script"))
+}
+
+fn network(call: &Call) -> Network {
+    call.ledger().params().network.to_bitcoin()
 }
 
 /// The world that was named, unless it is simply the best one.

@@ -13,8 +13,8 @@ use crate::method::Method;
 pub(crate) const VERSION: u32 = 310_000;
 /// The version of the protocol between nodes.
 pub(crate) const PROTOCOL_VERSION: u32 = 70_016;
-/// What the node calls itself.
-pub(crate) const SUBVERSION: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
+/// What the node calls itself where it has no network.
+const SUBVERSION: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
 
 /// What there is.
 pub(crate) static METHODS: &[&Method] = &[

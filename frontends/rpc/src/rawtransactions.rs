@@ -9,7 +9,9 @@ mod sign;
 
 pub(crate) use create::parse_amount;
 
-use bitcoin::{Network, OutPoint, Transaction, TxOut, Txid};
+use bitcoin::{BlockHash, Network, OutPoint, Transaction, TxOut, Txid};
+
+use everett_ledger::{FoundTransaction, TransactionError, World};
 
 use crate::call::Call;
 use crate::error::RpcError;
@@ -68,6 +70,32 @@ fn outputs_at(
         }
     };
     outpoints.iter().zip(pending).map(output).collect()
+}
+
+/// Finds a transaction in a block, or in a world. Unless the world was named: where only the index knows it, in the last
+/// block of another branch that has it, as Core's index does.
+pub(crate) fn find(
+    call: &Call,
+    world: &World,
+    txid: &Txid,
+    in_block: Option<&BlockHash>,
+) -> Result<FoundTransaction, TransactionError> {
+    let ledger = call.ledger();
+    match ledger.find_transaction(world, txid, in_block) {
+        Err(TransactionError::NotInWorld {
+            elsewhere: Some(blocks),
+            txid,
+            world,
+        }) if !call.names_world() => match blocks.last() {
+            Some(block) => ledger.find_transaction(&call.ledger().best(), &txid, Some(block)),
+            None => Err(TransactionError::NotInWorld {
+                elsewhere: Some(blocks),
+                txid,
+                world,
+            }),
+        },
+        other => other,
+    }
 }
 
 /// The transactions of these ids that wait for a block; none of them in a world that is named.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use everett_ledger::Network;
+use everett_mining::InvalidWeight;
 use everett_net::bans::Subnet;
 use everett_node::{Frontend, Handle, Starting, Task};
 use tokio::net::TcpListener;
@@ -19,6 +21,7 @@ use crate::connection::{self, MAX_CONNECTIONS};
 use crate::cookie::{Cookie, USER};
 use crate::http::Front;
 use crate::login::{InvalidAuth, Logins};
+use crate::mining::payout;
 use crate::site::Site;
 use crate::whitelist::Whitelist;
 
@@ -47,6 +50,19 @@ pub enum RpcError {
     /// A line of `rpcauth` is none.
     #[error(transparent)]
     Auth(#[from] InvalidAuth),
+    /// The weights of blocks do not go together.
+    #[error(transparent)]
+    Weights(#[from] InvalidWeight),
+    /// Whom `generate` is to pay is no descriptor of one script.
+    #[error(
+        "--generate-to {descriptor}: {problem}; give a descriptor of one script, such as wpkh(KEY) or addr(ADDRESS)"
+    )]
+    GenerateTo {
+        /// What was given.
+        descriptor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The cookie cannot be written.
     #[error(
         "the cookie file {} cannot be written: {source}; name another with --rpccookiefile, or log in with --rpcpassword",
@@ -135,6 +151,17 @@ impl Rpc {
             if value == 0 {
                 return Err(RpcError::ZeroLimit { limit });
             }
+        }
+        config.mining.check()?;
+        let network = handle.ledger().params().network;
+        if network == Network::Regtest {
+            let descriptor = &config.generate_to;
+            payout(descriptor, network.to_bitcoin())
+                .and_then(|script| script)
+                .map_err(|error| RpcError::GenerateTo {
+                    descriptor: descriptor.clone(),
+                    problem: error.message,
+                })?;
         }
         let allowed = config.allow.iter().map(|text| {
             text.parse::<Subnet>().map_err(|error| RpcError::Allow {

@@ -55,7 +55,7 @@ impl SessionConfig {
             magic,
             version: PROTOCOL_VERSION,
             services: ServiceFlags::NONE,
-            user_agent: concat!("/everett-net:", env!("CARGO_PKG_VERSION"), "/").to_owned(),
+            user_agent: user_agent("everett-net", env!("CARGO_PKG_VERSION"), &[]),
             start_height: 0,
             relay: true,
             v2: true,
@@ -125,5 +125,27 @@ impl OwnNonces {
 
     fn with<T>(&self, action: impl FnOnce(&mut HashMap<u64, Endpoint>) -> T) -> T {
         action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a program calls itself to others (BIP14): `/Name:1.2(comment; comment)/`. At most 256 bytes are read by others, and
+/// it is for the caller to keep to that.
+pub fn user_agent(name: &str, version: &str, comments: &[String]) -> String {
+    let comments = match comments.is_empty() {
+        true => String::new(),
+        false => format!("({})", comments.join("; ")),
+    };
+    format!("/{name}:{version}{comments}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user_agent;
+
+    #[test]
+    fn comments_stand_behind_the_version() {
+        assert_eq!(user_agent("A", "1.2", &[]), "/A:1.2/");
+        let comments = ["x".to_owned(), "y z".to_owned()];
+        assert_eq!(user_agent("A", "1.2", &comments), "/A:1.2(x; y z)/");
     }
 }

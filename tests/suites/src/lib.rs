@@ -20,5 +20,7 @@ pub mod peers_double;
 pub mod python;
 pub use everett_lab::random;
 pub mod rpc_client;
+pub mod rpc_node;
+pub mod signer;
 pub mod spender;
 pub mod walk;

@@ -1,6 +1,7 @@
 //! Owns the making of regtest blocks: coinbases, payments without signatures, flaws, proof of work.
 //! Promises that the blocks of two branches share some of their transactions, and that no two blocks are the same.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::block::{Header, Version};
@@ -213,6 +214,31 @@ impl Mint {
         }
         self.made.push(payment.clone());
         Some((payment, fee))
+    }
+
+    /// A payment that can be in the block after `parent`, of one coin that is not in `spent`, where it is put; it pays more
+    /// than any mempool asks for. `None` where there is no such coin.
+    pub fn loose(&mut self, parent: &Parent, spent: &mut HashSet<OutPoint>) -> Option<Transaction> {
+        const FEE: u64 = 10_000;
+        let rich = |coin: &Coin| coin.amount.to_sat() > 10 * FEE;
+        let mut at_hand: Vec<OutPoint> = (parent.coins.iter())
+            .filter(|(_, coin)| is_mature(coin, parent.height + 1) && rich(coin))
+            .map(|(outpoint, _)| *outpoint)
+            .filter(|outpoint| !spent.contains(outpoint))
+            .collect();
+        at_hand.sort_unstable();
+        let chosen = self.random.pick(&at_hand).copied()?;
+        spent.insert(chosen);
+        let coin = parent.coins.get(&chosen)?;
+        Some(Transaction {
+            version: transaction::Version::TWO,
+            lock_time: absolute::LockTime::ZERO,
+            input: vec![Lock::of(&coin.script_pubkey).input(chosen)],
+            output: vec![TxOut {
+                value: Amount::from_sat(coin.amount.to_sat() - FEE),
+                script_pubkey: Lock::WitnessScriptHash.script(),
+            }],
+        })
     }
 
     fn pay(&mut self, coins: &Coins, chosen: &[OutPoint], amount: u64) -> Transaction {

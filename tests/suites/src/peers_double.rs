@@ -69,6 +69,7 @@ impl PeersDouble {
                 remaining: Some(Duration::from_secs(90)),
             };
             shown.network = NetworkState {
+                user_agent: "/Everett:0.0.0/".to_owned(),
                 listening: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))],
                 added: vec![added(endpoint([203, 0, 113, 7], 8333))],
                 known_addresses: 42,

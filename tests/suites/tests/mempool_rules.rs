@@ -398,6 +398,31 @@ fn pending_coins_are_those_of_the_pending_world() {
 }
 
 #[test]
+fn those_who_pass_transactions_on_see_fees_and_sequences_without_waiting() {
+    let mut bench = Bench::new(MempoolConfig::default());
+    let (poor, rich) = (bench.make(&[0], 1_000, 2), bench.make(&[1], 9_000, 2));
+    for tx in [&poor, &rich] {
+        bench.give(tx).expect("it is good");
+    }
+    let view = bench.mempool.try_view().expect("nobody changes it");
+    let seen: Vec<(Txid, i64, u64)> = view
+        .relayed()
+        .map(|one| (one.tx.txid, one.fee, one.sequence))
+        .collect();
+    let expected = [
+        (rich.compute_txid(), 9_000, 2),
+        (poor.compute_txid(), 1_000, 1),
+    ];
+    assert_eq!(seen, expected, "best paying first");
+    drop(view);
+    // It stays where it is; who looks properly moves it.
+    bench.mine(vec![rich]);
+    let behind = bench.mempool.try_view().map(|view| view.len());
+    assert_eq!(behind, Some(2));
+    assert_eq!(bench.mempool.view().expect("memory").len(), 1);
+}
+
+#[test]
 fn what_pays_too_much_for_a_package_is_taken_for_a_mistake() {
     let mut bench = Bench::new(MempoolConfig::default());
     let tx = bench.make(&[0], 100_000, 2);

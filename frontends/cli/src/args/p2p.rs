@@ -56,6 +56,10 @@ pub(crate) struct P2pArgs {
         conflicts_with = "relay"
     )]
     pub(crate) blocksonly: Option<bool>,
+    /// Who may do more than others: PERMISSIONS@ADDRESS, with noban, relay, forcerelay, mempool or all; may be given several
+    /// times [default: nobody]
+    #[arg(long, value_name = "[WORDS@]ADDRESS")]
+    pub(crate) whitelist: Vec<String>,
     /// The opposite of --blocksonly, and the default: kept for those who give it
     #[arg(
         short,
@@ -105,7 +109,7 @@ pub(crate) struct P2pArgs {
     #[arg(
         long,
         conflicts_with_all = [
-            "outgoing", "incoming", "serve", "connect_peer", "addnode", "blocksonly", "relay", "proxy", "dnsseed", "v2transport",
+            "outgoing", "incoming", "serve", "connect_peer", "addnode", "blocksonly", "relay", "whitelist", "proxy", "dnsseed", "v2transport",
             "discover", "log_packets", "fork_blocks", "fork_peer_blocks", "fork_bytes",
         ]
     )]

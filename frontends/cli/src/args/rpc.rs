@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bitcoin::{Amount, Denomination};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
@@ -64,4 +65,24 @@ pub(crate) struct RpcArgs {
     /// Seconds that a connection may be silent [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) rpcservertimeout: Option<u64>,
+    /// Most weight of blocks that are made here [default: 4000000]
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) blockmaxweight: Option<u64>,
+    /// Weight that is left for header and coinbase of blocks that are made here [default: 8000]
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) blockreservedweight: Option<u64>,
+    /// Least that transactions have to pay to be put into blocks that are made here, in BTC for 1,000
+    /// virtual bytes [default: 0.00000001]
+    #[arg(long, value_name = "AMOUNT", value_parser = in_bitcoins)]
+    pub(crate) blockmintxfee: Option<Amount>,
+    /// The version of blocks that are made here (regtest only) [default: what soft forks ask for]
+    #[arg(long, value_name = "VERSION", allow_negative_numbers = true)]
+    pub(crate) blockversion: Option<i32>,
+    /// The descriptor that `generate` pays (regtest only) [default: one whose key everybody knows]
+    #[arg(long, value_name = "DESCRIPTOR")]
+    pub(crate) generate_to: Option<String>,
+}
+
+fn in_bitcoins(text: &str) -> Result<Amount, String> {
+    Amount::from_str_in(text, Denomination::Bitcoin).map_err(|error| error.to_string())
 }

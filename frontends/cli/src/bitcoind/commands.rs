@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing::warn;
 
+use super::daemon;
+
 /// Commands that may run at once.
 const MAX_RUNNING: usize = 64;
 
@@ -60,6 +62,8 @@ pub(crate) fn run_all(commands: &[String]) {
 fn finish(command: &str) {
     let status = Command::new("/bin/sh")
         .args(["-c", command])
+        // A daemon that the command starts is another one.
+        .env_remove(daemon::MARK)
         .stdin(Stdio::null())
         .status();
     match status {

@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use super::failure::InitError;
 
 /// Says in the environment of the second process that it is the second one.
-const MARK: &str = "EVERETT_BITCOIND_IN_BACKGROUND";
+pub(super) const MARK: &str = "EVERETT_BITCOIND_IN_BACKGROUND";
 /// What the second process writes when it is ready.
 const READY: &[u8] = b"1";
 

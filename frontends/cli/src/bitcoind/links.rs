@@ -31,7 +31,7 @@ pub(super) fn make(directory: &Path) -> Result<ExitCode, InitError> {
             Ok(target) if target == program => {}
             _ => symlink(&program, &path).map_err(|error| failed(&path, error))?,
         }
-        println!("{} -> {}", path.display(), program.display());
+        super::say(&format!("{} -> {}\n", path.display(), program.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

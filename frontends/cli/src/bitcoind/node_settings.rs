@@ -4,6 +4,7 @@
 //! Refuses to start anything.
 
 mod mempool;
+mod mining;
 mod network;
 mod rpc;
 mod zmq;
@@ -17,6 +18,7 @@ use everett_ledger::{Clock, LedgerConfig, Params, ScriptVerifier};
 use everett_mempool::MempoolConfig;
 use everett_p2p::P2pConfig;
 use everett_rpc::RpcConfig;
+use everett_zmq::ZmqConfig;
 
 use super::arguments::{Arguments, Value};
 use super::chain::Chain;
@@ -25,27 +27,12 @@ use super::debug_log::{Detail, LogSettings};
 use super::failure::InitError;
 use super::layout::Layout;
 use super::option::Support;
-pub(crate) use zmq::ZmqPublisher;
+use crate::settings::zmq_publishers;
 
 /// The smallest target of pruning, in MiB; 1 stands for pruning by hand.
 const LEAST_PRUNE: i64 = 550;
 /// Bytes of a hash, and of work.
 const HASH_BYTES: usize = 32;
-
-/// Settings of parts that are not there yet: parsed, so that whoever adds the part finds them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct HandedOn {
-    /// Whether REST is served (`-rest`).
-    pub(crate) rest: bool,
-    /// What is published over ZMQ (`-zmqpub…`).
-    pub(crate) zmq: Vec<ZmqPublisher>,
-    /// Which peers have which permissions (`-whitelist`), as written.
-    pub(crate) whitelist: Vec<String>,
-    /// Where peers get which permissions by calling (`-whitebind`), as written.
-    pub(crate) whitebind: Vec<String>,
-    /// What is added to the user agent (`-uacomment`).
-    pub(crate) user_agent_comments: Vec<String>,
-}
 
 /// What a daemon is started with.
 pub(crate) struct NodeSettings {
@@ -65,16 +52,14 @@ pub(crate) struct NodeSettings {
     pub(crate) webui: Option<std::net::SocketAddr>,
     /// Whether history may be made by hand.
     pub(crate) lab: bool,
+    /// The height of the best chain at which it stops by itself.
+    pub(crate) stop_at: Option<u32>,
     /// What is run when something happens.
     pub(crate) commands: Commands,
     /// The file with the process's number.
     pub(crate) pid_file: Option<PathBuf>,
-    /// What goes to parts that are not there yet.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nobody takes it yet; whoever does removes this")
-    )]
-    pub(crate) handed_on: HandedOn,
+    /// What is published over ZeroMQ.
+    pub(crate) zmq: ZmqConfig,
     /// For the log: what one option said of another, and the like.
     pub(crate) remarks: Vec<String>,
 }
@@ -135,7 +120,7 @@ impl NodeSettings {
         layout: &Layout,
     ) -> Result<NodeSettings, InitError> {
         let mut remarks = network::interactions(arguments);
-        for (option, _) in [("limitancestorsize", ()), ("limitdescendantsize", ())] {
+        for option in ["limitancestorsize", "limitdescendantsize"] {
             if arguments.is_set(option) {
                 remarks.push(format!(
                     "Option '-{option}' is given but ancestor and descendant size limits have been replaced with cluster \
@@ -158,10 +143,15 @@ impl NodeSettings {
         let minimum_work = params.minimum_chain_work;
         let ledger = ledger(arguments, params, layout)?;
         let mempool = mempool::config(arguments, chain, &mut remarks)?;
-        let mut p2p = network::config(arguments, chain)?;
+        let mut p2p = network::config(arguments, chain, &mut remarks)?;
         p2p.minimum_chain_work = Some(minimum_work);
         p2p.directory = Some(layout.store());
         p2p.pruned = ledger.prune_target.is_some();
+        let zmq = zmq::config(arguments)?;
+        let mut rpc = rpc::config(arguments, chain, layout)?;
+        if let Some(rpc) = &mut rpc {
+            rpc.zmq = zmq_publishers(&zmq);
+        }
         let address = |name: &str| {
             let text = arguments.text(name).filter(|text| text != "0");
             text.map(|text| {
@@ -176,10 +166,14 @@ impl NodeSettings {
         Ok(NodeSettings {
             mempool,
             persist_mempool: arguments.flag("persistmempool", true),
-            rpc: rpc::config(arguments, chain, layout)?,
+            rpc,
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),
+            stop_at: arguments
+                .int("stopatheight")
+                .and_then(|height| u32::try_from(height).ok())
+                .filter(|height| *height > 0),
             commands: Commands {
                 startup: command(arguments, "startupnotify"),
                 shutdown: arguments.list("shutdownnotify"),
@@ -188,13 +182,7 @@ impl NodeSettings {
             pid_file: arguments
                 .path("pid", "bitcoind.pid")
                 .map(|path| layout.file(&path)),
-            handed_on: HandedOn {
-                rest: arguments.flag("rest", false),
-                zmq: zmq::publishers(arguments),
-                whitelist: arguments.list("whitelist"),
-                whitebind: arguments.list("whitebind"),
-                user_agent_comments: arguments.list("uacomment"),
-            },
+            zmq,
             ledger,
             p2p,
             remarks,

@@ -3,9 +3,11 @@
 
 use std::process::ExitCode;
 
+use everett_grpc::BoundAddress;
 use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_p2p::P2p;
 use everett_rpc::Rpc;
+use everett_zmq::Zmq;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
@@ -21,6 +23,7 @@ use crate::args::{GrpcArgs, WebArgs};
 use crate::command::grpc_server::GrpcServer;
 use crate::command::web_server::WebServer;
 use crate::failure::Failure;
+use crate::node_url::Announced;
 
 /// Serves until it is asked to stop.
 ///
@@ -43,7 +46,11 @@ pub(super) fn serve(
         reopen_on_hangup(log);
         let NodeSettings { commands, .. } = &settings;
         let (commands, runner) = (commands.clone(), Runner::default());
-        let node = start(settings, layout, &commands, &runner).await?;
+        let (node, grpc) = start(settings, layout, &commands, &runner).await?;
+        // Commands of this machine find the node by the directory.
+        let address = grpc.and_then(|grpc| grpc.get());
+        let store = layout.store();
+        let _announced = address.and_then(|address| Announced::write(&store, "http", address));
         info!("init message: Done loading");
         if let Some(command) = commands.startup {
             runner.run(command);
@@ -70,7 +77,7 @@ async fn start(
     layout: &Layout,
     commands: &commands::Commands,
     runner: &Runner,
-) -> Result<Node, InitError> {
+) -> Result<(Node, Option<BoundAddress>), InitError> {
     let mut config = NodeConfig::new(settings.ledger);
     config.lab = settings.lab;
     config.mempool = settings.mempool;
@@ -79,15 +86,23 @@ async fn start(
     config.mempool_file = Some(layout.network.join("mempool.dat"));
     let mut builder = Node::builder(config).frontend(TipLog {
         command: commands.block.clone(),
+        stop_at: settings.stop_at,
         runner: runner.clone(),
     });
+    // Before whoever brings blocks or transactions, so that all of them are told.
+    if !settings.zmq.is_empty() {
+        builder = builder.frontend(Zmq::new(settings.zmq));
+    }
     let wrong = |failure: Failure| InitError::new(failure);
+    let mut grpc = None;
     if let Some(address) = settings.grpc {
         let args = GrpcArgs {
             grpc: Some(address),
             ..GrpcArgs::default()
         };
-        builder = builder.frontend(GrpcServer::new(&args).map_err(wrong)?.server);
+        let server = GrpcServer::new(&args).map_err(wrong)?;
+        grpc = Some(server.address);
+        builder = builder.frontend(server.server);
     }
     if let Some(address) = settings.webui {
         let args = WebArgs {
@@ -103,7 +118,8 @@ async fn start(
     }
     // Last, so that nobody calls before everything is there.
     builder = builder.frontend(P2p::new(settings.p2p));
-    builder.start().await.map_err(refused)
+    let node = builder.start().await.map_err(refused)?;
+    Ok((node, grpc))
 }
 
 /// Why a node does not start, in Core's words where it has some.

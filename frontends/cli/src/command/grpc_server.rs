@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// The gRPC server before the node takes it, and what is to be said of it afterwards.
 pub(crate) struct GrpcServer {
     pub(crate) server: Grpc,
-    pub(super) address: BoundAddress,
+    pub(crate) address: BoundAddress,
     pub(super) scheme: &'static str,
 }
 

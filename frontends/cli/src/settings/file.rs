@@ -54,6 +54,8 @@ pub(super) struct SettingsFile {
     #[serde(default)]
     pub(super) addnode: Vec<String>,
     pub(super) blocksonly: Option<bool>,
+    #[serde(default)]
+    pub(super) whitelist: Vec<String>,
     pub(super) relay: Option<bool>,
     pub(super) proxy: Option<SocketAddr>,
     pub(super) dnsseed: Option<bool>,
@@ -82,6 +84,12 @@ pub(super) struct SettingsFile {
     pub(super) rpcthreads: Option<usize>,
     pub(super) rpcworkqueue: Option<usize>,
     pub(super) rpcservertimeout: Option<u64>,
+    pub(super) blockmaxweight: Option<u64>,
+    pub(super) blockreservedweight: Option<u64>,
+    #[serde(default, with = "bitcoin::amount::serde::as_btc::opt")]
+    pub(super) blockmintxfee: Option<bitcoin::Amount>,
+    pub(super) blockversion: Option<i32>,
+    pub(super) generate_to: Option<String>,
     #[serde(default)]
     pub(super) zmqpubhashblock: Vec<String>,
     pub(super) zmqpubhashblockhwm: Option<u32>,

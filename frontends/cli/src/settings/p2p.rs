@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use everett_ledger::Network;
 use everett_net::{Endpoint, default_port};
 use everett_p2p::P2pConfig;
+use everett_p2p::whitelist::Whitelisted;
 
 use super::Settings;
 use super::descriptors::room_for_callers;
@@ -90,6 +91,11 @@ fn options(
     config.v2 = args.v2transport.unwrap_or(config.v2);
     let relay = args.blocksonly.map(|only| !only).or(args.relay);
     config.relay = relay.unwrap_or(config.relay);
+    let whitelisted = args.whitelist.iter().map(|text| {
+        let parsed = text.parse::<Whitelisted>();
+        parsed.map_err(|error| Failure::usage(format!("--whitelist {text}: {error}")))
+    });
+    config.whitelist = whitelisted.collect::<Result<_, _>>()?;
     config.discover = args.discover.unwrap_or(config.discover);
     let forks = &mut config.forks;
     forks.blocks = args.fork_blocks.unwrap_or(forks.blocks);
@@ -128,6 +134,7 @@ fn with_file(args: P2pArgs, file: &SettingsFile) -> P2pArgs {
         connect_peer,
         addnode: list(args.addnode, file.addnode),
         blocksonly,
+        whitelist: list(args.whitelist, file.whitelist),
         relay,
         proxy: args.proxy.or(file.proxy),
         dnsseed: args.dnsseed.or(file.dnsseed),

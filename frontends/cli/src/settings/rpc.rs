@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use everett_log::LOG_DIRECTORY;
+use everett_mempool::FeeRate;
 use everett_rpc::{CookiePermissions, RpcConfig};
 
 use super::Settings;
@@ -44,6 +45,20 @@ impl Settings {
         }
         if let Some(seconds) = args.rpcservertimeout.or(file.rpcservertimeout) {
             config.timeout = Duration::from_secs(seconds);
+        }
+        let mining = &mut config.mining;
+        if let Some(weight) = args.blockmaxweight.or(file.blockmaxweight) {
+            mining.max_weight = weight;
+        }
+        if let Some(weight) = args.blockreservedweight.or(file.blockreservedweight) {
+            mining.reserved_weight = weight;
+        }
+        if let Some(fee) = args.blockmintxfee.or(file.blockmintxfee) {
+            mining.min_fee = FeeRate::per_kvb(i64::try_from(fee.to_sat()).unwrap_or(i64::MAX));
+        }
+        mining.version = args.blockversion.or(file.blockversion);
+        if let Some(descriptor) = args.generate_to.or(file.generate_to) {
+            config.generate_to = descriptor;
         }
         config.log_path = directory.join(LOG_DIRECTORY);
         Some(config)

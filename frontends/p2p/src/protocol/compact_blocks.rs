@@ -51,10 +51,15 @@ impl Protocol {
         peer.provides_compact
             && !request.fork
             && !self.whole_only.contains(&request.hash)
-            && !(self.recent.is_empty() && self.pending.is_empty())
+            && self.has_candidates()
             && self.download.asked.is_empty()
             && self.is_near_tip()
             && request.height <= self.best.height + 1
+    }
+
+    /// There is anything that compact blocks could be put together from.
+    fn has_candidates(&self) -> bool {
+        !self.recent.is_empty() || !self.pending.is_empty()
     }
 
     /// A peer was the first to give a new block: from now on it sends the next ones right away.

@@ -21,6 +21,7 @@ mod branches;
 mod download;
 mod headers;
 mod rig;
+mod transactions;
 
 use super::*;
 use rig::{Rig, blocks, headers, mine};

@@ -100,10 +100,13 @@ impl Protocol {
                 from,
                 tx,
                 first,
+                change,
                 verdict,
             } => {
                 self.judging_ends(from, &[&tx]);
                 match verdict {
+                    // Another block came meanwhile, which may have made it good.
+                    Verdict::Refused(_) if change < self.moved => self.judge(from, tx, first),
                     Verdict::Accepted => self.accepted(from, &tx, first),
                     Verdict::Refused(rejection) => self.refused(from, &tx, rejection.kind, first),
                     Verdict::Failed => {}
@@ -388,6 +391,7 @@ impl Protocol {
         }
         if !change.undone.is_empty() || !change.applied.is_empty() {
             self.incoming.tip_changed();
+            self.moved = change.number;
         }
         if self.initial_download {
             return;
@@ -407,7 +411,7 @@ impl Protocol {
         {
             self.incoming.block(&block);
         }
-        if *hash == self.best.hash {
+        if *hash == self.ledger.best().hash() {
             self.last_block = Some(LastBlock::new(block));
         }
     }

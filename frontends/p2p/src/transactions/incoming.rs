@@ -114,10 +114,12 @@ impl Incoming {
     /// where there are none it is the wtxid.
     fn has(&self, id: &TransactionId, pending: &Pending, reconsiderable: bool) -> bool {
         let hash = id.hash();
+        // All three sets have the same keys.
+        let short = self.rejected.short(&hash);
         self.orphans.get(&Wtxid::from_byte_array(hash)).is_some()
-            || (reconsiderable && self.reconsiderable.contains(&hash))
-            || self.confirmed.contains(&hash)
-            || self.rejected.contains(&hash)
+            || (reconsiderable && self.reconsiderable.contains_short(short))
+            || self.confirmed.contains_short(short)
+            || self.rejected.contains_short(short)
             || pending.contains(id)
     }
 
@@ -161,13 +163,14 @@ impl Incoming {
             }
             return;
         }
-        if self.has(&id, pending, true) {
-            return;
-        }
+        // Who has told of too many is not worth the look.
         let by_wtxid = matches!(id, TransactionId::Wtxid(_));
         let Some(at) = self.time_to_ask(peer, by_wtxid, 1, now) else {
             return;
         };
+        if self.has(&id, pending, true) {
+            return;
+        }
         let preferred = self.peers.get(&peer).is_some_and(|source| source.preferred);
         self.requests.announce(peer, id, preferred, at);
     }

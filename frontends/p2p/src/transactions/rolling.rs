@@ -30,7 +30,8 @@ impl RollingSet {
         }
     }
 
-    fn short(&self, id: &[u8; 32]) -> u64 {
+    /// What is kept of an id; the same for all sets with the same keys.
+    pub(crate) fn short(&self, id: &[u8; 32]) -> u64 {
         siphash24::Hash::hash_to_u64_with_keys(self.keys.0, self.keys.1, id)
     }
 
@@ -46,7 +47,11 @@ impl RollingSet {
 
     /// Whether an id is remembered.
     pub(crate) fn contains(&self, id: &[u8; 32]) -> bool {
-        let short = self.short(id);
+        self.contains_short(self.short(id))
+    }
+
+    /// The same by what is kept of it.
+    pub(crate) fn contains_short(&self, short: u64) -> bool {
         self.generations.iter().any(|some| some.contains(&short))
     }
 

@@ -59,6 +59,8 @@ pub enum MempoolAnswer {
         tx: Arc<DecodedTransaction>,
         /// Whether this was the first time.
         first: bool,
+        /// The mempool's last change before.
+        change: u64,
         /// The verdict.
         verdict: Verdict,
     },
@@ -82,6 +84,7 @@ impl MempoolWork {
     pub fn run(self, mempool: &Mempool) -> Option<MempoolAnswer> {
         match self {
             MempoolWork::Judge { from, tx, first } => {
+                let change = *mempool.change_number().borrow();
                 let verdict = match mempool.accept(&tx) {
                     Ok(Ok(_)) => Verdict::Accepted,
                     Ok(Err(refused)) => Verdict::Refused(refused.rejection),
@@ -94,6 +97,7 @@ impl MempoolWork {
                     from,
                     tx,
                     first,
+                    change,
                     verdict,
                 })
             }

@@ -13,6 +13,7 @@ use crate::call::{Call, parse_hex, parse_txid};
 use crate::error::RpcError;
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+use crate::rawtransactions::find;
 
 pub(super) static GETTXOUTPROOF: Method = Method {
     name: "gettxoutproof",
@@ -75,7 +76,7 @@ fn find_block(call: &Call, txids: &BTreeSet<Txid>) -> Result<BlockInfo, RpcError
         }
     }
     if let (None, Some(first)) = (hash, txids.first()) {
-        let found = ledger.find_transaction(&world, first, None);
+        let found = find(call, &world, first, None);
         hash = found.ok().map(|found| found.block);
     }
     hash.and_then(|hash| ledger.block_info(&hash))

@@ -28,7 +28,8 @@ pub(super) static INVALIDATEBLOCK: Method = Method {
 
 fn invalidate_block(call: &Call) -> Answer {
     let info = known_block(call, 0, "blockhash")?;
-    match call.ledger().invalidate_block(&info.hash) {
+    let mempool = call.handle().mempool();
+    match mempool.undo_with(&info.hash, || call.ledger().invalidate_block(&info.hash))? {
         Ok(()) => Ok(Json::Null),
         Err(BlockError::Genesis) => Err(RpcError::misc("The genesis block cannot be invalidated")),
         Err(error) => Err(error.into()),

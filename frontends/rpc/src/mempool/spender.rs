@@ -18,7 +18,7 @@ pub(super) static GETTXSPENDINGPREVOUT: Method = Method {
     arguments: &[
         Argument::required("outputs", Kind::Array, "The outputs, each with txid and vout")
             .shown("[{\"txid\":\"hex\",\"vout\":n},...]"),
-        Argument::optional("options", Kind::Object, "More").options(&[
+        Argument::optional("options", Kind::Object, "More").shown("{\"mempool_only\":bool,\"return_spending_tx\":bool,...}").options(&[
             Argument::optional(
                 "mempool_only",
                 Kind::Bool,

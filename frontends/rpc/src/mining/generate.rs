@@ -4,7 +4,7 @@ use bitcoin::{BlockHash, Script};
 use everett_ledger::Network;
 use everett_mining::DEFAULT_MAX_TRIES;
 
-use super::{named_world, payout};
+use super::{named_world, network, payout};
 use crate::address::parse;
 use crate::call::Call;
 use crate::error::{INVALID_ADDRESS_OR_KEY, METHOD_NOT_FOUND, RpcError};
@@ -38,7 +38,7 @@ fn generate_to_address(call: &Call) -> Answer {
     let count: i32 = call.int(0)?;
     // As in Core, less than none is more than anyone can try.
     let tries: i32 = call.int_or(2, DEFAULT_MAX_TRIES as i32)?;
-    let network = call.ledger().params().network.to_bitcoin();
+    let network = network(call);
     let address = parse(call.text(1)?, network)
         .map_err(|_| RpcError::new(INVALID_ADDRESS_OR_KEY, "Error: Invalid address"))?;
     generate(
@@ -66,7 +66,7 @@ pub(super) static GENERATETODESCRIPTOR: Method = Method {
 fn generate_to_descriptor(call: &Call) -> Answer {
     let count: i32 = call.int(0)?;
     let tries: u64 = call.int_or(2, DEFAULT_MAX_TRIES)?;
-    let script = payout(call, call.text(1)?)??;
+    let script = payout(call.text(1)?, network(call))??;
     generate(call, &script, count, tries)
 }
 
@@ -99,7 +99,7 @@ fn generate_as_of_old(call: &Call) -> Answer {
     // `bitcoin-cli` does not know that its arguments are numbers.
     let count: i32 = number(call.arg(0))?;
     let tries = call.maybe(1).map_or(Ok(DEFAULT_MAX_TRIES), number)?;
-    let script = payout(call, &call.site.config.generate_to)??;
+    let script = payout(&call.site.config.generate_to, network(call))??;
     generate(call, &script, count, tries)
 }
 

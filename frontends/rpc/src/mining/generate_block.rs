@@ -5,7 +5,7 @@ use bitcoin::{ScriptBuf, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_mining::{DEFAULT_MAX_TRIES, GenerateError, TemplateError};
 
-use super::{invalid, named_world, payout};
+use super::{invalid, named_world, network, payout};
 use crate::address::parse;
 use crate::call::Call;
 use crate::error::{DESERIALIZATION_ERROR, INVALID_ADDRESS_OR_KEY, RpcError, VERIFY_ERROR};
@@ -63,8 +63,8 @@ fn generate_block(call: &Call) -> Answer {
 }
 
 fn output(call: &Call, text: &str) -> Result<ScriptBuf, RpcError> {
-    let network = call.ledger().params().network.to_bitcoin();
-    if let Ok(script) = payout(call, text)? {
+    let network = network(call);
+    if let Ok(script) = payout(text, network)? {
         return Ok(script);
     }
     match parse(text, network) {

@@ -183,16 +183,15 @@ fn template_json(call: &Call, parent: &World, template: &BlockTemplate, updates:
         rules.push("!signet".to_owned());
     }
     let mut available = Json::Object(Vec::new());
+    let mut version = header.version;
     match test_deployment(call, parent) {
-        Some(DeploymentState::Started | DeploymentState::LockedIn) => {
+        Some(DeploymentState::Started) => available.push(TEST_DEPLOYMENT, TEST_BIT),
+        Some(DeploymentState::LockedIn) => {
             available.push(TEST_DEPLOYMENT, TEST_BIT);
+            version |= 1 << TEST_BIT;
         }
         Some(DeploymentState::Active) => rules.push(TEST_DEPLOYMENT.to_owned()),
         Some(DeploymentState::Defined) | None => {}
-    }
-    let mut version = header.version;
-    if test_deployment(call, parent) == Some(DeploymentState::LockedIn) {
-        version |= 1 << TEST_BIT;
     }
     let mut json = object! {
         "capabilities" => vec!["proposal"],

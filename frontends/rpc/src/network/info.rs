@@ -98,10 +98,12 @@ fn network_info(call: &Call) -> Answer {
             "proxy_randomize_credentials" => false,
         }
     };
+    let subversion = peers.as_ref().map(|peers| peers.network().user_agent);
+    let subversion = subversion.unwrap_or_else(|| SUBVERSION.to_owned());
     let limits = call.handle().mempool().config();
     Ok(object! {
         "version" => VERSION,
-        "subversion" => SUBVERSION,
+        "subversion" => subversion,
         "protocolversion" => PROTOCOL_VERSION,
         "localservices" => format!("{:016x}", services.to_u64()),
         "localservicesnames" => service_names(services),

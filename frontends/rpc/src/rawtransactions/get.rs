@@ -3,7 +3,7 @@
 use bitcoin::hashes::Hash;
 use everett_ledger::{BlockInfo, FoundTransaction, TransactionError};
 
-use super::{network, waiting};
+use super::{find, network, waiting};
 use crate::blockchain::{read_block, spent, verbosity};
 use crate::call::Call;
 use crate::error::RpcError;
@@ -63,9 +63,7 @@ fn raw_transaction(call: &Call) -> Answer {
     }
     let world = call.world()?;
     let hash = in_block.as_ref().map(|info| info.hash);
-    let found = ledger
-        .find_transaction(&world, &txid, hash.as_ref())
-        .map_err(not_found)?;
+    let found = find(call, &world, &txid, hash.as_ref()).map_err(not_found)?;
     if level <= 0 {
         return Ok(encode_hex(&found.transaction).into());
     }

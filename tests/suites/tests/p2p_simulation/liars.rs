@@ -10,7 +10,7 @@ use bitcoin::consensus::serialize;
 use bitcoin::p2p::message::NetworkMessage;
 use bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inventory};
 use bitcoin::p2p::message_compact_blocks::SendCmpct;
-use bitcoin::{Block, BlockHash};
+use bitcoin::{Block, BlockHash, Wtxid};
 use everett_net::{MAX_HEADERS, Message};
 use everett_tests::flaw::Flaw;
 use everett_tests::mint::{Mint, Parent};
@@ -34,7 +34,7 @@ pub(crate) enum Lie {
     Invalid,
     /// Tells of chains of little work, again and again.
     LowWork,
-    /// Tells of each block first, and answers nothing.
+    /// Tells of each block and transaction first, and answers nothing.
     Silent,
     /// Says what does not decode, and tells of blocks with proof of work that it never gives.
     Garbage,
@@ -72,6 +72,8 @@ pub(crate) struct Truth<'a> {
     pub(crate) mined: &'a [usize],
     /// Of little work; none where no chain has little.
     pub(crate) low_work: &'a [Header],
+    /// Transactions that nodes were given lately.
+    pub(crate) given: &'a [Wtxid],
 }
 
 impl Truth<'_> {
@@ -159,6 +161,10 @@ impl Liar {
                 self.announce_forged(truth)
             }
             Lie::LowWork if self.random.one_in(20) => vec![self.low_work(truth, None)],
+            Lie::Silent if !truth.given.is_empty() && self.random.one_in(2) => {
+                let all = truth.given.iter().map(|wtxid| Inventory::WTx(*wtxid));
+                vec![NetworkMessage::Inv(all.collect()).into()]
+            }
             Lie::Silent if self.random.one_in(3) => self.announce_best(truth),
             Lie::Garbage if self.random.one_in(8) => self.garbage(truth),
             Lie::Floods => self.flood(truth),

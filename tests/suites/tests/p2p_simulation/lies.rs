@@ -17,6 +17,7 @@ impl Simulation {
             naive: &self.naive,
             mined: &self.mined,
             low_work: self.low_work,
+            given: &self.given,
         }
     }
 

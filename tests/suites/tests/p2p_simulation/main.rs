@@ -6,8 +6,11 @@
 //! into halves and is joined. In the end all agree on the best block, and each has a world at every block ever mined,
 //! with the coins of the naive ledger.
 //!
+//! Transactions are given to nodes all the time; those that are given when all is calm again get to every node.
+//!
 //! False peers take part as the seed says: they give bodies that are not their headers', make invalid blocks, tell of chains
-//! of little work, answer nothing, send garbage, flood. Then all that holds too, no node discourages another, and what
+//! of little work, answer nothing, tell of
+//! transactions that they never give, send garbage, flood. Then all that holds too, no node discourages another, and what
 //! each remembers of its peers stays within its limits.
 //!
 //! `EVERETT_SIM_SEEDS` sets how many seeds are run (default 3, with false peers 6), `EVERETT_SIM_FIRST` the first of them (default 1), and
@@ -19,6 +22,7 @@ mod liars;
 mod lies;
 mod links;
 mod node;
+mod relay;
 mod simulation;
 mod storm;
 mod traffic;

@@ -67,7 +67,12 @@ impl Node {
     pub(crate) fn start(&mut self, seed: u64, now: Duration) {
         let config = settings(&self.directory, Some(self.clock.clone()), self.horizon);
         let ledger = Ledger::open(config).expect("the directory opens again after a crash");
-        let mempool = Mempool::new(ledger.clone(), MempoolConfig::default());
+        // The mint's scripts are none that nodes relay.
+        let config = MempoolConfig {
+            require_standard: false,
+            ..MempoolConfig::default()
+        };
+        let mempool = Mempool::new(ledger.clone(), config);
         mempool.set_loaded();
         let protocol = Protocol::new(ProtocolConfig::default(), mempool.clone(), seed, now);
         self.life += 1;

@@ -4,11 +4,12 @@
 //! What goes over the links is in `traffic`, what is written in `writing`, what befalls the nodes in `storm`, what false
 //! peers do in `lies`, what has to hold in `agreement`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bitcoin::block::Header;
+use bitcoin::{OutPoint, Wtxid};
 use everett_ledger::Clock;
 use everett_tests::mint::{CLOCK, Mint};
 use everett_tests::naive::NaiveLedger;
@@ -84,6 +85,10 @@ pub(crate) struct Simulation {
     pub(super) clock: Clock,
     /// Indices of the blocks that were mined here.
     pub(super) mined: Vec<usize>,
+    /// What transactions that were given to nodes spend.
+    pub(super) spent: HashSet<OutPoint>,
+    /// Transactions that were given to nodes lately: everybody can have heard of them.
+    pub(super) given: Vec<Wtxid>,
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) trace: bool,
     _directory: tempfile::TempDir,
@@ -145,6 +150,8 @@ impl Simulation {
             mint,
             clock,
             mined: Vec::new(),
+            spent: HashSet::new(),
+            given: Vec::new(),
             counts: BTreeMap::new(),
             trace: std::env::var_os("EVERETT_SIM_TRACE").is_some(),
             _directory: directory,
@@ -189,6 +196,7 @@ impl Simulation {
         self.heal();
         let agreed = self.settle(self.now + CALM);
         self.compare_worlds();
+        let relayed = self.relay();
         let counts: Vec<String> = self
             .counts
             .iter()
@@ -199,7 +207,7 @@ impl Simulation {
             .as_ref()
             .map(|running| running.ledger.best().hash());
         format!(
-            "{} blocks, agreed after {agreed:?} on {best:?}; {}",
+            "{} blocks, agreed after {agreed:?} on {best:?}, relayed within {relayed:?}; {}",
             self.mined.len(),
             counts.join(", ")
         )

@@ -14,7 +14,11 @@ impl Simulation {
         }
         self.after(4_000, Happening::Chance);
         match self.random.below(100) {
-            0..70 => self.mine(),
+            0..50 => self.mine(),
+            50..70 => {
+                let node = self.random.below(NODES);
+                self.give(node);
+            }
             70..84 => {
                 let links: Vec<u64> = self.links.keys().copied().collect();
                 if let Some(link) = self.random.pick(&links).copied() {

@@ -91,7 +91,7 @@ impl Simulation {
             .filter(|_| wants_tips)
             .collect();
         config.v2 = v2;
-        config.relay = false;
+        config.relay = true;
         config.epoch = CLOCK as i64;
         let best = (self.nodes.get(node))
             .and_then(|node| node.running.as_ref())

@@ -11,14 +11,14 @@ use everett_tests::bitcoind::program;
 use everett_tests::python;
 use serde_json::{Value, json};
 
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// Blocks of the chain that clients ask about.
 const HEIGHT: u64 = 12;
 
 /// A node with some blocks, handed in over JSON-RPC.
-fn node() -> Everett {
-    let everett = Everett::start();
+fn node() -> RpcNode {
+    let everett = RpcNode::start();
     let client = everett.client();
     let lab = Lab::new(7);
     for _ in 0..HEIGHT {

@@ -4,25 +4,27 @@ use everett_tests::bitcoind::{Bitcoind, program};
 use serde_json::{Value, json};
 
 use crate::chain::Chain;
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// The calls, one a line: a method and its arguments.
 const CALLS: &str = include_str!("calls.jsonl");
 
 /// Fields that are each server's own: clocks, sizes of its files and caches, paths, warnings about itself.
-pub(crate) const SERVERS_OWN: [&str; 14] = [
+pub(crate) const SERVERS_OWN: [&str; 16] = [
     "ban_created",
     "banned_until",
     "coins_db_cache_bytes",
     "coins_tip_cache_bytes",
     "disk_size",
     "duration",
+    "filename",
     "initialblockdownload",
     "logpath",
     "path",
     "size_on_disk",
     "time_remaining",
     "timemillis",
+    "usage",
     "verificationprogress",
     "warnings",
 ];
@@ -112,7 +114,7 @@ fn every_shared_method_answers_as_core_does_on_the_same_blocks() {
     let core = Bitcoind::start(&program, &["-txindex=1"]);
     let core_rpc = everett_tests::rpc_client::RpcClient::new(core.rpc_port(), &core.cookie());
     let chain = Chain::mine(&core_rpc);
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     chain.load(&ours);
     let mut differences = Vec::new();
@@ -159,7 +161,7 @@ fn rival_tips_are_asked_without_touching_the_best_chain() {
     let core = Bitcoind::start(&program, &["-txindex=1"]);
     let core_rpc = everett_tests::rpc_client::RpcClient::new(core.rpc_port(), &core.cookie());
     let chain = Chain::mine(&core_rpc);
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     chain.load(&ours);
     let side = chain.names["SIDE"].clone();

@@ -3,12 +3,15 @@
 //!
 //! What may differ is left out of the comparison: see [`compare::SERVERS_OWN`].
 
+mod both;
 mod chain;
 mod clients;
+mod coins;
 mod compare;
-mod everett;
+mod mempool;
 mod mining;
 mod rest;
 mod scan_blocks;
 mod transport;
+mod walk;
 mod zmq;

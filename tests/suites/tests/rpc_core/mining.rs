@@ -2,73 +2,24 @@
 
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
 use bitcoin::hex::FromHex;
-use bitcoin::{Amount, Block, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
-use everett_tests::bitcoind::{Bitcoind, program};
-use everett_tests::rpc_client::RpcClient;
+use bitcoin::{Amount, Block, OutPoint, Sequence, Transaction, Witness};
 use serde_json::{Value, json};
 
+use crate::both::{Both, START, verdict};
 use crate::chain::{ADDRESS, KEY};
-use crate::compare::normalise;
-use crate::everett::Everett;
+use crate::coins::{COIN, TRUE_OUTPUT, coinbase_of, spend};
+use everett_tests::rpc_node::RpcNode;
 
 /// Whom Core's own tests mine to, and the hash that a hundred blocks of theirs have.
 const DETERMINISTIC: &str = "mjTkW3DjgyZck4KbiRusZsqTgaYTxdSz6z";
 const GOLDEN: &str = "220aee93f0f5409631f35488898258f0930952bd620063cb4d7d87f7c28a8f50";
 /// A second after regtest's first block.
 const GOLDEN_TIME: u64 = 1_296_688_603;
-const START: u64 = 1_700_000_000;
-/// A witness script that is true, and its output.
-const TRUE: &str = "51";
-const TRUE_OUTPUT: &str = "00204ae81572f06e1b88fd5ced7a1a000945432e83e1551e6f721ee9c00b8cc33260";
 
-/// What a block pays.
-const COIN: u64 = 50 * 100_000_000;
-
-/// Both servers, asked the same.
-struct Both {
-    core: RpcClient,
-    ours: RpcClient,
-    _daemon: Bitcoind,
-    everett: Everett,
-}
-
-fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value {
-    let answer = client.answer(method, params);
-    let mut body: Value = serde_json::from_str(&answer.body).expect("JSON");
-    normalise(method, &mut body);
-    // It counts what each server calls a change.
-    if let Some(id) = body["result"].get_mut("longpollid") {
-        let text = id.as_str().expect("text")[..64].to_owned();
-        *id = json!(text);
-    }
-    json!([answer.status, body["result"], body["error"]])
-}
+/// What is done to a block, and its name.
+type Spoilt = (&'static str, fn(&mut Block));
 
 impl Both {
-    fn start(name: &str) -> Option<Both> {
-        let program = program(name)?;
-        let daemon = Bitcoind::start(&program, &[]);
-        let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
-        let everett = Everett::start();
-        let ours = everett.client();
-        let both = Both {
-            core,
-            ours,
-            _daemon: daemon,
-            everett,
-        };
-        both.same("setmocktime", json!([START]));
-        Some(both)
-    }
-
-    /// Asks both, which have to say the same; what they say.
-    fn same(&self, method: &str, params: Value) -> Value {
-        let theirs = verdict(&self.core, method, &params);
-        let ours = verdict(&self.ours, method, &params);
-        assert_eq!(ours, theirs, "{method} {params}");
-        ours[1].clone()
-    }
-
     /// Asks for all that tells of a chain and of mining.
     fn same_state(&self) {
         for (method, params) in [
@@ -90,7 +41,7 @@ impl Both {
 
 #[test]
 fn the_old_generate_makes_cores_golden_chain() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("setmocktime", json!([GOLDEN_TIME]));
     // As `bitcoin-cli` gives it: as text.
@@ -274,36 +225,6 @@ fn both_make_the_same_blocks_and_refuse_the_same() {
     both.same_state();
 }
 
-fn true_output(sat: u64) -> TxOut {
-    TxOut {
-        value: Amount::from_sat(sat),
-        script_pubkey: ScriptBuf::from_hex(TRUE_OUTPUT).expect("hexadecimal"),
-    }
-}
-
-/// Spends outputs of the script that is true.
-fn spend(outpoints: &[OutPoint], outputs: &[u64]) -> Transaction {
-    let input = |outpoint: &OutPoint| TxIn {
-        previous_output: *outpoint,
-        script_sig: ScriptBuf::new(),
-        sequence: Sequence::MAX,
-        witness: Witness::from_slice(&[Vec::<u8>::from_hex(TRUE).expect("hexadecimal")]),
-    };
-    Transaction {
-        version: bitcoin::transaction::Version::TWO,
-        lock_time: bitcoin::absolute::LockTime::ZERO,
-        input: outpoints.iter().map(input).collect(),
-        output: outputs.iter().map(|sat| true_output(*sat)).collect(),
-    }
-}
-
-fn coinbase_of(both: &Both, hash: &Value) -> OutPoint {
-    let block = both.same("getblock", json!([hash, 0]));
-    let bytes = Vec::<u8>::from_hex(block.as_str().expect("a block")).expect("hexadecimal");
-    let block: Block = deserialize(&bytes).expect("a block");
-    OutPoint::new(block.txdata[0].compute_txid(), 0)
-}
-
 #[test]
 fn both_judge_chosen_transactions_and_proposals_alike() {
     let Some(both) = Both::start("both_judge_chosen_transactions_and_proposals_alike") else {
@@ -365,7 +286,7 @@ fn both_judge_chosen_transactions_and_proposals_alike() {
     both.same("getblocktemplate", propose(&hidden));
     let block: Block =
         deserialize(&Vec::<u8>::from_hex(&hidden).expect("hexadecimal")).expect("a block");
-    let changes: [(&str, fn(&mut Block)); 9] = [
+    let changes: [Spoilt; 9] = [
         ("another nonce", |block| block.header.nonce += 1),
         ("another root", |block| block.header.time += 1),
         ("too old", |block| block.header.time = 1),
@@ -415,9 +336,7 @@ fn templates_and_blocks_of_the_mempool_are_cores() {
     let hashes = both.same("generatetodescriptor", json!([110, raw]));
     let coins: Vec<OutPoint> = (0..8).map(|at| coinbase_of(&both, &hashes[at])).collect();
     let send = |tx: &Transaction| {
-        both.core
-            .call("sendrawtransaction", json!([serialize_hex(tx), 0]));
-        both.everett.accept(tx);
+        both.same("sendrawtransaction", json!([serialize_hex(tx), 0]));
     };
     let template = || both.same("getblocktemplate", json!([{ "rules": ["segwit"] }]));
     let count = |template: &Value| template["transactions"].as_array().expect("a list").len();
@@ -463,11 +382,8 @@ fn templates_and_blocks_of_the_mempool_are_cores() {
     // Dust that pays nothing, and its child.
     let dust = spend(&coins[4..5], &[COIN - 100, 100]);
     let sweep = spend(&[outpoint(&dust, 0), outpoint(&dust, 1)], &[COIN - 30_000]);
-    both.core.call(
-        "submitpackage",
-        json!([[serialize_hex(&dust), serialize_hex(&sweep)]]),
-    );
-    both.everett.accept_package(&[&dust, &sweep]);
+    let package = [serialize_hex(&dust), serialize_hex(&sweep)];
+    both.same("submitpackage", json!([package]));
     both.same("prioritisetransaction", json!([id(&dust), null, 1]));
     both.same("prioritisetransaction", json!([id(&sweep), null, 1]));
     both.same("getprioritisedtransactions", json!([]));
@@ -487,7 +403,7 @@ fn templates_and_blocks_of_the_mempool_are_cores() {
 
 #[test]
 fn a_long_poll_ends_with_another_best_block() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("generatetoaddress", json!([3, ADDRESS]));
     let rules = json!(["segwit"]);
@@ -507,7 +423,7 @@ fn a_long_poll_ends_with_another_best_block() {
 
 #[test]
 fn a_named_world_is_mined_on_where_it_lies() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     ours.call("setmocktime", json!([START]));
     let trunk = ours.call("generatetoaddress", json!([10, ADDRESS]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::chain::Chain;
 use crate::compare::{keep_digits, key_order, normalise};
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// The paths, one a line.
 const PATHS: &str = include_str!("rest.txt");
@@ -59,7 +59,7 @@ struct Pair {
     chain: Chain,
     /// Kept running.
     _core: Bitcoind,
-    _everett: Everett,
+    _everett: RpcNode,
 }
 
 fn pair() -> Option<Pair> {
@@ -67,7 +67,7 @@ fn pair() -> Option<Pair> {
     let node = Bitcoind::start(&program, &["-txindex=1", "-rest=1"]);
     let core = RpcClient::new(node.rpc_port(), &node.cookie());
     let chain = Chain::mine(&core);
-    let everett = Everett::start_with(|config| config.rest = true);
+    let everett = RpcNode::start_with(|config| config.rest = true);
     let ours = everett.client();
     chain.load(&ours);
     Some(Pair {
@@ -238,7 +238,7 @@ fn a_rival_world_is_asked_where_the_best_chain_stays() {
 
 #[test]
 fn nothing_is_served_unless_it_is_asked_for() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let answer = get(&everett.client(), "/rest/chaininfo.json");
     assert_eq!(answer.status, 404);
 }

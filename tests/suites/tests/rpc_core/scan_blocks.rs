@@ -5,7 +5,7 @@ use everett_tests::rpc_client::RpcClient;
 use serde_json::{Value, json};
 
 use crate::chain::{Chain, KEY};
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 #[test]
 fn the_blocks_that_touch_scripts_are_those_that_core_finds_with_its_filters() {
@@ -15,7 +15,7 @@ fn the_blocks_that_touch_scripts_are_those_that_core_finds_with_its_filters() {
     let core = Bitcoind::start(&program, &["-blockfilterindex=1"]);
     let core_rpc = RpcClient::new(core.rpc_port(), &core.cookie());
     let chain = Chain::mine(&core_rpc);
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     chain.load(&ours);
     let indexed = |core: &RpcClient| {

@@ -4,7 +4,7 @@ use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::rpc_client::RpcClient;
 use std::time::{Duration, Instant};
 
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// Bodies that are sent as they are.
 const BODIES: [&str; 33] = [
@@ -43,11 +43,11 @@ const BODIES: [&str; 33] = [
     r#"{"method":"getblockcount","id":"\ud83d\ude00\u007f"}"#,
 ];
 
-fn both() -> Option<(Bitcoind, RpcClient, Everett, RpcClient)> {
+fn both() -> Option<(Bitcoind, RpcClient, RpcNode, RpcClient)> {
     let program = program("rpc_core")?;
     let core = Bitcoind::start(&program, &[]);
     let core_rpc = RpcClient::new(core.rpc_port(), &core.cookie());
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let ours = everett.client();
     Some((core, core_rpc, everett, ours))
 }
@@ -122,7 +122,7 @@ fn paths_methods_and_logins_are_refused_with_the_same_status() {
 fn passwords_hashes_and_whitelists_are_as_core_has_them() {
     // The password of the line is "cA773lm788buwYe4g4WT+05pKyNruVKjQ25x3n0DQcM=".
     let line = "rt:93648e835a54c573682c2eb19f882535$7681e9c5b74bdd85e78166031d2058e1069b3ed7ed967c93fc63abba06f31144";
-    let everett = Everett::start_with(|config| {
+    let everett = RpcNode::start_with(|config| {
         config.user = "ann".to_owned();
         config.password = "se:cret".to_owned();
         config.auth = vec![line.to_owned()];
@@ -153,7 +153,7 @@ fn passwords_hashes_and_whitelists_are_as_core_has_them() {
 
 #[test]
 fn more_requests_than_the_queue_holds_are_refused_at_once() {
-    let everett = Everett::start_with(|config| {
+    let everett = RpcNode::start_with(|config| {
         config.threads = 1;
         config.work_queue = 1;
     });
@@ -185,7 +185,7 @@ fn more_requests_than_the_queue_holds_are_refused_at_once() {
 
 #[test]
 fn the_cookie_goes_when_the_node_is_stopped_and_waiting_calls_end() {
-    let everett = Everett::start();
+    let everett = RpcNode::start();
     let path = everett.directory.path().join(".cookie");
     assert!(path.exists());
     let client = everett.client();

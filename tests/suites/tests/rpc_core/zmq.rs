@@ -15,7 +15,7 @@ use everett_zmq::{Topic, Zmq, ZmqConfig};
 use serde_json::{Value, json};
 
 use crate::chain::ADDRESS;
-use crate::everett::Everett;
+use everett_tests::rpc_node::RpcNode;
 
 /// The clock of the first block.
 const START: u64 = 1_790_000_000;
@@ -306,7 +306,7 @@ fn pyzmq_hears_what_core_tells() {
         address: ipc.clone(),
         high_water_mark: 7,
     };
-    let everett = Everett::start_with_zmq(|config| config.zmq.push(publisher), Some(zmq));
+    let everett = RpcNode::start_with_zmq(|config| config.zmq.push(publisher), Some(zmq));
     let listed = everett.client().call("getzmqnotifications", json!([]));
     assert_eq!(
         listed,

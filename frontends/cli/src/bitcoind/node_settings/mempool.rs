@@ -85,7 +85,8 @@ pub(super) fn config(
     Ok(config)
 }
 
-fn rate(arguments: &Arguments, name: &str) -> Result<Option<FeeRate>, InitError> {
+/// A fee rate in bitcoins for 1,000 virtual bytes, if the option has one.
+pub(super) fn rate(arguments: &Arguments, name: &str) -> Result<Option<FeeRate>, InitError> {
     let Some(text) = arguments.text(name) else {
         return Ok(None);
     };

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use everett_net::{Endpoint, default_port};
+use everett_p2p::whitelist::Whitelisted;
 use everett_p2p::{BLOCK_RELAY_ONLY, DEFAULT_OUTGOING, P2pConfig};
 
 use super::super::arguments::Arguments;
@@ -17,6 +18,8 @@ use crate::settings::room_for_callers;
 const DEFAULT_CONNECTIONS: i64 = 125;
 /// Most connections that can be asked for.
 const MAX_CONNECTIONS: i64 = 10_000;
+/// Most bytes of what a node calls itself.
+const MAX_USER_AGENT: usize = 256;
 /// The port of a proxy that is given none.
 const PROXY_PORT: u16 = 9050;
 /// What the mempool is given where nobody is asked for transactions, in megabytes.
@@ -54,6 +57,12 @@ pub(super) fn interactions(arguments: &mut Arguments) -> Vec<String> {
     if !arguments.flag("listen", true) {
         imply(arguments, "-listen=0", "discover", false);
     }
+    if arguments.flag("blocksonly", false) {
+        imply(arguments, "-blocksonly=1", "whitelistrelay", false);
+    }
+    if arguments.flag("whitelistforcerelay", false) {
+        imply(arguments, "-whitelistforcerelay=1", "whitelistrelay", true);
+    }
     if arguments.flag("blocksonly", false)
         && arguments.imply(
             "maxmempool",
@@ -82,7 +91,11 @@ pub(super) fn check_ports(arguments: &Arguments) -> Result<(), InitError> {
 }
 
 /// What the options say.
-pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, InitError> {
+pub(super) fn config(
+    arguments: &Arguments,
+    chain: Chain,
+    remarks: &mut Vec<String>,
+) -> Result<P2pConfig, InitError> {
     let usual_port = default_port(chain.network().to_bitcoin());
     let port = arguments.text("port").and_then(|port| port.parse().ok());
     let port = port.unwrap_or(usual_port);
@@ -116,9 +129,12 @@ pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, I
     let connect = arguments.list("connect");
     let nobody = connect == ["0"] || (connect.is_empty() && arguments.is_negated("connect"));
     if !nobody {
-        config.connect = endpoints(&connect, usual_port, names, "connect")?;
+        config.connect = endpoints(&connect, usual_port, names, "connect", remarks);
     }
-    config.add = endpoints(&arguments.list("addnode"), usual_port, names, "addnode")?;
+    let add = arguments.list("addnode");
+    config.add = endpoints(&add, usual_port, names, "addnode", remarks);
+    // Where none of the peers that were named is known, no others are called in their place.
+    let nobody = nobody || (!connect.is_empty() && config.connect.is_empty());
     let most = arguments
         .int("maxconnections")
         .unwrap_or(DEFAULT_CONNECTIONS);
@@ -141,12 +157,55 @@ pub(super) fn config(arguments: &Arguments, chain: Chain) -> Result<P2pConfig, I
             config.outgoing + config.connect.len() + config.add.len(),
         ),
     };
+    if !arguments.flag("networkactive", true) {
+        config.listen.clear();
+        config.connect.clear();
+        config.add.clear();
+        config.outgoing = 0;
+    }
     config.proxy = proxy(arguments)?;
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
     config.discover = arguments.flag("discover", false);
+    config.whitelist = whitelist(arguments)?;
+    config.user_agent = user_agent(arguments)?;
     Ok(config)
+}
+
+/// Who may do more than others.
+fn whitelist(arguments: &Arguments) -> Result<Vec<Whitelisted>, InitError> {
+    let mut list = Vec::new();
+    for text in arguments.list("whitelist") {
+        let mut one: Whitelisted = text.parse().map_err(InitError::new)?;
+        // Who is named without permissions has those that two options say.
+        if !text.contains('@') {
+            one.permissions.relay = arguments.flag("whitelistrelay", true);
+            one.permissions.force_relay = arguments.flag("whitelistforcerelay", false);
+        }
+        list.push(one);
+    }
+    Ok(list)
+}
+
+/// What others are told that this node is.
+fn user_agent(arguments: &Arguments) -> Result<String, InitError> {
+    let comments = arguments.list("uacomment");
+    let safe = |char: char| char.is_ascii_alphanumeric() || " .,;-_?@".contains(char);
+    if let Some(unsafe_one) = comments.iter().find(|comment| !comment.chars().all(safe)) {
+        return Err(InitError::new(format!(
+            "User Agent comment ({unsafe_one}) contains unsafe characters."
+        )));
+    }
+    let name = everett_p2p::user_agent(&comments);
+    match name.len() > MAX_USER_AGENT {
+        true => Err(InitError::new(format!(
+            "Total length of network version string ({}) exceeds maximum length ({MAX_USER_AGENT}). Reduce the number or \
+             size of uacomments.",
+            name.len()
+        ))),
+        false => Ok(name),
+    }
 }
 
 /// An address with or without a port, to listen on.
@@ -174,21 +233,27 @@ fn looked_up(text: &str, port: u16) -> Option<SocketAddr> {
     addresses.into_iter().next()
 }
 
+/// The peers that are named. A name that nobody knows is left out: Core would look it up again and again.
 fn endpoints(
     texts: &[String],
     port: u16,
     names: bool,
     option: &str,
-) -> Result<Vec<Endpoint>, InitError> {
-    let endpoint = |text: &String| {
-        Endpoint::parse(text, port).or_else(|error| {
+    remarks: &mut Vec<String>,
+) -> Vec<Endpoint> {
+    let mut endpoint = |text: &String| {
+        let known = Endpoint::parse(text, port).ok().or_else(|| {
             let address = names.then(|| looked_up(text, port)).flatten();
-            address
-                .map(Endpoint::from)
-                .ok_or_else(|| InitError::new(format!("Cannot resolve -{option} address: {error}")))
-        })
+            address.map(Endpoint::from)
+        });
+        if known.is_none() {
+            remarks.push(format!(
+                "Cannot resolve -{option} address: '{text}'; it is left out"
+            ));
+        }
+        known
     };
-    texts.iter().map(endpoint).collect()
+    texts.iter().filter_map(&mut endpoint).collect()
 }
 
 /// The proxy, if one is given, without the network that it is for.

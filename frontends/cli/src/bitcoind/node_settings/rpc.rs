@@ -8,6 +8,7 @@ use super::super::arguments::Arguments;
 use super::super::chain::Chain;
 use super::super::failure::InitError;
 use super::super::layout::Layout;
+use super::mining;
 
 /// What the options say; `None` where nothing is to be served.
 pub(super) fn config(
@@ -52,6 +53,11 @@ pub(super) fn config(
     config.work_queue = at_least_one("rpcworkqueue").unwrap_or(config.work_queue);
     if let Some(seconds) = at_least_one("rpcservertimeout") {
         config.timeout = Duration::from_secs(seconds as u64);
+    }
+    config.rest = arguments.flag("rest", false);
+    config.mining = mining::config(arguments)?;
+    if let Some(descriptor) = arguments.text("everettgenerateto") {
+        config.generate_to = descriptor;
     }
     if let Some(path) = arguments.path("debuglogfile", "debug.log") {
         config.log_path = layout.file(&path);

@@ -17,6 +17,7 @@ use everett_net::{Endpoint, Message, PeerId, PeerInfo, Purpose, TransportVersion
 use everett_scenario::assemble::Template;
 
 use crate::protocol::{Action, Protocol, ProtocolConfig, Reason};
+use crate::transactions::MempoolWork;
 
 /// Regtest's genesis block has this time.
 const GENESIS_TIME: u64 = 1_296_688_602;
@@ -87,6 +88,9 @@ pub(super) struct Rig {
     /// Whether blocks wait on their way to the ledger, once it has found them sound.
     pub(super) slow: bool,
     waiting: Vec<(BlockHash, Bytes)>,
+    /// Whether work on the mempool waits.
+    pub(super) busy: bool,
+    works: Vec<MempoolWork>,
 }
 
 impl Rig {
@@ -111,6 +115,8 @@ impl Rig {
             done: Vec::new(),
             slow: false,
             waiting: Vec::new(),
+            busy: false,
+            works: Vec::new(),
         }
     }
 
@@ -119,6 +125,17 @@ impl Rig {
         for (hash, bytes) in std::mem::take(&mut self.waiting) {
             let answer = self.ledger.submit_block(&bytes).expect("memory");
             self.protocol.blocks_taken(vec![(hash, answer)], self.now);
+        }
+        self.run();
+    }
+
+    /// The work on the mempool that waits is done.
+    pub(super) fn catch_up(&mut self) {
+        self.busy = false;
+        for work in std::mem::take(&mut self.works) {
+            if let Some(answer) = work.run(&self.mempool) {
+                self.protocol.mempool_answered(answer, self.now);
+            }
         }
         self.run();
     }
@@ -223,6 +240,7 @@ impl Rig {
                         let answer = self.ledger.submit_block(&bytes).expect("memory");
                         self.protocol.blocks_taken(vec![(hash, answer)], self.now);
                     }
+                    Action::Work(work) if self.busy => self.works.push(work),
                     Action::Work(work) => {
                         if let Some(answer) = work.run(&self.mempool) {
                             self.protocol.mempool_answered(answer, self.now);

@@ -24,7 +24,7 @@ use crate::error::{DESERIALIZATION_ERROR, RpcError};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
-use crate::rawtransactions::{network, outputs_at, sign, waiting};
+use crate::rawtransactions::{find, network, outputs_at, sign, waiting};
 use crate::signing::{Keys, Signing, produce};
 use crate::transaction::encode_hex;
 
@@ -191,7 +191,7 @@ fn add_spent(call: &Call, world: &World, psbt: &mut Psbt, known: &Known) -> Resu
         if psbt.inputs[index].non_witness_utxo.is_some() {
             continue;
         }
-        if indexed && let Ok(found) = call.ledger().find_transaction(world, &outpoint.txid, None) {
+        if indexed && let Ok(found) = find(call, world, &outpoint.txid, None) {
             psbt.inputs[index].non_witness_utxo = Some(found.transaction);
             continue;
         }

@@ -1,40 +1,40 @@
-//! Owns the node under test: a regtest ledger with the network and JSON-RPC around it, in this process.
+//! Owns a node with JSON-RPC for tests: a regtest ledger with the network and the server around it, in this process.
+//! Promises the transaction index, a free port, and that all of it is stopped when it is dropped.
+//! Refuses to be asked by other ways than clients have.
 
-use std::sync::Arc;
-
-use bitcoin::Transaction;
-use everett_ledger::decode::DecodedTransaction;
+use crate::p2p_node::on_loopback;
+use crate::rpc_client::RpcClient;
 use everett_ledger::{LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
 use everett_rpc::{Rpc, RpcConfig};
-use everett_tests::p2p_node::on_loopback;
-use everett_tests::rpc_client::RpcClient;
 use everett_zmq::Zmq;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A node, until it is dropped.
-pub(crate) struct Everett {
+pub struct RpcNode {
     runtime: Runtime,
     node: Option<Node>,
-    pub(crate) directory: TempDir,
-    pub(crate) port: u16,
+    /// Where its cookie lies.
+    pub directory: TempDir,
+    /// The port of its server, on loopback.
+    pub port: u16,
 }
 
-impl Everett {
+impl RpcNode {
     /// One with Core's defaults on a free port.
-    pub(crate) fn start() -> Everett {
-        Everett::start_with(|_| ())
+    pub fn start() -> RpcNode {
+        RpcNode::start_with(|_| ())
     }
 
     /// One whose server is set up otherwise.
-    pub(crate) fn start_with(change: impl FnOnce(&mut RpcConfig)) -> Everett {
-        Everett::start_with_zmq(change, None)
+    pub fn start_with(change: impl FnOnce(&mut RpcConfig)) -> RpcNode {
+        RpcNode::start_with_zmq(change, None)
     }
 
     /// The same, with notifications as well.
-    pub(crate) fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> Everett {
+    pub fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> RpcNode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -58,7 +58,7 @@ impl Everett {
         let starting = node.frontend(rpc).frontend(P2p::new(network)).start();
         let node = runtime.block_on(starting).expect("the node starts");
         let port = bound.get().first().expect("the server listens").port();
-        Everett {
+        RpcNode {
             runtime,
             node: Some(node),
             directory,
@@ -66,40 +66,19 @@ impl Everett {
         }
     }
 
-    /// Gives a transaction to its mempool.
-    pub(crate) fn accept(&self, tx: &Transaction) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
-        let verdict = node.handle().mempool().accept(&decoded);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.is_ok(), "{:?}", verdict.err());
-    }
-
-    /// Gives a child with its parents to its mempool.
-    pub(crate) fn accept_package(&self, package: &[&Transaction]) {
-        let node = self.node.as_ref().expect("it runs until it is dropped");
-        let decoded: Vec<_> = package
-            .iter()
-            .map(|tx| Arc::new(DecodedTransaction::new((*tx).clone())))
-            .collect();
-        let verdict = node.handle().mempool().accept_package(&decoded, None);
-        let verdict = verdict.expect("a ledger");
-        assert!(verdict.rejection.is_none(), "{:?}", verdict.rejection);
-    }
-
     /// What its cookie holds.
-    pub(crate) fn cookie(&self) -> String {
+    pub fn cookie(&self) -> String {
         let path = self.directory.path().join(".cookie");
         std::fs::read_to_string(path).expect("it runs, so there is a cookie")
     }
 
     /// A client that logs in by the cookie.
-    pub(crate) fn client(&self) -> RpcClient {
+    pub fn client(&self) -> RpcClient {
         RpcClient::new(self.port, &self.cookie())
     }
 }
 
-impl Drop for Everett {
+impl Drop for RpcNode {
     fn drop(&mut self) {
         if let Some(node) = self.node.take() {
             self.runtime.block_on(node.stop());

@@ -1,0 +1,574 @@
+//! `everett bitcoind`: started, stopped and refused as Core's daemon is.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bitcoin::hex::DisplayHex;
+use everett_lab::Lab;
+use tempfile::tempdir;
+
+use crate::daemon::{Daemon, bitcoind, cores, free_port, wait_until};
+use crate::everett::{command, everett};
+
+/// The first block of regtest.
+const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
+
+fn datadir(path: &Path) -> String {
+    format!("-datadir={}", path.display())
+}
+
+/// Hands in a block, and gives its hash.
+fn submit_one(daemon: &Daemon) -> String {
+    let lab = Lab::new(7);
+    let mined = lab.mine(lab.best(), []).unwrap();
+    let bytes = lab.ledger().block_bytes(&mined.hash()).unwrap();
+    let answer = daemon.cli(&["submitblock", &bytes.to_lower_hex_string()]);
+    assert_eq!((answer.code, &*answer.stdout), (Some(0), ""), "{answer:?}");
+    mined.hash().to_string()
+}
+
+#[test]
+fn files_lie_where_core_has_them_and_go_at_the_end() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &[]);
+    for name in [".cookie", ".lock", "bitcoind.pid", "debug.log", "everett"] {
+        assert!(daemon.file(name).exists(), "{name}");
+    }
+    let pid = fs::read_to_string(daemon.file("bitcoind.pid")).unwrap();
+    assert_eq!(pid, format!("{}\n", daemon.id()));
+    let log = daemon.log();
+    assert!(log.contains("init message: Done loading"), "{log}");
+    assert_eq!(daemon.cli(&["stop"]).stdout, "Everett stopping\n");
+    let (cookie, pid) = (daemon.file(".cookie"), daemon.file("bitcoind.pid"));
+    let log = daemon.file("debug.log");
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+    assert!(!cookie.exists() && !pid.exists());
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.ends_with("Shutdown done\n"), "{log}");
+}
+
+#[test]
+fn signals_end_it_well_and_silently() {
+    let directory = tempdir().unwrap();
+    for signal in ["TERM", "INT"] {
+        let daemon = Daemon::start(directory.path(), &[]);
+        // It begins a log anew on this one, and goes on.
+        fs::remove_file(daemon.file("debug.log")).unwrap();
+        daemon.signal("HUP");
+        let log = daemon.file("debug.log");
+        wait_until("the log is begun anew", || log.exists());
+        daemon.signal(signal);
+        let cookie = daemon.file(".cookie");
+        assert_eq!(daemon.end(), (Some(0), String::new()), "{signal}");
+        assert!(!cookie.exists());
+    }
+}
+
+#[test]
+fn a_second_one_is_refused_in_cores_words_also_in_the_background() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &[]);
+    let place = datadir(directory.path());
+    let port = format!("-rpcport={}", free_port());
+    for more in ["-server", "-daemon", "-daemonwait"] {
+        let second = bitcoind(&["-regtest", &place, &port, "-listen=0", more]);
+        assert_eq!(second.code, Some(1), "{second:?}");
+        let text = format!(
+            "Error: Cannot obtain a lock on directory {}. Everett is probably already running.\n",
+            directory.path().join("regtest").display()
+        );
+        assert_eq!(second.stderr, text);
+    }
+    // What was refused took nothing away.
+    assert_eq!(daemon.cli(&["getblockcount"]).stdout, "0\n");
+    if let Some(core) = cores("bitcoind") {
+        let answer = Command::new(core)
+            .args(["-regtest", &place, &port, "-listen=0"])
+            .output()
+            .unwrap();
+        assert_eq!(answer.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&answer.stderr).into_owned();
+        assert!(text.contains("Cannot obtain a lock"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_killed_one_left_behind_is_in_nobodys_way() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &[]);
+    submit_one(&daemon);
+    let cookie = fs::read_to_string(daemon.file(".cookie")).unwrap();
+    daemon.signal("KILL");
+    let (kept, pid) = (daemon.file(".cookie"), daemon.file("bitcoind.pid"));
+    assert_eq!(daemon.end().0, None);
+    assert!(kept.exists() && pid.exists());
+    let daemon = Daemon::start(directory.path(), &[]);
+    assert_ne!(fs::read_to_string(&kept).unwrap(), cookie);
+    assert_eq!(daemon.cli(&["getblockcount"]).stdout, "1\n");
+    let text = fs::read_to_string(&pid).unwrap();
+    assert_eq!(text, format!("{}\n", daemon.id()));
+    daemon.cli(&["stop"]);
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+    assert!(!kept.exists() && !pid.exists());
+}
+
+#[test]
+fn in_the_background_it_is_ready_when_the_first_process_ends() {
+    let directory = tempdir().unwrap();
+    let place = datadir(directory.path());
+    let port = format!("-rpcport={}", free_port());
+    for wait in ["-daemonwait", "-daemon"] {
+        let started = bitcoind(&["-regtest", &place, &port, "-listen=0", wait]);
+        assert_eq!(started.code, Some(0), "{started:?}");
+        assert_eq!(started.stdout, "Everett starting\n");
+        assert_eq!(started.stderr, "");
+        let ask = |words: &[&str]| {
+            let options = ["-regtest", &place, &port];
+            crate::daemon::cli(&[&options[..], words].concat())
+        };
+        if wait == "-daemon" {
+            ask(&["-rpcwait", "-rpcwaittimeout=60", "getblockcount"]);
+        }
+        assert_eq!(ask(&["getblockcount"]).stdout, "0\n");
+        let pid = directory.path().join("regtest/bitcoind.pid");
+        assert!(pid.exists());
+        assert_eq!(ask(&["stop"]).code, Some(0));
+        wait_until("it stops", || !pid.exists());
+        // The lock is the last that goes.
+        let log = directory.path().join("regtest/debug.log");
+        wait_until("it has stopped", || {
+            let text = fs::read_to_string(&log).unwrap();
+            text.ends_with("Shutdown done\n")
+        });
+        wait_until("the lock is free", || {
+            let probe = bitcoind(&["-regtest", &place, &port, "-listen=0", "-prune=2"]);
+            assert!(probe.stderr.contains("Prune configured below"), "{probe:?}");
+            fs::File::open(directory.path().join("regtest/.lock")).is_ok()
+        });
+    }
+}
+
+#[test]
+fn in_the_background_a_failure_is_told_by_the_one_that_waits() {
+    let directory = tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("-rpcport={}", taken.local_addr().unwrap().port());
+    let place = datadir(directory.path());
+    let answer = bitcoind(&["-regtest", &place, &port, "-listen=0", "-daemonwait"]);
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(
+        answer.stderr,
+        "Error during initialization - check debug.log for details\n"
+    );
+    let log = fs::read_to_string(directory.path().join("regtest/debug.log")).unwrap();
+    assert!(
+        log.contains("[error] Unable to start HTTP server. See debug log for details."),
+        "{log}"
+    );
+    assert!(!directory.path().join("regtest/bitcoind.pid").exists());
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_cores_words() {
+    let directory = tempdir().unwrap();
+    let place = datadir(directory.path());
+    for (options, text) in [
+        (
+            &["-foo"][..],
+            "Error parsing command line arguments: Invalid parameter -foo",
+        ),
+        (
+            &["-regtest.port=1"],
+            "Error parsing command line arguments: Invalid parameter -regtest.port=1",
+        ),
+        (
+            &["-nodatadir"],
+            "Error parsing command line arguments: Negating of -datadir is meaningless and therefore forbidden",
+        ),
+        (
+            &["-includeconf=x"],
+            "Error parsing command line arguments: -includeconf cannot be used from commandline; -includeconf=\"x\"",
+        ),
+        (
+            &["-datadir=/no/such/place"],
+            "Specified data directory \"/no/such/place\" does not exist.",
+        ),
+        (
+            &["-regtest", "-testnet4"],
+            "Invalid combination of -regtest, -signet, -testnet, -testnet4 and -chain. Can use at most one.",
+        ),
+        (&["-chain=mars"], "Unknown chain mars."),
+        (
+            &["-regtest", "start"],
+            "Command line contains unexpected token 'start', see bitcoind -h for a list of options.",
+        ),
+        (
+            &["-regtest", "-conf=none.conf"],
+            "Error reading configuration file: specified config file \"DIR/none.conf\" could not be opened.",
+        ),
+        (
+            &["-regtest", "-prune=100"],
+            "Prune configured below the minimum of 550 MiB.  Please use a higher number.",
+        ),
+        (
+            &["-regtest", "-prune=-1"],
+            "Prune cannot be configured with a negative value.",
+        ),
+        (
+            &["-regtest", "-prune=550", "-txindex"],
+            "Prune mode is incompatible with -txindex.",
+        ),
+        (
+            &["-regtest", "-rpcport=x"],
+            "Invalid port specified in -rpcport: 'x'",
+        ),
+        (
+            &["-regtest", "-bind=127.0.0.1", "-listen=0"],
+            "Cannot set -bind or -whitebind together with -listen=0",
+        ),
+        (
+            &["-regtest", "-minrelaytxfee=x"],
+            "Invalid amount for -minrelaytxfee=<amount>: 'x'",
+        ),
+        (
+            &["-acceptnonstdtxn"],
+            "acceptnonstdtxn is not currently supported for main chain",
+        ),
+        (
+            &["-testactivationheight=segwit@1"],
+            "The -testactivationheight option may not be used on mainnet.",
+        ),
+        (
+            &["-regtest", "-testactivationheight=segwit"],
+            "Invalid format (segwit) for -testactivationheight=name@height.",
+        ),
+        (
+            &["-regtest", "-testactivationheight=taproot@1"],
+            "Invalid name (taproot@1) for -testactivationheight=name@height.",
+        ),
+        (
+            &["-regtest", "-minimumchainwork=xyz"],
+            "Invalid minimum work specified (xyz), must be up to 64 hex digits",
+        ),
+        (
+            &["-regtest", "-assumevalid=xyz"],
+            "Invalid assumevalid block hash specified (xyz), must be up to 64 hex digits (or 0 to disable)",
+        ),
+    ] {
+        let mut line = vec![place.as_str()];
+        line.extend(options);
+        let answer = bitcoind(&line);
+        let text = text.replace("DIR", &directory.path().display().to_string());
+        assert_eq!(answer.code, Some(1), "{options:?} {answer:?}");
+        assert_eq!(answer.stderr, format!("Error: {text}\n"), "{options:?}");
+        assert_eq!(answer.stdout, "");
+        if let Some(core) = cores("bitcoind") {
+            let core = Command::new(core).args(&line).output().unwrap();
+            let said = String::from_utf8_lossy(&core.stderr).into_owned();
+            assert_eq!(said, answer.stderr, "Core on {options:?}");
+            assert_eq!(core.status.code(), Some(1));
+        }
+    }
+}
+
+#[test]
+fn options_that_are_not_supported_are_named_in_one_line_of_the_log() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(
+        directory.path(),
+        &[
+            "-peerbloomfilters",
+            "-fallbackfee=0.0001",
+            "-asmap=x",
+            "-natpmp=0",
+        ],
+    );
+    let log = daemon.log();
+    let warnings: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("[warning]"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("-peerbloomfilters") && warnings[0].contains("-asmap"));
+    assert!(!warnings[0].contains("fallbackfee") && !warnings[0].contains("natpmp"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_configuration_file_says_what_the_command_line_does_not() {
+    let directory = tempdir().unwrap();
+    let (first, second) = (free_port(), free_port());
+    fs::write(
+        directory.path().join("bitcoin.conf"),
+        format!(
+            "# a comment\nregtest=1\nuacomment=x\nrpcuser=ann # not a password\nunheard=of\nincludeconf=more.conf\n\
+             [regtest]\nrpcport={first}\nrpcport={second}\nnolisten=1\n[test]\nrpcport=1\n"
+        ),
+    )
+    .unwrap();
+    fs::write(directory.path().join("more.conf"), "rpcpassword=secret\n").unwrap();
+    let place = datadir(directory.path());
+    let started = bitcoind(&[&place, "-daemonwait"]);
+    assert_eq!(
+        (started.code, &*started.stderr),
+        (Some(0), ""),
+        "{started:?}"
+    );
+    // The client reads the same file.
+    let answer = crate::daemon::cli(&[&place, "getblockhash", "0"]);
+    assert_eq!(answer.stdout, format!("{GENESIS}\n"), "{answer:?}");
+    let log = fs::read_to_string(directory.path().join("regtest/debug.log")).unwrap();
+    assert!(
+        log.contains("Included configuration file more.conf"),
+        "{log}"
+    );
+    assert!(log.contains("Ignoring unknown configuration value unheard"));
+    assert!(log.contains("rpcpassword=****") && !log.contains("secret"));
+    assert!(!directory.path().join("regtest/.cookie").exists());
+    let answer = crate::daemon::cli(&[&place, "stop"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let pid = directory.path().join("regtest/bitcoind.pid");
+    wait_until("it stops", || !pid.exists());
+}
+
+#[test]
+fn a_file_that_is_none_is_refused_in_cores_words() {
+    let directory = tempdir().unwrap();
+    let place = datadir(directory.path());
+    for (text, error) in [
+        ("regtest", "parse error on line 1: regtest"),
+        (
+            "a=b\nnolisten",
+            "parse error on line 2: nolisten, if you intended to specify a negated option, use nolisten=1 instead",
+        ),
+        (
+            "-regtest=1",
+            "parse error on line 1: -regtest=1, options in configuration file must be specified without leading -",
+        ),
+        (
+            "rpcpassword=a#b",
+            "parse error on line 1, using # in rpcpassword can be ambiguous and should be avoided",
+        ),
+        (
+            "conf=other",
+            "conf cannot be set in the configuration file; use includeconf= if you want to include additional config files",
+        ),
+        (
+            "includeconf=none",
+            "Failed to include configuration file none",
+        ),
+    ] {
+        fs::write(directory.path().join("bitcoin.conf"), text).unwrap();
+        let answer = bitcoind(&[&place, "-regtest"]);
+        assert_eq!(answer.code, Some(1));
+        assert_eq!(
+            answer.stderr,
+            format!("Error: Error reading configuration file: {error}\n")
+        );
+        if let Some(core) = cores("bitcoind") {
+            let core = Command::new(core).args([&place, "-regtest"]).output();
+            let said = String::from_utf8_lossy(&core.unwrap().stderr).into_owned();
+            assert_eq!(said, answer.stderr, "Core on {text}");
+        }
+    }
+    fs::write(directory.path().join("bitcoin.conf"), "port=1\nconnect=a\n").unwrap();
+    let answer = bitcoind(&[&place, "-regtest"]);
+    assert_eq!(
+        answer.stderr,
+        "Error: Config setting for -connect only applied on regtest network when in [regtest] section.\n\
+         Config setting for -port only applied on regtest network when in [regtest] section.\n\n"
+    );
+    if let Some(core) = cores("bitcoind") {
+        let core = Command::new(core).args([&place, "-regtest"]).output();
+        let said = String::from_utf8_lossy(&core.unwrap().stderr).into_owned();
+        assert_eq!(said, answer.stderr);
+    }
+}
+
+#[test]
+fn commands_run_when_it_is_ready_at_each_block_and_before_it_stops() {
+    let directory = tempdir().unwrap();
+    let best = directory.path().join("best");
+    let (began, ended) = (
+        directory.path().join("began"),
+        directory.path().join("ended"),
+    );
+    let daemon = Daemon::start(
+        directory.path(),
+        &[
+            &format!("-startupnotify=echo 1 > {}", began.display()),
+            &format!("-shutdownnotify=echo 2 > {}", ended.display()),
+            &format!("-blocknotify=echo %s > {}", best.display()),
+        ],
+    );
+    wait_until("the first command has run", || began.exists());
+    assert!(!ended.exists() && !best.exists());
+    let hash = submit_one(&daemon);
+    wait_until("the block was told", || {
+        fs::read_to_string(&best).is_ok_and(|text| text == format!("{hash}\n"))
+    });
+    let line = format!("UpdateTip: new best={hash} height=1 version=0x");
+    assert!(daemon.log().contains(&line), "{}", daemon.log());
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+    assert!(ended.exists());
+}
+
+#[test]
+fn files_lie_where_they_are_asked_for() {
+    let directory = tempdir().unwrap();
+    let other = tempdir().unwrap();
+    let pid = other.path().join("x.pid");
+    let place = datadir(directory.path());
+    let port = format!("-rpcport={}", free_port());
+    let started = bitcoind(&[
+        "-regtest",
+        "-daemonwait",
+        "-listen=0",
+        &place,
+        &port,
+        &format!("-pid={}", pid.display()),
+        "-rpccookiefile=my.cookie",
+        "-rpccookieperms=group",
+        "-debuglogfile=my.log",
+        "-mocktime=1700000000",
+    ]);
+    assert_eq!(started.code, Some(0), "{started:?}");
+    let regtest = directory.path().join("regtest");
+    assert!(pid.exists() && !regtest.join("bitcoind.pid").exists());
+    assert!(regtest.join("my.log").exists() && !regtest.join("debug.log").exists());
+    let client = ["-regtest", &place, &port, "-rpccookiefile=my.cookie"];
+    let ask = |words: &[&str]| crate::daemon::cli(&[&client[..], words].concat());
+    let info = ask(&["getnetworkinfo"]);
+    assert_eq!(info.code, Some(0), "{info:?}");
+    let without = crate::daemon::cli(&["-regtest", &place, &port, "getblockcount"]);
+    assert_eq!(without.code, Some(1));
+    assert!(
+        without.stderr.starts_with(
+            "error: Authorization failed: Failed to read cookie file and no rpcpassword was specified."
+        ),
+        "{without:?}"
+    );
+    assert_eq!(ask(&["stop"]).code, Some(0));
+    wait_until("it stops", || !pid.exists());
+}
+
+#[test]
+fn a_default_directory_of_cores_is_left_alone_unless_it_is_allowed() {
+    let home = tempdir().unwrap();
+    let place = home.path().join(".bitcoin/regtest");
+    fs::create_dir_all(place.join("chainstate")).unwrap();
+    let answer = command(&["bitcoind", "-regtest", "-listen=0"])
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert_eq!(answer.status.code(), Some(1));
+    let text = String::from_utf8(answer.stderr).unwrap();
+    assert!(text.contains("holds a chain of Bitcoin Core"), "{text}");
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
+    // One that is named is meant.
+    let daemon = Daemon::start(&home.path().join(".bitcoin"), &[]);
+    assert!(daemon.log().contains("[warning]"), "{}", daemon.log());
+}
+
+#[test]
+fn a_link_named_as_cores_program_is_one() {
+    let directory = tempdir().unwrap();
+    let links = directory.path().join("bin");
+    let install = format!("-everettinstall={}", links.display());
+    for _ in 0..2 {
+        let answer = bitcoind(&[&install]);
+        assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
+    }
+    let version = Command::new(links.join("bitcoind"))
+        .arg("-version")
+        .output();
+    let version = String::from_utf8(version.unwrap().stdout).unwrap();
+    assert!(
+        version.starts_with("Everett daemon version v31."),
+        "{version}"
+    );
+    let version = Command::new(links.join("bitcoin-cli"))
+        .arg("-version")
+        .output();
+    let version = String::from_utf8(version.unwrap().stdout).unwrap();
+    assert!(version.starts_with("Everett RPC client version v31."));
+    fs::remove_file(links.join("bitcoind")).unwrap();
+    fs::write(links.join("bitcoind"), "mine").unwrap();
+    let answer = bitcoind(&[&install]);
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(fs::read_to_string(links.join("bitcoind")).unwrap(), "mine");
+}
+
+#[test]
+fn our_own_interfaces_are_served_where_they_are_asked_for() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(
+        directory.path(),
+        &[
+            "-everettgrpc=127.0.0.1:0",
+            "-everettlab",
+            "-everettwebui=127.0.0.1:0",
+        ],
+    );
+    let hash = submit_one(&daemon);
+    let store = daemon.file("everett");
+    let store = store.to_str().unwrap();
+    let worlds = everett(&["worlds", "--network", "regtest", "--datadir", store]);
+    assert!(worlds.stdout.contains(&hash[..8]), "{worlds:?}");
+    let peers = everett(&["peers", "--network", "regtest", "--datadir", store]);
+    assert_eq!(peers.code, Some(0), "{peers:?}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+    let wrong = bitcoind(&["-regtest", "-everettgrpc=x", &datadir(directory.path())]);
+    assert_eq!(
+        wrong.stderr,
+        "Error: Invalid -everettgrpc address: 'x'; write one like 127.0.0.1:8390\n"
+    );
+}
+
+#[test]
+fn it_stops_by_itself_at_the_height_that_was_named() {
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &["-stopatheight=1"]);
+    submit_one(&daemon);
+    assert_eq!(daemon.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn what_is_written_is_for_the_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempdir().unwrap();
+    let daemon = Daemon::start(directory.path(), &["-rpccookieperms=group"]);
+    let mode = |name: &str| {
+        let data = fs::metadata(daemon.file(name)).unwrap();
+        data.permissions().mode() & 0o777
+    };
+    assert_eq!(mode("debug.log"), 0o600);
+    assert_eq!(mode("everett"), 0o700);
+    assert_eq!(mode(".cookie"), 0o640);
+}
+
+#[test]
+fn help_lists_the_options() {
+    for option in ["-help", "-h", "-?", "--help"] {
+        let answer = bitcoind(&[option]);
+        assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
+        assert!(answer.stdout.contains("-datadir=<dir>"), "{option}");
+        assert!(answer.stdout.contains("Usage:"));
+    }
+}
+
+#[test]
+fn who_has_read_enough_of_the_help_is_no_failure() {
+    let line = command(&["bitcoind", "-help"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = line.unwrap();
+    drop(child.stdout.take());
+    let answer: crate::everett::Answer = child.wait_with_output().unwrap().into();
+    assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
+}

@@ -1,0 +1,59 @@
+//! Owns the pair of servers that are asked the same.
+
+use everett_tests::bitcoind::{Bitcoind, program};
+use everett_tests::rpc_client::RpcClient;
+use serde_json::{Value, json};
+
+use crate::compare::{keep_digits, key_order, normalise};
+use everett_tests::rpc_node::RpcNode;
+
+/// The time at which both start.
+pub(crate) const START: u64 = 1_700_000_000;
+
+/// Both servers, asked the same.
+pub(crate) struct Both {
+    pub(crate) core: RpcClient,
+    pub(crate) ours: RpcClient,
+    _daemon: Bitcoind,
+    pub(crate) everett: RpcNode,
+}
+
+/// What a server says: status, result, error, and the order of keys.
+pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value {
+    let answer = client.answer(method, params);
+    let mut body: Value = serde_json::from_str(&keep_digits(&answer.body)).expect("JSON");
+    normalise(method, &mut body);
+    // It counts what each server calls a change.
+    if let Some(id) = body["result"].get_mut("longpollid") {
+        let text = id.as_str().expect("text")[..64].to_owned();
+        *id = json!(text);
+    }
+    let order = key_order(&answer.body);
+    json!([answer.status, body["result"], body["error"], order])
+}
+
+impl Both {
+    pub(crate) fn start(name: &str) -> Option<Both> {
+        let program = program(name)?;
+        let daemon = Bitcoind::start(&program, &["-txindex=1"]);
+        let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
+        let everett = RpcNode::start();
+        let ours = everett.client();
+        let both = Both {
+            core,
+            ours,
+            _daemon: daemon,
+            everett,
+        };
+        both.same("setmocktime", json!([START]));
+        Some(both)
+    }
+
+    /// Asks both, which have to say the same; what they say.
+    pub(crate) fn same(&self, method: &str, params: Value) -> Value {
+        let theirs = verdict(&self.core, method, &params);
+        let ours = verdict(&self.ours, method, &params);
+        assert_eq!(ours, theirs, "{method} {params}");
+        ours[1].clone()
+    }
+}
