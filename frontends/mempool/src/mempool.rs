@@ -131,21 +131,44 @@ impl Mempool {
         if best.hash() == pool.world.hash() {
             return Ok(());
         }
-        match follow::follow(
-            pool,
-            &self.inner.ledger,
-            self.around(),
-            best.clone(),
-            Undone::Return,
-        ) {
-            Ok(comparison) => self.tell(pool, comparison.undone, comparison.applied),
-            Err(BlockError::Pruned { .. }) => {
-                follow::jump(pool, best)?;
-                self.tell(pool, Vec::new(), Vec::new());
+        let stop = self.stop_on_the_way(&pool.world, &best);
+        let (mut undone, mut applied) = (Vec::new(), Vec::new());
+        for to in stop.into_iter().chain([best.clone()]) {
+            let ledger = &self.inner.ledger;
+            match follow::follow(pool, ledger, self.around(), to, Undone::Return) {
+                Ok(step) => {
+                    undone.extend(step.undone);
+                    applied.extend(step.applied);
+                }
+                Err(BlockError::Pruned { .. }) => {
+                    follow::jump(pool, best)?;
+                    self.tell(pool, Vec::new(), Vec::new());
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.tell(pool, undone, applied);
+                    return Err(error.into());
+                }
             }
-            Err(error) => return Err(error.into()),
         }
+        self.tell(pool, undone, applied);
         Ok(())
+    }
+
+    /// Where Bitcoin Core rests on the way to another chain, and gives back what undone blocks held: at the first block
+    /// with more work than where it comes from. Blocks beyond are then taken as any others.
+    fn stop_on_the_way(&self, from: &World, to: &World) -> Option<World> {
+        let ledger = &self.inner.ledger;
+        let way = ledger.compare(from, to);
+        if way.undone.is_empty() {
+            return None;
+        }
+        let more = |hash: &&BlockHash| {
+            let info = ledger.block_info(hash);
+            info.is_some_and(|info| info.chainwork > from.chainwork())
+        };
+        let stop = way.applied.iter().find(more)?;
+        ledger.world(stop).ok()
     }
 
     /// Takes blocks out of the best chain by hand, as Bitcoin Core's `invalidateblock` does it: first the mempool goes back

@@ -429,6 +429,37 @@ fn a_pool_with_families_packages_and_replacements_is_told_alike() {
 }
 
 #[test]
+fn what_branches_give_back_came_when_core_says_so() {
+    let Some((both, coins)) = start("what_branches_give_back_came_when_core_says_so", 120, 3)
+    else {
+        return;
+    };
+    let paid = spend(&coins[..1], &[COIN - 1_000]);
+    let young = coinbase_of(&both, &both.same("getblockhash", json!([21])));
+    let spends_young = spend(&[young], &[COIN - 1_000]);
+    both.send(&paid);
+    both.send(&spends_young);
+    let old = both.same("generatetoaddress", json!([3, ADDRESS]));
+    both.same_pool();
+    // Down to a height at which one of them is not possible; the other one comes back.
+    both.same("invalidateblock", json!([old[0]]));
+    both.same("setmocktime", json!([START + 10]));
+    both.same_pool();
+    let blocks: Vec<Value> = (0..7)
+        .map(|_| both.same("generateblock", json!([ADDRESS, []])))
+        .collect();
+    both.same_pool();
+    both.same("invalidateblock", json!([blocks[0]["hash"]]));
+    both.same("reconsiderblock", json!([old[0]]));
+    both.same_pool();
+    // To a branch that is longer by four blocks.
+    both.same("reconsiderblock", json!([blocks[0]["hash"]]));
+    both.same_pool();
+    both.same("invalidateblock", json!([blocks[0]["hash"]]));
+    both.same_pool();
+}
+
+#[test]
 fn what_waits_is_signed_and_read_as_what_is_confirmed() {
     let Some((both, coins)) = start("what_waits_is_signed_and_read_as_what_is_confirmed", 110, 4)
     else {

@@ -8,15 +8,17 @@ use std::cell::RefCell;
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
 use bitcoin::hex::FromHex;
 use bitcoin::{Block, Transaction, Txid};
+use everett_tests::rpc_client::RpcClient;
 use everett_tests::spender::{Fee, Lock, Order, Spender};
 use serde_json::{Value, json};
 
 use crate::both::{Both, START, verdict};
 use crate::chain::ADDRESS;
 use crate::coins::TRUE_OUTPUT;
+use crate::compare::{keep_digits, key_order, normalise};
 
 const SEEDS: [u64; 2] = [1, 2];
-const STEPS: usize = 60;
+const STEPS: usize = 40;
 /// Blocks at the beginning, and the coinbases of them that can be spent.
 const BLOCKS: usize = 130;
 /// Blocks below the best one that are taken as invalid, at most.
@@ -67,14 +69,7 @@ impl Walk {
     fn same(&self, method: &str, params: Value) -> Value {
         let theirs = verdict(&self.both.core, method, &params);
         let ours = verdict(&self.both.ours, method, &params);
-        if ours != theirs {
-            self.differences.borrow_mut().push(format!(
-                "{method} {}\n  core {}\n  ours {}",
-                params,
-                tell(&theirs, &ours),
-                tell(&ours, &theirs)
-            ));
-        }
+        self.compare(method, &params, &theirs, &ours);
         ours[1].clone()
     }
 
@@ -339,7 +334,7 @@ impl Walk {
         let tip = self.same("getbestblockhash", json!([]));
         let height = self.height();
         let waiting = self.waiting();
-        for (method, params) in [
+        let mut calls = vec![
             ("getblockchaininfo", json!([])),
             ("getblockheader", json!([tip])),
             ("getblock", json!([tip, 3])),
@@ -373,35 +368,34 @@ impl Walk {
                 "scantxoutset",
                 json!(["start", [format!("addr({ADDRESS})")]]),
             ),
-        ] {
-            self.same(method, params);
-        }
+        ];
         for hash in self.invalidated.clone() {
-            self.same("getblockheader", json!([hash]));
-            self.same("getblock", json!([hash, 1]));
+            calls.push(("getblockheader", json!([hash])));
+            calls.push(("getblock", json!([hash, 1])));
         }
         for _ in 0..3 {
             if let Some(txid) = self.spender.random.pick(&waiting).cloned() {
-                self.same_waiting(&txid);
+                calls.extend(Walk::about(&txid));
             }
             if let Some(txid) = self.spender.random.pick(&self.known).copied() {
                 for vout in 0..2 {
-                    self.same("gettxout", json!([txid, vout]));
-                    self.same("gettxout", json!([txid, vout, false]));
+                    calls.push(("gettxout", json!([txid, vout])));
+                    calls.push(("gettxout", json!([txid, vout, false])));
                 }
-                self.same("getmempoolentry", json!([txid]));
+                calls.push(("getmempoolentry", json!([txid])));
                 for verbosity in 0..3 {
-                    self.same("getrawtransaction", json!([txid, verbosity]));
+                    calls.push(("getrawtransaction", json!([txid, verbosity])));
                 }
-                self.same("gettxoutproof", json!([[txid]]));
+                calls.push(("gettxoutproof", json!([[txid]])));
             }
             if let Some(coin) = self.spender.random.pick(&self.spender.coins).cloned() {
                 let outpoint = coin.outpoint;
                 let asked = json!([{ "txid": outpoint.txid, "vout": outpoint.vout }]);
-                self.same("gettxspendingprevout", json!([asked]));
-                self.same("gettxout", json!([outpoint.txid, outpoint.vout]));
+                calls.push(("gettxspendingprevout", json!([asked])));
+                calls.push(("gettxout", json!([outpoint.txid, outpoint.vout])));
             }
         }
+        self.same_all(&calls);
         self.check();
     }
 
@@ -416,22 +410,54 @@ impl Walk {
         );
     }
 
-    fn same_waiting(&self, txid: &Value) {
-        for method in [
-            "getmempoolentry",
-            "getmempoolcluster",
-            "getmempoolancestors",
-            "getmempooldescendants",
-        ] {
-            self.same(method, json!([txid]));
+    /// The questions about a transaction that waits.
+    fn about(txid: &Value) -> Vec<(&'static str, Value)> {
+        vec![
+            ("getmempoolentry", json!([txid])),
+            ("getmempoolcluster", json!([txid])),
+            ("getmempoolancestors", json!([txid])),
+            ("getmempooldescendants", json!([txid])),
+            ("getmempoolancestors", json!([txid, true])),
+            ("getrawtransaction", json!([txid, 1])),
+            ("getrawtransaction", json!([txid])),
+        ]
+    }
+
+    /// Asks both many things at once: a request takes Core some 50 ms.
+    fn same_all(&self, calls: &[(&str, Value)]) {
+        let request =
+            |(method, params): &(&str, Value)| json!({ "method": method, "params": params });
+        let batch: Vec<Value> = calls.iter().map(request).collect();
+        let batch = Value::Array(batch).to_string();
+        let ask = |client: &RpcClient| {
+            let answer = client.request("POST", "/", &batch);
+            let mut replies: Vec<Value> =
+                serde_json::from_str(&keep_digits(&answer.body)).expect("a list of replies");
+            for ((method, _), reply) in calls.iter().zip(&mut replies) {
+                normalise(method, reply);
+            }
+            (replies, key_order(&answer.body))
+        };
+        let (theirs, their_order) = ask(&self.both.core);
+        let (ours, our_order) = ask(&self.both.ours);
+        assert_eq!(theirs.len(), calls.len());
+        assert_eq!(ours.len(), calls.len());
+        for ((theirs, ours), (method, params)) in theirs.iter().zip(&ours).zip(calls) {
+            self.compare(method, params, theirs, ours);
         }
-        self.same("getmempoolancestors", json!([txid, true]));
-        self.same("getrawtransaction", json!([txid, 1]));
-        let hex = self.same("getrawtransaction", json!([txid]));
-        self.same("testmempoolaccept", json!([[hex]]));
-        self.same("sendrawtransaction", json!([hex]));
-        let unsigned = self.same("decoderawtransaction", json!([hex]));
-        assert_eq!(unsigned["txid"], *txid);
+        if self.differences.borrow().is_empty() {
+            assert!(our_order == their_order, "the order of keys differs");
+        }
+    }
+
+    fn compare(&self, method: &str, params: &Value, theirs: &Value, ours: &Value) {
+        if ours != theirs {
+            self.differences.borrow_mut().push(format!(
+                "{method} {params}\n  core {}\n  ours {}",
+                tell(theirs, ours),
+                tell(ours, theirs)
+            ));
+        }
     }
 }
 
