@@ -186,3 +186,20 @@ fn where_nobody_answers_it_says_so_in_cores_words() {
         assert_eq!((core.code, core.stderr), (answer.code, answer.stderr));
     }
 }
+
+#[test]
+fn blocks_are_made_at_a_node_without_wallets_for_whom_it_is_set_to_pay() {
+    let directory = tempdir().unwrap();
+    let node = Daemon::start(directory.path(), &[]);
+    let made = node.cli(&["-generate", "3"]);
+    assert_eq!((made.code, &*made.stderr), (Some(0), ""));
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!(made["blocks"].as_array().unwrap().len(), 3);
+    let block = node.cli(&["getblock", made["blocks"][0].as_str().unwrap(), "2"]);
+    assert!(block.stdout.contains(made["address"].as_str().unwrap()));
+    assert_eq!(node.cli(&["getblockcount"]).stdout, "3\n");
+    let none = node.cli(&["-generate", "0"]);
+    assert_eq!(none.code, Some(1));
+    let named = node.cli(&["-rpcwallet=w", "-generate"]);
+    assert_ne!(named.code, Some(0));
+}
