@@ -110,9 +110,13 @@ fn is_sane(transaction: &Transaction) -> bool {
 /// Reads a transaction, which may be partial: with witnesses, without, or whichever looks better.
 pub(crate) fn decode(bytes: &[u8], without: bool, with: bool) -> Option<Transaction> {
     let extended: Option<Transaction> = match with {
+        // With witnesses, one without inputs has none; without, Core takes its outputs' count for the flag.
         true => deserialize(bytes)
             .ok()
-            .or_else(|| decode_stripped(bytes).filter(|tx| !tx.input.is_empty())),
+            .filter(|tx: &Transaction| !tx.input.is_empty())
+            .or_else(|| {
+                decode_stripped(bytes).filter(|tx| !tx.input.is_empty() || tx.output.is_empty())
+            }),
         false => None,
     };
     if let Some(transaction) = extended.as_ref().filter(|transaction| is_sane(transaction)) {

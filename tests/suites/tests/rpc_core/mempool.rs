@@ -9,6 +9,9 @@ use crate::chain::{ADDRESS, WIF};
 use crate::coins::{COIN, TRUE_OUTPUT, coinbase_of, spend};
 use everett_tests::rpc_node::RpcNode;
 
+/// With the flag of witnesses, and no inputs.
+const NO_INPUTS: &str = "02000000000100010000000000000000015100000000";
+
 fn id(tx: &Transaction) -> String {
     tx.compute_txid().to_string()
 }
@@ -105,6 +108,14 @@ fn wrong_calls_about_the_mempool_are_refused_alike() {
         ("sendrawtransaction", json!([1])),
         ("sendrawtransaction", json!(["00"])),
         ("sendrawtransaction", json!(["zz"])),
+        ("sendrawtransaction", json!(["02000000000000000000"])),
+        ("sendrawtransaction", json!(["020000000001000000000000"])),
+        ("sendrawtransaction", json!([NO_INPUTS])),
+        ("decoderawtransaction", json!(["02000000000000000000"])),
+        ("decoderawtransaction", json!(["020000000001000000000000"])),
+        ("decoderawtransaction", json!([NO_INPUTS])),
+        ("decoderawtransaction", json!([NO_INPUTS, true])),
+        ("decoderawtransaction", json!([NO_INPUTS, false])),
         ("sendrawtransaction", json!([""])),
         ("sendrawtransaction", json!([good, "x"])),
         ("sendrawtransaction", json!([good, 1])),
