@@ -133,12 +133,18 @@ impl Engine {
         Ok(verdict)
     }
 
-    pub(crate) fn invalidate(&mut self, hash: &BlockHash) -> Result<(), BlockError> {
+    /// The block that is to be taken back, if it can be.
+    pub(crate) fn may_invalidate(&self, hash: &BlockHash) -> Result<BlockId, BlockError> {
         let id = self.find(hash)?;
         if id == BlockId::GENESIS {
             return Err(BlockError::Genesis);
         }
         self.must_find_the_way_below(id)?;
+        Ok(id)
+    }
+
+    pub(crate) fn invalidate(&mut self, hash: &BlockHash) -> Result<(), BlockError> {
+        let id = self.may_invalidate(hash)?;
         let shared = self.shared.clone();
         let mut group = self.begin(&shared)?;
         group.invalidate(id)?;

@@ -259,6 +259,19 @@ impl Ledger {
         self.engine.wait(|| Urgency::Best).invalidate(hash)
     }
 
+    /// Whether [`Ledger::invalidate_block`] would do it; nothing is changed. What the disk does may still keep it from that.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockError::Genesis`], [`BlockError::Unknown`], and [`BlockError::PrunedAbove`] where the blocks are gone that
+    /// would lead back.
+    pub fn may_invalidate_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
+        self.engine
+            .wait(|| Urgency::Best)
+            .may_invalidate(hash)
+            .map(drop)
+    }
+
     /// Forgets that a block, its ancestors and its descendants are invalid, and looks at them again.
     pub fn reconsider_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
         self.engine.wait(|| Urgency::Best).reconsider(hash)

@@ -174,8 +174,8 @@ impl Mempool {
     /// Takes blocks out of the best chain by hand, as Bitcoin Core's `invalidateblock` does it: first the mempool goes back
     /// block by block from the best one to below `block`, each a step of its own, and what the eleventh and later blocks
     /// held does not come back. Then `what` is run, which has to take `block` out of the ledger's best chain, and the
-    /// mempool moves to the best world that there is then. Where `block` is not in the best chain, or a world below it is
-    /// not kept any more, that is all.
+    /// mempool moves to the best world that there is then. Where `block` is not in the best chain, the ledger says that it
+    /// cannot be taken out, or a world below it is not kept any more, that is all.
     ///
     /// Nobody else can ask the mempool meanwhile, and `what` must not.
     ///
@@ -190,8 +190,9 @@ impl Mempool {
         let ledger = &self.inner.ledger;
         let mut pool = self.inner.pool.write();
         self.move_on(&mut pool)?;
+        let may = ledger.may_invalidate_block(block).is_ok();
         let mut undone = 0;
-        while let Some(below) = self.below(&pool.world, block) {
+        while let Some(below) = self.below(&pool.world, block).filter(|_| may) {
             undone += 1;
             let fate = match undone <= MAX_BLOCKS_RETURNED {
                 true => Undone::Return,
@@ -255,6 +256,20 @@ impl Mempool {
         self.accept_at(tx, now)
     }
 
+    /// The same for one that was given in here: it is noted at once that no peer has asked for it yet, so that it is told
+    /// again until one does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mempool::accept`].
+    pub fn accept_own(
+        &self,
+        tx: &Arc<DecodedTransaction>,
+    ) -> Result<Result<Accepted, Refused>, MempoolError> {
+        let now = self.inner.ledger.clock().now();
+        self.let_in(tx, now, true)
+    }
+
     /// The same for a transaction that came at another time, unix seconds: one that was kept over a restart.
     ///
     /// # Errors
@@ -264,6 +279,15 @@ impl Mempool {
         &self,
         tx: &Arc<DecodedTransaction>,
         time: u64,
+    ) -> Result<Result<Accepted, Refused>, MempoolError> {
+        self.let_in(tx, time, false)
+    }
+
+    fn let_in(
+        &self,
+        tx: &Arc<DecodedTransaction>,
+        time: u64,
+        unbroadcast: bool,
     ) -> Result<Result<Accepted, Refused>, MempoolError> {
         let mut guard = self.inner.pool.upgradable_read();
         if self.is_behind(&guard) {
@@ -279,6 +303,9 @@ impl Mempool {
         };
         let mut pool = RwLockUpgradableReadGuard::upgrade(guard);
         let answer = checked.commit_limited(&mut pool, around);
+        if unbroadcast && answer.is_ok() {
+            pool.unbroadcast_mut().insert(tx.txid);
+        }
         self.tell(&mut pool, Vec::new(), Vec::new());
         Ok(answer)
     }

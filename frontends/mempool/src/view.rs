@@ -327,6 +327,17 @@ impl View<'_> {
         })
     }
 
+    /// Ids of the pending transactions that the block after `world` could have, all of them together, parents first, best
+    /// paying first. Costs a read of each coin that a pending transaction spends.
+    ///
+    /// # Errors
+    ///
+    /// A coin of `world` could not be read.
+    pub fn txids_on(&self, world: &World) -> Result<Vec<Txid>, ReadError> {
+        let fitting = fitting(&self.pool, world)?.into_iter();
+        Ok(fitting.map(|slot| self.pool.entry(slot).tx.txid).collect())
+    }
+
     /// The same of what the block after `world` could have: the parts of chunks that fit there, in the order in which they
     /// pay here. Costs a read of each coin that a pending transaction spends.
     ///

@@ -97,7 +97,7 @@ impl TestDeployment {
             let state = match now.state {
                 DeploymentState::Defined => DeploymentState::Started,
                 DeploymentState::Started => {
-                    let signals = signals(ledger, tip, next - PERIOD, next - 1)?;
+                    let signals = TestDeployment::signals(ledger, tip, next - PERIOD, next - 1)?;
                     let count = signals.iter().filter(|signal| **signal).count();
                     match count < THRESHOLD as usize {
                         true => DeploymentState::Started,
@@ -131,22 +131,12 @@ impl TestDeployment {
     }
 
     /// Whether each block from a height to another one signals, of the chain that ends at `tip`.
-    pub fn signals(
-        &self,
-        ledger: &Ledger,
-        tip: &BlockHash,
-        first: u32,
-        last: u32,
-    ) -> Option<Vec<bool>> {
-        signals(ledger, tip, first, last)
+    pub fn signals(ledger: &Ledger, tip: &BlockHash, first: u32, last: u32) -> Option<Vec<bool>> {
+        let signals = |height| {
+            let info = ledger.ancestor(tip, height)?;
+            let version = info.header.version.to_consensus() as u32;
+            Some(version & TOP_MASK == TOP_BITS && version & (1 << TEST_BIT) != 0)
+        };
+        (first..=last).map(signals).collect()
     }
-}
-
-fn signals(ledger: &Ledger, tip: &BlockHash, first: u32, last: u32) -> Option<Vec<bool>> {
-    let signals = |height| {
-        let info = ledger.ancestor(tip, height)?;
-        let version = info.header.version.to_consensus() as u32;
-        Some(version & TOP_MASK == TOP_BITS && version & (1 << TEST_BIT) != 0)
-    };
-    (first..=last).map(signals).collect()
 }

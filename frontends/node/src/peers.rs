@@ -66,10 +66,9 @@ pub trait Peers: Send + Sync {
     /// The bans that hold, by subnet.
     fn bans(&self) -> Vec<BanState>;
 
-    /// Has peers told of a pending transaction, also if they were told before and whether or not one has asked for it: for
-    /// whoever takes transactions from users. That none has asked yet is noted in the mempool
-    /// ([`set_unbroadcast`](everett_mempool::Mempool::set_unbroadcast)); what is noted there is told again every ten to
-    /// fifteen minutes. A node without a network tells nobody.
+    /// Has each peer told of a pending transaction that does not know it: for whoever takes transactions from users. That
+    /// no peer has asked for one yet is noted in the mempool ([`accept_own`](everett_mempool::Mempool::accept_own)); what is
+    /// noted there is told again every ten to fifteen minutes. A node without a network tells nobody.
     fn announce_transaction(&self, txid: &Txid) {
         let _ = txid;
     }

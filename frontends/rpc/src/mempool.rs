@@ -18,6 +18,9 @@ use bitcoin::Transaction;
 use everett_ledger::decode::DecodedTransaction;
 use everett_mempool::{FeeRate, MAX_PACKAGE_COUNT};
 
+pub(crate) use info::GETMEMPOOLINFO;
+pub(crate) use pool::GETRAWMEMPOOL;
+
 use crate::error::{DESERIALIZATION_ERROR, RpcError, VERIFY_ERROR};
 use crate::json::Json;
 use crate::method::Method;

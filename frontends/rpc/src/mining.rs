@@ -112,7 +112,7 @@ fn core_details(reject: &Reject) -> Option<&'static str> {
 impl From<TemplateError> for RpcError {
     fn from(error: TemplateError) -> RpcError {
         match error {
-            TemplateError::Mempool(error) => RpcError::misc(error.to_string()),
+            TemplateError::Mempool(error) => error.into(),
             TemplateError::Read(error) => error.into(),
             TemplateError::Invalid(reject) => RpcError::misc(invalid(&reject)),
         }

@@ -80,7 +80,7 @@ impl Signalled<'_> {
 
     /// Whether each block from a height to another one signals.
     fn signals(&self, tip: &BlockHash, first: u32, last: u32) -> Result<Vec<bool>, RpcError> {
-        let signals = self.deployment.signals(self.ledger, tip, first, last);
+        let signals = TestDeployment::signals(self.ledger, tip, first, last);
         signals.ok_or_else(|| RpcError::not_found("Block not found"))
     }
 

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::json::{Json, amount, object};
 use crate::method::{Answer, Category, Method, Run};
 
-pub(super) static GETMEMPOOLINFO: Method = Method {
+pub(crate) static GETMEMPOOLINFO: Method = Method {
     name: "getmempoolinfo",
     category: Category::Blockchain,
     about: "Figures of the transactions that wait, and the limits that hold for them.",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bitcoin::Txid;
 use everett_mempool::{PackageOutcome, is_child_with_parents_tree};
 
+use super::submit::tell_peers;
 use super::test::fees;
 use super::{check_burn, check_count, max_burn, max_fee_rate, read_all};
 use crate::call::Call;
@@ -68,10 +69,12 @@ fn submit_package(call: &Call) -> Answer {
                 json.push("error", refused.rejection.to_string());
             }
             Some(PackageOutcome::Known { vsize, fee }) => {
+                tell_peers(call, &tx.txid);
                 json.push("vsize", *vsize);
                 json.push("fees", object! { "base" => amount(*fee) });
             }
             Some(PackageOutcome::Accepted(accepted)) => {
+                tell_peers(call, &tx.txid);
                 json.push("vsize", accepted.vsize);
                 json.push("fees", fees(accepted));
                 replaced.extend(accepted.replaced.iter().map(|tx| tx.txid));

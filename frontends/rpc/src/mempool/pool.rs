@@ -1,14 +1,12 @@
 //! Owns the list of the transactions that wait.
 
-use bitcoin::Txid;
-
 use super::entry::entries_json;
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
-pub(super) static GETRAWMEMPOOL: Method = Method {
+pub(crate) static GETRAWMEMPOOL: Method = Method {
     name: "getrawmempool",
     category: Category::Blockchain,
     about: "The transactions that wait, in the order in which they are mined. In a world that is named: those of them \
@@ -40,16 +38,15 @@ fn raw_mempool(call: &Call) -> Answer {
             "Verbose results cannot contain mempool sequence values.",
         ));
     }
-    let mempool = call.handle().mempool();
-    let elsewhere: Option<Vec<Txid>> = match call.names_world() {
-        true => {
-            let pending = mempool.pending_on(&call.world()?)?;
-            Some(pending.iter().map(|tx| tx.txid).collect())
-        }
+    let world = match call.names_world() {
+        true => Some(call.world()?),
         false => None,
     };
-    let view = mempool.view()?;
-    let txids = elsewhere.unwrap_or_else(|| view.txids());
+    let view = call.handle().mempool().view()?;
+    let txids = match world {
+        Some(world) => view.txids_on(&world)?,
+        None => view.txids(),
+    };
     if verbose {
         return Ok(entries_json(&view, &txids));
     }

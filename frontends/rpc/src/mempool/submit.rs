@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitcoin::OutPoint;
+use bitcoin::{OutPoint, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_mempool::{Refused, RejectionKind};
 
@@ -50,7 +50,15 @@ fn send(call: &Call) -> Answer {
     let (_, weight) = crate::transaction::sizes(&tx.tx);
     let vsize = i64::try_from(weight.div_ceil(4)).unwrap_or(i64::MAX);
     submit(call, &tx, rate.fee(vsize))?;
+    tell_peers(call, &tx.txid);
     Ok(tx.txid.into())
+}
+
+/// Has peers told of a transaction that waits, whether or not it waited before: who sends it again wants them to hear of it.
+pub(super) fn tell_peers(call: &Call, txid: &Txid) {
+    if let Some(peers) = call.handle().peers() {
+        peers.announce_transaction(txid);
+    }
 }
 
 /// Lets a transaction in that pays no more than `most`, where that is above 0. One that waits already is left alone.
@@ -80,8 +88,7 @@ fn submit(call: &Call, tx: &Arc<DecodedTransaction>, most: i64) -> Result<(), Rp
             ));
         }
     }
-    mempool.accept(tx)?.map_err(refusal)?;
-    mempool.set_unbroadcast(&tx.txid, true);
+    mempool.accept_own(tx)?.map_err(refusal)?;
     Ok(())
 }
 

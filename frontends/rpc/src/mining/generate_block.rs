@@ -79,7 +79,7 @@ fn output(call: &Call, text: &str) -> Result<ScriptBuf, RpcError> {
 fn transaction(call: &Call, text: &str) -> Result<DecodedTransaction, RpcError> {
     if let (64, Ok(txid)) = (text.len(), text.parse::<Txid>()) {
         let view = call.handle().mempool().view();
-        let view = view.map_err(TemplateError::from)?;
+        let view = view?;
         let pending = view.transaction(&txid);
         return pending
             .map(|tx| (**tx).clone())

@@ -37,7 +37,7 @@ fn mining_info(call: &Call) -> Answer {
     json.push("target", target_hex(header.bits));
     json.push("networkhashps", recent_hash_rate(call, &world)?);
     let view = call.handle().mempool().view();
-    let pending = view.map_err(everett_mining::TemplateError::from)?.len();
+    let pending = view?.len();
     json.push("pooledtx", pending);
     let least = call.site.miner.config().min_fee;
     json.push("blockmintxfee", amount(least.sat_per_kvb()));

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use everett_mining::TemplateError;
 use everett_script::policy::is_dust;
 
 use crate::call::Call;
@@ -43,7 +42,7 @@ fn prioritise(call: &Call) -> Answer {
     let mempool = call.handle().mempool();
     let config = mempool.config();
     let pending = {
-        let view = mempool.view().map_err(TemplateError::from)?;
+        let view = mempool.view()?;
         view.transaction(&txid).cloned()
     };
     let has_dust = pending.as_ref().is_some_and(|tx| {
@@ -55,7 +54,7 @@ fn prioritise(call: &Call) -> Answer {
             "Priority is not supported for transactions with dust outputs.",
         ));
     }
-    mempool.prioritise(txid, sat).map_err(TemplateError::from)?;
+    mempool.prioritise(txid, sat)?;
     if pending.is_some() {
         call.site.prioritised.fetch_add(1, Ordering::Relaxed);
     }
@@ -74,7 +73,7 @@ pub(super) static GETPRIORITISEDTRANSACTIONS: Method = Method {
 
 fn prioritised(call: &Call) -> Answer {
     let view = call.handle().mempool().view();
-    let view = view.map_err(TemplateError::from)?;
+    let view = view?;
     let mut json = Json::Object(Vec::new());
     for one in view.prioritised() {
         let mut told = object! {

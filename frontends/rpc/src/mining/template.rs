@@ -1,6 +1,7 @@
 //! Owns what a miner is told to work on (BIP22, BIP23, BIP9, BIP145).
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bitcoin::hex::DisplayHex;
 use bitcoin::opcodes::OP_TRUE;
@@ -50,13 +51,16 @@ pub(super) static GETBLOCKTEMPLATE: Method = Method {
 
 /// The template that was made last, for the next one who asks.
 #[derive(Default)]
-pub(crate) struct Templates(Mutex<Last>);
+pub(crate) struct Templates {
+    /// Held while a template is made: who asks meanwhile gets that one.
+    last: Mutex<Last>,
+    /// Changes of the mempool that are in it: who waits for others reads this without the lock.
+    updates: AtomicU64,
+}
 
 #[derive(Default)]
 struct Last {
     template: Option<BlockTemplate>,
-    /// Changes of the mempool that are in it.
-    updates: u64,
     /// Unix seconds when it was made.
     time: u64,
 }
@@ -64,7 +68,7 @@ struct Last {
 impl Templates {
     /// The changes of the mempool that are in the template that was made last.
     pub(super) fn last_updates(&self) -> u64 {
-        self.0.lock().updates
+        self.updates.load(Ordering::Acquire)
     }
 }
 
@@ -144,29 +148,31 @@ fn make(call: &Call) -> Answer {
     }
     // The count of changes is that of the mempool on the best world.
     let mempool = call.handle().mempool();
-    mempool
-        .catch_up()
-        .map_err(everett_mining::TemplateError::from)?;
-    let mut last = call.site.templates.0.lock();
+    mempool.catch_up()?;
+    let templates = &call.site.templates;
+    let mut last = templates.last.lock();
     let now = call.ledger().clock().now();
     let updates = call.site.mempool_updates();
     let best = call.ledger().best();
-    let changed = updates != last.updates && now.saturating_sub(last.time) > GOOD_FOR;
+    let changed = updates != templates.last_updates() && now.saturating_sub(last.time) > GOOD_FOR;
     let kept = last.template.take();
     let kept = kept.filter(|template| template.template.parent == best.hash() && !changed);
     let mut template = match kept {
         Some(template) => template,
         None => {
-            (last.updates, last.time) = (updates, now);
+            templates.updates.store(updates, Ordering::Release);
+            last.time = now;
             miner.template(&anybody())?
         }
     };
     // The best world may have moved on while the template was made.
     let parent = call.ledger().world(&template.template.parent)?;
     miner.refresh(&mut template, &parent);
-    let json = template_json(call, &parent, &template, last.updates);
-    last.template = Some(template);
-    Ok(json)
+    let updates = templates.last_updates();
+    last.template = Some(template.clone());
+    // What takes longest keeps nobody waiting.
+    drop(last);
+    Ok(template_json(call, &parent, &template, updates))
 }
 
 fn template_json(call: &Call, parent: &World, template: &BlockTemplate, updates: u64) -> Json {

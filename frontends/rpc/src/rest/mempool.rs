@@ -2,14 +2,7 @@
 
 use super::answer::{Found, RestError};
 use super::ask::{Ask, Format};
-use crate::method::Method;
-use crate::registry;
-
-/// A method by its name.
-fn method(name: &str) -> Result<&'static Method, RestError> {
-    registry::find(name)
-        .ok_or_else(|| RestError::not_found("Mempool disabled or instance not found"))
-}
+use crate::mempool::{GETMEMPOOLINFO, GETRAWMEMPOOL};
 
 /// `getmempoolinfo`, or `getrawmempool` with its `verbose` and `mempool_sequence`.
 pub(super) fn mempool(ask: &Ask) -> Result<Found, RestError> {
@@ -26,7 +19,7 @@ pub(super) fn mempool(ask: &Ask) -> Result<Found, RestError> {
         return Err(RestError::json_only());
     }
     if !contents {
-        let info = ask.method(method("getmempoolinfo")?, Vec::new())?;
+        let info = ask.method(&GETMEMPOOLINFO, Vec::new())?;
         return Ok(Found::json(&info));
     }
     let verbose = ask.flag("verbose", true)?;
@@ -37,5 +30,5 @@ pub(super) fn mempool(ask: &Ask) -> Result<Found, RestError> {
         ));
     }
     let places = vec![verbose.into(), sequence.into()];
-    Ok(Found::json(&ask.method(method("getrawmempool")?, places)?))
+    Ok(Found::json(&ask.method(&GETRAWMEMPOOL, places)?))
 }

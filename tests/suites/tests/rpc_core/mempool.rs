@@ -545,6 +545,32 @@ fn a_pool_goes_to_disk_and_into_the_other_server() {
 }
 
 #[test]
+fn what_waits_stays_where_a_block_cannot_be_invalidated_and_is_noted_until_a_peer_asks() {
+    let everett = RpcNode::start();
+    let ours = everett.client();
+    ours.call("setmocktime", json!([START]));
+    let raw = format!("raw({TRUE_OUTPUT})");
+    let hashes = ours.call("generatetodescriptor", json!([110, raw]));
+    let block = ours.call("getblock", json!([hashes[0]]));
+    let txid = block["tx"][0].as_str().expect("an id").to_owned();
+    let coinbase = OutPoint::new(txid.parse().expect("an id"), 0);
+    let tx = spend(&[coinbase], &[COIN - 1_000]);
+    for _ in 0..2 {
+        // Once more does no harm.
+        ours.call("sendrawtransaction", json!([serialize_hex(&tx)]));
+    }
+    let entry = ours.call("getmempoolentry", json!([id(&tx)]));
+    assert_eq!(entry["unbroadcast"], true);
+    let genesis = ours.text("getblockhash", json!([0]));
+    assert_eq!(
+        ours.answer("invalidateblock", &json!([genesis])).status,
+        500
+    );
+    assert_eq!(ours.call("getrawmempool", json!([])), json!([id(&tx)]));
+    assert_eq!(ours.call("getblockcount", json!([])), 110);
+}
+
+#[test]
 fn a_named_world_tells_what_would_confirm_there() {
     let everett = RpcNode::start();
     let ours = everett.client();
