@@ -80,21 +80,16 @@ pub(crate) fn find(
     txid: &Txid,
     in_block: Option<&BlockHash>,
 ) -> Result<FoundTransaction, TransactionError> {
-    let ledger = call.ledger();
-    match ledger.find_transaction(world, txid, in_block) {
-        Err(TransactionError::NotInWorld {
-            elsewhere: Some(blocks),
-            txid,
-            world,
-        }) if !call.names_world() => match blocks.last() {
-            Some(block) => ledger.find_transaction(&call.ledger().best(), &txid, Some(block)),
-            None => Err(TransactionError::NotInWorld {
-                elsewhere: Some(blocks),
-                txid,
-                world,
-            }),
-        },
-        other => other,
+    let found = call.ledger().find_transaction(world, txid, in_block);
+    let elsewhere = match &found {
+        Err(TransactionError::NotInWorld { elsewhere, .. }) if !call.names_world() => {
+            elsewhere.as_ref().and_then(|blocks| blocks.last())
+        }
+        _ => None,
+    };
+    match elsewhere {
+        Some(block) => call.ledger().find_transaction(world, txid, Some(block)),
+        None => found,
     }
 }
 
