@@ -75,6 +75,11 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(directory) = arguments.text("everettinstall") {
+        if directory.is_empty() {
+            return Err(InitError::new(
+                "-everettinstall needs a directory: -everettinstall=DIR",
+            ));
+        }
         return links::make(directory.as_ref());
     }
     let Opened {

@@ -27,6 +27,12 @@ pub(crate) enum At {
 }
 
 impl At {
+    fn none_of_these(text: &str) -> RpcError {
+        RpcError::parameter(format!(
+            "at must be the hash of a block, a height of the best chain or \"best\" (not '{text}')"
+        ))
+    }
+
     /// A block's hash, a height of the best chain, or `best`.
     pub(crate) fn parse(value: &Json) -> Result<At, RpcError> {
         match value {
@@ -37,8 +43,10 @@ impl At {
                 text if text.len() < 64 && text.bytes().all(|byte| byte.is_ascii_digit()) => text
                     .parse()
                     .map(At::Height)
-                    .map_err(|_| RpcError::parameter("at is no height, block hash or \"best\"")),
-                _ => parse_block_hash(value, "at").map(At::Block),
+                    .map_err(|_| At::none_of_these(text)),
+                text => parse_block_hash(value, "at")
+                    .map(At::Block)
+                    .map_err(|_| At::none_of_these(text)),
             },
         }
     }

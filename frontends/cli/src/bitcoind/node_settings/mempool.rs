@@ -76,7 +76,8 @@ pub(super) fn config(
         config.cluster_vbytes = kilobytes.saturating_mul(1_000);
     }
     let least = config.least_max_bytes();
-    if config.max_bytes < least {
+    // Core takes 0, and then keeps nothing.
+    if config.max_bytes > 0 && config.max_bytes < least {
         return Err(InitError::new(format!(
             "-maxmempool must be at least {} MB",
             least.div_ceil(1_000_000)

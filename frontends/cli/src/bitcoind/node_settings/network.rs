@@ -168,9 +168,33 @@ pub(super) fn config(
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
     config.discover = arguments.flag("discover", false);
+    check_networks(arguments, &config)?;
     config.whitelist = whitelist(arguments)?;
     config.user_agent = user_agent(arguments)?;
     Ok(config)
+}
+
+/// Refuses to call whom `-onlynet` keeps out: automatic calls go to IPv4 and IPv6 addresses.
+fn check_networks(arguments: &Arguments, config: &P2pConfig) -> Result<(), InitError> {
+    let only = arguments.list("onlynet");
+    for name in &only {
+        if !["ipv4", "ipv6", "onion", "i2p", "cjdns"].contains(&name.to_ascii_lowercase().as_str())
+        {
+            return Err(InitError::new(format!(
+                "Unknown network specified in -onlynet: '{name}'"
+            )));
+        }
+    }
+    let allowed = |name: &str| only.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let calls = config.outgoing > 0 && (config.dns_seeds || !config.add.is_empty());
+    if calls && !only.is_empty() && !(allowed("ipv4") && allowed("ipv6")) {
+        return Err(InitError::new(format!(
+            "-onlynet={} is not supported: others would be called as well. Name peers with -connect, or call nobody with \
+             -connect=0",
+            only.join(" -onlynet=")
+        )));
+    }
+    Ok(())
 }
 
 /// Who may do more than others.

@@ -216,10 +216,28 @@ fn what_is_published_served_and_allowed_is_what_the_options_say() {
             "-whitelist=flying@192.0.2.1",
             "Invalid P2P permission: 'flying'",
         ),
+        (
+            "-onlynet=foo",
+            "Unknown network specified in -onlynet: 'foo'",
+        ),
     ] {
         let refused = settings_error(&[wrong]);
         assert!(refused.contains(words), "{refused}");
     }
+}
+
+#[test]
+fn nobody_is_called_whom_the_user_keeps_out() {
+    let public = |line: &[&str]| settings(&[&["-signet"], line].concat()).map(|_| ());
+    let refused = public(&["-onlynet=onion"]).unwrap_err().to_string();
+    assert!(
+        refused.contains("-onlynet=onion is not supported"),
+        "{refused}"
+    );
+    assert!(public(&["-onlynet=ipv4"]).is_err());
+    assert!(public(&["-onlynet=onion", "-connect=0"]).is_ok());
+    assert!(public(&["-onlynet=ipv4", "-onlynet=ipv6"]).is_ok());
+    assert!(settings(&["-regtest", "-maxmempool=0"]).is_ok());
 }
 
 #[test]

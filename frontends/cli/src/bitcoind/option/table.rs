@@ -106,7 +106,7 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
         "0 calls no peers and takes no calls (default: 1)",
     ),
     unsupported("onion", "=<ip:port|path>", "use -proxy for all connections"),
-    unsupported("onlynet", "=<net>", "name peers with -connect"),
+    unsupported("onlynet", "=<net>", "refused where others would be called by it; name peers with -connect"),
     unsupported("peerblockfilters", "", "compact block filters are not kept"),
     unsupported("peerbloomfilters", "", "there are no bloom filters"),
     ignored("peertimeout", "=<n>", "silent peers are given Core's usual time"),
