@@ -66,8 +66,8 @@ fn without_wallet(session: &Session, words: &[String]) -> Result<Ended, CliError
         return Ok(told(&made, "null"));
     };
     let block = ask(session, "getblock", &format!("[{},2]", quoted(first)))?;
-    let block: Option<Value> = (block.result.as_ref())
-        .and_then(|result| serde_json::from_str(result.get()).ok());
+    let block: Option<Value> =
+        (block.result.as_ref()).and_then(|result| serde_json::from_str(result.get()).ok());
     let address = block.and_then(|block| {
         let address = block.pointer("/tx/0/vout/0/scriptPubKey/address")?;
         Some(address.to_string())
