@@ -26,6 +26,8 @@ pub(crate) struct Follower {
     notifiers: Notifiers,
     /// The number of the change that was told last.
     told: u64,
+    /// Whether a best block was news before, after which each is.
+    begun: bool,
 }
 
 /// What is told of a block.
@@ -60,6 +62,7 @@ impl Follower {
             handle,
             notifiers,
             told,
+            begun: false,
         }
     }
 
@@ -175,7 +178,8 @@ impl Follower {
     /// Tells a new best block, unless the node catches up with what others have long had.
     async fn best(&mut self, hash: &BlockHash) -> Result<(), CallError> {
         let news = self.handle.ledger().block_info(hash);
-        if !news.is_some_and(|block| self.handle.is_news(&block)) {
+        self.begun = self.begun || news.is_some_and(|block| self.handle.is_news(&block));
+        if !self.begun {
             return Ok(());
         }
         let raw = self.notifiers.tell_any(&[Topic::RawBlock]);
