@@ -401,6 +401,8 @@ fn commands_run_when_it_is_ready_at_each_block_and_before_it_stops() {
             &format!("-startupnotify=echo 1 > {}", began.display()),
             &format!("-shutdownnotify=echo 2 > {}", ended.display()),
             &format!("-blocknotify=echo %s > {}", best.display()),
+            // The block is an old one.
+            "-maxtipage=9999999999",
         ],
     );
     wait_until("the first command has run", || began.exists());
@@ -571,4 +573,62 @@ fn who_has_read_enough_of_the_help_is_no_failure() {
     drop(child.stdout.take());
     let answer: crate::everett::Answer = child.wait_with_output().unwrap().into();
     assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
+}
+
+#[test]
+fn blocks_of_the_initial_download_are_logged_and_not_told() {
+    let directory = tempdir().unwrap();
+    let told = directory.path().join("told");
+    let notify = format!("-blocknotify=echo %s >> {}", told.display());
+    let daemon = Daemon::start(directory.path(), &[&notify]);
+    let is_told = |hashes: &[&str]| {
+        let wanted: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+        wait_until("the commands have run", || {
+            fs::read_to_string(&told).is_ok_and(|text| text == wanted)
+        });
+    };
+    let old = submit_one(&daemon);
+    wait_until("it is in the log", || daemon.log().contains(&old));
+    let info = daemon.cli(&["getblockchaininfo"]).stdout;
+    assert!(info.contains("\"initialblockdownload\": true"), "{info}");
+    let to = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
+    let mined = daemon.cli(&["generatetoaddress", "1", to]);
+    assert_eq!(mined.code, Some(0), "{mined:?}");
+    let new = daemon.cli(&["getbestblockhash"]).stdout.trim().to_owned();
+    is_told(&[&new]);
+    let info = daemon.cli(&["getblockchaininfo"]).stdout;
+    assert!(info.contains("\"initialblockdownload\": false"), "{info}");
+    // Taken back, the block below is the best one again, once, although it is old.
+    daemon.cli(&["invalidateblock", &new]);
+    let best = daemon.cli(&["getbestblockhash"]).stdout;
+    assert_eq!(best.trim(), old);
+    wait_until("it is in the log again", || {
+        daemon.log().matches(&format!("new best={old}")).count() == 2
+    });
+    is_told(&[&new, &old]);
+}
+
+#[test]
+fn what_commands_print_in_the_background_is_nobodys() {
+    let directory = tempdir().unwrap();
+    let place = datadir(directory.path());
+    let port = format!("-rpcport={}", free_port());
+    let (began, ended) = (
+        directory.path().join("began"),
+        directory.path().join("ended"),
+    );
+    // Slow enough for the first process to end in between.
+    let first = format!(
+        "-startupnotify=echo no; sleep 1; echo no && echo no >&2 && echo 1 > {}",
+        began.display()
+    );
+    let last = format!("-shutdownnotify=echo no && echo 1 > {}", ended.display());
+    let line = ["-regtest", &place, &port, "-listen=0", "-daemonwait"];
+    let started = bitcoind(&[&line[..], &[&first, &last]].concat());
+    assert_eq!(started.code, Some(0), "{started:?}");
+    assert_eq!(started.stdout, "Everett starting\n");
+    wait_until("the first command has run to its end", || began.exists());
+    let stopped = crate::daemon::cli(&["-regtest", &place, &port, "stop"]);
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    wait_until("the last command has run to its end", || ended.exists());
 }

@@ -11,6 +11,7 @@ use everett_mempool::MempoolConfig;
 use crate::back_off::BackOff;
 use crate::error::NodeError;
 use crate::handle::NodeShape;
+use crate::initial_download::DEFAULT_MAX_TIP_AGE;
 
 /// Reads that may run at once unless it is configured otherwise.
 const DEFAULT_READERS: usize = 32;
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub persist_mempool: bool,
     /// Lab mode: history may be made by hand. Impossible on mainnet.
     pub lab: bool,
+    /// Seconds that the best block may be old when the initial download is over.
+    pub max_tip_age: i64,
     /// How many reads of frontends may run on threads of their own at once; more wait. At least 1.
     pub readers: usize,
     /// How long a frontend may take to stop before it is cut off.
@@ -53,6 +56,7 @@ impl NodeConfig {
             mempool_file,
             persist_mempool: true,
             lab: false,
+            max_tip_age: DEFAULT_MAX_TIP_AGE,
             readers: DEFAULT_READERS,
             stop_grace: DEFAULT_STOP_GRACE,
             back_off: BackOff::default(),
@@ -81,6 +85,7 @@ impl From<&NodeConfig> for NodeShape {
             mempool: config.mempool,
             mempool_file: config.mempool_file.clone(),
             lab: config.lab,
+            max_tip_age: config.max_tip_age,
             readers: config.readers,
         }
     }

@@ -5,13 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use everett_ledger::{Ledger, StoreError};
+use everett_ledger::{BlockInfo, Ledger, StoreError};
 use everett_mempool::{Mempool, MempoolConfig};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::health::{FrontendHealth, Health};
 use crate::heard::{HEARD_KEPT, HeardTransaction};
+use crate::initial_download::InitialDownload;
 use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::phase::Phase;
@@ -49,6 +50,7 @@ struct Shared {
     mempool: Mempool,
     mempool_file: Option<PathBuf>,
     lab: bool,
+    initial_download: InitialDownload,
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
     submitters: Arc<Semaphore>,
@@ -71,6 +73,7 @@ impl Handle {
             shared: Arc::new(Shared {
                 mempool: Mempool::new(ledger.clone(), config.mempool),
                 mempool_file: config.mempool_file,
+                initial_download: InitialDownload::new(&ledger, config.max_tip_age),
                 ledger,
                 lab: config.lab,
                 readers: Arc::new(Semaphore::new(config.readers)),
@@ -174,6 +177,21 @@ impl Handle {
     /// Whether history may be made by hand.
     pub fn lab(&self) -> bool {
         self.shared.lab
+    }
+
+    /// Whether the node is in its initial download: since it started, its best block was never young enough and of enough
+    /// work ([`NodeConfig::max_tip_age`](crate::NodeConfig::max_tip_age), the network's minimum). It is looked at when the best
+    /// block changes; once it is over, it is for good. Does not block.
+    pub fn initial_download(&self) -> bool {
+        self.shared.initial_download.runs(&self.shared.ledger)
+    }
+
+    /// Whether a block that is or was the best one became so after the initial download, and so is news to others. For who
+    /// follows changes, and so comes later than they do. Does not block.
+    pub fn is_news(&self, block: &BlockInfo) -> bool {
+        self.shared
+            .initial_download
+            .was_over_at(&self.shared.ledger, block)
     }
 
     /// Given when this frontend is to stop.
@@ -292,5 +310,6 @@ pub(crate) struct NodeShape {
     pub(crate) mempool: MempoolConfig,
     pub(crate) mempool_file: Option<PathBuf>,
     pub(crate) lab: bool,
+    pub(crate) max_tip_age: i64,
     pub(crate) readers: usize,
 }

@@ -15,12 +15,14 @@ mod health;
 mod heard;
 pub mod import;
 mod indexer;
+mod initial_download;
 mod interrupts;
 mod mempool_keeper;
 pub mod meters;
 mod node;
 mod peers;
 mod phase;
+mod steps;
 mod stop;
 mod stream;
 mod supervisor;
@@ -32,6 +34,7 @@ pub use frontend::{Frontend, FrontendError, Starting, Stopping, Task};
 pub use handle::{CallError, Handle};
 pub use health::{FrontendHealth, FrontendState, Lag};
 pub use heard::HeardTransaction;
+pub use initial_download::DEFAULT_MAX_TIP_AGE;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
@@ -40,5 +43,6 @@ pub use peers::{
     PeerTraffic, Peers, SyncPhase, SyncProgress, parse_span, service_names,
 };
 pub use phase::Phase;
+pub use steps::Steps;
 pub use stop::StopSignal;
 pub use stream::{EventStream, StreamError};

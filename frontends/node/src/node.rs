@@ -16,6 +16,7 @@ use crate::frontend::Frontend;
 use crate::handle::{CallError, Handle, NodeShape};
 use crate::health::FrontendState;
 use crate::indexer::build_tx_index;
+use crate::initial_download;
 use crate::interrupts::Interrupts;
 use crate::mempool_keeper::MempoolKeeper;
 use crate::supervisor::{start, supervise};
@@ -68,6 +69,7 @@ impl NodeBuilder {
             back_off,
             cursors: tokio::spawn(keep_saving_cursors(handle.clone())),
             indexer: tokio::spawn(build_tx_index(handle.clone())),
+            download: tokio::spawn(initial_download::watch(handle.clone())),
             mempool: MempoolKeeper::start(handle.clone(), persist),
             handle,
         };
@@ -102,6 +104,8 @@ pub struct Node {
     cursors: JoinHandle<()>,
     /// Builds the transaction index, if there is one to build.
     indexer: JoinHandle<()>,
+    /// Looks whether the initial download is over.
+    download: JoinHandle<()>,
     /// Moves the mempool with the best world.
     mempool: MempoolKeeper,
 }
@@ -153,6 +157,7 @@ impl Node {
         }
         self.cursors.abort();
         self.indexer.abort();
+        self.download.abort();
         self.mempool.stop(&self.handle).await;
         save_cursors(&self.handle).await;
         self.handle.close().await;
@@ -202,6 +207,7 @@ impl Running {
 impl Drop for Node {
     fn drop(&mut self) {
         self.cursors.abort();
+        self.download.abort();
         self.mempool.abort();
     }
 }

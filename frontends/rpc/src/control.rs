@@ -6,6 +6,8 @@ mod memory;
 mod old_info;
 mod zmq;
 
+pub use memory::LOG_CATEGORIES;
+
 use crate::method::Method;
 
 /// What there is.

@@ -1,6 +1,6 @@
 //! Owns the way of a request through HTTP: who may ask, on which path, with which login, and how many at once.
 //! Promises Core's status codes in Core's order of checks.
-//! Refuses to read a body before the login is proven.
+//! Refuses to read a body before the login is proven; of REST, which has no login, some KiB and only where they are asked for.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -168,7 +168,7 @@ pub(crate) async fn handle(
         tokio::time::sleep(DETERRENT).await;
         return unauthorized();
     };
-    let body = match read(request.into_body()).await {
+    let body = match read(request.into_body(), MAX_BODY_BYTES).await {
         Ok(body) => body,
         Err(status) => return close(plain(status, "")),
     };
@@ -184,9 +184,12 @@ pub(crate) async fn handle(
 /// Answers a request for REST: nobody has to log in.
 async fn rest(front: &Front, route: Route, request: Request<Body>) -> Response<Body> {
     let uri = request.uri().clone();
-    let body = match read(request.into_body()).await {
-        Ok(body) => body,
-        Err(status) => return close(plain(status, "")),
+    let body = match route.body_limit() {
+        None => Bytes::new(),
+        Some(limit) => match read(request.into_body(), limit).await {
+            Ok(body) => body,
+            Err(status) => return close(plain(status, "")),
+        },
     };
     let worker = match front.turn().await {
         Ok(worker) => worker,
@@ -202,12 +205,12 @@ fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or("", |target| target.as_str())
 }
 
-async fn read(body: Body) -> Result<Bytes, StatusCode> {
+async fn read(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
     // One that says how long it is need not be waited for.
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+    if body.size_hint().lower() > limit as u64 {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let limited = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    let limited = Limited::new(body, limit).collect().await;
     match limited {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
@@ -234,5 +237,21 @@ fn respond(reply: Reply) -> Response<Body> {
             );
             response
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit() {
+        assert_eq!(read(Body::from("12345"), 5).await.unwrap(), "12345");
+        let said = read(Body::from("123456"), 5).await;
+        assert_eq!(said, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        // One that does not say how long it is.
+        let unsaid = Body::new(Body::from("123456").map_frame(|frame| frame));
+        assert_eq!(unsaid.size_hint().lower(), 0);
+        assert_eq!(read(unsaid, 5).await, Err(StatusCode::PAYLOAD_TOO_LARGE));
     }
 }

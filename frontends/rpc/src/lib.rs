@@ -42,5 +42,6 @@ pub use config::{
     CookiePermissions, DEFAULT_GENERATE_TO, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE,
     InvalidAddress, RpcConfig, ZmqPublisher, default_port,
 };
+pub use control::LOG_CATEGORIES;
 pub use login::InvalidAuth;
 pub use server::{BoundAddress, Rpc, RpcError};

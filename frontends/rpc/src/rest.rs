@@ -48,11 +48,21 @@ static ROUTES: [(&str, Endpoint); 14] = [
     ("/rest/spenttxouts/", block::spent_outputs),
 ];
 
+/// The one beginning whose requests have a body that counts.
+const WITH_BODY: &str = "/rest/getutxos";
+
 /// A path that somebody answers for.
 #[derive(Clone, Copy)]
 pub(crate) struct Route {
     beginning: &'static str,
     endpoint: Endpoint,
+}
+
+impl Route {
+    /// Most bytes of a request's body; `None` where none is read.
+    pub(crate) fn body_limit(self) -> Option<usize> {
+        (self.beginning == WITH_BODY).then_some(utxos::MAX_BODY_BYTES)
+    }
 }
 
 /// Who answers for a path with its query, if anybody does.

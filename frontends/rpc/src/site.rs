@@ -33,8 +33,6 @@ pub(crate) struct Site {
     pub(crate) templates: Templates,
     /// How often somebody changed what a pending transaction counts as paying.
     pub(crate) prioritised: AtomicU64,
-    /// Whether the node never was up to date yet.
-    catching_up: AtomicBool,
 }
 
 #[derive(Default)]
@@ -144,18 +142,6 @@ impl Site {
             block_scan: Scan::default(),
             counts: Mutex::default(),
             logged: Mutex::new(0),
-            catching_up: AtomicBool::new(true),
-        }
-    }
-
-    /// Whether the node is catching up, given that it seems so now: once it was not, it never is again.
-    pub(crate) fn catching_up(&self, seems: bool) -> bool {
-        match seems {
-            true => self.catching_up.load(Ordering::Acquire),
-            false => {
-                self.catching_up.store(false, Ordering::Release);
-                false
-            }
         }
     }
 

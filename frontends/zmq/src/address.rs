@@ -1,7 +1,7 @@
 //! Owns the addresses that are published on, as ZeroMQ writes them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -37,10 +37,7 @@ fn tcp(text: &str) -> Option<SocketAddr> {
     let ip = match host {
         "*" => Ipv4Addr::UNSPECIFIED.into(),
         "localhost" => Ipv4Addr::LOCALHOST.into(),
-        host => host
-            .parse::<IpAddr>()
-            .or_else(|_| host.parse::<Ipv6Addr>().map(IpAddr::from))
-            .ok()?,
+        host => host.parse::<IpAddr>().ok()?,
     };
     Some(SocketAddr::new(ip, port))
 }

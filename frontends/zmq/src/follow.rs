@@ -1,17 +1,17 @@
 //! Owns what a change of the mempool tells, and in which order.
 //! Promises Core's order: blocks undone, what entered and left, blocks applied, the new best block; a block at a time
-//! where Core takes one at a time.
+//! where Core takes one at a time. What cannot be told leaves a gap in the numbers of its topics.
 
 use std::sync::Arc;
 
 use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, Txid, Work};
+use bitcoin::{BlockHash, Txid};
 use bytes::Bytes;
+use everett_ledger::Ledger;
 use everett_ledger::decode::decode_block;
-use everett_ledger::{ChainStatus, Ledger};
 use everett_mempool::{Change, Happened, Reason};
-use everett_node::{CallError, Handle};
+use everett_node::{CallError, Handle, Steps};
 use tracing::{debug, warn};
 
 use crate::config::Topic;
@@ -19,8 +19,6 @@ use crate::notifier::{Label, Notifiers};
 
 /// Changes that are taken at once.
 const MAX_CHANGES: usize = 64;
-/// A best block older than this is not news to anybody, as in Core.
-const MAX_TIP_AGE: u64 = 24 * 3600;
 
 /// Follows the mempool's changes.
 pub(crate) struct Follower {
@@ -28,8 +26,8 @@ pub(crate) struct Follower {
     notifiers: Notifiers,
     /// The number of the change that was told last.
     told: u64,
-    /// Whether the node was never up to date yet: until then no new best block is told.
-    catching_up: bool,
+    /// Whether a best block was news before, after which each is.
+    begun: bool,
 }
 
 /// What is told of a block.
@@ -56,31 +54,6 @@ fn read(ledger: &Ledger, hash: &BlockHash, parts: bool) -> Result<Block, String>
     Ok(block)
 }
 
-/// The blocks of a change, up to each one that Core tells as a new best block.
-///
-/// Core applies blocks until it has more work than it had, and then one by one. Where the old branch was taken back by hand,
-/// it had gone down to where the branches part before.
-fn steps(ledger: &Ledger, change: &Change) -> Vec<Vec<BlockHash>> {
-    let info = |hash: &BlockHash| ledger.block_info(hash);
-    let lowest = change.undone.last().and_then(info);
-    let by_hand = lowest.is_some_and(|lowest| lowest.status == ChainStatus::Invalid);
-    let highest = change.undone.first().filter(|_| !by_hand).and_then(info);
-    let before: Option<Work> = highest.map(|highest| highest.chainwork);
-    let mut steps: Vec<Vec<BlockHash>> = Vec::new();
-    let mut open = false;
-    for hash in &change.applied {
-        match steps.last_mut().filter(|_| open) {
-            Some(step) => step.push(*hash),
-            None => steps.push(vec![*hash]),
-        }
-        let work = info(hash).map(|info| info.chainwork);
-        open = before
-            .zip(work)
-            .is_some_and(|(before, work)| work <= before);
-    }
-    steps
-}
-
 impl Follower {
     /// One that tells what comes after now.
     pub(crate) fn new(handle: Handle, notifiers: Notifiers) -> Follower {
@@ -89,7 +62,7 @@ impl Follower {
             handle,
             notifiers,
             told,
-            catching_up: true,
+            begun: false,
         }
     }
 
@@ -107,6 +80,7 @@ impl Follower {
                         "what changed was told too slowly: messages of {} changes are lost",
                         gone.oldest - gone.wanted - 1
                     );
+                    self.notifiers.skip(&Topic::ALL);
                     self.told = gone.oldest - 1;
                     continue;
                 }
@@ -140,9 +114,9 @@ impl Follower {
         }
         let steps = self.handle.read({
             let change = change.clone();
-            move |ledger| steps(ledger, &change)
+            move |ledger| Steps::new(ledger, &change.undone, &change.applied)
         });
-        for step in steps.await? {
+        for step in steps.await?.applied {
             for hash in &step {
                 self.block(hash, Label::Connected).await?;
             }
@@ -156,8 +130,9 @@ impl Follower {
     fn happened(&mut self, happened: &Happened) {
         match happened {
             Happened::Entered { tx, sequence, .. } => {
-                self.notifiers
-                    .added(&tx.txid, &serialize(&tx.tx), *sequence);
+                let raw = self.notifiers.tell_any(&[Topic::RawTx]);
+                let bytes = raw.then(|| serialize(&tx.tx));
+                self.notifiers.added(&tx.txid, bytes.as_deref(), *sequence);
             }
             // The block is told, with all that it has.
             Happened::Left {
@@ -185,11 +160,15 @@ impl Follower {
     }
 
     async fn block(&mut self, hash: &BlockHash, label: Label) -> Result<(), CallError> {
-        if self.notifiers.tell_any(&[Topic::HashTx, Topic::RawTx])
-            && let Some(block) = self.read(hash, true).await?
-        {
-            for (txid, bytes) in &block.transactions {
-                self.notifiers.transaction(txid, bytes);
+        let topics = [Topic::HashTx, Topic::RawTx];
+        if self.notifiers.tell_any(&topics) {
+            match self.read(hash, true).await? {
+                Some(block) => {
+                    for (txid, bytes) in &block.transactions {
+                        self.notifiers.transaction(txid, bytes);
+                    }
+                }
+                None => self.notifiers.skip(&topics),
             }
         }
         self.notifiers.sequence(hash.to_byte_array(), label);
@@ -198,23 +177,21 @@ impl Follower {
 
     /// Tells a new best block, unless the node catches up with what others have long had.
     async fn best(&mut self, hash: &BlockHash) -> Result<(), CallError> {
-        if self.catching_up {
-            let ledger = self.handle.ledger();
-            let recent = ledger.block_info(hash).is_some_and(|info| {
-                let recent = u64::from(info.header.time) + MAX_TIP_AGE >= ledger.clock().now();
-                recent && info.chainwork >= ledger.params().minimum_chain_work
-            });
-            if !recent {
-                return Ok(());
-            }
-            self.catching_up = false;
+        let news = self.handle.ledger().block_info(hash);
+        self.begun = self.begun || news.is_some_and(|block| self.handle.is_news(&block));
+        if !self.begun {
+            return Ok(());
         }
-        let block = match self.notifiers.tell_any(&[Topic::RawBlock]) {
+        let raw = self.notifiers.tell_any(&[Topic::RawBlock]);
+        let block = match raw {
             true => self.read(hash, false).await?,
             false => None,
         };
         let bytes = block.as_ref().map(|block| &block.bytes[..]);
         self.notifiers.best_block(hash, bytes);
+        if raw && block.is_none() {
+            self.notifiers.skip(&[Topic::RawBlock]);
+        }
         Ok(())
     }
 }

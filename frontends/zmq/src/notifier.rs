@@ -1,5 +1,6 @@
 //! Owns the publishers: each with a topic, a socket and a number that rises with its messages.
-//! Promises that a message is told by all publishers of its topic in their order, each with its own number.
+//! Promises that a message is told by all publishers of its topic in their order, each with its own number; what cannot be told
+//! leaves a gap in the numbers.
 
 use std::sync::Arc;
 
@@ -92,6 +93,15 @@ impl Notifiers {
         }
     }
 
+    /// Messages of these topics are lost, at least one each: their publishers leave a number out, by which subscribers see it.
+    pub(crate) fn skip(&mut self, topics: &[Topic]) {
+        for notifier in &mut self.all {
+            if topics.contains(&notifier.topic) {
+                notifier.sequence = notifier.sequence.wrapping_add(1);
+            }
+        }
+    }
+
     /// A block is the best one.
     pub(crate) fn best_block(&mut self, hash: &BlockHash, bytes: Option<&[u8]>) {
         let shown = displayed(hash.to_byte_array());
@@ -106,15 +116,13 @@ impl Notifiers {
         self.tell(&[(Topic::HashTx, &shown), (Topic::RawTx, bytes)]);
     }
 
-    /// A transaction that waits now.
-    pub(crate) fn added(&mut self, txid: &Txid, bytes: &[u8], step: u64) {
+    /// A transaction that waits now; its bytes where `rawtx` is told.
+    pub(crate) fn added(&mut self, txid: &Txid, bytes: Option<&[u8]>, step: u64) {
         let shown = displayed(txid.to_byte_array());
         let body = sequence_body(txid.to_byte_array(), Label::Added(step));
-        self.tell(&[
-            (Topic::HashTx, &shown),
-            (Topic::RawTx, bytes),
-            (Topic::Sequence, &body),
-        ]);
+        let mut bodies = vec![(Topic::HashTx, &shown[..]), (Topic::Sequence, &body[..])];
+        bodies.extend(bytes.map(|bytes| (Topic::RawTx, bytes)));
+        self.tell(&bodies);
     }
 
     /// What `sequence` says of a block or a transaction.
@@ -139,5 +147,26 @@ mod tests {
         assert_eq!(&body[31..], [7, b'A', 2, 1, 0, 0, 0, 0, 0, 0]);
         let body = sequence_body(hash, Label::Removed(1));
         assert_eq!(&body[32..], [b'R', 1, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_leaves_a_gap_in_the_numbers_of_its_topics_alone() {
+        let address = "tcp://127.0.0.1:0".parse().unwrap();
+        let stop = everett_node::StopSignal::new();
+        let socket = Arc::new(Socket::bind(&address, 1, stop).await.unwrap());
+        let mut notifiers = Notifiers::default();
+        for topic in Topic::ALL {
+            notifiers.add(topic, socket.clone());
+        }
+        notifiers.skip(&[Topic::HashTx, Topic::RawTx]);
+        notifiers.best_block(&BlockHash::all_zeros(), None);
+        let numbers = |notifiers: &Notifiers| -> Vec<u32> {
+            notifiers.all.iter().map(|all| all.sequence).collect()
+        };
+        assert_eq!(numbers(&notifiers), [1, 1, 0, 1, 0]);
+        notifiers.skip(&Topic::ALL);
+        assert_eq!(numbers(&notifiers), [2, 2, 1, 2, 1]);
+        notifiers.added(&Txid::all_zeros(), None, 1);
+        assert_eq!(numbers(&notifiers), [2, 3, 1, 2, 2]);
     }
 }

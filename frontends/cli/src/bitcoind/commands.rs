@@ -1,5 +1,5 @@
 //! Owns the commands that a user has run when something happens (`-blocknotify` and the like).
-//! Promises that the node never waits for one, except at its end.
+//! Promises that the node never waits for one, except at its end, and that in the background nobody gets what one prints.
 //! Refuses to run more than some at once: what comes beyond them is left out, and the log says so.
 
 use std::process::{Command, Stdio};
@@ -28,9 +28,19 @@ pub(crate) struct Commands {
 #[derive(Clone, Default)]
 pub(crate) struct Runner {
     running: Arc<AtomicUsize>,
+    /// Whether what they print goes nowhere.
+    silent: bool,
 }
 
 impl Runner {
+    /// For a node in the background (`silent`) or in a terminal.
+    pub(crate) fn new(silent: bool) -> Runner {
+        Runner {
+            running: Arc::default(),
+            silent,
+        }
+    }
+
     /// Runs a command by the shell, and does not wait for it.
     pub(crate) fn run(&self, command: String) {
         if self.running.fetch_add(1, Ordering::AcqRel) >= MAX_RUNNING {
@@ -38,29 +48,35 @@ impl Runner {
             warn!(command, "too many commands run already; it is left out");
             return;
         }
-        let running = self.running.clone();
+        let (running, silent) = (self.running.clone(), self.silent);
         std::thread::spawn(move || {
-            finish(&command);
+            finish(&command, silent);
             running.fetch_sub(1, Ordering::AcqRel);
         });
     }
-}
 
-/// Runs all of them, and waits for them.
-pub(crate) fn run_all(commands: &[String]) {
-    let threads: Vec<_> = commands
-        .iter()
-        .cloned()
-        .map(|command| std::thread::spawn(move || finish(&command)))
-        .collect();
-    for thread in threads {
-        // A panic in there is in the log.
-        let _ = thread.join();
+    /// Runs all of them, and waits for them.
+    pub(crate) fn run_all(&self, commands: &[String]) {
+        let silent = self.silent;
+        let threads: Vec<_> = commands
+            .iter()
+            .cloned()
+            .map(|command| std::thread::spawn(move || finish(&command, silent)))
+            .collect();
+        for thread in threads {
+            // A panic in there is in the log.
+            let _ = thread.join();
+        }
     }
 }
 
-fn finish(command: &str) {
-    let status = Command::new("/bin/sh")
+fn finish(command: &str, silent: bool) {
+    let mut shell = Command::new("/bin/sh");
+    if silent {
+        // Else it has the pipe on which we tell that we are ready, and whose other end is gone later.
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    let status = shell
         .args(["-c", command])
         // A daemon that the command starts is another one.
         .env_remove(daemon::MARK)

@@ -22,8 +22,8 @@ const KEPT_BYTES: u64 = 10_000_000;
 /// Characters of a time to the second.
 const TO_THE_SECOND: usize = "2009-01-03T18:15:05".len();
 
-/// How much is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How much is told; more is greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Detail {
     /// What an operator wants to know.
     Info,

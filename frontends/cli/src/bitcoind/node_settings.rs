@@ -3,6 +3,7 @@
 //! another is as in Core.
 //! Refuses to start anything.
 
+mod log_level;
 mod mempool;
 mod mining;
 mod network;
@@ -23,7 +24,7 @@ use everett_zmq::ZmqConfig;
 use super::arguments::{Arguments, Value};
 use super::chain::Chain;
 use super::commands::Commands;
-use super::debug_log::{Detail, LogSettings};
+use super::debug_log::LogSettings;
 use super::failure::InitError;
 use super::layout::Layout;
 use super::option::Support;
@@ -52,6 +53,8 @@ pub(crate) struct NodeSettings {
     pub(crate) webui: Option<std::net::SocketAddr>,
     /// Whether history may be made by hand.
     pub(crate) lab: bool,
+    /// Seconds that the best block may be old when the initial download is over.
+    pub(crate) max_tip_age: i64,
     /// The height of the best chain at which it stops by itself.
     pub(crate) stop_at: Option<u32>,
     /// What is run when something happens.
@@ -66,27 +69,16 @@ pub(crate) struct NodeSettings {
 
 /// How it is logged.
 pub(crate) fn log(arguments: &Arguments, layout: &Layout) -> LogSettings {
-    let categories = arguments.list("debug");
-    let last = categories
-        .iter()
-        .rposition(|name| name == "0" || name == "none");
-    let excluded = arguments.list("debugexclude");
-    let more = categories[last.map_or(0, |index| index + 1)..]
-        .iter()
-        .any(|name| !excluded.contains(name));
-    let levels = arguments.list("loglevel");
-    let detail = match more || levels.iter().any(|level| level == "debug") {
-        _ if levels.iter().any(|level| level == "trace") => Detail::Trace,
-        true => Detail::Debug,
-        false => Detail::Info,
-    };
+    let categories = log_level::categories(arguments);
+    // What is wrong was refused before there is a log.
+    let levels = log_level::Levels::new(arguments).unwrap_or_default();
     LogSettings {
         file: arguments
             .path("debuglogfile", "debug.log")
             .map(|path| layout.file(&path)),
         console: arguments.flag("printtoconsole", !arguments.flag("daemon", false)),
-        detail,
-        shrink: arguments.flag("shrinkdebugfile", !more),
+        detail: levels.detail(&categories),
+        shrink: arguments.flag("shrinkdebugfile", categories.is_empty()),
         timestamps: arguments.flag("logtimestamps", true),
         micros: arguments.flag("logtimemicros", false),
     }
@@ -120,6 +112,7 @@ impl NodeSettings {
         layout: &Layout,
     ) -> Result<NodeSettings, InitError> {
         let mut remarks = network::interactions(arguments);
+        log_level::Levels::new(arguments)?;
         for option in ["limitancestorsize", "limitdescendantsize"] {
             if arguments.is_set(option) {
                 remarks.push(format!(
@@ -170,6 +163,9 @@ impl NodeSettings {
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),
+            max_tip_age: arguments
+                .int("maxtipage")
+                .unwrap_or(everett_node::DEFAULT_MAX_TIP_AGE),
             stop_at: arguments
                 .int("stopatheight")
                 .and_then(|height| u32::try_from(height).ok())

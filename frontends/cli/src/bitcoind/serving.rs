@@ -45,7 +45,7 @@ pub(super) fn serve(
         let mut interrupts = Interrupts::listen();
         reopen_on_hangup(log);
         let NodeSettings { commands, .. } = &settings;
-        let (commands, runner) = (commands.clone(), Runner::default());
+        let (commands, runner) = (commands.clone(), Runner::new(background));
         let (node, grpc) = start(settings, layout, &commands, &runner).await?;
         // Commands of this machine find the node by the directory.
         let address = grpc.and_then(|grpc| grpc.get());
@@ -64,7 +64,7 @@ pub(super) fn serve(
         }
         let shutdown = commands.shutdown;
         // A panic in there is in the log.
-        let _ = tokio::task::spawn_blocking(move || commands::run_all(&shutdown)).await;
+        let _ = tokio::task::spawn_blocking(move || runner.run_all(&shutdown)).await;
         info!("Shutdown in progress...");
         node.stop().await;
         info!("Shutdown done");
@@ -80,6 +80,7 @@ async fn start(
 ) -> Result<(Node, Option<BoundAddress>), InitError> {
     let mut config = NodeConfig::new(settings.ledger);
     config.lab = settings.lab;
+    config.max_tip_age = settings.max_tip_age;
     config.mempool = settings.mempool;
     config.persist_mempool = settings.persist_mempool;
     // Where Core has it, and in its format.

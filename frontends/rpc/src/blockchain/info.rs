@@ -10,8 +10,6 @@ use crate::json::{Json, object};
 use crate::method::{Answer, Category, Method, Run};
 use crate::show::{difficulty, target_hex};
 
-/// A tip older than this is not up to date.
-const MAX_TIP_AGE: u64 = 24 * 3600;
 /// A tip this close to now counts as now.
 const NEAR: u64 = 2 * 3600;
 
@@ -76,11 +74,7 @@ fn progress(call: &Call, world: &World) -> Result<f64, RpcError> {
 
 /// Whether the node is still catching up; once it has, it is for good.
 pub(crate) fn is_catching_up(call: &Call) -> bool {
-    let best = call.ledger().best();
-    let params = call.ledger().params();
-    let recent = u64::from(best.header().time) + MAX_TIP_AGE >= call.ledger().clock().now();
-    let enough = best.chainwork() >= params.minimum_chain_work;
-    call.site.catching_up(!(recent && enough))
+    call.site.handle.initial_download()
 }
 
 fn blockchain_info(call: &Call) -> Answer {

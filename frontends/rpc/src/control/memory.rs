@@ -5,8 +5,8 @@ use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
-/// Core's categories of log lines.
-const CATEGORIES: [&str; 29] = [
+/// Core's categories of log lines, by name.
+pub const LOG_CATEGORIES: [&str; 29] = [
     "addrman",
     "bench",
     "blockstorage",
@@ -99,7 +99,7 @@ fn logging(call: &Call) -> Answer {
         for name in names.array()? {
             let name = name.text()?;
             let all = matches!(name, "" | "1" | "all");
-            let known = CATEGORIES.iter().position(|category| *category == name);
+            let known = LOG_CATEGORIES.iter().position(|category| *category == name);
             match known {
                 _ if all => *logged = if on { u32::MAX } else { 0 },
                 Some(bit) if on => *logged |= 1 << bit,
@@ -113,7 +113,7 @@ fn logging(call: &Call) -> Answer {
         }
     }
     let mut json = Json::Object(Vec::new());
-    for (bit, category) in CATEGORIES.iter().enumerate() {
+    for (bit, category) in LOG_CATEGORIES.iter().enumerate() {
         json.push(category, *logged & (1 << bit) != 0);
     }
     Ok(json)

@@ -13,6 +13,9 @@ use crate::show::script_json;
 
 /// Most outputs of one question.
 const MAX_OUTPOINTS: usize = 15;
+/// Most bytes of a request's body: some times what so many outpoints need in hexadecimal with space between the bytes, so that
+/// who asks for a few more is told how many may be.
+pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
 /// The height that Core gives coins which wait for a block.
 const PENDING_HEIGHT: u32 = 0x7fff_ffff;
 /// Bytes of an outpoint.

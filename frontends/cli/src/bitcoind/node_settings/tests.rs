@@ -1,4 +1,5 @@
 use super::*;
+use crate::bitcoind::debug_log::Detail;
 use crate::bitcoind::option::DAEMON;
 
 fn settings(line: &[&str]) -> Result<NodeSettings, InitError> {
@@ -275,7 +276,55 @@ fn the_log_tells_more_with_categories_and_goes_to_the_console_in_the_foreground(
         log(&["-debug=net", "-debugexclude=net"]).detail,
         Detail::Info
     );
-    assert_eq!(log(&["-loglevel=trace"]).detail, Detail::Trace);
+    let detail = |line: &[&str]| log(line).detail;
+    // A level is one of what a category asks for.
+    assert_eq!(detail(&["-loglevel=trace"]), Detail::Info);
+    assert_eq!(detail(&["-loglevel=net:trace"]), Detail::Info);
+    assert_eq!(detail(&["-debug=net", "-loglevel=trace"]), Detail::Trace);
+    assert_eq!(detail(&["-debug", "-loglevel=net:trace"]), Detail::Trace);
+    assert_eq!(
+        detail(&["-debug=rpc", "-loglevel=net:trace"]),
+        Detail::Debug
+    );
+    assert_eq!(detail(&["-debug=1", "-loglevel=info"]), Detail::Info);
+    assert_eq!(
+        detail(&["-debug=net", "-loglevel=trace", "-loglevel=net:info"]),
+        Detail::Info
+    );
+    assert_eq!(detail(&["-debug", "-debugexclude=1"]), Detail::Info);
+    assert_eq!(detail(&["-debug=libevent"]), Detail::Info);
     assert!(!log(&["-daemon"]).console && !log(&["-debug=net"]).shrink);
     assert_eq!(log(&["-nodebuglogfile"]).file, None);
+}
+
+#[test]
+fn levels_and_their_categories_are_refused_in_cores_words() {
+    let refused = |option: &str| match settings(&["-regtest", option]) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    for level in ["error", "warning", "qt:debug", "Trace", "1"] {
+        let text = format!(
+            "Unsupported global logging level -loglevel={level}. Valid values: info, debug, trace."
+        );
+        assert!(refused(&format!("-loglevel={level}")).contains(&text));
+    }
+    for level in ["net:error", "nets:debug", "net:debug:x", "net:"] {
+        let text = format!(
+            "Unsupported category-specific logging level -loglevel={level}. Expected -loglevel=<category>:<loglevel>. \
+             Valid categories: addrman, bench, "
+        );
+        let told = refused(&format!("-loglevel={level}"));
+        assert!(told.contains(&text), "{told}");
+        assert!(told.contains(", zmq. Valid loglevels: info, debug, trace."));
+    }
+    for level in ["info", "net:debug", "all:trace", "libevent:info"] {
+        assert_eq!(refused(&format!("-loglevel={level}")), "");
+    }
+}
+
+#[test]
+fn the_age_of_the_best_block_is_cores_unless_it_is_named() {
+    assert_eq!(given(&[]).max_tip_age, 24 * 3600);
+    assert_eq!(given(&["-maxtipage=5"]).max_tip_age, 5);
 }
