@@ -45,7 +45,7 @@ pub use backoff::{BackoffConfig, Failures};
 pub use config::PoolConfig;
 use event::MAX_UNREAD;
 pub use event::{FailedReason, PoolEvent, PoolEvents};
-use members::State;
+use members::{State, Wanted};
 use place::Place;
 
 /// How long connections have to end by themselves when the pool is shut down.
@@ -214,25 +214,39 @@ impl Pool {
     }
 
     /// Calls an endpoint. A [`Purpose::Manual`] peer is called again whenever it is lost, until [`Pool::forget`]; others
-    /// once. Events tell what came of it.
+    /// once. Events tell what came of it. v2 is tried before v1 if the pool speaks it.
     pub fn connect(&self, endpoint: Endpoint, purpose: Purpose) {
-        self.inner.state().want(endpoint, purpose);
+        self.connect_with(endpoint, purpose, true);
+    }
+
+    /// The same; without `v2` in the clear from the first byte on, each time: some old nodes take an attempt to encrypt for
+    /// an attack. The last word holds for a manual peer that is called again.
+    pub fn connect_with(&self, endpoint: Endpoint, purpose: Purpose, v2: bool) {
+        self.inner.state().want(Wanted {
+            endpoint,
+            purpose,
+            v2,
+        });
         self.inner.caller.notify_one();
     }
 
-    /// Whether v2 is tried with an endpoint before v1, from its next call on, as it is at first if the pool speaks v2: some
-    /// old nodes take the attempt for an attack.
-    pub fn set_v2(&self, endpoint: &Endpoint, v2: bool) {
-        self.inner.state().set_v2(endpoint, v2);
+    /// The same, but once, also for [`Purpose::Manual`]. Changes nothing about a manual peer that is called again.
+    pub fn connect_once(&self, endpoint: Endpoint, purpose: Purpose, v2: bool) {
+        self.inner.state().want_once(Wanted {
+            endpoint,
+            purpose,
+            v2,
+        });
+        self.inner.caller.notify_one();
     }
 
     /// The manual peers and how their calls go.
     pub fn manual(&self) -> Vec<ManualPeer> {
         let state = self.inner.state();
-        let manual = state.manual.iter().map(|endpoint| ManualPeer {
-            endpoint: endpoint.clone(),
-            called: state.is_called(endpoint),
-            failures: state.backoffs.failures(endpoint).cloned(),
+        let manual = state.manual.iter().map(|manual| ManualPeer {
+            endpoint: manual.endpoint.clone(),
+            called: state.is_called(&manual.endpoint),
+            failures: state.backoffs.failures(&manual.endpoint).cloned(),
         });
         manual.collect()
     }
@@ -243,7 +257,7 @@ impl Pool {
         keep::write_bans(&self.inner);
     }
 
-    /// No longer calls a manual peer again; whether it was one. Its connection stays.
+    /// No longer calls a manual peer, nor again; whether it was to be called. Its connection stays.
     pub fn forget(&self, endpoint: &Endpoint) -> bool {
         self.inner.state().forget(endpoint)
     }

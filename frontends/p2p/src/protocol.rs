@@ -34,6 +34,7 @@ mod patience;
 mod peer;
 mod permissions;
 mod progress;
+mod serving;
 mod sources;
 mod state;
 mod tell_transactions;
@@ -49,7 +50,6 @@ use bitcoin::block::Header;
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2Message;
 use bitcoin::p2p::message::NetworkMessage;
-use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, Work};
 use everett_ledger::{Ledger, Reject, Submitted};
 use everett_mempool::Mempool;
@@ -60,7 +60,7 @@ use crate::addr_relay::AddrRelay;
 use crate::chance::Chance;
 use crate::compact::Reconstructions;
 use crate::recent_transactions::{RecentLimits, RecentTransactions};
-use crate::serve::{Found, Requests, ServeConfig, ServeError, Serving};
+use crate::serve::{ServeConfig, Serving};
 use crate::transactions::fee_filter::FeeSteps;
 use crate::transactions::incoming::{Incoming, Source};
 use crate::transactions::outgoing::Outgoing;
@@ -203,6 +203,7 @@ impl Protocol {
             work: best.chainwork(),
         };
         let relay_keys = chance.keys();
+        let next_retry = Protocol::retry_after(now, &mut chance);
         let mut protocol = Protocol {
             chance,
             now,
@@ -238,7 +239,7 @@ impl Protocol {
             moved: 0,
             last_block: None,
             inbound_turns: BTreeMap::new(),
-            next_retry: Protocol::first_retry(now),
+            next_retry,
             fee_steps: FeeSteps::new(),
             min_fee: mempool.config().min_relay_fee.sat_per_kvb(),
             min_fee_next: now,
@@ -369,58 +370,6 @@ impl Protocol {
         self.settle();
     }
 
-    /// Sends the next answer to what a peer asked for: to be called while what waits to be written to it is little (below
-    /// 1 MB, say), so that what waits is a list of hashes, not blocks. `true` if something was sent and more may follow;
-    /// `false` also if what is next waits for a verdict of the ledger.
-    pub fn serve(&mut self, peer: PeerId, now: Duration) -> bool {
-        self.now = now;
-        let answer = self.next_answer(peer);
-        match answer {
-            Ok(Some(message)) => self.send_message(peer, message),
-            Ok(None) => return false,
-            Err(_) => drop(self.asked_wrongly(peer, answer)),
-        }
-        self.has_requests(peer)
-    }
-
-    fn next_answer(&mut self, id: PeerId) -> Result<Option<Message>, ServeError> {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return Ok(None);
-        };
-        let sequence = peer.outgoing.as_ref().map(|outgoing| outgoing.sequence);
-        let mut taken = Vec::new();
-        let (pending, last_block) = (&self.pending, self.last_block.as_ref());
-        let find = |entry: &Inventory| {
-            // On connections that are not for transactions nobody is told what is missing.
-            let Some(sequence) = sequence else {
-                return Found::Ignored;
-            };
-            let (found, txid) = tell_transactions::find(entry, sequence, pending, last_block);
-            taken.extend(txid);
-            found
-        };
-        let answer = (self.serving).next_with(&mut peer.asked_of_us, &self.ledger, find);
-        for txid in taken {
-            self.transaction_taken(&txid);
-        }
-        answer
-    }
-
-    /// Whether [`Protocol::serve`] has something to do for a peer.
-    pub fn has_requests(&self, peer: PeerId) -> bool {
-        self.peers
-            .get(&peer)
-            .is_some_and(|peer| !peer.asked_of_us.is_empty())
-    }
-
-    /// Peers for which [`Protocol::serve`] has something to do.
-    pub fn waiting_to_be_served(&self) -> Vec<PeerId> {
-        (self.peers.iter())
-            .filter(|(_, peer)| !peer.asked_of_us.is_empty())
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
     /// What is to be done, oldest first.
     pub fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
@@ -506,17 +455,6 @@ impl Protocol {
     fn send_message(&mut self, id: PeerId, message: Message) {
         if self.peers.contains_key(&id) {
             self.act(Action::Send(id, message));
-        }
-    }
-
-    fn with_requests<T: Default>(
-        &mut self,
-        id: PeerId,
-        with: impl FnOnce(&mut Serving, &mut Requests, &Ledger) -> Result<T, ServeError>,
-    ) -> Result<T, ServeError> {
-        match self.peers.get_mut(&id) {
-            Some(peer) => with(&mut self.serving, &mut peer.asked_of_us, &self.ledger),
-            None => Ok(T::default()),
         }
     }
 

@@ -2,7 +2,7 @@
 //! Promises not to make the protocol wait: what it knows is copied here now and then.
 //! Refuses to decide anything by itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -46,8 +46,6 @@ pub(crate) struct Roster {
     seen: Mutex<Seen>,
     /// Peers that were added by hand.
     added: Added,
-    /// Peers that are to be called once, and have not answered yet.
-    once: Mutex<HashSet<Endpoint>>,
     events: broadcast::Sender<PeerEvent>,
     /// Where the conversation listens.
     inputs: Sender<Input>,
@@ -70,7 +68,6 @@ impl Roster {
             ledger,
             seen: Mutex::default(),
             added,
-            once: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             inputs,
         }
@@ -106,9 +103,6 @@ impl Roster {
             } => (None, endpoint, PeerEventKind::Failed(error.to_string())),
             PoolEvent::Message(..) | PoolEvent::Drained(_) => return,
         };
-        if self.once.lock().remove(endpoint) {
-            self.pool.forget(endpoint);
-        }
         self.send(peer, endpoint, kind);
     }
 
@@ -364,20 +358,17 @@ impl Peers for Roster {
         if known && self.pool.manual().into_iter().any(called) {
             return Err(PeerError::Known(endpoint.to_string()));
         }
-        match once {
-            // It stays one that is called again.
-            true if known => {}
-            true => drop(self.once.lock().insert(endpoint.clone())),
-            false => {
-                self.once.lock().remove(&endpoint);
-                if !known {
-                    added.push(endpoint.clone());
-                }
-            }
+        if once {
+            self.pool
+                .connect_once(endpoint.clone(), Purpose::Manual, !v1);
+            return Ok(endpoint);
         }
-        self.pool.set_v2(&endpoint, !v1);
+        if !known {
+            added.push(endpoint.clone());
+        }
         // One that waited for its next call is called now.
-        self.pool.connect(endpoint.clone(), Purpose::Manual);
+        self.pool
+            .connect_with(endpoint.clone(), Purpose::Manual, !v1);
         Ok(endpoint)
     }
 
@@ -397,7 +388,6 @@ impl Peers for Roster {
             added.retain(|it| *it != endpoint);
             before > added.len()
         };
-        self.once.lock().remove(&endpoint);
         let forgotten = self.pool.forget(&endpoint);
         let ended = handles.iter().filter(|peer| *peer.endpoint() == endpoint);
         let ended = ended.map(|peer| peer.disconnect("asked for by the user"));

@@ -49,8 +49,9 @@ pub const LIMITED_DEPTH: u32 = 288 + 2;
 /// ask for them.
 const LIMITED_INVENTORY_DEPTH: u32 = 288 - 6;
 
-/// How many requests one call of [`Serving::next`] looks at before it answers with what it did not find.
-const MAX_LOOKED_AT: usize = 1_000;
+/// Entries of one `notfound`. What nobody says anything about is not counted: a peer has [`MAX_WAITING_REQUESTS`] of it at
+/// most, and leaving it out ends no answer.
+const MAX_MISSING: usize = 1_000;
 
 /// Why a request is not answered.
 #[derive(Debug, thiserror::Error)]
@@ -288,9 +289,7 @@ impl Serving {
         }
         let best = ledger.best();
         let mut missing = Vec::new();
-        let mut looked_at = 0;
-        while looked_at < MAX_LOOKED_AT && requests.ready.is_empty() {
-            looked_at += 1;
+        while missing.len() < MAX_MISSING && requests.ready.is_empty() {
             if requests
                 .next_whole()
                 .is_some_and(|hash| self.is_unjudged(ledger, hash))

@@ -1,7 +1,7 @@
 //! Owns the list of those who may do more than others: Bitcoin Core's `-whitelist`.
 //! Promises its syntax: `[permissions@]address[/bits]`, permissions separated by commas, `in` and `out` among them.
-//! Refuses words that Bitcoin Core does not know. Words for what this node does not do (`bloomfilter`, `blockfilters`,
-//! `download`, `addr`) are taken and change nothing.
+//! Refuses words that Bitcoin Core does not know. Words for what this node does not do (`bloomfilter`, `download`, `addr`)
+//! are taken and shown, and change nothing.
 
 use std::str::FromStr;
 
@@ -14,8 +14,8 @@ use crate::protocol::Permissions;
 /// Some peers, and what they may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Whitelisted {
-    /// Where they are; `None`: anywhere.
-    pub subnet: Option<Subnet>,
+    /// Where they are.
+    pub subnet: Subnet,
     /// Whether those are meant who call us.
     pub inbound: bool,
     /// Whether those are meant whom the user had us call.
@@ -34,10 +34,10 @@ pub enum WhitelistError {
         word: String,
     },
     /// Only `in` or `out` is said, and not what they may do.
-    #[error("Only direction was set, no permissions: '{permissions}'")]
+    #[error("Only direction was set, no permissions: '{text}'")]
     Direction {
-        /// What stands before the address.
-        permissions: String,
+        /// The whole text.
+        text: String,
     },
     /// What stands behind the permissions is no subnet.
     #[error("Invalid netmask specified in -whitelist: '{text}'")]
@@ -51,10 +51,13 @@ pub enum WhitelistError {
 
 /// What those may do who are named without permissions.
 const IMPLICIT: Permissions = Permissions {
-    relay: true,
-    force_relay: false,
-    mempool: true,
+    bloom_filter: false,
     no_ban: true,
+    force_relay: false,
+    relay: true,
+    mempool: true,
+    download: true,
+    addr: false,
 };
 
 impl Whitelisted {
@@ -64,14 +67,15 @@ impl Whitelisted {
             true => self.inbound,
             false => self.outbound && info.purpose == everett_net::Purpose::Manual,
         };
-        let subnet = self.subnet.as_ref();
-        direction && subnet.is_none_or(|subnet| subnet.contains(&info.endpoint.host))
+        direction && self.subnet.contains(&info.endpoint.host)
     }
 
     /// What a peer may do by a list.
     pub fn permissions(list: &[Whitelisted], info: &PeerInfo) -> Permissions {
         let covering = list.iter().filter(|one| one.covers(info));
-        covering.fold(Permissions::default(), |all, one| all.and(one.permissions))
+        covering.fold(Permissions::default(), |all, one| {
+            all.union(one.permissions)
+        })
     }
 }
 
@@ -83,70 +87,40 @@ impl FromStr for Whitelisted {
             Some((words, address)) => (Some(words), address),
             None => (None, text),
         };
-        let mut found = Whitelisted {
-            subnet: None,
-            inbound: false,
-            outbound: false,
-            permissions: Permissions::default(),
+        let (mut inbound, mut outbound) = (false, false);
+        let mut permissions = match words {
+            Some(_) => Permissions::default(),
+            None => IMPLICIT,
         };
-        let mut any = words.is_none();
         for word in words.unwrap_or_default().split(',') {
-            let none = Permissions::default();
-            let permissions = match word {
-                "" => continue,
-                "in" => {
-                    found.inbound = true;
-                    continue;
-                }
-                "out" => {
-                    found.outbound = true;
-                    continue;
-                }
-                "relay" => Permissions {
-                    relay: true,
-                    ..none
-                },
-                "forcerelay" => Permissions {
-                    relay: true,
-                    force_relay: true,
-                    ..none
-                },
-                "mempool" => Permissions {
-                    mempool: true,
-                    ..none
-                },
-                "noban" => Permissions {
-                    no_ban: true,
-                    ..none
-                },
-                "all" => Permissions {
-                    force_relay: true,
-                    ..IMPLICIT
-                },
-                "bloomfilter" | "bloom" | "blockfilters" | "download" | "addr" => none,
+            match word {
+                "" => {}
+                "in" => inbound = true,
+                "out" => outbound = true,
                 word => {
-                    let word = word.to_owned();
-                    return Err(WhitelistError::Permission { word });
+                    let meant = Permissions::of_word(word);
+                    permissions =
+                        permissions.union(meant.ok_or_else(|| WhitelistError::Permission {
+                            word: word.to_owned(),
+                        })?);
                 }
-            };
-            any = true;
-            found.permissions = found.permissions.and(permissions);
+            }
         }
-        if !any && (found.inbound || found.outbound) {
-            let permissions = words.unwrap_or_default().to_owned();
-            return Err(WhitelistError::Direction { permissions });
+        if (inbound || outbound) && permissions == Permissions::default() {
+            let text = text.to_owned();
+            return Err(WhitelistError::Direction { text });
         }
-        if words.is_none() {
-            found.permissions = IMPLICIT;
-        }
-        // Those who call us are meant unless the others are named.
-        found.inbound |= !found.outbound;
         let subnet = address.parse().map_err(|source| WhitelistError::Subnet {
             text: address.to_owned(),
             source,
         })?;
-        found.subnet = Some(subnet);
-        Ok(found)
+        Ok(Whitelisted {
+            subnet,
+            // Those who call us are meant unless the others are named.
+            inbound: inbound || !outbound,
+            outbound,
+            permissions,
+        })
     }
 }
 
@@ -161,15 +135,26 @@ mod tests {
 
     #[test]
     fn permissions_are_read_as_bitcoin_core_reads_them() {
-        assert_eq!(words("127.0.0.1"), ["noban", "relay", "mempool"]);
-        assert_eq!(words("noban,mempool@10.0.0.0/8"), ["noban", "mempool"]);
+        let implicit = ["noban", "relay", "mempool", "download"];
+        assert_eq!(words("127.0.0.1"), implicit);
+        let listed = ["noban", "mempool", "download"];
+        assert_eq!(words("noban,mempool@10.0.0.0/8"), listed);
         assert_eq!(words("forcerelay@::1"), ["forcerelay", "relay"]);
-        assert_eq!(
-            words("all@::/0"),
-            ["noban", "forcerelay", "relay", "mempool"]
-        );
+        let all = [
+            "bloomfilter",
+            "noban",
+            "forcerelay",
+            "relay",
+            "mempool",
+            "download",
+            "addr",
+        ];
+        assert_eq!(words("all@::/0"), all);
         assert!(words("@1.2.3.4").is_empty());
-        assert!(words("addr,download@1.2.3.4").is_empty());
+        assert_eq!(
+            words("addr,,bloom,download@1.2.3.4"),
+            [all[0], all[5], all[6]]
+        );
         for wrong in [
             "root@1.2.3.4",
             "in@1.2.3.4",
@@ -179,6 +164,23 @@ mod tests {
         ] {
             assert!(wrong.parse::<Whitelisted>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_no_whitelist_is_refused_in_bitcoin_cores_words() {
+        let error = |text: &str| text.parse::<Whitelisted>().expect_err(text).to_string();
+        assert_eq!(
+            error("noban,blockfilters@1.2.3.4"),
+            "Invalid P2P permission: 'blockfilters'"
+        );
+        assert_eq!(
+            error("in@1.2.3.4"),
+            "Only direction was set, no permissions: 'in@1.2.3.4'"
+        );
+        assert_eq!(
+            error("noban@1.2.3.4/33"),
+            "Invalid netmask specified in -whitelist: '1.2.3.4/33'"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use bitcoin::p2p::address::AddrV2;
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
 
 use super::event::FailedReason;
+use super::members::Wanted;
 use super::{Inner, Place, keep};
 use crate::address_book::Known;
 use crate::anchors;
@@ -93,8 +94,8 @@ impl Caller {
             return;
         }
         let now = inner.clock.now();
-        for (endpoint, purpose) in asked_for(inner, now) {
-            start(inner, endpoint, purpose, true);
+        for wanted in asked_for(inner, now) {
+            start(inner, wanted.endpoint, wanted.purpose, wanted.v2);
         }
         if inner.config.connect.is_empty() {
             self.fill(inner, now);
@@ -192,7 +193,7 @@ pub(super) fn decide_collisions(inner: &Inner) {
 }
 
 /// Calls that users asked for and that may be made now.
-fn asked_for(inner: &Inner, now: Duration) -> Vec<(Endpoint, Purpose)> {
+fn asked_for(inner: &Inner, now: Duration) -> Vec<Wanted> {
     let bans = inner.bans();
     let unix_time = inner.unix_time();
     let mut state = inner.state();
@@ -202,28 +203,28 @@ fn asked_for(inner: &Inner, now: Duration) -> Vec<(Endpoint, Purpose)> {
         .saturating_sub(state.calling.len());
     let mut chosen = Vec::new();
     while room > 0
-        && let Some((endpoint, purpose)) = state.once.pop_front()
+        && let Some(wanted) = state.once.pop_front()
     {
-        if !state.is_called(&endpoint) {
-            chosen.push((endpoint, purpose));
+        let twice = |one: &Wanted| one.endpoint == wanted.endpoint;
+        if !state.is_called(&wanted.endpoint) && !chosen.iter().any(twice) {
+            chosen.push(wanted);
             room -= 1;
         }
     }
     if room == 0 || state.manual.is_empty() {
         return chosen;
     }
-    let called: HashSet<&Endpoint> = state.called().collect();
-    let manual = state.manual.iter().filter(|endpoint| {
+    let now_called = chosen.iter().map(|wanted| &wanted.endpoint);
+    let called: HashSet<&Endpoint> = state.called().chain(now_called).collect();
+    let manual = state.manual.iter().filter(|manual| {
+        let endpoint = &manual.endpoint;
         !called.contains(endpoint)
             && state.backoffs.until(endpoint, now).is_none()
             && !bans.is_banned(endpoint, unix_time)
             && !state.is_own(endpoint)
     });
-    chosen.extend(
-        manual
-            .take(room)
-            .map(|endpoint| (endpoint.clone(), Purpose::Manual)),
-    );
+    let manual: Vec<Wanted> = manual.take(room).cloned().collect();
+    chosen.extend(manual);
     chosen
 }
 
@@ -282,7 +283,7 @@ fn start(inner: &Arc<Inner>, endpoint: Endpoint, purpose: Purpose, v2: bool) {
 
 /// One call to its end: dialled, and once more with v1 if the peer hangs up on v2.
 async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: bool) {
-    v2 &= inner.config.session.v2 && inner.state().may_speak_v2(&endpoint);
+    v2 &= inner.config.session.v2;
     let mut closing = inner.closing.subscribe();
     loop {
         if let Some(refused) = refusal(&inner, &endpoint) {

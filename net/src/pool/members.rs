@@ -39,17 +39,24 @@ pub(super) struct Member {
     last_transaction: Option<Duration>,
 }
 
+/// A call that somebody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) endpoint: Endpoint,
+    pub(super) purpose: Purpose,
+    /// Whether encryption is tried first.
+    pub(super) v2: bool,
+}
+
 /// All of them.
 pub(super) struct State {
     pub(super) members: HashMap<PeerId, Member>,
     /// Calls that are under way, until their connection is a member.
     pub(super) calling: HashMap<Endpoint, Purpose>,
     /// Manual peers, called again and again.
-    pub(super) manual: Vec<Endpoint>,
-    /// Whom encryption is not tried with, because users say so.
-    v1_only: HashSet<Endpoint>,
+    pub(super) manual: Vec<Wanted>,
     /// Calls to be made once.
-    pub(super) once: VecDeque<(Endpoint, Purpose)>,
+    pub(super) once: VecDeque<Wanted>,
     /// Peers of blocks only that were there when the pool was shut down.
     pub(super) anchors: Vec<Endpoint>,
     pub(super) backoffs: Backoffs,
@@ -68,7 +75,6 @@ impl State {
             members: HashMap::new(),
             calling: HashMap::new(),
             manual: Vec::new(),
-            v1_only: HashSet::new(),
             once: VecDeque::new(),
             anchors: Vec::new(),
             backoffs: Backoffs::new(config.backoff),
@@ -78,7 +84,11 @@ impl State {
             group_key: thread_rng().r#gen(),
         };
         for endpoint in &config.connect {
-            state.want(endpoint.clone(), Purpose::Manual);
+            state.want(Wanted {
+                endpoint: endpoint.clone(),
+                purpose: Purpose::Manual,
+                v2: true,
+            });
         }
         state
     }
@@ -92,35 +102,39 @@ impl State {
         peers.map(|member| member.peer.clone()).collect()
     }
 
-    pub(super) fn want(&mut self, endpoint: Endpoint, purpose: Purpose) {
-        self.backoffs.answered(&endpoint);
-        if purpose == Purpose::Manual {
-            if !self.manual.contains(&endpoint) && self.manual.len() < MAX_WANTED {
-                self.manual.push(endpoint);
-            }
-        } else if self.once.len() < MAX_WANTED {
-            self.once.push_back((endpoint, purpose));
+    /// Has a peer called: a manual one again and again.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        if wanted.purpose != Purpose::Manual {
+            return self.want_once(wanted);
+        }
+        self.backoffs.answered(&wanted.endpoint);
+        let room = self.manual.len() < MAX_WANTED;
+        let mut manual = self.manual.iter_mut();
+        match manual.find(|manual| manual.endpoint == wanted.endpoint) {
+            Some(manual) => manual.v2 = wanted.v2,
+            None if room => self.manual.push(wanted),
+            None => {}
         }
     }
 
-    /// Whether encryption is to be tried with an endpoint, from its next call on.
-    pub(super) fn set_v2(&mut self, endpoint: &Endpoint, v2: bool) {
-        if v2 {
-            self.v1_only.remove(endpoint);
-        } else if self.v1_only.len() < MAX_WANTED {
-            self.v1_only.insert(endpoint.clone());
+    /// Has a peer called once, whatever the purpose.
+    pub(super) fn want_once(&mut self, wanted: Wanted) {
+        self.backoffs.answered(&wanted.endpoint);
+        if self.once.len() < MAX_WANTED {
+            self.once.push_back(wanted);
         }
     }
 
-    pub(super) fn may_speak_v2(&self, endpoint: &Endpoint) -> bool {
-        !self.v1_only.contains(endpoint)
+    pub(super) fn is_manual(&self, endpoint: &Endpoint) -> bool {
+        self.manual.iter().any(|it| it.endpoint == *endpoint)
     }
 
     pub(super) fn forget(&mut self, endpoint: &Endpoint) -> bool {
-        let before = self.manual.len();
-        self.v1_only.remove(endpoint);
-        self.manual.retain(|manual| manual != endpoint);
-        self.manual.len() < before
+        let before = self.manual.len() + self.once.len();
+        self.manual.retain(|manual| manual.endpoint != *endpoint);
+        self.once
+            .retain(|it| it.endpoint != *endpoint || it.purpose != Purpose::Manual);
+        self.manual.len() + self.once.len() < before
     }
 
     pub(super) fn join(&mut self, peer: Peer, now: Duration) {
@@ -193,7 +207,7 @@ impl State {
     /// A call came to nothing; how many have in a row now.
     pub(super) fn failed(&mut self, endpoint: &Endpoint, now: Duration, reason: String) -> u32 {
         self.calling.remove(endpoint);
-        let most = match self.manual.contains(endpoint) {
+        let most = match self.is_manual(endpoint) {
             true => LONGEST_MANUAL_WAIT,
             false => Duration::MAX,
         };
@@ -231,7 +245,7 @@ impl State {
         if self.own.len() < MAX_OWN {
             self.own.insert(endpoint.clone());
         }
-        self.manual.retain(|manual| manual != endpoint);
+        self.forget(endpoint);
         let mut peers = self.peers();
         peers.retain(|peer| !peer.purpose().is_inbound() && peer.endpoint() == endpoint);
         peers

@@ -102,10 +102,35 @@ fn wire(message: &Message) -> Vec<u8> {
 async fn who_is_to_be_called_in_the_clear_never_sees_an_attempt_to_encrypt() {
     let (b, mut at_b) = start(v1(listener()));
     let (a, mut at_a) = start(config());
-    a.set_v2(&at(&b), false);
-    a.connect(at(&b), Purpose::Manual);
-    assert_eq!(established(&mut at_a).await.transport, TransportVersion::V1);
-    assert!(matches!(next(&mut at_b).await, PoolEvent::Established(_)));
+    a.connect_with(at(&b), Purpose::Manual, false);
+    // Neither at first nor when it is called again.
+    for _ in 0..2 {
+        let seen = established(&mut at_a).await;
+        assert_eq!(seen.transport, TransportVersion::V1);
+        assert!(matches!(next(&mut at_b).await, PoolEvent::Established(_)));
+        assert!(a.disconnect(seen.id, "once more"));
+        lost(&mut at_a).await;
+        lost(&mut at_b).await;
+    }
+    a.shut_down().await;
+    b.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_call_in_the_clear_says_nothing_about_later_ones() {
+    let (b, mut at_b) = start(listener());
+    let (a, mut at_a) = start(config());
+    for (v2, transport) in [(false, TransportVersion::V1), (true, TransportVersion::V2)] {
+        a.connect_once(at(&b), Purpose::Manual, v2);
+        let seen = established(&mut at_a).await;
+        assert_eq!((seen.transport, seen.purpose), (transport, Purpose::Manual));
+        assert!(matches!(next(&mut at_b).await, PoolEvent::Established(_)));
+        // It is not called again by itself.
+        assert!(a.manual().is_empty());
+        assert!(a.disconnect(seen.id, "enough"));
+        lost(&mut at_a).await;
+        lost(&mut at_b).await;
+    }
     a.shut_down().await;
     b.shut_down().await;
 }

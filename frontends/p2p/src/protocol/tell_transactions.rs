@@ -15,6 +15,7 @@ use super::Protocol;
 use super::action::Action;
 use super::peer::Peer;
 use super::transactions::LastBlock;
+use crate::chance::Chance;
 use crate::serve::{Found, MAX_INVENTORY};
 use crate::transactions::MempoolWork;
 use crate::transactions::pending::Pending;
@@ -32,8 +33,8 @@ const RETRY_SPREAD: Duration = Duration::from_secs(300);
 const FEE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Protocol {
-    /// Tells all peers of a pending transaction that was given in here, also if they were told before. Nothing if it is not
-    /// pending. Whoever gives it in notes in the mempool that no peer has taken it yet.
+    /// Tells each peer that does not know it of a pending transaction that was given in here. Nothing if it is not pending.
+    /// Whoever gives it in notes in the mempool that no peer has taken it yet.
     pub fn announce_transaction(&mut self, txid: &Txid, now: Duration) {
         self.now = now;
         self.follow_mempool();
@@ -62,7 +63,7 @@ impl Protocol {
             let outgoing = peer.outgoing.as_ref();
             outgoing.is_some_and(|one| {
                 one.next.is_none_or(|next| next <= now)
-                    || (peer.permissions.no_ban && one.waiting().len() > 0)
+                    || (peer.permissions.no_ban && (one.all || one.waiting().len() > 0))
             })
         };
         let due: Vec<PeerId> = (self.peers.iter())
@@ -146,7 +147,7 @@ impl Protocol {
         };
         let untaken = view.unbroadcast();
         drop(view);
-        self.next_retry = self.now + RETRY_AFTER + self.chance.within(RETRY_SPREAD);
+        self.next_retry = Protocol::retry_after(self.now, &mut self.chance);
         for txid in untaken {
             if let Some(one) = self.pending.get_mut(&txid) {
                 one.taken = false;
@@ -155,9 +156,9 @@ impl Protocol {
         }
     }
 
-    /// When it is first told again.
-    pub(super) fn first_retry(now: Duration) -> Duration {
-        now + RETRY_AFTER
+    /// When what nobody has taken is told again next: not on the minute, by which nodes could be told apart.
+    pub(super) fn retry_after(now: Duration, chance: &mut Chance) -> Duration {
+        now + RETRY_AFTER + chance.within(RETRY_SPREAD)
     }
 
     /// `mempool` came: who has leave is told of all that is pending, in its turn.

@@ -20,7 +20,9 @@ mod blocks;
 mod branches;
 mod download;
 mod headers;
+mod purse;
 mod rig;
+mod telling;
 mod transactions;
 
 use super::*;

@@ -24,6 +24,7 @@ use super::download::MAX_IN_FLIGHT;
 use super::misbehaviour::Reason;
 use crate::recent_transactions::{RecentTransaction, Source};
 use crate::transactions::incoming::{Came, MAX_ANNOUNCED};
+use crate::transactions::pending::Leap;
 use crate::transactions::requests::TransactionId;
 use crate::transactions::{MempoolAnswer, MempoolWork, Verdict};
 
@@ -116,11 +117,17 @@ impl Protocol {
                 from,
                 parent,
                 child,
+                change,
                 verdict,
             } => {
                 self.judging_ends(from, &[&parent, &child]);
-                if let Some(verdict) = verdict {
-                    self.package_judged(from, &parent, &child, &verdict);
+                match verdict {
+                    // The same.
+                    Some(verdict) if change < self.moved && verdict.rejection.is_some() => {
+                        self.judge_package(from, parent, child);
+                    }
+                    Some(verdict) => self.package_judged(from, &parent, &child, &verdict),
+                    None => {}
                 }
             }
             MempoolAnswer::Block(hash, block) => self.block_read(&hash, block),
@@ -287,6 +294,10 @@ impl Protocol {
         first: bool,
     ) {
         let now = self.now;
+        if self.pending.contains(&TransactionId::Wtxid(tx.wtxid)) {
+            // It came in another way meanwhile: from a user, or as an orphan that was looked at twice.
+            return self.incoming.accepted(tx);
+        }
         let refusal = self
             .incoming
             .refused(from, tx, kind, first, &self.pending, now);
@@ -350,14 +361,18 @@ impl Protocol {
                 let Some(orphan) = self.incoming.orphans.next_to_reconsider(id.0) else {
                     break;
                 };
-                self.judge(id, orphan, false);
+                // It is on its way to the mempool, behind the parent that has come.
+                if !self.judging.contains(orphan.wtxid.as_byte_array()) {
+                    self.judge(id, orphan, false);
+                }
             }
         }
     }
 
     pub(super) fn follow_mempool(&mut self) {
         let loaded = self.mempool.is_loaded();
-        for change in self.pending.follow(&self.mempool) {
+        let news = self.pending.follow(&self.mempool);
+        for change in news.changes {
             self.mempool_moved(&change);
             for happened in &change.happened {
                 match happened {
@@ -374,6 +389,9 @@ impl Protocol {
                     _ => {}
                 }
             }
+        }
+        if let Some(leap) = news.leap {
+            self.mempool_leapt(&leap);
         }
         let pending = &self.pending;
         let holds = |wtxid: &Wtxid| pending.contains(&TransactionId::Wtxid(*wtxid));
@@ -393,11 +411,38 @@ impl Protocol {
             self.incoming.tip_changed();
             self.moved = change.number;
         }
+        self.read_blocks(&change.applied);
+    }
+
+    /// It is another, and nobody told by which blocks: whatever was remembered of the old one may be wrong.
+    fn mempool_leapt(&mut self, leap: &Leap) {
+        self.incoming.undone();
+        self.incoming.tip_changed();
+        self.moved = self.moved.max(leap.change);
+        let Some(from) = &leap.from else {
+            return;
+        };
+        let fork = self.ledger.fork_point(from, &leap.to);
+        let to = self.ledger.header(&leap.to);
+        let (Some(fork), Some(to)) = (fork, to) else {
+            return;
+        };
+        let first = (to.height + 1).saturating_sub(MAX_BLOCKS_READ as u32);
+        let heights = first.max(fork.height + 1)..=to.height;
+        let applied: Vec<BlockHash> = heights
+            .filter_map(|height| self.ledger.ancestor(&leap.to, height))
+            .map(|block| block.hash)
+            .collect();
+        self.read_blocks(&applied);
+    }
+
+    /// Has the last of some blocks of the best world read for what they confirm.
+    fn read_blocks(&mut self, applied: &[BlockHash]) {
         if self.initial_download {
             return;
         }
-        let first = change.applied.len().saturating_sub(MAX_BLOCKS_READ);
-        for hash in &change.applied[first..] {
+        let first = applied.len().saturating_sub(MAX_BLOCKS_READ);
+        for hash in &applied[first..] {
             self.act(Action::Work(MempoolWork::ReadBlock(*hash)));
         }
     }

@@ -466,11 +466,11 @@ fn what_waits_is_bounded_and_looked_at_in_portions() {
     assert!(matches!(error, ServeError::Backlog), "{error}");
     assert_eq!(requests.len(), MAX_INVENTORY);
     let messages = all(&mut serving, &mut requests, &lab);
-    assert_eq!(messages.len(), MAX_INVENTORY / MAX_LOOKED_AT);
+    assert_eq!(messages.len(), MAX_INVENTORY / MAX_MISSING);
     assert!(
         messages
             .iter()
-            .all(|message| not_found(message).len() == MAX_LOOKED_AT)
+            .all(|message| not_found(message).len() == MAX_MISSING)
     );
     assert_eq!((requests.weight, requests.queue.capacity()), (0, 0));
 

@@ -37,8 +37,6 @@ pub(crate) struct Outgoing {
     /// It wants to hear of all that is pending (BIP35).
     pub(crate) all: bool,
     by_wtxid: bool,
-    /// Told of since the connection began.
-    pub(crate) told: u64,
 }
 
 impl Outgoing {
@@ -51,7 +49,6 @@ impl Outgoing {
             sequence: 1,
             all: false,
             by_wtxid: info.wtxid_relay,
-            told: 0,
         })
     }
 
@@ -107,7 +104,6 @@ impl Outgoing {
             return None;
         }
         self.known.insert(&id.hash());
-        self.told += 1;
         Some(id)
     }
 
@@ -119,7 +115,6 @@ impl Outgoing {
         }
         let id = self.id(one);
         self.known.insert(&id.hash());
-        self.told += 1;
         Some(id)
     }
 

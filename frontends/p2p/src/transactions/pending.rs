@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bitcoin::{Txid, Wtxid};
+use bitcoin::{BlockHash, Txid, Wtxid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_mempool::{Change, Happened, Mempool};
 use foldhash::fast::RandomState;
@@ -29,6 +29,34 @@ pub(crate) struct Relayed {
     pub(crate) taken: bool,
 }
 
+/// What has changed since it was last looked at.
+#[derive(Default, Debug)]
+pub(crate) struct News {
+    /// The changes that were heard, oldest first.
+    pub(crate) changes: Vec<Arc<Change>>,
+    /// The mempool stands on another world, and no change says by which blocks it came there.
+    pub(crate) leap: Option<Leap>,
+}
+
+/// A step from world to world whose blocks were not told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Leap {
+    /// Where it stood before; `None` if it was never looked at.
+    pub(crate) from: Option<BlockHash>,
+    /// Where it stands.
+    pub(crate) to: BlockHash,
+    /// The number of the change by which it did at the latest.
+    pub(crate) change: u64,
+}
+
+impl News {
+    fn leapt(&mut self, leap: Leap) {
+        // Several are one: what is between was not heard either.
+        let from = self.leap.take().map_or(leap.from, |first| first.from);
+        self.leap = Some(Leap { from, ..leap });
+    }
+}
+
 /// What the mempool holds, as far as it was heard.
 #[derive(Default)]
 pub(crate) struct Pending {
@@ -36,6 +64,8 @@ pub(crate) struct Pending {
     by_wtxid: HashMap<Wtxid, Txid, RandomState>,
     /// Number of the last change that is in it.
     change: u64,
+    /// The world that it fits to; `None` before it was read.
+    world: Option<BlockHash>,
     /// The mempool's next sequence.
     sequence: u64,
     /// Changes were missed: all is to be read anew.
@@ -52,37 +82,40 @@ impl Pending {
         }
     }
 
-    /// Takes what has changed. The changes, oldest first: none if so much was missed that all had to be read anew.
-    pub(crate) fn follow(&mut self, mempool: &Mempool) -> Vec<Arc<Change>> {
-        if self.stale && !self.read(mempool) {
-            return Vec::new();
+    /// Takes what has changed. If so much was missed that all had to be read anew, there are no changes to tell, but maybe a
+    /// leap.
+    pub(crate) fn follow(&mut self, mempool: &Mempool) -> News {
+        let mut news = News::default();
+        if self.stale && !self.read(mempool, &mut news) {
+            return news;
         }
-        let mut all = Vec::new();
         loop {
             match mempool.changes_after(self.change, CHANGES_TAKEN) {
-                Ok(changes) if changes.is_empty() => return all,
+                Ok(changes) if changes.is_empty() => return news,
                 Ok(changes) => {
                     for change in &changes {
-                        self.take(change);
+                        self.take(change, &mut news);
                     }
-                    all.extend(changes);
+                    news.changes.extend(changes);
                 }
                 Err(_) => {
                     self.stale = true;
-                    self.read(mempool);
-                    return all;
+                    self.read(mempool, &mut news);
+                    return news;
                 }
             }
         }
     }
 
     /// Whether it could be read.
-    fn read(&mut self, mempool: &Mempool) -> bool {
+    fn read(&mut self, mempool: &Mempool, news: &mut News) -> bool {
         let Some(view) = mempool.try_view() else {
             return false;
         };
+        let from = self.world;
         *self = Pending {
             change: view.change_number(),
+            world: Some(view.world().hash()),
             sequence: view.sequence(),
             ..Pending::default()
         };
@@ -95,7 +128,20 @@ impl Pending {
                 taken: false,
             });
         }
+        if from != self.world {
+            news.leapt(Leap {
+                from,
+                to: view.world().hash(),
+                change: self.change,
+            });
+        }
         true
+    }
+
+    /// As if more had changed than the mempool keeps.
+    #[cfg(test)]
+    pub(crate) fn lose_track(&mut self) {
+        self.stale = true;
     }
 
     fn insert(&mut self, one: Relayed) {
@@ -103,8 +149,17 @@ impl Pending {
         self.by_txid.insert(one.tx.txid, one);
     }
 
-    fn take(&mut self, change: &Change) {
+    fn take(&mut self, change: &Change, news: &mut News) {
         self.change = change.number;
+        let from = self.world.replace(change.world);
+        // So it is when the blocks on the way are pruned.
+        if from != self.world && change.undone.is_empty() && change.applied.is_empty() {
+            news.leapt(Leap {
+                from,
+                to: change.world,
+                change: change.number,
+            });
+        }
         for happened in &change.happened {
             self.sequence = self.sequence.max(happened.sequence() + 1);
             match happened {
@@ -165,3 +220,6 @@ impl Pending {
         self.by_txid.values()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,8 @@ pub enum MempoolAnswer {
         parent: Arc<DecodedTransaction>,
         /// The child.
         child: Arc<DecodedTransaction>,
+        /// The mempool's last change before.
+        change: u64,
         /// The verdict; `None` where the disk failed.
         verdict: Option<PackageVerdict>,
     },
@@ -106,6 +108,7 @@ impl MempoolWork {
                 parent,
                 child,
             } => {
+                let change = *mempool.change_number().borrow();
                 let verdict = mempool.accept_package(&[parent.clone(), child.clone()], None);
                 let verdict = verdict.inspect_err(|error| {
                     warn!(txid = %child.txid, %error, "a package is not judged");
@@ -114,6 +117,7 @@ impl MempoolWork {
                     from,
                     parent,
                     child,
+                    change,
                     verdict: verdict.ok(),
                 })
             }

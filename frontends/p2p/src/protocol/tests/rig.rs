@@ -17,7 +17,7 @@ use everett_net::{Endpoint, Message, PeerId, PeerInfo, Purpose, TransportVersion
 use everett_scenario::assemble::Template;
 
 use crate::protocol::{Action, Protocol, ProtocolConfig, Reason};
-use crate::transactions::MempoolWork;
+use crate::transactions::{MempoolAnswer, MempoolWork};
 
 /// Regtest's genesis block has this time.
 const GENESIS_TIME: u64 = 1_296_688_602;
@@ -129,13 +129,30 @@ impl Rig {
         self.run();
     }
 
-    /// The work on the mempool that waits is done.
-    pub(super) fn catch_up(&mut self) {
+    /// The work on the mempool that waits is done. How much it was.
+    pub(super) fn catch_up(&mut self) -> usize {
         self.busy = false;
-        for work in std::mem::take(&mut self.works) {
+        let works = std::mem::take(&mut self.works);
+        let count = works.len();
+        for work in works {
             if let Some(answer) = work.run(&self.mempool) {
                 self.protocol.mempool_answered(answer, self.now);
             }
+        }
+        self.run();
+        count
+    }
+
+    /// The same, but the protocol does not get the answers yet.
+    pub(super) fn work(&mut self) -> Vec<MempoolAnswer> {
+        let works = std::mem::take(&mut self.works).into_iter();
+        works.filter_map(|work| work.run(&self.mempool)).collect()
+    }
+
+    /// Now it does.
+    pub(super) fn answer(&mut self, answers: Vec<MempoolAnswer>) {
+        for answer in answers {
+            self.protocol.mempool_answered(answer, self.now);
         }
         self.run();
     }
