@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::accept::{self, Around, Failure, PackageVerdict, Terms, Together};
-use crate::change::{Change, Changes, ChangesGone};
+use crate::change::{Change, Changes, ChangesGone, Happened};
 use crate::config::MempoolConfig;
 use crate::fee_rate::FeeRate;
 use crate::follow::{self, Undone};
@@ -142,7 +142,9 @@ impl Mempool {
                 }
                 Err(BlockError::Pruned { .. }) => {
                     follow::jump(pool, best)?;
-                    self.tell(pool, Vec::new(), Vec::new());
+                    // Told also where nothing came or went: who follows learns that the world is another.
+                    let happened = pool.take_happened();
+                    self.record(pool, undone, applied, happened);
                     return Ok(());
                 }
                 Err(error) => {
@@ -220,14 +222,24 @@ impl Mempool {
     fn tell(&self, pool: &mut Pool, undone: Vec<BlockHash>, applied: Vec<BlockHash>) {
         let happened = pool.take_happened();
         if !happened.is_empty() || !undone.is_empty() || !applied.is_empty() {
-            self.inner.changes.push(Change {
-                number: 0,
-                world: pool.world.hash(),
-                undone,
-                applied,
-                happened,
-            });
+            self.record(pool, undone, applied, happened);
         }
+    }
+
+    fn record(
+        &self,
+        pool: &Pool,
+        undone: Vec<BlockHash>,
+        applied: Vec<BlockHash>,
+        happened: Vec<Happened>,
+    ) {
+        self.inner.changes.push(Change {
+            number: 0,
+            world: pool.world.hash(),
+            undone,
+            applied,
+            happened,
+        });
     }
 
     /// Does something to the pool, at the best world, and tells what happened.

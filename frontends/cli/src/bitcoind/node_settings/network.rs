@@ -204,8 +204,9 @@ fn whitelist(arguments: &Arguments) -> Result<Vec<Whitelisted>, InitError> {
         let mut one: Whitelisted = text.parse().map_err(InitError::new)?;
         // Who is named without permissions has those that two options say.
         if !text.contains('@') {
-            one.permissions.relay = arguments.flag("whitelistrelay", true);
-            one.permissions.force_relay = arguments.flag("whitelistforcerelay", false);
+            let force = arguments.flag("whitelistforcerelay", false);
+            one.permissions.force_relay = force;
+            one.permissions.relay = force || arguments.flag("whitelistrelay", true);
         }
         list.push(one);
     }
