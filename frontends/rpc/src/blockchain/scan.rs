@@ -14,24 +14,26 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 /// Coins that are read at once.
 const PAGE: usize = 1000;
 
+/// What is to be done about a search.
+pub(super) const ACTION: Argument = Argument::required(
+    "action",
+    Kind::Text,
+    "start, status (of a search that runs), or abort (ends it)",
+);
+/// What is looked for: see [`wanted_scripts`].
+pub(super) const SCANOBJECTS: Argument = Argument::optional(
+    "scanobjects",
+    Kind::Array,
+    "Descriptors, alone or as {\"desc\": \"...\", \"range\": n or [n,n]}",
+)
+.shown("[scanobjects,...]");
+
 pub(super) static SCANTXOUTSET: Method = Method {
     name: "scantxoutset",
     category: Category::Blockchain,
     about: "Finds the unspent outputs of scripts in the world that is asked. The index of scripts answers it: the set \
             is not read.",
-    arguments: &[
-        Argument::required(
-            "action",
-            Kind::Text,
-            "start, status (of a search that runs), or abort (ends it)",
-        ),
-        Argument::optional(
-            "scanobjects",
-            Kind::Array,
-            "Descriptors, alone or as {\"desc\": \"...\", \"range\": n or [n,n]}",
-        )
-        .shown("[scanobjects,...]"),
-    ],
+    arguments: &[ACTION, SCANOBJECTS],
     result: "{\"success\", \"txouts\", \"height\", \"bestblock\", \"unspents\": [...], \"total_amount\"}    (json object) \
              What was found; txouts counts what was found, not the whole set",
     at: true,

@@ -6,7 +6,7 @@ use bitcoin::{BlockHash, Script, ScriptBuf};
 use everett_ledger::ReadError;
 
 use super::read_block;
-use super::scan::wanted_scripts;
+use super::scan::{ACTION, SCANOBJECTS, wanted_scripts};
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -18,17 +18,8 @@ pub(super) static SCANBLOCKS: Method = Method {
     about: "Finds the blocks, on the chain of the world that is asked, that pay to scripts or spend what was paid to them. \
             The blocks themselves are read, so that no index is needed and none is found by mistake.",
     arguments: &[
-        Argument::required(
-            "action",
-            Kind::Text,
-            "start, status (of a search that runs), or abort (ends it)",
-        ),
-        Argument::optional(
-            "scanobjects",
-            Kind::Array,
-            "Descriptors, alone or as {\"desc\": \"...\", \"range\": n or [n,n]}",
-        )
-        .shown("[scanobjects,...]"),
+        ACTION,
+        SCANOBJECTS,
         Argument::default("start_height", Kind::Number, "0", "The first block"),
         Argument::optional(
             "stop_height",
