@@ -56,10 +56,13 @@ pub fn verify_message(
         .map_err(|_| MessageError::NotBase64)?;
     let recovered = MessageSignature::from_slice(&bytes)
         .ok()
-        .and_then(|signature| signature.recover_pubkey(&SECP, signed_msg_hash(message)).ok());
-    Ok(recovered.is_some_and(|key| {
-        ScriptBuf::new_p2pkh(&key.pubkey_hash()) == address.script_pubkey()
-    }))
+        .and_then(|signature| {
+            signature
+                .recover_pubkey(&SECP, signed_msg_hash(message))
+                .ok()
+        });
+    Ok(recovered
+        .is_some_and(|key| ScriptBuf::new_p2pkh(&key.pubkey_hash()) == address.script_pubkey()))
 }
 
 impl Keyring {
