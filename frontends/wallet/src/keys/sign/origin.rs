@@ -4,7 +4,7 @@
 use bitcoin::bip32::{DerivationPath, KeySource};
 use bitcoin::psbt::Input;
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::{NetworkKind, PrivateKey};
+use bitcoin::PrivateKey;
 use miniscript::descriptor::{DescriptorSecretKey, Wildcard};
 
 use crate::keys::Keyring;
@@ -37,7 +37,7 @@ fn follow(secret: &DescriptorSecretKey, (fingerprint, way): &KeySource) -> Optio
     let derived = extended.xkey.derive_priv(&*SECP, &below).ok()?;
     Some(PrivateKey::new(
         derived.private_key,
-        NetworkKind::from(extended.xkey.network),
+        extended.xkey.network,
     ))
 }
 
