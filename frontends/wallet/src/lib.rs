@@ -5,11 +5,13 @@
 //! the clear once there is a passphrase. It refuses sockets and threads: JSON-RPC, gRPC and the command line are built on it.
 
 mod coins;
+mod payment;
 mod record;
 mod row;
 mod slot;
 
 pub use coins::{Balance, OwnCoin, Place, State};
+pub use payment::PaymentState;
 pub use record::Record;
 pub use row::RowFault;
 pub use slot::{DescriptorNumber, Slot};

@@ -2,6 +2,7 @@
 //! Promises clones that share all they have in common, and a balance at the cost of the young coinbases alone.
 //! Refuses to know which block it stands at: [`Timeline`](super::Timeline) does.
 
+use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 use everett_ledger::COINBASE_MATURITY;
 use im::OrdMap;
@@ -97,14 +98,24 @@ impl State {
         self.history.values().copied()
     }
 
+    /// The unspent coinbases of blocks from a height on.
+    pub(crate) fn coinbases_since(&self, height: u32) -> impl Iterator<Item = OutPoint> + '_ {
+        self.young(height).map(|((_, outpoint), _)| *outpoint)
+    }
+
+    fn young(&self, height: u32) -> impl Iterator<Item = (&(u32, OutPoint), &Amount)> {
+        let first = OutPoint::new(Txid::all_zeros(), 0);
+        self.coinbases.range((height, first)..)
+    }
+
+    /// How many coinbases are too young at a tip of this height.
+    pub(crate) fn immature_coins(&self, tip_height: u32) -> u64 {
+        self.young(oldest_young(tip_height)).count() as u64
+    }
+
     /// The balance at a tip of this height.
     pub fn balance(&self, tip_height: u32) -> Balance {
-        let oldest_young = (tip_height + 1).saturating_sub(COINBASE_MATURITY);
-        let first = OutPoint {
-            txid: bitcoin::hashes::Hash::all_zeros(),
-            vout: 0,
-        };
-        let young = self.coinbases.range((oldest_young, first)..);
+        let young = self.young(oldest_young(tip_height));
         let immature: Amount = young.map(|(_, amount)| *amount).sum();
         Balance {
             confirmed: self.total - immature,
@@ -119,7 +130,7 @@ impl State {
     }
 
     /// The state after a block.
-    pub(super) fn after(mut self, block: &Touched) -> State {
+    pub(crate) fn after(mut self, block: &Touched) -> State {
         for (outpoint, coin) in &block.created {
             self.put(*outpoint, *coin);
         }
@@ -160,4 +171,9 @@ impl State {
             self.coinbases.remove(&(coin.height, *outpoint));
         }
     }
+}
+
+/// The lowest height whose coinbase is too young at a tip of this height.
+fn oldest_young(tip_height: u32) -> u32 {
+    (tip_height + 1).saturating_sub(COINBASE_MATURITY)
 }

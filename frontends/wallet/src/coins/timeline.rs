@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bitcoin::BlockHash;
-use everett_ledger::World;
+use everett_ledger::{Ledger, World};
 use parking_lot::Mutex;
 
 use super::state::State;
@@ -88,13 +88,14 @@ impl Timeline {
         self.touched.get(hash)
     }
 
-    /// The blocks of a world that did something, the highest first.
+    /// The blocks of a world's chain up to `height` that did something, the highest first.
     pub(crate) fn down_from<'a>(
         &'a self,
         world: &'a World,
+        height: u32,
     ) -> impl Iterator<Item = &'a Arc<Touched>> + 'a {
         self.by_height
-            .range(..=world.height())
+            .range(..=height)
             .rev()
             .filter_map(|(height, hashes)| {
                 let on_chain = world.block_hash_at(*height)?;
@@ -103,15 +104,39 @@ impl Timeline {
             })
     }
 
+    /// The blocks of the chain up to `tip` above a height that did something; also where that chain is no world any more.
+    pub(crate) fn between<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        tip: &'a BlockHash,
+        above: u32,
+    ) -> impl Iterator<Item = &'a Arc<Touched>> + 'a {
+        self.by_height
+            .range(above + 1..)
+            .filter_map(move |(height, hashes)| {
+                let on_chain = ledger.ancestor(tip, *height)?.hash;
+                let hash = hashes.iter().find(|hash| **hash == on_chain)?;
+                self.touched.get(hash)
+            })
+    }
+
     /// What the wallet has in a world.
     pub(crate) fn at(&self, world: &World) -> State {
+        self.at_height(world, world.height())
+    }
+
+    /// What the wallet had at a block of a world's chain, also one that is too old to have a world of its own.
+    pub(crate) fn at_height(&self, world: &World, height: u32) -> State {
+        let Some(tip) = world.block_hash_at(height) else {
+            return self.at(world);
+        };
         let mut kept = self.kept.lock();
-        if let Some(state) = kept.worlds.get(&world.hash()) {
+        if let Some(state) = kept.worlds.get(&tip) {
             return state.clone();
         }
         let mut replay: Vec<&Arc<Touched>> = Vec::new();
         let mut state = State::default();
-        for touched in self.down_from(world) {
+        for touched in self.down_from(world, height) {
             if let Some(found) = kept.find(&touched.hash) {
                 state = found;
                 break;
@@ -124,7 +149,7 @@ impl Timeline {
             kept.keep(touched.hash, &state);
             last = Some(touched.hash);
         }
-        kept.keep_last(world.hash(), last, &state);
+        kept.keep_last(tip, last, &state);
         state
     }
 }

@@ -5,8 +5,9 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use super::state::OwnCoin;
-use crate::row::{Reader, RowFault, Writer};
 use crate::slot::{DescriptorNumber, Slot};
+use crate::store::Malformed;
+use crate::store::codec::{Source, put_count, put_outpoint};
 
 /// What one block did to a wallet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,37 +23,46 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    /// The row: height u32; created: count u32, then txid 32, vout u32, satoshis u64, descriptor u32, index u32, coinbase
-    /// u8 each; spent: count u32, then txid 32, vout u32, txid of the spender 32 each; transactions: count u32, then place
-    /// u32, txid 32 each. Integers are little-endian, hashes in internal byte order. The key is the block's hash.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut row = Writer::default();
-        row.u32(self.height);
-        row.count(self.created.len());
-        for (outpoint, coin) in &self.created {
-            row.outpoint(outpoint);
-            row.u64(coin.amount.to_sat());
-            row.u32(coin.slot.descriptor.0);
-            row.u32(coin.slot.index);
-            row.u8(u8::from(coin.coinbase));
-        }
-        row.count(self.spent.len());
-        for (outpoint, txid) in &self.spent {
-            row.outpoint(outpoint);
-            row.bytes(txid.as_byte_array());
-        }
-        row.count(self.transactions.len());
-        for (index, txid) in &self.transactions {
-            row.u32(*index);
-            row.bytes(txid.as_byte_array());
-        }
-        row.finish()
+    /// The row's key: height u32 big-endian, then the hash in internal byte order.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let mut key = self.height.to_be_bytes().to_vec();
+        key.extend_from_slice(self.hash.as_byte_array());
+        key
     }
 
-    /// Reads a row.
-    pub(crate) fn decode(hash: BlockHash, row: &[u8]) -> Result<Touched, RowFault> {
-        let mut row = Reader::new(row);
-        let height = row.u32()?;
+    /// The row: created: count u32, then txid 32, vout u32, satoshis u64, descriptor u32, index u32, coinbase u8 each; spent:
+    /// count u32, then txid 32, vout u32, txid of the spender 32 each; transactions: count u32, then place u32, txid 32 each.
+    /// Integers are little-endian, hashes in internal byte order.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut row = Vec::new();
+        put_count(&mut row, self.created.len());
+        for (outpoint, coin) in &self.created {
+            put_outpoint(&mut row, outpoint);
+            row.extend_from_slice(&coin.amount.to_sat().to_le_bytes());
+            row.extend_from_slice(&coin.slot.descriptor.0.to_le_bytes());
+            row.extend_from_slice(&coin.slot.index.to_le_bytes());
+            row.push(u8::from(coin.coinbase));
+        }
+        put_count(&mut row, self.spent.len());
+        for (outpoint, txid) in &self.spent {
+            put_outpoint(&mut row, outpoint);
+            row.extend_from_slice(txid.as_byte_array());
+        }
+        put_count(&mut row, self.transactions.len());
+        for (index, txid) in &self.transactions {
+            row.extend_from_slice(&index.to_le_bytes());
+            row.extend_from_slice(txid.as_byte_array());
+        }
+        row
+    }
+
+    /// Reads a row and its key.
+    pub(crate) fn decode(key: &[u8], row: &[u8]) -> Result<Touched, Malformed> {
+        let mut key = Source::new(key);
+        let height = key.u32_be()?;
+        let hash = BlockHash::from_byte_array(key.array()?);
+        key.end()?;
+        let mut row = Source::new(row);
         let created = row.list(57, |row| {
             let outpoint = row.outpoint()?;
             let coin = OwnCoin {

@@ -18,8 +18,7 @@ fn record() -> Record {
             script_pubkey: ScriptBuf::new(),
         }],
     };
-    let txid = tx.compute_txid();
-    let mut record = Record::new(Arc::new(tx), txid, 12, 1_700_000_000);
+    let mut record = Record::new(Arc::new(tx), 12, 1_700_000_000, 1_600_000_000);
     record.ours = true;
     record.replaced_by = Some(Txid::from_byte_array([9; 32]));
     record.notes.insert("comment".into(), "für Alice".into());

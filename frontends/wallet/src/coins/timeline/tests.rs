@@ -119,7 +119,7 @@ fn in_every_world_of_a_random_history_the_coins_are_those_that_the_ledger_has() 
 
 /// Folds all blocks without what is kept.
 fn state_is_that_of_its_blocks(timeline: &Timeline, world: &World) -> bool {
-    let mut blocks: Vec<_> = timeline.down_from(world).collect();
+    let mut blocks: Vec<_> = timeline.down_from(world, world.height()).collect();
     blocks.reverse();
     let folded = (blocks.into_iter()).fold(Default::default(), |state: crate::State, block| {
         state.after(block)
