@@ -18,7 +18,10 @@ impl World {
         self.shared.overlay.coins.spends(outpoint, &mut spends);
         let on_chain = |spend: &&OtherSpend| self.state.path.holds(spend.height, spend.block);
         // The same coin may be made twice (BIP30's exceptions): the last spend is meant.
-        let last = spends.iter().filter(on_chain).max_by_key(|spend| spend.height)?;
+        let last = spends
+            .iter()
+            .filter(on_chain)
+            .max_by_key(|spend| spend.height)?;
         Some(self.shared.hash(last.block))
     }
 }

@@ -28,6 +28,7 @@ pub struct OwnOutput {
 
 /// What a wallet knows.
 pub(crate) struct Book {
+    pub(crate) file: WalletFile,
     pub(crate) keyring: Keyring,
     pub(crate) timeline: Timeline,
     pub(crate) scanned: Scanned,
@@ -52,18 +53,19 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// One that knows its keys alone, at a best world.
-    pub(crate) fn new(keyring: Keyring, best: BlockHash) -> Book {
+    /// One that knows its keys alone, and has looked at no world yet.
+    pub(crate) fn new(file: WalletFile, keyring: Keyring, scanned: Scanned) -> Book {
         Book {
+            file,
             keyring,
             timeline: Timeline::default(),
-            scanned: Scanned::default(),
+            scanned,
             records: HashMap::new(),
             by_order: BTreeMap::new(),
             outputs: HashMap::new(),
             spends: HashMap::new(),
             loose: HashSet::new(),
-            best,
+            best: BlockHash::all_zeros(),
             event: None,
             mempool_change: None,
             locked: HashMap::new(),
@@ -111,8 +113,8 @@ impl Book {
     }
 
     /// Puts a record in place of the one that was there, on the disk first.
-    pub(crate) fn put(&mut self, file: &WalletFile, record: Record) -> Result<(), WalletError> {
-        file.write(|step| put_record(step, &record))?;
+    pub(crate) fn put(&mut self, record: Record) -> Result<(), WalletError> {
+        self.file.write(|step| put_record(step, &record))?;
         match self.records.get_mut(&record.txid) {
             Some(known) => *known = record,
             None => self.enter(record),
@@ -121,8 +123,9 @@ impl Book {
     }
 
     /// Forgets a record.
-    pub(crate) fn remove(&mut self, file: &WalletFile, txid: &Txid) -> Result<(), WalletError> {
-        file.write(|step| step.delete(Table::Transactions, txid.as_byte_array()))?;
+    pub(crate) fn remove(&mut self, txid: &Txid) -> Result<(), WalletError> {
+        self.file
+            .write(|step| step.delete(Table::Transactions, txid.as_byte_array()))?;
         let Some(record) = self.records.remove(txid) else {
             return Ok(());
         };
@@ -139,7 +142,9 @@ impl Book {
 
     /// The number for the next record.
     pub(crate) fn next_order(&self) -> u64 {
-        self.by_order.last_key_value().map_or(0, |(last, _)| last + 1)
+        self.by_order
+            .last_key_value()
+            .map_or(0, |(last, _)| last + 1)
     }
 
     /// Whether a transaction pays us or spends what is ours.

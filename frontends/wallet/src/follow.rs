@@ -17,7 +17,7 @@ use crate::error::WalletError;
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
-use crate::store::{Step, Table, WalletFile};
+use crate::store::{Step, Table};
 
 /// Blocks that are looked into in one step of the file.
 const BLOCKS_A_STEP: u32 = 500;
@@ -50,7 +50,6 @@ impl Book {
     /// Looks at everything that is new. Says whether anything of ours changed.
     pub(crate) fn catch_up(
         &mut self,
-        file: &WalletFile,
         ledger: &Ledger,
         mempool: &Mempool,
     ) -> Result<bool, WalletError> {
@@ -63,27 +62,26 @@ impl Book {
                 let (found, next) = self.look(ledger, &world, height, world.height())?;
                 let mut scanned = self.scanned.clone();
                 scanned.advance(ledger, &world, next - 1);
-                changed |= self.keep(file, ledger, found, scanned)?;
+                changed |= self.keep(ledger, found, scanned)?;
                 height = next;
             }
         }
         self.event = Some(event);
         changed |= self.follow_best(ledger);
-        changed |= self.follow_mempool(file, ledger, mempool)?;
+        changed |= self.follow_mempool(ledger, mempool)?;
         Ok(changed)
     }
 
     /// Looks into a step's worth of blocks again, from `height` on; the next height.
     pub(crate) fn look_again(
         &mut self,
-        file: &WalletFile,
         ledger: &Ledger,
         world: &World,
         height: u32,
         last: u32,
     ) -> Result<u32, WalletError> {
         let (found, next) = self.look(ledger, world, height, last)?;
-        self.keep(file, ledger, found, self.scanned.clone())?;
+        self.keep(ledger, found, self.scanned.clone())?;
         Ok(next)
     }
 
@@ -108,7 +106,8 @@ impl Book {
             };
             let raw = ledger.block_bytes(&hash)?;
             bytes += raw.len();
-            let (block, _) = decode_block(&raw).map_err(|error| WalletError::Block { hash, error })?;
+            let (block, _) =
+                decode_block(&raw).map_err(|error| WalletError::Block { hash, error })?;
             if let Some(touched) = scan::of_block(&block, next, &state, &slot_of) {
                 for (index, txid) in &touched.transactions {
                     if self.records.contains_key(txid) || !known.insert(*txid) {
@@ -119,7 +118,9 @@ impl Book {
                     found.records.push(Record::new(tx, order, now, time));
                     order += 1;
                 }
-                found.used.extend(touched.created.iter().map(|(_, coin)| coin.slot));
+                found
+                    .used
+                    .extend(touched.created.iter().map(|(_, coin)| coin.slot));
                 state = state.after(&touched);
                 found.touched.push(touched);
             }
@@ -131,7 +132,6 @@ impl Book {
     /// Keeps what was found, on the disk first.
     fn keep(
         &mut self,
-        file: &WalletFile,
         ledger: &Ledger,
         found: Found,
         scanned: Scanned,
@@ -142,7 +142,7 @@ impl Book {
         }
         let mut keyring = self.keyring.clone();
         let added = keyring.mark_used(&found.used);
-        file.write(|step| -> Result<(), WalletError> {
+        self.file.write(|step| -> Result<(), WalletError> {
             for record in &found.records {
                 put_record(step, record)?;
             }
@@ -184,11 +184,15 @@ impl Book {
         let Some(fork) = fork else {
             let state = self.timeline.at(&best);
             let records = self.records.keys();
-            self.loose = records.filter(|txid| state.place(txid).is_none()).copied().collect();
+            self.loose = records
+                .filter(|txid| state.place(txid).is_none())
+                .copied()
+                .collect();
             return true;
         };
         for touched in self.timeline.between(ledger, &old, fork.height) {
-            self.loose.extend(touched.transactions.iter().map(|(_, txid)| *txid));
+            self.loose
+                .extend(touched.transactions.iter().map(|(_, txid)| *txid));
         }
         for touched in self.timeline.between(ledger, &self.best, fork.height) {
             for (_, txid) in &touched.transactions {
@@ -199,12 +203,7 @@ impl Book {
     }
 
     /// Looks at what entered the mempool since the last look.
-    fn follow_mempool(
-        &mut self,
-        file: &WalletFile,
-        ledger: &Ledger,
-        mempool: &Mempool,
-    ) -> Result<bool, WalletError> {
+    fn follow_mempool(&mut self, ledger: &Ledger, mempool: &Mempool) -> Result<bool, WalletError> {
         let mut changed = false;
         loop {
             let latest = *mempool.change_number().borrow();
@@ -217,7 +216,7 @@ impl Book {
                     .collect();
                 self.mempool_change = Some(view.change_number());
                 drop(view);
-                return Ok(changed | self.keep_pending(file, ledger, transactions)?);
+                return Ok(changed | self.keep_pending(ledger, transactions)?);
             };
             let Ok(changes) = mempool.changes_after(from, CHANGES_AT_ONCE) else {
                 self.mempool_change = None;
@@ -236,7 +235,7 @@ impl Book {
                     transactions.push(Arc::new(tx.tx.clone()));
                 }
             }
-            changed |= self.keep_pending(file, ledger, transactions)?;
+            changed |= self.keep_pending(ledger, transactions)?;
             self.mempool_change = Some(last);
         }
     }
@@ -244,7 +243,6 @@ impl Book {
     /// Keeps transactions of ours that wait.
     fn keep_pending(
         &mut self,
-        file: &WalletFile,
         ledger: &Ledger,
         transactions: Vec<Arc<Transaction>>,
     ) -> Result<bool, WalletError> {
@@ -262,11 +260,15 @@ impl Book {
             order += 1;
         }
         let scanned = self.scanned.clone();
-        self.keep(file, ledger, found, scanned)
+        self.keep(ledger, found, scanned)
     }
 }
 
 /// Writes a record.
 pub(crate) fn put_record(step: &mut Step<'_>, record: &Record) -> Result<(), WalletError> {
-    Ok(step.put(Table::Transactions, record.txid.as_byte_array(), &record.encode())?)
+    Ok(step.put(
+        Table::Transactions,
+        record.txid.as_byte_array(),
+        &record.encode(),
+    )?)
 }

@@ -66,7 +66,13 @@ impl Record {
             row.extend_from_slice(&number.to_le_bytes());
         }
         let flags = [(self.ours, OURS), (self.abandoned, ABANDONED)];
-        row.push(flags.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum());
+        row.push(
+            flags
+                .iter()
+                .filter(|(set, _)| *set)
+                .map(|(_, bit)| bit)
+                .sum(),
+        );
         for other in [self.replaces, self.replaced_by] {
             row.extend_from_slice(other.unwrap_or(Txid::all_zeros()).as_byte_array());
         }
@@ -88,9 +94,11 @@ impl Record {
             Ok((other != Txid::all_zeros()).then_some(other))
         };
         let (replaces, replaced_by) = (other()?, other()?);
-        let notes = row.list(8, |row| Ok((row.text()?.to_owned(), row.text()?.to_owned())))?;
-        let tx: Transaction =
-            deserialize(row.bytes()?).map_err(|_| Malformed("what should be a transaction is none"))?;
+        let notes = row.list(8, |row| {
+            Ok((row.text()?.to_owned(), row.text()?.to_owned()))
+        })?;
+        let tx: Transaction = deserialize(row.bytes()?)
+            .map_err(|_| Malformed("what should be a transaction is none"))?;
         row.end()?;
         if tx.compute_txid() != txid {
             return Err(Malformed("its transaction is another one"));

@@ -53,9 +53,8 @@ pub struct Warning {
 impl Warning {
     /// Whether something of ours is spent by somebody else there, or was received and is spent otherwise there.
     pub fn has_double_spend(&self) -> bool {
-        let stands_against = |(_, state): &(Txid, PaymentState)| {
-            matches!(state, PaymentState::Conflicted { .. })
-        };
+        let stands_against =
+            |(_, state): &(Txid, PaymentState)| matches!(state, PaymentState::Conflicted { .. });
         self.payments.iter().any(stands_against)
     }
 }
@@ -66,7 +65,9 @@ impl View<'_> {
         let tips = self.ledger.validated_tips().into_iter();
         let rivals = tips.filter(|tip| tip.hash != best.hash());
         // One that was retired this moment is none any more.
-        rivals.filter_map(|tip| self.ledger.world(&tip.hash).ok()).collect()
+        rivals
+            .filter_map(|tip| self.ledger.world(&tip.hash).ok())
+            .collect()
     }
 
     /// The coins of the best world that a rival does not have as well, or that are not mature there.
@@ -102,7 +103,9 @@ impl View<'_> {
         let best = self.ledger.best();
         let state = self.state(&best);
         let rivals = self.rivals(&best);
-        let each = rivals.iter().map(|rival| self.unsafe_against(rival, &best, &state));
+        let each = rivals
+            .iter()
+            .map(|rival| self.unsafe_against(rival, &best, &state));
         each.flatten().collect()
     }
 

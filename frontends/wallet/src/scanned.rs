@@ -26,7 +26,12 @@ impl Scanned {
     /// Everything that is there now counts as looked into: what a new wallet starts from.
     pub(crate) fn all_of(ledger: &Ledger) -> Scanned {
         let tips = ledger.validated_tips();
-        Scanned(tips.into_iter().map(|tip| tip.hash).take(MAX_SCANNED).collect())
+        Scanned(
+            tips.into_iter()
+                .map(|tip| tip.hash)
+                .take(MAX_SCANNED)
+                .collect(),
+        )
     }
 
     /// The next stretch, that of the best world first.
@@ -73,7 +78,10 @@ impl Scanned {
                 Some(info) if info.height > height => ledger.ancestor(end, height),
                 info => info,
             };
-            if let Some(cut) = cut.map(|info| info.hash).filter(|hash| !ends.contains(hash)) {
+            if let Some(cut) = cut
+                .map(|info| info.hash)
+                .filter(|hash| !ends.contains(hash))
+            {
                 ends.push(cut);
             }
         }

@@ -182,7 +182,7 @@ impl View<'_> {
         pending.retain(|txid| !left_out.contains(txid));
         let mut trust = Trust::new(&self.book, &state, &pending);
         let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(&state, &pending).iter())
-            .filter(|txid| !left_out.contains(txid))
+            .filter(|txid| !left_out.contains(*txid))
             .filter_map(|txid| self.record(txid))
             .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
             .collect();
@@ -229,7 +229,9 @@ impl View<'_> {
         let mut family = HashSet::from([txid]);
         let mut waiting = vec![txid];
         while let Some(txid) = waiting.pop() {
-            let outputs = self.record(&txid).map_or(0, |record| record.tx.output.len());
+            let outputs = self
+                .record(&txid)
+                .map_or(0, |record| record.tx.output.len());
             // A transaction has fewer outputs than a u32 counts.
             for vout in 0..outputs as u32 {
                 let spenders = self.spenders(&OutPoint::new(txid, vout));
@@ -249,7 +251,10 @@ impl View<'_> {
             let stands_against = |input: &bitcoin::TxIn| {
                 let spent = state.spender(&input.previous_output).is_some();
                 let spenders = self.spenders(&input.previous_output);
-                spent || spenders.iter().any(|other| other != *txid && pending.contains(other))
+                spent
+                    || spenders
+                        .iter()
+                        .any(|other| other != *txid && pending.contains(other))
             };
             let free = record.abandoned || record.tx.is_coinbase() || record.replaced_by.is_some();
             !free && state.place(txid).is_none() && !record.tx.input.iter().any(stands_against)
@@ -272,7 +277,8 @@ impl View<'_> {
             .map(|vout| OutPoint::new(*txid, vout))
             .filter(|outpoint| {
                 let spenders = self.spenders(outpoint);
-                state.spender(outpoint).is_none() && !spenders.iter().any(|txid| pending.contains(txid))
+                state.spender(outpoint).is_none()
+                    && !spenders.iter().any(|txid| pending.contains(txid))
             })
             .filter_map(|outpoint| Some((outpoint, self.output(&outpoint)?)))
             .collect()
@@ -364,8 +370,8 @@ impl View<'_> {
                 block: None,
             }));
         }
-        let parent_waits = self.record(&outpoint.txid).is_some()
-            || self.mempool.view()?.contains(&outpoint.txid);
+        let parent_waits =
+            self.record(&outpoint.txid).is_some() || self.mempool.view()?.contains(&outpoint.txid);
         match parent_waits {
             // What becomes of it depends on its parent; a parent that can wait here is no hindrance.
             true if self.parent_can_wait(&outpoint.txid, world)? => Ok(None),
@@ -433,9 +439,18 @@ impl<'a> Trust<'a> {
         }
         // Against a loop, which no chain of transactions has.
         self.known.insert(*txid, false);
-        let record = self.book.records.get(txid).filter(|_| self.pending.contains(txid));
+        let record = self
+            .book
+            .records
+            .get(txid)
+            .filter(|_| self.pending.contains(txid));
         let inputs: Vec<OutPoint> = match record {
-            Some(record) => record.tx.input.iter().map(|input| input.previous_output).collect(),
+            Some(record) => record
+                .tx
+                .input
+                .iter()
+                .map(|input| input.previous_output)
+                .collect(),
             None => return false,
         };
         let trusted = inputs.iter().all(|outpoint| {

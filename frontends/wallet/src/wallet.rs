@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::book::Book;
-use crate::coins::{Timeline, Touched};
+use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
 use crate::follow::{Progress, SCANNED_KEY};
@@ -35,7 +35,6 @@ pub struct Wallet {
 
 struct Inner {
     name: String,
-    file: WalletFile,
     ledger: Ledger,
     mempool: Mempool,
     book: RwLock<Book>,
@@ -58,7 +57,6 @@ impl Wallet {
         mempool: Mempool,
     ) -> Result<Wallet, WalletError> {
         let keyring = Keyring::load(&file, config.keypool)?;
-        let mut book = Book::new(keyring, ledger.best().hash());
         let reading = file.read()?;
         let mut records: Vec<Record> = Vec::new();
         reading.each(Table::Transactions, |key, row| -> Result<(), WalletError> {
@@ -69,32 +67,40 @@ impl Wallet {
             Ok(())
         })?;
         records.sort_by_key(|record| record.order);
-        for record in records {
-            book.enter(record);
-        }
+        let mut blocks: Vec<Touched> = Vec::new();
         reading.each(Table::Blocks, |key, row| -> Result<(), WalletError> {
             let touched = Touched::decode(key, row)
                 .map_err(|fault| reading.damaged(Table::Blocks, key, fault.to_string()))?;
-            book.timeline.enter(touched);
+            blocks.push(touched);
             Ok(())
         })?;
+        let mut locked: Vec<OutPoint> = Vec::new();
         reading.each(Table::Locked, |key, _| -> Result<(), WalletError> {
             let outpoint = locked::decode(key)
                 .map_err(|fault| reading.damaged(Table::Locked, key, fault.to_string()))?;
-            book.locked.insert(outpoint, true);
+            locked.push(outpoint);
             Ok(())
         })?;
-        book.scanned = match reading.get(Table::Cursor, SCANNED_KEY)? {
+        let scanned = match reading.get(Table::Cursor, SCANNED_KEY)? {
             Some(row) => Scanned::decode(row)
                 .ok_or_else(|| reading.damaged(Table::Cursor, SCANNED_KEY, "it is cut"))?,
             None => Scanned::all_of(&ledger),
         };
         drop(reading);
-        book.best = BlockHash::all_zeros();
+        let mut book = Book::new(file, keyring, scanned);
+        for record in records {
+            book.enter(record);
+        }
+        for touched in blocks {
+            book.timeline.enter(touched);
+        }
+        book.locked = locked
+            .into_iter()
+            .map(|outpoint| (outpoint, true))
+            .collect();
         Ok(Wallet {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
-                file,
                 ledger,
                 mempool,
                 book: RwLock::new(book),
@@ -107,11 +113,6 @@ impl Wallet {
     /// Its name; empty for the one without.
     pub fn name(&self) -> &str {
         &self.inner.name
-    }
-
-    /// Its file.
-    pub fn file(&self) -> &WalletFile {
-        &self.inner.file
     }
 
     /// A number that rises whenever something of it changes.
@@ -130,10 +131,14 @@ impl Wallet {
     /// Blocks that were pruned before they were looked into, what the disk does.
     pub fn catch_up(&self) -> Result<(), WalletError> {
         let inner = &*self.inner;
-        if inner.book.read().is_up_to_date(&inner.ledger, &inner.mempool) {
+        if inner
+            .book
+            .read()
+            .is_up_to_date(&inner.ledger, &inner.mempool)
+        {
             return Ok(());
         }
-        let changed = inner.book.write().catch_up(&inner.file, &inner.ledger, &inner.mempool)?;
+        let changed = inner.book.write().catch_up(&inner.ledger, &inner.mempool)?;
         if changed {
             self.changed();
         }
@@ -168,7 +173,7 @@ impl Wallet {
         let mut keyring = book.keyring.clone();
         let scripts = keyring.script_count();
         let done = change(&mut keyring)?;
-        let saved = self.inner.file.write(|step| keyring.save(step));
+        let saved = book.file.write(|step| keyring.save(step));
         saved.map_err(WalletError::from)?;
         let more = keyring.script_count() != scripts;
         book.keyring = keyring;
@@ -188,7 +193,12 @@ impl Wallet {
     /// # Errors
     ///
     /// [`WalletError::ScanAborted`], blocks that were pruned, what the disk does.
-    pub fn rescan(&self, from: u32, to: Option<u32>, progress: Progress<'_>) -> Result<(), WalletError> {
+    pub fn rescan(
+        &self,
+        from: u32,
+        to: Option<u32>,
+        progress: Progress<'_>,
+    ) -> Result<(), WalletError> {
         self.catch_up()?;
         let inner = &*self.inner;
         let mut seen: Vec<World> = Vec::new();
@@ -197,7 +207,9 @@ impl Wallet {
                 continue;
             };
             // What it shares with one that was looked into is done.
-            let shared = seen.iter().map(|other| inner.ledger.compare(other, &world).fork_height);
+            let shared = seen
+                .iter()
+                .map(|other| inner.ledger.compare(other, &world).fork_height);
             let first = shared.max().map_or(from, |fork| from.max(fork + 1)).max(1);
             let last = to.unwrap_or(world.height()).min(world.height());
             // A step at a time, so that others get their turn.
@@ -207,7 +219,7 @@ impl Wallet {
                     return Err(WalletError::ScanAborted { height });
                 }
                 let mut book = inner.book.write();
-                height = book.look_again(&inner.file, &inner.ledger, &world, height, last)?;
+                height = book.look_again(&inner.ledger, &world, height, last)?;
             }
             seen.push(world);
         }
@@ -250,40 +262,6 @@ impl Wallet {
         Ok(plan)
     }
 
-    /// Plans a payment, signs it, and sends it.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError`]: then nothing was sent.
-    pub fn pay(&self, request: &Request, settings: &FeeSettings) -> Result<Paid, SpendError> {
-        let _turn = self.inner.spending.lock();
-        {
-            let view = self.view()?;
-            if view.keyring().is_locked() {
-                return Err(WalletError::from(crate::keys::KeyError::Locked).into());
-            }
-        }
-        let plan = self.plan_in_turn(request, settings)?;
-        let tx = self.sign_plan(&plan)?;
-        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
-        Ok(Paid { tx, txid, plan })
-    }
-
-    /// The plan as a PSBT with all that is known of its coins.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::Keys`].
-    pub fn psbt(&self, plan: &Plan) -> Result<Psbt, WalletError> {
-        let view = self.view()?;
-        view.psbt_of(&plan.tx, &plan.spent)
-    }
-
-    fn sign_plan(&self, plan: &Plan) -> Result<Transaction, SpendError> {
-        let view = self.view()?;
-        view.signed(&plan.tx, &plan.spent)
-    }
-
     /// Gives a transaction to the mempool, and remembers it as ours. `replaces`: the one that it takes the place of.
     ///
     /// # Errors
@@ -318,7 +296,7 @@ impl Wallet {
         record.abandoned = false;
         record.notes.clone_from(notes);
         record.replaces = replaces.or(record.replaces);
-        book.put(&inner.file, record)?;
+        book.put(record)?;
         drop(book);
         let accepted = inner.mempool.accept_own(&decoded)?;
         if let Err(refused) = accepted
@@ -326,8 +304,8 @@ impl Wallet {
         {
             let mut book = inner.book.write();
             match known {
-                Some(known) => book.put(&inner.file, known)?,
-                None => book.remove(&inner.file, &txid)?,
+                Some(known) => book.put(known)?,
+                None => book.remove(&txid)?,
             }
             return Err(SpendError::Refused(refused.rejection));
         }
@@ -335,7 +313,7 @@ impl Wallet {
             let mut book = inner.book.write();
             if let Some(old) = book.records.get(&old).cloned() {
                 let replaced_by = Some(txid);
-                book.put(&inner.file, Record { replaced_by, ..old })?;
+                book.put(Record { replaced_by, ..old })?;
             }
         }
         self.changed();
@@ -360,7 +338,9 @@ impl Wallet {
             };
             // Parents came before their children.
             let records = view.records().filter(waits);
-            records.map(|record| Arc::new(DecodedTransaction::new((*record.tx).clone()))).collect()
+            records
+                .map(|record| Arc::new(DecodedTransaction::new((*record.tx).clone())))
+                .collect()
         };
         let mut taken = 0;
         for tx in waiting {
@@ -396,7 +376,10 @@ impl Wallet {
         for txid in family {
             if let Some(record) = book.records.get(&txid).cloned() {
                 let abandoned = true;
-                book.put(&self.inner.file, Record { abandoned, ..record })?;
+                book.put(Record {
+                    abandoned,
+                    ..record
+                })?;
             }
         }
         drop(book);
@@ -412,7 +395,7 @@ impl Wallet {
     pub fn lock_coin(&self, outpoint: OutPoint, lock: bool, keep: bool) -> Result<(), WalletError> {
         let mut book = self.inner.book.write();
         let key = locked::encode(&outpoint);
-        self.inner.file.write(|step| -> Result<(), WalletError> {
+        book.file.write(|step| -> Result<(), WalletError> {
             match lock && keep {
                 true => step.put(Table::Locked, &key, &[])?,
                 false => {
@@ -459,6 +442,8 @@ fn change_kind(keyring: &Keyring, request: &Request) -> OutputType {
             () => None,
         }
     });
-    let mut kinds = of_payees.chain([OutputType::Bech32]).chain(OutputType::ALL.into_iter().rev());
+    let mut kinds = of_payees
+        .chain([OutputType::Bech32])
+        .chain(OutputType::ALL.into_iter().rev());
     kinds.find(has).unwrap_or(OutputType::Bech32)
 }

@@ -25,7 +25,7 @@ const UNNAMED: &str = "@unnamed";
 const OPENED_FILE: &str = "opened-at-start";
 
 /// What a new wallet is to be.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct NewWallet {
     /// What it may hold.
     pub flags: WalletFlags,
@@ -96,7 +96,10 @@ impl Wallets {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let Some(name) = name.to_str().filter(|_| entry.path().join("data.mdb").is_file()) else {
+            let Some(name) = name
+                .to_str()
+                .filter(|_| entry.path().join("data.mdb").is_file())
+            else {
                 continue;
             };
             names.push(match name {
@@ -124,12 +127,22 @@ impl Wallets {
         if name.len() > MAX_NAME_BYTES {
             return Err(bad("it is longer than 128 bytes"));
         }
-        let forbidden = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@');
+        let forbidden = |c: char| {
+            c.is_control()
+                || matches!(
+                    c,
+                    '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@'
+                )
+        };
         if name.contains(forbidden) {
-            return Err(bad("it holds one of / \\ : * ? \" < > | @ or a control character"));
+            return Err(bad(
+                "it holds one of / \\ : * ? \" < > | @ or a control character",
+            ));
         }
         if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
-            return Err(bad("it begins with a dot, ends with a dot or a blank, or is taken"));
+            return Err(bad(
+                "it begins with a dot, ends with a dot or a blank, or is taken",
+            ));
         }
         Ok(self.inner.config.directory.join(name))
     }
@@ -142,8 +155,10 @@ impl Wallets {
     pub fn create(&self, name: &str, new: NewWallet) -> Result<Wallet, WalletError> {
         let path = self.path(name)?;
         self.room(name)?;
-        let file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
-        let made = self.furnish(&file, &new).and_then(|()| self.enter(name, file));
+        let mut file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
+        let made = self
+            .furnish(&mut file, new)
+            .and_then(|()| self.enter(name, file));
         if made.is_err() {
             // One without its keys is no wallet; its directory was made a moment ago.
             let _ = std::fs::remove_dir_all(&path);
@@ -151,20 +166,21 @@ impl Wallets {
         made
     }
 
-    fn furnish(&self, file: &WalletFile, new: &NewWallet) -> Result<(), WalletError> {
-        let mut keyring = Keyring::load(file, self.inner.config.keypool)?;
-        let empty = new.flags.blank || new.flags.disable_private_keys;
-        if !empty {
-            let master = match &new.master {
-                Some(master) => master.clone(),
-                None => Master::random(self.inner.config.network)?,
+    fn furnish(&self, file: &mut WalletFile, new: NewWallet) -> Result<(), WalletError> {
+        let config = &self.inner.config;
+        let mut keyring = Keyring::load(file, config.keypool)?;
+        if !new.flags.blank && !new.flags.disable_private_keys {
+            let master = match new.master {
+                Some(master) => master,
+                None => Master::random(config.network)?,
             };
             keyring.add_master(&master, self.inner.ledger.clock().now())?;
         }
-        if let Some(passphrase) = &new.passphrase {
-            keyring.encrypt(passphrase, self.inner.config.kdf)?;
+        match new.passphrase {
+            // Nothing of the keys is written before they are sealed.
+            Some(passphrase) => keyring.encrypt(file, &passphrase, config.kdf)?,
+            None => file.write(|step| keyring.save(step))?,
         }
-        file.write(|step| keyring.save(step))?;
         Ok(())
     }
 
@@ -208,7 +224,13 @@ impl Wallets {
 
     fn enter(&self, name: &str, file: WalletFile) -> Result<Wallet, WalletError> {
         let inner = &*self.inner;
-        let wallet = Wallet::load(name, file, &inner.config, inner.ledger.clone(), inner.mempool.clone())?;
+        let wallet = Wallet::load(
+            name,
+            file,
+            &inner.config,
+            inner.ledger.clone(),
+            inner.mempool.clone(),
+        )?;
         wallet.catch_up()?;
         inner.open.write().insert(name.to_owned(), wallet.clone());
         Ok(wallet)
@@ -233,7 +255,8 @@ impl Wallets {
     ///
     /// What the first one said that could not.
     pub fn catch_up(&self) -> Result<(), WalletError> {
-        let caught_up: Vec<Result<(), WalletError>> = self.list().iter().map(Wallet::catch_up).collect();
+        let caught_up: Vec<Result<(), WalletError>> =
+            self.list().iter().map(Wallet::catch_up).collect();
         caught_up.into_iter().collect()
     }
 

@@ -49,9 +49,9 @@ const MAX_DEPTH: usize = 32;
 /// A reader looks at a file that a writer changes meanwhile: it may have to look again.
 const READER_ATTEMPTS: usize = 5;
 
-/// What a look at the file found.
+/// What a look at a file of LMDB's found, before it is mapped: the ledger's, or that of another database of this program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum DataFile {
+pub enum DataFile {
     /// There is none, or an empty one that LMDB may make its own.
     Absent,
     /// LMDB was interrupted, by a crash or a full disk, when it made its first pages: nothing was ever in it.
@@ -69,7 +69,7 @@ impl DataFile {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] if it is not so; errors of the disk.
-    pub(super) fn check(path: &Path, access: Access) -> Result<DataFile, StoreError> {
+    pub fn check(path: &Path, access: Access) -> Result<DataFile, StoreError> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DataFile::Absent),
@@ -377,7 +377,7 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 
 /// Whether `error`, an I/O error of LMDB, stands for a file that cannot grow: LMDB answers a write
 /// that the system cut short with EIO. Tried by growing the file and shrinking it again.
-pub(super) fn cannot_grow(path: &Path, error: &io::Error) -> bool {
+pub fn cannot_grow(path: &Path, error: &io::Error) -> bool {
     const EIO: i32 = 5;
     const PROBE: usize = 1024 * 1024;
     if error.raw_os_error() != Some(EIO) {

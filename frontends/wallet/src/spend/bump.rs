@@ -36,7 +36,10 @@ impl View<'_> {
             let ours = self.output(outpoint).map(|output| output.amount);
             let amount = match ours {
                 Some(amount) => Some(amount),
-                None => best.coin(outpoint).map_err(crate::WalletError::from)?.map(|coin| coin.amount),
+                None => best
+                    .coin(outpoint)
+                    .map_err(crate::WalletError::from)?
+                    .map(|coin| coin.amount),
             };
             match amount {
                 Some(amount) => coming += amount,
@@ -50,7 +53,9 @@ impl View<'_> {
     /// Whether an output of ours is change: of a chain of keys that gives out no addresses.
     pub fn is_change(&self, script: &bitcoin::Script) -> bool {
         let keyring = self.keyring();
-        let chain = keyring.slot_of(script).and_then(|slot| keyring.descriptor(slot.descriptor));
+        let chain = keyring
+            .slot_of(script)
+            .and_then(|slot| keyring.descriptor(slot.descriptor));
         chain.is_some_and(|descriptor| descriptor.chain == Chain::Internal)
     }
 
@@ -70,7 +75,9 @@ impl View<'_> {
         settings: &FeeSettings,
     ) -> Result<Bump, SpendError> {
         let fail = |why| SpendError::NotReplaceable { txid: *txid, why };
-        let record = self.record(txid).ok_or_else(|| fail("it is not a transaction of this wallet"))?;
+        let record = self
+            .record(txid)
+            .ok_or_else(|| fail("it is not a transaction of this wallet"))?;
         let best = self.ledger.best();
         if self.state(&best).place(txid).is_some() {
             return Err(fail("it is confirmed"));
@@ -79,7 +86,9 @@ impl View<'_> {
             return Err(fail("it was replaced already"));
         }
         if self.family(*txid).len() > 1 {
-            return Err(fail("another transaction of this wallet spends what it pays"));
+            return Err(fail(
+                "another transaction of this wallet spends what it pays",
+            ));
         }
         {
             let mempool = self.mempool.view()?;
@@ -87,11 +96,17 @@ impl View<'_> {
                 return Err(fail("another transaction that waits spends what it pays"));
             }
         }
-        let all_ours = record.tx.input.iter().all(|input| self.output(&input.previous_output).is_some());
+        let all_ours = record
+            .tx
+            .input
+            .iter()
+            .all(|input| self.output(&input.previous_output).is_some());
         if !all_ours {
             return Err(fail("it spends coins that are not of this wallet"));
         }
-        let old_fee = self.fee_of(txid)?.ok_or_else(|| fail("it is not known what it pays"))?;
+        let old_fee = self
+            .fee_of(txid)?
+            .ok_or_else(|| fail("it is not known what it pays"))?;
         let vsize = record.tx.vsize() as i64;
         let old_rate = FeeRate::paid(old_fee.to_sat() as i64, vsize);
         let incremental = self.mempool.config().incremental_relay_fee;

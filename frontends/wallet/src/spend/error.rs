@@ -131,7 +131,8 @@ fn insufficient(
         Scope::AllWorlds => "in all live worlds",
         Scope::Best => "in the best world",
     };
-    let mut text = format!("Insufficient funds: {available} can be spent {of}, {missing} more are needed");
+    let mut text =
+        format!("Insufficient funds: {available} can be spent {of}, {missing} more are needed");
     if let Some(lacking) = lacking {
         text += &format!(
             "; the world at {} (height {}) lacks {} that the best one has: spend those with the best world alone as scope, or wait \

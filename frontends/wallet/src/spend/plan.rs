@@ -7,9 +7,7 @@ use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::rand::Rng;
 use bitcoin::secp256k1::rand::rngs::OsRng;
 use bitcoin::transaction::Version;
-use bitcoin::{
-    Amount, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight,
-};
+use bitcoin::{Amount, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
 use everett_ledger::World;
 use everett_mempool::FeeRate;
 
@@ -144,11 +142,7 @@ impl View<'_> {
     }
 
     /// The coins that may be taken, the wanted ones first.
-    fn candidates(
-        &self,
-        request: &Request,
-        best: &World,
-    ) -> Result<Vec<Candidate>, SpendError> {
+    fn candidates(&self, request: &Request, best: &World) -> Result<Vec<Candidate>, SpendError> {
         let spendable = self.spendable_without(best, request.replaces)?;
         let mut by_outpoint: HashMap<OutPoint, &Spendable> =
             spendable.iter().map(|coin| (coin.outpoint, coin)).collect();
@@ -170,7 +164,10 @@ impl View<'_> {
             Scope::AllWorlds => self.not_everywhere(&spendable, best)?,
             Scope::Best => HashSet::new(),
         };
-        for coin in spendable.iter().filter(|coin| by_outpoint.contains_key(&coin.outpoint)) {
+        for coin in spendable
+            .iter()
+            .filter(|coin| by_outpoint.contains_key(&coin.outpoint))
+        {
             let depth = request.min_confirmations..=request.max_confirmations;
             let fits = depth.contains(&coin.confirmations)
                 && (coin.trusted || request.include_unsafe)
@@ -190,7 +187,10 @@ impl View<'_> {
         best: &World,
     ) -> Result<HashSet<OutPoint>, SpendError> {
         let mut missing = self.unsafe_coins();
-        let waiting: Vec<&Spendable> = spendable.iter().filter(|coin| coin.coin.is_none()).collect();
+        let waiting: Vec<&Spendable> = spendable
+            .iter()
+            .filter(|coin| coin.coin.is_none())
+            .collect();
         if waiting.is_empty() {
             return Ok(missing);
         }
@@ -237,16 +237,23 @@ impl View<'_> {
         let mut candidate = match ours {
             Some(candidate) => candidate,
             None => {
-                if self.record(&outpoint.txid).is_some() && self.output(&outpoint).is_some() && coin.is_none() {
+                if self.record(&outpoint.txid).is_some()
+                    && self.output(&outpoint).is_some()
+                    && coin.is_none()
+                {
                     return Err(fail("it is spent, not mature, or not in the best world"));
                 }
                 let found = best.coin(&outpoint).map_err(crate::WalletError::from)?;
                 let output = match found {
                     Some(found) => TxOut {
                         value: found.amount,
-                        script_pubkey: ScriptBuf::from_bytes(found.script_pubkey.as_bytes().to_vec()),
+                        script_pubkey: ScriptBuf::from_bytes(
+                            found.script_pubkey.as_bytes().to_vec(),
+                        ),
                     },
-                    None => self.pending_output(&outpoint)?.ok_or_else(|| fail("there is none"))?,
+                    None => self
+                        .pending_output(&outpoint)?
+                        .ok_or_else(|| fail("there is none"))?,
                 };
                 let segwit = output.script_pubkey.is_witness_program();
                 let weight = wanted.weight.ok_or_else(|| {
@@ -286,7 +293,10 @@ impl View<'_> {
         let solution = self.keyring().solution(script)?;
         let satisfaction = solution.max_weight_to_satisfy().ok()?;
         let segwit = solution.desc_type().segwit_version().is_some();
-        Some(((TxIn::default().segwit_weight() + satisfaction).to_wu(), segwit))
+        Some((
+            (TxIn::default().segwit_weight() + satisfaction).to_wu(),
+            segwit,
+        ))
     }
 
     fn spend_some(
@@ -318,7 +328,11 @@ impl View<'_> {
         for _ in 0..MAX_ROUNDS {
             let needed = Needed {
                 value: paid.to_sat() + more,
-                weight: request.payees.iter().map(|payee| payee_output(payee).weight().to_wu()).sum(),
+                weight: request
+                    .payees
+                    .iter()
+                    .map(|payee| payee_output(payee).weight().to_wu())
+                    .sum(),
                 outputs: request.payees.len(),
                 // With the fee out of the payments, coins are only to cover the amounts.
                 rate: match payees_pay_fee {
@@ -346,7 +360,9 @@ impl View<'_> {
                 outputs.last_mut().expect("it was pushed").value = kept;
                 take_fee(request, &mut outputs, fee)?;
                 let change = Some(outputs.len() - 1);
-                return Ok(assemble(request, &coins, outputs, change, fee, weight, best));
+                return Ok(assemble(
+                    request, &coins, outputs, change, fee, weight, best,
+                ));
             }
             outputs.pop();
             let weight = weight_of(&coins, &outputs);
@@ -354,7 +370,11 @@ impl View<'_> {
             if payees_pay_fee {
                 // What is over goes to the miner beside what the payees pay.
                 let over = coming - paid;
-                take_fee(request, &mut outputs, fee.checked_sub(over).unwrap_or_default())?;
+                take_fee(
+                    request,
+                    &mut outputs,
+                    fee.checked_sub(over).unwrap_or_default(),
+                )?;
                 let fee = fee.max(over);
                 return Ok(assemble(request, &coins, outputs, None, fee, weight, best));
             }
@@ -392,7 +412,10 @@ impl View<'_> {
 fn total(amounts: impl Iterator<Item = Amount>) -> Result<Amount, SpendError> {
     let mut total = Amount::ZERO;
     for amount in amounts {
-        total = total.checked_add(amount).filter(|sum| *sum <= Amount::MAX_MONEY).ok_or(SpendError::TooMuch)?;
+        total = total
+            .checked_add(amount)
+            .filter(|sum| *sum <= Amount::MAX_MONEY)
+            .ok_or(SpendError::TooMuch)?;
     }
     Ok(total)
 }
@@ -422,7 +445,9 @@ fn refuse_dust(request: &Request) -> Result<(), SpendError> {
 /// The least change that is worth an output: neither dust, nor worth less than it costs to spend.
 fn least_change(change: &Script, discard: FeeRate) -> Amount {
     let to_spend = discard.fee(CHANGE_SPEND_WEIGHT.div_ceil(4) as i64);
-    change.minimal_non_dust().max(Amount::from_sat(to_spend.max(0) as u64))
+    change
+        .minimal_non_dust()
+        .max(Amount::from_sat(to_spend.max(0) as u64))
 }
 
 fn fee_for(rate: FeeRate, weight: u64) -> Amount {
@@ -500,7 +525,9 @@ fn spend_all(
     let left = coming
         .checked_sub(fixed + fee)
         .ok_or_else(|| short(fixed + fee - coming))?;
-    let part = left.checked_div(sharing.len() as u64).ok_or(SpendError::NoPayees)?;
+    let part = left
+        .checked_div(sharing.len() as u64)
+        .ok_or(SpendError::NoPayees)?;
     for (place, index) in sharing.iter().copied().enumerate() {
         let over = match place {
             0 => left - part * sharing.len() as u64,

@@ -1,0 +1,24 @@
+//! Owns what a wallet can spend with: descriptors, their scripts, their private keys, and the passphrase before those.
+//! Promises that it is known at any time which scripts are ours, also while the wallet is locked.
+//! Refuses to know coins and transactions but to sign them.
+
+mod descriptor;
+mod error;
+pub mod expression;
+mod hardened;
+mod held;
+mod keyring;
+mod kind;
+mod master;
+mod seal;
+mod secret;
+mod vault;
+
+pub use descriptor::WalletDescriptor;
+pub use error::KeyError;
+pub use expression::{DescriptorError, address_of, infer, with_checksum};
+pub use keyring::{Import, Imported, Keyring};
+pub use kind::{Chain, OutputType, UnknownOutputType};
+pub use master::{Master, new_mnemonic};
+pub use seal::Kdf;
+pub use secret::PrivateKeys;

@@ -1,0 +1,200 @@
+//! Owns output descriptors as Core has them: those that miniscript knows, and `addr`, `raw`, `rawtr` and `combo`.
+//! Promises the scripts that they stand for, and each script's own descriptor with the keys' origins.
+//! Refuses keys of another network, and descriptors longer than a limit.
+
+mod form;
+mod infer;
+mod origin;
+mod text;
+
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use bitcoin::address::NetworkUnchecked;
+use bitcoin::hex::FromHex;
+use bitcoin::secp256k1::{All, Secp256k1};
+use bitcoin::{Address, Network, ScriptBuf};
+use miniscript::Descriptor;
+use miniscript::descriptor::{DefiniteDescriptorKey, DescriptorPublicKey, DescriptorSecretKey};
+use thiserror::Error;
+
+pub(crate) use form::{Form, argument, combined};
+pub use infer::{address_of, infer, with_checksum};
+pub use origin::origin;
+pub use text::checksum;
+use text::{Checked, check};
+pub(crate) use text::{body, single_paths};
+
+/// Longest descriptor that is looked at, in characters.
+pub const MAX_DESCRIPTOR_CHARS: usize = 200_000;
+
+/// One context for all: making it takes longer than what it is made for.
+pub(crate) static SECP: LazyLock<Secp256k1<All>> = LazyLock::new(Secp256k1::new);
+
+/// Why a text is no descriptor, or makes no script: Core's words where it has some.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{0}")]
+pub struct DescriptorError(pub String);
+
+pub(crate) fn wrong(message: impl Into<String>) -> DescriptorError {
+    DescriptorError(message.into())
+}
+
+/// A descriptor that was understood; one with several paths (`<0;1>`) is several forms.
+pub struct Expression {
+    /// Without private keys, and without a checksum.
+    pub public: Vec<String>,
+    /// The checksum of the text that was given.
+    pub checksum: String,
+    /// Whether there is a private key in it.
+    pub has_private_keys: bool,
+    /// The private keys in it.
+    pub secrets: Vec<DescriptorSecretKey>,
+    pub(crate) forms: Vec<Form>,
+    network: Network,
+}
+
+/// A script, and its own descriptor.
+pub struct Derived {
+    /// The script.
+    pub script: ScriptBuf,
+    /// Its descriptor, with the origins of its keys and a checksum.
+    pub descriptor: String,
+    /// What solves it, where something is known.
+    pub definite: Option<Descriptor<DefiniteDescriptorKey>>,
+}
+
+impl Expression {
+    /// Reads one. With `needs_checksum`, one without a checksum is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`] with Core's words: the checksum, the function, a key, a key of another network.
+    pub fn parse(
+        text: &str,
+        network: Network,
+        needs_checksum: bool,
+    ) -> Result<Expression, DescriptorError> {
+        if text.len() > MAX_DESCRIPTOR_CHARS {
+            return Err(wrong("Descriptor is too long"));
+        }
+        let Checked { body, checksum } = check(text, needs_checksum).map_err(wrong)?;
+        let function = body.split('(').next().unwrap_or_default();
+        let (public, has_private_keys) = text::without_secrets(body, network).map_err(wrong)?;
+        let mut expression = Expression {
+            public: Vec::new(),
+            checksum,
+            has_private_keys,
+            forms: Vec::new(),
+            secrets: Vec::new(),
+            network,
+        };
+        match function {
+            "addr" => {
+                let script = argument(body, "addr")
+                    .and_then(|text| Address::<NetworkUnchecked>::from_str(text).ok())
+                    .and_then(|address| address.require_network(network).ok())
+                    .map(|address| address.script_pubkey());
+                let script = script.ok_or_else(|| wrong("Address is not valid"))?;
+                expression.forms.push(Form::Script(script));
+                expression.public.push(body.to_owned());
+            }
+            "raw" => {
+                let bytes = argument(body, "raw").and_then(|hex| Vec::<u8>::from_hex(hex).ok());
+                // No digits at all are none for Core.
+                let bytes = bytes.filter(|bytes| !bytes.is_empty());
+                let bytes = bytes.ok_or_else(|| wrong("Raw script is not hex"))?;
+                expression
+                    .forms
+                    .push(Form::Script(ScriptBuf::from_bytes(bytes)));
+                expression.public.push(body.to_owned());
+            }
+            "rawtr" => expression.read(body, "rawtr", Some("tr"), Form::RawTaproot, &public)?,
+            "combo" => expression.read(body, "combo", Some("pkh"), Form::Combo, &public)?,
+            "pk" | "pkh" | "wpkh" | "sh" | "wsh" | "tr" | "multi" | "sortedmulti" => {
+                expression.read(body, function, None, Form::Known, &public)?;
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "'{body}' is not a valid descriptor function"
+                )));
+            }
+        }
+        Ok(expression)
+    }
+
+    fn read(
+        &mut self,
+        body: &str,
+        function: &str,
+        stands_in: Option<&str>,
+        form: fn(Descriptor<DescriptorPublicKey>) -> Form,
+        public: &str,
+    ) -> Result<(), DescriptorError> {
+        let text = match stands_in {
+            Some(other) => {
+                let inner = argument(body, function)
+                    .ok_or_else(|| wrong(format!("'{body}' is not a valid descriptor function")))?;
+                format!("{other}({inner})")
+            }
+            None => body.to_owned(),
+        };
+        let (descriptor, secrets) = Descriptor::parse_descriptor(&SECP, &text)
+            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+        self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
+        let several = descriptor.is_multipath();
+        let singles = descriptor
+            .into_single_descriptors()
+            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+        let texts = match several {
+            true => single_paths(public, singles.len()),
+            false => vec![public.to_owned()],
+        };
+        self.public = texts;
+        self.forms = singles.into_iter().map(form).collect();
+        Ok(())
+    }
+
+    /// Whether it stands for many scripts.
+    pub fn is_range(&self) -> bool {
+        self.forms.iter().any(Form::is_range)
+    }
+
+    /// Whether it tells how to spend what it stands for.
+    pub fn is_solvable(&self) -> bool {
+        !self
+            .forms
+            .iter()
+            .any(|form| matches!(form, Form::Script(_)))
+    }
+
+    /// The public form with its checksum, one for each path.
+    pub fn canonical(&self) -> Vec<String> {
+        self.public.iter().cloned().map(with_checksum).collect()
+    }
+
+    /// How many different keys there are in it.
+    pub(crate) fn key_count(&self) -> usize {
+        self.forms.first().map_or(0, Form::key_count)
+    }
+
+    /// How many forms there are: one for each path.
+    pub fn paths(&self) -> usize {
+        self.forms.len()
+    }
+
+    /// The scripts at an index, of one path.
+    ///
+    /// # Errors
+    ///
+    /// Hardened steps that need a private key.
+    pub fn derive(&self, path: usize, index: u32) -> Result<Vec<Derived>, DescriptorError> {
+        match self.forms.get(path) {
+            Some(form) => form.derive(index, self.network),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Owns the text of descriptors: checksums, the public form of private keys, the single paths of several.
+
+use bitcoin::bip32::{Xpriv, Xpub};
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::{Network, NetworkKind, PrivateKey};
+use miniscript::descriptor::checksum::Engine;
+
+/// Length of a checksum.
+const CHECKSUM_CHARS: usize = 8;
+
+/// A descriptor and its checksum, which was right if it was given.
+pub(crate) struct Checked<'a> {
+    pub(crate) body: &'a str,
+    pub(crate) checksum: String,
+}
+
+/// The checksum of a descriptor; `None` where it has characters that no descriptor has.
+pub fn checksum(body: &str) -> Option<String> {
+    let mut engine = Engine::new();
+    engine.input(body).ok()?;
+    Some(engine.checksum())
+}
+
+/// What stands before the checksum.
+pub(crate) fn body(text: &str) -> &str {
+    text.split('#').next().unwrap_or(text)
+}
+
+/// Takes the checksum off.
+pub(crate) fn check(text: &str, needed: bool) -> Result<Checked<'_>, String> {
+    let mut parts = text.split('#');
+    let body = parts.next().unwrap_or_default();
+    let given = parts.next();
+    if parts.next().is_some() {
+        return Err("Multiple '#' symbols".to_owned());
+    }
+    match given {
+        None if needed => return Err("Missing checksum".to_owned()),
+        Some(given) if given.len() != CHECKSUM_CHARS => {
+            return Err(format!(
+                "Expected {CHECKSUM_CHARS} character checksum, not {} characters",
+                given.len()
+            ));
+        }
+        _ => {}
+    }
+    let checksum = checksum(body).ok_or("Invalid characters in payload")?;
+    match given {
+        Some(given) if given != checksum => Err(format!(
+            "Provided checksum '{given}' does not match computed checksum '{checksum}'"
+        )),
+        _ => Ok(Checked { body, checksum }),
+    }
+}
+
+/// Where keys begin and end.
+fn is_edge(character: char) -> bool {
+    matches!(character, '(' | ')' | '{' | '}' | ',')
+}
+
+/// One key expression in its public form, and whether it was a private one.
+fn public_key(
+    text: &str,
+    function: &str,
+    x_only: bool,
+    network: Network,
+) -> Result<(String, bool), String> {
+    let (origin, rest) = match text.rfind(']') {
+        Some(end) => text.split_at(end + 1),
+        None => ("", text),
+    };
+    let (key, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let not_valid = || format!("{function}(): key '{key}' is not valid");
+    let kind = NetworkKind::from(network);
+    let secp = Secp256k1::new();
+    let (shown, private) = if let Ok(secret) = PrivateKey::from_wif(key) {
+        if secret.network != kind {
+            return Err(not_valid());
+        }
+        let public = secret.public_key(&secp);
+        let shown = match x_only {
+            true => public.inner.x_only_public_key().0.to_string(),
+            false => public.to_string(),
+        };
+        (shown, true)
+    } else if let Ok(secret) = key.parse::<Xpriv>() {
+        if secret.network != kind {
+            return Err(not_valid());
+        }
+        (Xpub::from_priv(&secp, &secret).to_string(), true)
+    } else {
+        let foreign = key
+            .parse::<Xpub>()
+            .is_ok_and(|public| public.network != kind);
+        if foreign {
+            return Err(not_valid());
+        }
+        (key.to_owned(), false)
+    };
+    // The last marker of hardened steps is the one that all are written with.
+    let marker = text
+        .rfind(['\'', 'h'])
+        .filter(|_| !path.is_empty() || !origin.is_empty());
+    let marker = marker.and_then(|at| text[at..].chars().next());
+    let with = |text: &str| match marker {
+        Some('\'') => text.replace('h', "'"),
+        Some(_) => text.replace('\'', "h"),
+        None => text.to_owned(),
+    };
+    Ok((format!("{}{shown}{}", with(origin), with(path)), private))
+}
+
+/// A descriptor with each private key replaced by its public one, and whether there was any.
+pub(super) fn without_secrets(body: &str, network: Network) -> Result<(String, bool), String> {
+    let function = body.split('(').next().unwrap_or_default();
+    if matches!(function, "addr" | "raw") {
+        return Ok((body.to_owned(), false));
+    }
+    let mut public = String::with_capacity(body.len());
+    let mut any = false;
+    let mut within = function;
+    let mut rest = body;
+    while !rest.is_empty() {
+        let end = rest.find(is_edge).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if after.starts_with('(') {
+            within = word;
+            public.push_str(word);
+        } else {
+            let x_only = matches!(function, "tr" | "rawtr");
+            let (shown, private) = public_key(word, within, x_only, network)?;
+            public.push_str(&shown);
+            any |= private;
+        }
+        let edge = after.chars().take(1).collect::<String>();
+        public.push_str(&edge);
+        rest = &after[edge.len()..];
+    }
+    Ok((public, any))
+}
+
+/// The descriptors that one with several paths (`<0;1>`) stands for.
+pub(crate) fn single_paths(public: &str, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|index| {
+            let mut single = String::with_capacity(public.len());
+            let mut rest = public;
+            while let Some((before, after)) = rest.split_once('<') {
+                single.push_str(before);
+                let (choices, after) = after.split_once('>').unwrap_or((after, ""));
+                single.push_str(choices.split(';').nth(index).unwrap_or_default());
+                rest = after;
+            }
+            single.push_str(rest);
+            single
+        })
+        .collect()
+}

@@ -1,0 +1,321 @@
+//! Owns the taking up of a descriptor, new or known, as Core's `importdescriptors` does it.
+//! Promises Core's refusals, in Core's order and words.
+//! Refuses what would leave the wallet watching less than before.
+
+use bitcoin::{NetworkKind, PrivateKey, ScriptBuf};
+use zeroize::Zeroizing;
+
+use super::Keyring;
+use crate::keys::descriptor::{INDEX_LIMIT, WalletDescriptor};
+use crate::keys::expression::{Expression, Form, body, single_paths};
+use crate::keys::secret::Secret;
+use crate::keys::{Chain, KeyError};
+use crate::labels::Purpose;
+use crate::slot::{DescriptorNumber, Slot};
+
+/// Most indexes that a range given with an import may have.
+pub(super) const MAX_IMPORT_RANGE: u32 = 1_000_000;
+
+/// A descriptor to be taken up.
+#[derive(Clone, Default)]
+pub struct Import {
+    /// The descriptor with its checksum, private where it has private keys.
+    pub text: Zeroizing<String>,
+    /// Whether new addresses are to come from it.
+    pub active: bool,
+    /// Whether it is for change.
+    pub internal: Option<bool>,
+    /// First and last index to watch.
+    pub range: Option<(u32, u32)>,
+    /// The next index to give out.
+    pub next_index: Option<u32>,
+    /// Seconds since 1970 before which none of its scripts was used.
+    pub birth: u64,
+    /// The label of its addresses.
+    pub label: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Imported {
+    /// The descriptors: one for each path.
+    pub numbers: Vec<DescriptorNumber>,
+    /// What its owner should know.
+    pub warnings: Vec<&'static str>,
+}
+
+/// One path of an import.
+struct Path {
+    form: Form,
+    public: String,
+    secret: Option<Secret>,
+    chain: Chain,
+}
+
+impl Keyring {
+    /// Takes a descriptor up, or changes the one that is there already: its range grows, and it becomes active or ceases to be.
+    /// One with two paths (`<0;1>`) is two descriptors, the second for change.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Descriptor`], [`KeyError::Import`], [`KeyError::WatchOnly`], [`KeyError::RangeShrinks`], [`KeyError::Locked`].
+    /// This keyring may have been changed in part then: it is to be thrown away, as after any error of a step.
+    pub fn import(&mut self, import: &Import) -> Result<Imported, KeyError> {
+        let expression = Expression::parse(&import.text, self.network, true)?;
+        let refuse = |why| Err(KeyError::Import(why));
+        let ranged = expression.is_range();
+        let paths = expression.paths();
+        let mut warnings = Vec::new();
+        if paths > 1 && import.internal.is_some() {
+            return refuse("Cannot have multipath descriptor while also specifying 'internal'");
+        }
+        if !ranged && import.range.is_some() {
+            return refuse("Range should not be specified for an un-ranged descriptor");
+        }
+        if ranged && import.range.is_none() {
+            warnings.push("Range not given, using default keypool range");
+        }
+        let (start, last) = match (ranged, import.range) {
+            (true, Some(range)) => range,
+            (true, None) => (0, self.keypool - 1),
+            (false, _) => (0, 0),
+        };
+        if start > last {
+            return refuse("Range specified as [begin,end] must not have begin after end");
+        }
+        if last >= INDEX_LIMIT {
+            return refuse("End of range is too high");
+        }
+        if last - start >= MAX_IMPORT_RANGE {
+            return refuse("Range is too large");
+        }
+        let next = import.next_index.unwrap_or(start);
+        if ranged && !(start..=last).contains(&next) {
+            return refuse("next_index is out of range");
+        }
+        if import.active && !ranged {
+            return refuse("Active descriptors must be ranged");
+        }
+        if import.label.is_some() && paths > 1 {
+            return refuse("Multipath descriptors should not have a label");
+        }
+        if import.label.is_some() && ranged {
+            return refuse("Ranged descriptors should not have a label");
+        }
+        if import.label.is_some() && import.internal == Some(true) {
+            return refuse("Internal addresses should not have a label");
+        }
+        let combo = expression
+            .forms
+            .iter()
+            .any(|form| matches!(form, Form::Combo(_)));
+        if import.active && combo {
+            return refuse("Combo descriptors cannot be set to active");
+        }
+        if expression.has_private_keys && self.flags.disable_private_keys {
+            return Err(KeyError::WatchOnly);
+        }
+        if !expression.has_private_keys && !self.flags.disable_private_keys {
+            return refuse(
+                "Cannot import descriptor without private keys to a wallet with private keys enabled",
+            );
+        }
+        if self.is_locked() {
+            return Err(KeyError::Locked);
+        }
+        if expression.has_private_keys && expression.key_count() > expression.secrets.len() {
+            warnings.push(
+                "Not all private keys provided. Some wallet functionality may return unexpected errors",
+            );
+        }
+        let mut numbers = Vec::with_capacity(paths);
+        for path in self.paths(import, expression)? {
+            let range = (start, last + 1, next);
+            let number = self.take_up(path, range, import, &mut warnings)?;
+            numbers.push(number);
+        }
+        if self.flags.blank {
+            self.flags.blank = false;
+            self.changes.flags = true;
+        }
+        Ok(Imported { numbers, warnings })
+    }
+
+    fn paths(&self, import: &Import, expression: Expression) -> Result<Vec<Path>, KeyError> {
+        let count = expression.paths();
+        let text = Zeroizing::new(body(&import.text).replace('\'', "h"));
+        let private: Vec<Zeroizing<String>> = match count {
+            1 => vec![text],
+            _ => single_paths(&text, count)
+                .into_iter()
+                .map(Zeroizing::new)
+                .collect(),
+        };
+        let has_private_keys = expression.has_private_keys;
+        let forms = expression.forms.iter().zip(&expression.public);
+        forms
+            .zip(private)
+            .enumerate()
+            .map(|(place, ((form, public), text))| {
+                let secret = match has_private_keys {
+                    true => Some(Secret::parse(text, self.network)?),
+                    false => None,
+                };
+                let second = count > 1 && place == 1;
+                Ok(Path {
+                    form: form.clone(),
+                    public: public.clone(),
+                    secret,
+                    chain: match second || import.internal == Some(true) {
+                        true => Chain::Internal,
+                        false => Chain::External,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    fn take_up(
+        &mut self,
+        path: Path,
+        (start, end, next): (u32, u32, u32),
+        import: &Import,
+        warnings: &mut Vec<&'static str>,
+    ) -> Result<DescriptorNumber, KeyError> {
+        let new = DescriptorNumber(self.descriptors.len() as u32);
+        let mut descriptor = WalletDescriptor::new(new, path.form, &path.public);
+        let known = self
+            .descriptors()
+            .find(|known| known.text == descriptor.text)
+            .map(|known| (known.number, known.start, known.end));
+        let number = match known {
+            Some((number, known_start, known_end)) => {
+                if start > known_start || end < known_end {
+                    return Err(KeyError::RangeShrinks {
+                        start: known_start,
+                        end: known_end - 1,
+                    });
+                }
+                number
+            }
+            None => {
+                descriptor.start = start;
+                descriptor.end = start;
+                descriptor.birth = import.birth;
+                self.descriptors.push_back(descriptor.into());
+                self.changes.descriptors.insert(new);
+                new
+            }
+        };
+        let has_secret = self.vault.has(number);
+        if let Some(secret) = path.secret.filter(|_| known.is_none() || !has_secret) {
+            self.vault.insert(number, secret)?;
+            self.changes.secrets.insert(number);
+            self.edit(number).has_private_keys = true;
+        }
+        let secret = self.vault.get(number).cloned();
+        self.grow(number, |descriptor| {
+            descriptor.extend_down(start, secret.as_deref())?;
+            descriptor.extend_to(end, secret.as_deref())
+        })?;
+        let descriptor = self.edit(number);
+        descriptor.next = match known {
+            Some(_) => descriptor.next.max(next),
+            None => next,
+        };
+        descriptor.birth = descriptor.birth.min(import.birth);
+        descriptor.chain = path.chain;
+        self.activate(number, import.active, warnings);
+        self.top_up_one(number, self.keypool);
+        if let Some(label) = &import.label {
+            self.label(number, label)?;
+        }
+        Ok(number)
+    }
+
+    /// Makes a descriptor the active one of its kind, or no more.
+    fn activate(
+        &mut self,
+        number: DescriptorNumber,
+        active: bool,
+        warnings: &mut Vec<&'static str>,
+    ) {
+        let descriptor = self.edit(number);
+        descriptor.active = active && descriptor.output_type().is_some();
+        if active && !descriptor.active {
+            warnings.push("Unknown output type, cannot set descriptor to active.");
+        }
+        let Some(role) = descriptor.role() else {
+            return;
+        };
+        let replaced: Vec<DescriptorNumber> = self
+            .descriptors()
+            .filter(|other| other.number != number && other.role() == Some(role))
+            .map(|other| other.number)
+            .collect();
+        for other in replaced {
+            self.edit(other).active = false;
+        }
+    }
+
+    fn label(&mut self, number: DescriptorNumber, label: &str) -> Result<(), KeyError> {
+        let slot = Slot {
+            descriptor: number,
+            index: 0,
+        };
+        let scripts: Vec<ScriptBuf> = self.scripts(slot).to_vec();
+        for script in scripts {
+            if let Ok(address) = bitcoin::Address::from_script(&script, self.network) {
+                let address = address.to_string();
+                self.labels.set_address(&address, label, Purpose::Receive)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up a private key in WIF as `combo()`, which is its key and every address of it; `label` is put on the addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::BadWif`], also for a key of another network; those of [`Keyring::import`].
+    pub fn import_wif(
+        &mut self,
+        wif: &str,
+        label: Option<&str>,
+        birth: u64,
+    ) -> Result<Imported, KeyError> {
+        let key = PrivateKey::from_wif(wif).map_err(|_| KeyError::BadWif)?;
+        if key.network != NetworkKind::from(self.network) {
+            return Err(KeyError::BadWif);
+        }
+        let text = Zeroizing::new(format!("combo({wif})"));
+        self.import(&Import {
+            text: Zeroizing::new(crate::keys::with_checksum(text.to_string())),
+            birth,
+            label: label.map(str::to_owned),
+            ..Import::default()
+        })
+    }
+
+    /// The private key of an address of one key, in WIF.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Locked`]; [`KeyError::NoPrivateKey`] for addresses that are not ours or have several keys.
+    pub fn dump_wif(&self, address: &bitcoin::Address) -> Result<Zeroizing<String>, KeyError> {
+        let script = address.script_pubkey();
+        let unknown = || KeyError::NoPrivateKey(address.to_string());
+        if !self.can_sign(&script) {
+            return Err(unknown());
+        }
+        if self.is_locked() {
+            return Err(KeyError::Locked);
+        }
+        let keys = self.private_keys(&script);
+        let mut all = keys.iter();
+        match (all.next(), all.next()) {
+            (Some((_, key)), None) => Ok(Zeroizing::new(key.to_wif())),
+            _ => Err(unknown()),
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Owns the file of one wallet: its tables in LMDB, in a directory of its own.
+//! Promises that what a step returned for is there after any crash, and nothing of a step that did not.
+//! Refuses other networks, later schemas, second openings and damaged files, each with what to do.
+//!
+//! ```text
+//! DIRECTORY/data.mdb       LMDB: the tables of `tables.rs`
+//! DIRECTORY/lock.mdb       LMDB: its readers
+//! DIRECTORY/rewrite        a new file that is to take the place of the first, while it is written
+//! DIRECTORY/wallet.lock    held by the one process that has the wallet open
+//! ```
+//!
+//! Table `meta`: `schema` (u32), `network` (its name, then the genesis block's hash), `id` (16 random bytes, which the sealed
+//! secrets are tied to), `flags` (u64, see [`WalletFlags`]), `seal` (see `keys/seal.rs`).
+
+pub(crate) mod codec;
+mod environment;
+mod error;
+mod lock;
+mod rows;
+mod tables;
+
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use bitcoin::Network;
+use bitcoin::blockdata::constants::genesis_block;
+use bitcoin::hashes::Hash;
+use bitcoin::secp256k1::rand::{RngCore, rngs::OsRng};
+use everett_ledger::store::DataFile;
+use heed::{CompactionOption, Env, WithoutTls};
+
+pub use error::{FileError, Malformed};
+pub use rows::{Reading, Step};
+use tables::TABLES;
+pub use tables::Table;
+
+use codec::Source;
+use environment::AllRows;
+use error::file_error;
+
+/// The schema that this program writes, and the latest that it reads.
+const SCHEMA: u32 = 1;
+
+const SCHEMA_KEY: &[u8] = b"schema";
+const NETWORK_KEY: &[u8] = b"network";
+const ID_KEY: &[u8] = b"id";
+const FLAGS_KEY: &[u8] = b"flags";
+
+/// What a wallet was made to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WalletFlags {
+    /// It watches only: private keys are refused.
+    pub disable_private_keys: bool,
+    /// It was made without keys, and has none yet.
+    pub blank: bool,
+    /// Coins of an address that was paid from already are not chosen.
+    pub avoid_reuse: bool,
+}
+
+impl WalletFlags {
+    const DISABLE_PRIVATE_KEYS: u64 = 1;
+    const BLANK: u64 = 2;
+    const AVOID_REUSE: u64 = 4;
+
+    fn bits(self) -> u64 {
+        let bit = |set, bit| if set { bit } else { 0 };
+        bit(self.disable_private_keys, Self::DISABLE_PRIVATE_KEYS)
+            | bit(self.blank, Self::BLANK)
+            | bit(self.avoid_reuse, Self::AVOID_REUSE)
+    }
+
+    fn from_bits(bits: u64) -> WalletFlags {
+        WalletFlags {
+            disable_private_keys: bits & Self::DISABLE_PRIVATE_KEYS != 0,
+            blank: bits & Self::BLANK != 0,
+            avoid_reuse: bits & Self::AVOID_REUSE != 0,
+        }
+    }
+}
+
+/// Where a new file is written that is to take the place of the wallet's.
+const REWRITE: &str = "rewrite";
+
+/// What ties sealed secrets to the wallet that they were sealed in.
+pub type WalletId = [u8; 16];
+
+/// The file of one wallet, open. It is shut when this is dropped.
+pub struct WalletFile {
+    directory: PathBuf,
+    network: Network,
+    id: WalletId,
+    rows: AllRows,
+    env: Env<WithoutTls>,
+    _lock: File,
+}
+
+impl WalletFile {
+    /// Makes a wallet's file in a directory, which is made (for its owner only) if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Exists`], [`FileError::InUse`], errors of the disk.
+    pub fn create(
+        directory: &Path,
+        network: Network,
+        flags: WalletFlags,
+    ) -> Result<WalletFile, FileError> {
+        let exists = || FileError::Exists {
+            path: directory.to_path_buf(),
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| file_error(directory, "creating the directory", error))?;
+        let lock = lock::take(directory)?;
+        match environment::look(directory)? {
+            DataFile::Absent => {}
+            DataFile::Unfinished => environment::start_over(directory)?,
+            DataFile::Whole => {
+                let env = environment::open(directory)?;
+                if environment::tables(&env, directory, None)?.is_some() {
+                    return Err(exists());
+                }
+                env.prepare_for_closing().wait();
+            }
+        }
+        let mut id = WalletId::default();
+        OsRng.fill_bytes(&mut id);
+        let first: Vec<(Vec<u8>, Vec<u8>)> = [
+            (SCHEMA_KEY, SCHEMA.to_le_bytes().to_vec()),
+            (NETWORK_KEY, network_row(network)),
+            (ID_KEY, id.to_vec()),
+            (FLAGS_KEY, flags.bits().to_le_bytes().to_vec()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_vec(), rows::seal(Table::Meta, key, &value)))
+        .collect();
+        let env = environment::open(directory)?;
+        let rows = environment::tables(&env, directory, Some(&first))?.ok_or_else(exists)?;
+        sync_directory(directory)?;
+        if let Some(parent) = directory.parent().filter(|parent| parent.is_dir()) {
+            sync_directory(parent)?;
+        }
+        Ok(WalletFile {
+            directory: directory.to_path_buf(),
+            network,
+            id,
+            rows,
+            env,
+            _lock: lock,
+        })
+    }
+
+    /// Opens the wallet's file in a directory.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::NoWallet`], [`FileError::InUse`], [`FileError::OtherNetwork`], [`FileError::NewerSchema`], damage.
+    pub fn open(directory: &Path, network: Network) -> Result<WalletFile, FileError> {
+        let none = || FileError::NoWallet {
+            path: directory.to_path_buf(),
+        };
+        if !environment::data_path(directory).is_file() {
+            return Err(none());
+        }
+        let lock = lock::take(directory)?;
+        if environment::look(directory)? != DataFile::Whole {
+            return Err(none());
+        }
+        remove_rewrite(directory)?;
+        let env = environment::open(directory)?;
+        let rows = environment::tables(&env, directory, None)?.ok_or_else(none)?;
+        let mut file = WalletFile {
+            directory: directory.to_path_buf(),
+            network,
+            id: WalletId::default(),
+            rows,
+            env,
+            _lock: lock,
+        };
+        file.id = file.check()?;
+        Ok(file)
+    }
+
+    /// Looks at schema and network; returns the wallet's id.
+    fn check(&self) -> Result<WalletId, FileError> {
+        let reading = self.read()?;
+        let schema = reading.meta(SCHEMA_KEY, |source| source.u32())?;
+        if schema > SCHEMA {
+            return Err(FileError::NewerSchema {
+                path: self.directory.clone(),
+                found: schema,
+                known: SCHEMA,
+            });
+        }
+        let found = reading.meta(NETWORK_KEY, |source| Ok(source.rest().to_vec()))?;
+        if found != network_row(self.network) {
+            let name = found.len().saturating_sub(32);
+            return Err(FileError::OtherNetwork {
+                path: self.directory.clone(),
+                found: String::from_utf8_lossy(&found[..name]).into_owned(),
+                wanted: self.network.to_string(),
+            });
+        }
+        reading.meta(ID_KEY, |source| source.array())
+    }
+
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The network that it was made for.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// What the secrets in it are tied to.
+    pub fn id(&self) -> WalletId {
+        self.id
+    }
+
+    /// A view of the file as it is now.
+    pub fn read(&self) -> Result<Reading<'_>, FileError> {
+        let transaction = self
+            .env
+            .read_txn()
+            .map_err(|error| environment::explain(&self.directory, error))?;
+        Ok(Reading {
+            directory: &self.directory,
+            rows: &self.rows,
+            transaction,
+        })
+    }
+
+    /// Does one step: what `step` puts and deletes is on the disk, synced, when this returns `Ok`, and nothing of it otherwise.
+    /// One step at a time; others wait.
+    ///
+    /// # Errors
+    ///
+    /// What `step` returns; errors of the disk.
+    pub fn write<T, E: From<FileError>>(
+        &self,
+        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let explain = |error| environment::explain(&self.directory, error);
+        let transaction = self.env.write_txn().map_err(explain)?;
+        let mut writing = Step {
+            directory: &self.directory,
+            rows: &self.rows,
+            transaction,
+        };
+        let done = step(&mut writing)?;
+        writing.transaction.commit().map_err(explain)?;
+        Ok(done)
+    }
+
+    /// What the wallet was made to be.
+    pub fn flags(&self) -> Result<WalletFlags, FileError> {
+        self.read()?
+            .meta(FLAGS_KEY, |source| source.u64())
+            .map(WalletFlags::from_bits)
+    }
+
+    /// Does one step in a new file that takes the place of this one: nothing of what the tables in `without` held is left on
+    /// the disk, as far as that can be said of a disk. All other rows are copied before the step.
+    ///
+    /// # Errors
+    ///
+    /// What `step` returns; errors of the disk. The file is as it was then.
+    pub fn rewrite<T, E: From<FileError>>(
+        &mut self,
+        without: &[Table],
+        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let place = self.directory.join(REWRITE);
+        remove_rewrite(&self.directory)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&place)
+            .map_err(|error| file_error(&place, "creating the directory", error))?;
+        let env = environment::open(&place)?;
+        let rows = environment::tables(&env, &place, Some(&[]))?.ok_or_else(|| {
+            FileError::DamagedFile {
+                path: place.clone(),
+                detail: "its tables were not made".to_owned(),
+            }
+        })?;
+        let done = self.fill(&env, &rows, without, step)?;
+        let data = environment::data_path(&self.directory);
+        let failed = |doing| {
+            let data = data.clone();
+            move |error| file_error(&data, doing, error)
+        };
+        let old = File::options()
+            .write(true)
+            .open(&data)
+            .map_err(failed("opening it"))?;
+        std::fs::rename(environment::data_path(&place), &data)
+            .map_err(failed("putting the new file in its place"))?;
+        sync_directory(&self.directory)?;
+        // LMDB has the new file open, wherever its name is now.
+        self.rows = rows;
+        let before = std::mem::replace(&mut self.env, env);
+        before.prepare_for_closing().wait();
+        if let Err(error) = overwrite(old) {
+            tracing::warn!(file = %data.display(), %error, "the file before encryption could not be overwritten");
+        }
+        remove_rewrite(&self.directory)?;
+        Ok(done)
+    }
+
+    /// Copies all rows but those of some tables into a new file, and does a step there.
+    fn fill<T, E: From<FileError>>(
+        &self,
+        env: &Env<WithoutTls>,
+        rows: &AllRows,
+        without: &[Table],
+        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let explain = |error| environment::explain(&self.directory, error);
+        let mut writing = Step {
+            directory: &self.directory,
+            rows,
+            transaction: env.write_txn().map_err(explain)?,
+        };
+        let reading = self.read()?;
+        for table in TABLES.into_iter().filter(|table| !without.contains(table)) {
+            reading.each(table, |key, value| writing.put(table, key, value))?;
+        }
+        let done = step(&mut writing)?;
+        writing.transaction.commit().map_err(explain)?;
+        Ok(done)
+    }
+
+    /// Writes a copy of the wallet's file as it is now, compacted and synced; the wallet stays usable.
+    /// A directory with the copy as its `data.mdb` is a wallet.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the disk; a file that is there already is not overwritten ([`FileError::Exists`]).
+    pub fn backup(&self, path: &Path) -> Result<(), FileError> {
+        let failed = |doing, error| file_error(path, doing, error);
+        let mut copy = match File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+        {
+            Ok(copy) => copy,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(FileError::Exists {
+                    path: path.to_path_buf(),
+                });
+            }
+            Err(error) => return Err(failed("making the backup", error)),
+        };
+        let copied = self
+            .env
+            .copy_to_file(&mut copy, CompactionOption::Enabled)
+            .map_err(|error| environment::explain(&self.directory, error))
+            .and_then(|()| copy.sync_all().map_err(|error| failed("syncing it", error)));
+        if copied.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        copied
+    }
+
+    /// Makes a wallet's directory from a backup, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Exists`] where there is a wallet; those of [`WalletFile::open`], after which the directory is gone again.
+    pub fn restore(
+        backup: &Path,
+        directory: &Path,
+        network: Network,
+    ) -> Result<WalletFile, FileError> {
+        let data = environment::data_path(directory);
+        if data.exists() {
+            return Err(FileError::Exists {
+                path: directory.to_path_buf(),
+            });
+        }
+        let existed = directory.is_dir();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| file_error(directory, "creating the directory", error))?;
+        let copied = std::fs::copy(backup, &data)
+            .and_then(|_| File::open(&data)?.sync_all())
+            .map_err(|error| file_error(backup, "copying the backup", error))
+            .and_then(|()| sync_directory(directory));
+        let opened = copied.and_then(|()| WalletFile::open(directory, network));
+        if opened.is_err() {
+            let _ = match existed {
+                true => std::fs::remove_file(&data),
+                false => std::fs::remove_dir_all(directory),
+            };
+        }
+        opened
+    }
+}
+
+impl Reading<'_> {
+    /// A row of `meta` that every wallet has.
+    fn meta<T>(
+        &self,
+        key: &[u8],
+        read: impl FnOnce(&mut Source<'_>) -> Result<T, Malformed>,
+    ) -> Result<T, FileError> {
+        let value = self
+            .get(Table::Meta, key)?
+            .ok_or_else(|| self.damaged(Table::Meta, key, "it is missing"))?;
+        let mut source = Source::new(value);
+        read(&mut source)
+            .and_then(|item| source.end().map(|()| item))
+            .map_err(|why| self.damaged(Table::Meta, key, why.to_string()))
+    }
+}
+
+impl Step<'_> {
+    /// Changes what the wallet is.
+    pub fn put_flags(&mut self, flags: WalletFlags) -> Result<(), FileError> {
+        self.put(Table::Meta, FLAGS_KEY, &flags.bits().to_le_bytes())
+    }
+}
+
+/// The row that says which network the wallet is for.
+fn network_row(network: Network) -> Vec<u8> {
+    let mut row = network.to_string().into_bytes();
+    row.extend_from_slice(&genesis_block(network).block_hash().to_byte_array());
+    row
+}
+
+/// Removes what an interrupted rewriting left.
+fn remove_rewrite(directory: &Path) -> Result<(), FileError> {
+    let place = directory.join(REWRITE);
+    match std::fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(file_error(&place, "removing it", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes zeros over a file that has no name any more.
+fn overwrite(mut file: File) -> std::io::Result<()> {
+    let length = file.metadata()?.len();
+    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
+    file.sync_all()
+}
+
+/// Makes the names in a directory as durable as the files themselves.
+fn sync_directory(path: &Path) -> Result<(), FileError> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| file_error(path, "syncing it", error))
+}
+
+#[cfg(test)]
+mod tests;

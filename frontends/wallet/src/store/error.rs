@@ -1,0 +1,159 @@
+//! Owns what can go wrong with a wallet's file, as its owner is told it.
+//! Promises that each variant says what was wrong, where, and what to do about it.
+//! Refuses to hide a damaged row behind "not found".
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bitcoin::hex::DisplayHex;
+use thiserror::Error;
+
+use super::Table;
+
+/// Why a wallet's file could not be made, opened, read or written. After a write that failed nothing is changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// There is no wallet in the directory.
+    #[error("{path}: no wallet here; create one, or look for it with listwalletdir")]
+    NoWallet {
+        /// The wallet's directory.
+        path: PathBuf,
+    },
+    /// There is a wallet in the directory already.
+    #[error("{path}: there is a wallet here already; load it, or choose another name")]
+    Exists {
+        /// The wallet's directory.
+        path: PathBuf,
+    },
+    /// Another process, or another opening in this one, has the wallet.
+    #[error(
+        "{path}: the wallet is in use by another process, or loaded already; unload it there first"
+    )]
+    InUse {
+        /// The lock file, or the directory.
+        path: PathBuf,
+    },
+    /// The wallet was made for another network.
+    #[error(
+        "{path}: a wallet of {found}, not of {wanted}; start the node for that network to use it"
+    )]
+    OtherNetwork {
+        /// The wallet's directory.
+        path: PathBuf,
+        /// The network that it was made for.
+        found: String,
+        /// The network that the node is on.
+        wanted: String,
+    },
+    /// A later version of this program wrote it.
+    #[error(
+        "{path}: written with schema {found}, this version knows {known} at most; use a newer version"
+    )]
+    NewerSchema {
+        /// The wallet's directory.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The schema that this program writes.
+        known: u32,
+    },
+    /// A row is not what was written.
+    #[error(
+        "{path}: row {row} of table {table} is damaged: {detail}; restore the wallet from a backup"
+    )]
+    DamagedRow {
+        /// The wallet's directory.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The row's key in hex.
+        row: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The file is no LMDB file, is cut short, or lacks a table.
+    #[error("{path} is damaged: {detail}; restore the wallet from a backup")]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The disk, a quota or the map is full.
+    #[error(
+        "{path}: no room to write ({detail}); nothing was changed, free some space and try again"
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What is full.
+        detail: String,
+    },
+    /// The place may not be written.
+    #[error("{path}: cannot be written (read-only disk, or no permission)")]
+    ReadOnly {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{path}: {doing} failed: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// LMDB refused.
+    #[error("{path}: LMDB failed: {source}")]
+    Lmdb {
+        /// LMDB's file.
+        path: PathBuf,
+        /// LMDB's reason.
+        source: heed::Error,
+    },
+}
+
+/// A row that is not what it should be; who reads it knows where it lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+impl FileError {
+    pub(crate) fn damaged_row(
+        path: &Path,
+        table: Table,
+        key: &[u8],
+        detail: impl Into<String>,
+    ) -> FileError {
+        FileError::DamagedRow {
+            path: path.to_path_buf(),
+            table: table.name(),
+            row: key.to_lower_hex_string(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// The error of a file operation that failed at `path`.
+pub(super) fn file_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
+    let path = path.to_path_buf();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            FileError::Full {
+                path,
+                detail: source.to_string(),
+            }
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            FileError::ReadOnly { path }
+        }
+        _ => FileError::Io {
+            path,
+            doing,
+            source,
+        },
+    }
+}
