@@ -10,8 +10,10 @@ mod held;
 mod keyring;
 mod kind;
 mod master;
+mod message;
 mod seal;
 mod secret;
+mod sign;
 mod vault;
 
 pub use descriptor::WalletDescriptor;
@@ -20,5 +22,7 @@ pub use expression::{DescriptorError, address_of, infer, with_checksum};
 pub use keyring::{Import, Imported, Keyring};
 pub use kind::{Chain, OutputType, UnknownOutputType};
 pub use master::{Master, new_mnemonic};
+pub use message::{MessageError, sign_message, verify_message};
 pub use seal::Kdf;
 pub use secret::PrivateKeys;
+pub use sign::{Process, SignedTransaction, SpentCoin, finalize};

@@ -145,20 +145,6 @@ impl WalletDescriptor {
         form.solution(index, script)
     }
 
-    /// The key of `rawtr()` at an index.
-    pub(crate) fn raw_taproot(&self, index: u32) -> Option<Descriptor<DefiniteDescriptorKey>> {
-        match &*self.form {
-            Form::RawTaproot(_) => {
-                let held = self.held(index)?;
-                match &held.definite {
-                    None => self.form.definite(index).ok()?,
-                    Some(definite) => definite.at_derivation_index(index).ok(),
-                }
-            }
-            _ => None,
-        }
-    }
-
     /// The descriptors at an index: four of `combo()`.
     pub fn definite(&self, index: u32) -> Vec<Descriptor<DefiniteDescriptorKey>> {
         let held = self.held(index);

@@ -13,7 +13,7 @@
 mod changes;
 mod import;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitcoin::{Network, Script, ScriptBuf};
@@ -198,11 +198,6 @@ impl Keyring {
     /// How many addresses ahead of the last used one are watched.
     pub fn keypool(&self) -> u32 {
         self.keypool
-    }
-
-    /// Where the wallet lies.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     /// The labels.

@@ -96,11 +96,6 @@ impl Vault {
         self.seal.is_some() && self.data_key.is_none()
     }
 
-    /// Whether there are no secrets.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.sealed.is_empty()
-    }
-
     /// The secret of a descriptor, unless the wallet is locked.
     pub(crate) fn get(&self, number: DescriptorNumber) -> Option<&Arc<Secret>> {
         self.open.get(&number)
