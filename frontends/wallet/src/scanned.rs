@@ -70,24 +70,6 @@ impl Scanned {
         }
     }
 
-    /// Forgets that anything above a height was looked into: the blocks at that height of every branch stay the ends.
-    pub(crate) fn back_to(&mut self, ledger: &Ledger, height: u32) {
-        let mut ends: Vec<BlockHash> = Vec::new();
-        for end in &self.0 {
-            let cut = match ledger.header(end) {
-                Some(info) if info.height > height => ledger.ancestor(end, height),
-                info => info,
-            };
-            if let Some(cut) = cut
-                .map(|info| info.hash)
-                .filter(|hash| !ends.contains(hash))
-            {
-                ends.push(cut);
-            }
-        }
-        self.0 = ends;
-    }
-
     /// The row: the hashes in internal byte order, 32 bytes each.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let hashes = self.0.iter();

@@ -3,8 +3,9 @@
 //! Refuses to be held long: what wants to write waits for it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use bitcoin::{Amount, OutPoint, Txid};
+use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
 use everett_ledger::decode::decode_block;
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
@@ -13,7 +14,7 @@ use parking_lot::RwLockReadGuard;
 use crate::book::{Book, OwnOutput};
 use crate::coins::{OwnCoin, State};
 use crate::error::WalletError;
-use crate::keys::Keyring;
+use crate::keys::{Keyring, SpentCoin};
 use crate::payment::PaymentState;
 use crate::record::Record;
 
@@ -76,6 +77,31 @@ impl View<'_> {
     /// An output of one of our transactions, if it is ours.
     pub fn output(&self, outpoint: &OutPoint) -> Option<OwnOutput> {
         self.book.outputs.get(outpoint).copied()
+    }
+
+    /// What a coin is, ours or not, with the transaction that made it where the wallet or the mempool has that.
+    pub fn spent_coin(&self, outpoint: &OutPoint) -> Option<SpentCoin> {
+        let ours = self.record(&outpoint.txid).map(|record| record.tx.clone());
+        let known = ours.or_else(|| {
+            let view = self.mempool.view().ok()?;
+            let waits = view.transaction(&outpoint.txid)?;
+            Some(Arc::new(waits.tx.clone()))
+        });
+        if let Some(tx) = known {
+            return Some(SpentCoin {
+                output: tx.output.get(outpoint.vout as usize)?.clone(),
+                transaction: Some((*tx).clone()),
+            });
+        }
+        let coin = self.ledger.best().coin(outpoint).ok()??;
+        let script_pubkey = ScriptBuf::from_bytes(coin.script_pubkey.as_bytes().to_vec());
+        Some(SpentCoin {
+            output: TxOut {
+                value: coin.amount,
+                script_pubkey,
+            },
+            transaction: None,
+        })
     }
 
     /// The transactions of ours that spend an output, of whatever world.

@@ -3,10 +3,13 @@
 //! disk before it is told of.
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, OutPoint, Psbt, ScriptBuf, Transaction, Txid};
+use bitcoin::{BlockHash, OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
@@ -18,7 +21,7 @@ use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
 use crate::follow::{Progress, SCANNED_KEY};
-use crate::keys::{Chain, Keyring, OutputType};
+use crate::keys::{Chain, Kdf, KeyError, Keyring, OutputType, Process};
 use crate::locked;
 use crate::record::Record;
 use crate::scanned::Scanned;
@@ -41,6 +44,10 @@ struct Inner {
     /// Held from the choice of coins until they are spoken for, so that nobody takes them twice.
     spending: Mutex<()>,
     revision: watch::Sender<u64>,
+    kdf: Kdf,
+    fees: FeeSettings,
+    /// When the private part is forgotten again; `None` while it is locked, and without a passphrase.
+    unlocked_until: Mutex<Option<Instant>>,
 }
 
 impl Wallet {
@@ -106,6 +113,9 @@ impl Wallet {
                 book: RwLock::new(book),
                 spending: Mutex::new(()),
                 revision: watch::Sender::new(0),
+                kdf: config.kdf,
+                fees: config.fees,
+                unlocked_until: Mutex::new(None),
             }),
         })
     }
@@ -118,6 +128,70 @@ impl Wallet {
     /// A number that rises whenever something of it changes.
     pub fn revision(&self) -> watch::Receiver<u64> {
         self.inner.revision.subscribe()
+    }
+
+    /// Seals the private part by a passphrase; the wallet is locked then.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: it has one already, there is nothing to seal; what the disk does.
+    pub fn encrypt(&self, passphrase: &str) -> Result<(), WalletError> {
+        let mut book = self.inner.book.write();
+        let book = &mut *book;
+        book.keyring
+            .encrypt(&mut book.file, passphrase, self.inner.kdf)?;
+        Ok(())
+    }
+
+    /// Opens the private part for so long; any earlier end is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: no passphrase, the wrong one; what the disk does.
+    pub fn unlock(&self, passphrase: &str, time: Duration) -> Result<(), WalletError> {
+        self.change_keys(|keyring| Ok::<(), WalletError>(keyring.unlock(passphrase)?))?;
+        *self.inner.unlocked_until.lock() = Instant::now().checked_add(time);
+        Ok(())
+    }
+
+    /// Forgets the private part until the next [`Wallet::unlock`].
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: no passphrase.
+    pub fn lock(&self) -> Result<(), WalletError> {
+        *self.inner.unlocked_until.lock() = None;
+        Ok(self.inner.book.write().keyring.lock()?)
+    }
+
+    /// How long the private part stays open: `None` while it is locked, and without a passphrase.
+    pub fn unlocked_for(&self) -> Option<Duration> {
+        let until = (*self.inner.unlocked_until.lock())?;
+        until.checked_duration_since(Instant::now())
+    }
+
+    /// Locks it if its time is over. Questions do that first; who holds the wallet does it now and then.
+    pub fn lock_when_due(&self) {
+        let mut until = self.inner.unlocked_until.lock();
+        if until.is_some_and(|until| until <= Instant::now()) {
+            *until = None;
+            // It has a passphrase, for it was unlocked.
+            let _ = self.inner.book.write().keyring.lock();
+        }
+    }
+
+    /// Writes a copy of the wallet's file as it is now; see [`Wallets::restore`](crate::Wallets::restore).
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::File`]: there is something already, what the disk does.
+    pub fn backup(&self, path: &Path) -> Result<(), WalletError> {
+        Ok(self.inner.book.read().file.backup(path)?)
+    }
+
+    /// What payments pay to miners where nobody says.
+    pub fn fees(&self) -> &FeeSettings {
+        &self.inner.fees
     }
 
     fn changed(&self) {
@@ -151,6 +225,7 @@ impl Wallet {
     ///
     /// As [`Wallet::catch_up`].
     pub fn view(&self) -> Result<View<'_>, WalletError> {
+        self.lock_when_due();
         self.catch_up()?;
         let inner = &*self.inner;
         Ok(View {
@@ -235,12 +310,12 @@ impl Wallet {
     /// # Errors
     ///
     /// [`SpendError`].
-    pub fn plan(&self, request: &Request, settings: &FeeSettings) -> Result<Plan, SpendError> {
+    pub fn plan(&self, request: &Request) -> Result<Plan, SpendError> {
         let _turn = self.inner.spending.lock();
-        self.plan_in_turn(request, settings)
+        self.plan_in_turn(request)
     }
 
-    fn plan_in_turn(&self, request: &Request, settings: &FeeSettings) -> Result<Plan, SpendError> {
+    fn plan_in_turn(&self, request: &Request) -> Result<Plan, SpendError> {
         let view = self.view()?;
         let mut keyring = view.keyring().clone();
         let change = match &request.change {
@@ -251,7 +326,7 @@ impl Wallet {
                 new_change(&mut keyring, kind)?
             }
         };
-        let plan = view.plan(request, settings, &change.1)?;
+        let plan = view.plan(request, &self.inner.fees, &change.1)?;
         drop(view);
         if let (Some(slot), true) = (change.0, plan.change.is_some()) {
             self.change_keys(|keyring| -> Result<(), WalletError> {
@@ -260,6 +335,62 @@ impl Wallet {
             })?;
         }
         Ok(plan)
+    }
+
+    /// Plans a payment, signs it, and sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: then nothing was sent.
+    pub fn pay(&self, request: &Request) -> Result<Paid, SpendError> {
+        let _turn = self.inner.spending.lock();
+        {
+            let view = self.view()?;
+            if view.keyring().is_locked() {
+                return Err(WalletError::from(KeyError::Locked).into());
+            }
+        }
+        let plan = self.plan_in_turn(request)?;
+        let tx = self.sign_plan(&plan)?;
+        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
+        Ok(Paid { tx, txid, plan })
+    }
+
+    /// The plan as a PSBT, with all that is known of its coins and of our keys.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`].
+    pub fn psbt(&self, plan: &Plan) -> Result<Psbt, WalletError> {
+        let view = self.view()?;
+        let failed = |error: bitcoin::psbt::Error| KeyError::Psbt {
+            input: 0,
+            detail: error.to_string(),
+        };
+        let mut psbt = Psbt::from_unsigned_tx(plan.tx.clone()).map_err(failed)?;
+        let process = Process {
+            sign: false,
+            finalize: false,
+            ..Process::default()
+        };
+        let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
+        view.keyring().process_psbt(&mut psbt, spent, process)?;
+        Ok(psbt)
+    }
+
+    fn sign_plan(&self, plan: &Plan) -> Result<Transaction, SpendError> {
+        let view = self.view()?;
+        let coins = plan.tx.input.iter().zip(&plan.spent);
+        let spent: HashMap<OutPoint, TxOut> = coins
+            .map(|(input, coin)| (input.previous_output, coin.clone()))
+            .collect();
+        let signed = (view.keyring())
+            .sign_transaction(&plan.tx, |outpoint| spent.get(outpoint).cloned(), None)
+            .map_err(WalletError::from)?;
+        match signed.unsigned.first() {
+            Some(input) => Err(SpendError::Unsigned { input: *input }),
+            None => Ok(signed.transaction),
+        }
     }
 
     /// Gives a transaction to the mempool, and remembers it as ours. `replaces`: the one that it takes the place of.

@@ -83,11 +83,6 @@ impl Timeline {
         }
     }
 
-    /// What a block did, if it did something.
-    pub(crate) fn touched(&self, hash: &BlockHash) -> Option<&Arc<Touched>> {
-        self.touched.get(hash)
-    }
-
     /// The blocks of a world's chain up to `height` that did something, the highest first.
     pub(crate) fn down_from<'a>(
         &'a self,

@@ -7,7 +7,7 @@ use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::rand::Rng;
 use bitcoin::secp256k1::rand::rngs::OsRng;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
+use bitcoin::{Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
 use everett_ledger::World;
 use everett_mempool::FeeRate;
 
@@ -38,10 +38,15 @@ pub struct FeeSettings {
     pub discard: FeeRate,
 }
 
-impl Default for FeeSettings {
-    fn default() -> FeeSettings {
+impl FeeSettings {
+    /// Bitcoin Core's defaults; but on regtest, where there is nothing to estimate from, there is a fallback.
+    pub fn for_network(network: Network) -> FeeSettings {
+        let fallback = match network {
+            Network::Regtest => 20_000,
+            _ => 0,
+        };
         FeeSettings {
-            fallback: FeeRate::per_kvb(0),
+            fallback: FeeRate::per_kvb(fallback),
             least: FeeRate::per_kvb(1_000),
             most: Amount::from_sat(10_000_000),
             discard: FeeRate::per_kvb(10_000),
