@@ -1,12 +1,30 @@
-//! Owns the question what a block spent, at any depth.
+//! Owns the question what a block spent, at any depth, and which block of a world spent a coin.
 //! Promises the coins as they were, from the journal above the base and from the undo rows below it.
-//! Refuses to guess for a block that was never connected.
+//! Refuses to guess for a block that was never connected, and to read chains for who spent what.
 
 use bitcoin::{BlockHash, OutPoint};
 
 use crate::coin::Coin;
 use crate::error::BlockError;
 use crate::ledger::Ledger;
+use crate::overlay::OtherSpend;
+use crate::world::World;
+
+impl World {
+    /// The block of this world's chain that spent the coin `outpoint`. `None` if none did, and where it lies at the base or
+    /// below it: only blocks above the base are known by what they spent.
+    pub fn spent_in(&self, outpoint: &OutPoint) -> Option<BlockHash> {
+        let mut spends: Vec<OtherSpend> = Vec::new();
+        self.shared.overlay.coins.spends(outpoint, &mut spends);
+        let on_chain = |spend: &&OtherSpend| self.state.path.holds(spend.height, spend.block);
+        // The same coin may be made twice (BIP30's exceptions): the last spend is meant.
+        let last = spends
+            .iter()
+            .filter(on_chain)
+            .max_by_key(|spend| spend.height)?;
+        Some(self.shared.hash(last.block))
+    }
+}
 
 impl Ledger {
     /// The coins of earlier blocks that a block spent, in the order of its inputs; what it spends of its own outputs is

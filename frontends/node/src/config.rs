@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use everett_ledger::{LedgerConfig, Network, Place};
 use everett_mempool::MempoolConfig;
+use everett_wallet::WalletConfig;
 
 use crate::back_off::BackOff;
 use crate::error::NodeError;
@@ -19,6 +20,8 @@ const DEFAULT_READERS: usize = 32;
 const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
 /// The file of the mempool in the data directory; Bitcoin Core's name.
 const MEMPOOL_FILE: &str = "mempool.dat";
+/// The directory of wallets in the data directory; Bitcoin Core's name.
+const WALLETS: &str = "wallets";
 
 /// What a node is started with.
 pub struct NodeConfig {
@@ -30,6 +33,10 @@ pub struct NodeConfig {
     pub mempool_file: Option<PathBuf>,
     /// Whether what waits is taken from that file at the start and written there at the end.
     pub persist_mempool: bool,
+    /// How wallets are opened; `None` for a node that keeps none.
+    pub wallets: Option<WalletConfig>,
+    /// Wallets that are opened at the start, beside those that are marked for it.
+    pub open_wallets: Vec<String>,
     /// Lab mode: history may be made by hand. Impossible on mainnet.
     pub lab: bool,
     /// Seconds that the best block may be old when the initial download is over.
@@ -50,11 +57,16 @@ impl NodeConfig {
             Place::Directory(directory) => Some(directory.join(MEMPOOL_FILE)),
             Place::Memory => None,
         };
+        let wallets = (ledger.place.directory()).map(|directory| {
+            WalletConfig::new(directory.join(WALLETS), ledger.params.network.to_bitcoin())
+        });
         NodeConfig {
             ledger,
             mempool: MempoolConfig::default(),
             mempool_file,
             persist_mempool: true,
+            wallets,
+            open_wallets: Vec::new(),
             lab: false,
             max_tip_age: DEFAULT_MAX_TIP_AGE,
             readers: DEFAULT_READERS,
@@ -84,6 +96,7 @@ impl From<&NodeConfig> for NodeShape {
         NodeShape {
             mempool: config.mempool,
             mempool_file: config.mempool_file.clone(),
+            wallets: config.wallets.clone(),
             lab: config.lab,
             max_tip_age: config.max_tip_age,
             readers: config.readers,

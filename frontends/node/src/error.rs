@@ -1,6 +1,7 @@
 //! Owns the errors of the node's operations.
 
 use everett_ledger::OpenError;
+use everett_wallet::WalletError;
 
 use crate::frontend::FrontendError;
 use crate::handle::CallError;
@@ -26,6 +27,14 @@ pub enum NodeError {
         name: String,
         /// What it said.
         source: FrontendError,
+    },
+    /// A wallet that is to be opened could not be.
+    #[error("the wallet \"{name}\" was not opened: {error}")]
+    Wallet {
+        /// Its name.
+        name: String,
+        /// What was wrong.
+        error: Box<WalletError>,
     },
     /// A thread that opened the ledger was lost.
     #[error("the ledger could not be opened: {0}")]

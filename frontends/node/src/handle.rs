@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use everett_ledger::{BlockInfo, Ledger, StoreError};
 use everett_mempool::{Mempool, MempoolConfig};
+use everett_wallet::{WalletConfig, Wallets};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, broadcast, watch};
 
@@ -49,6 +50,7 @@ struct Shared {
     ledger: Ledger,
     mempool: Mempool,
     mempool_file: Option<PathBuf>,
+    wallets: Option<Wallets>,
     lab: bool,
     initial_download: InitialDownload,
     readers: Arc<Semaphore>,
@@ -69,9 +71,13 @@ struct Shared {
 
 impl Handle {
     pub(crate) fn new(ledger: Ledger, config: NodeShape) -> Handle {
+        let mempool = Mempool::new(ledger.clone(), config.mempool);
+        let wallets = config.wallets;
         Handle {
             shared: Arc::new(Shared {
-                mempool: Mempool::new(ledger.clone(), config.mempool),
+                wallets: wallets
+                    .map(|config| Wallets::new(config, ledger.clone(), mempool.clone())),
+                mempool,
                 mempool_file: config.mempool_file,
                 initial_download: InitialDownload::new(&ledger, config.max_tip_age),
                 ledger,
@@ -161,6 +167,11 @@ impl Handle {
     /// [`Handle::read`].
     pub fn mempool(&self) -> &Mempool {
         &self.shared.mempool
+    }
+
+    /// The wallets; `None` on a node that keeps none.
+    pub fn wallets(&self) -> Option<&Wallets> {
+        self.shared.wallets.as_ref()
     }
 
     /// Where the mempool is kept from one run to the next, if it is.
@@ -309,6 +320,7 @@ impl Handle {
 pub(crate) struct NodeShape {
     pub(crate) mempool: MempoolConfig,
     pub(crate) mempool_file: Option<PathBuf>,
+    pub(crate) wallets: Option<WalletConfig>,
     pub(crate) lab: bool,
     pub(crate) max_tip_age: i64,
     pub(crate) readers: usize,

@@ -26,6 +26,7 @@ mod steps;
 mod stop;
 mod stream;
 mod supervisor;
+mod wallet_keeper;
 
 pub use back_off::{BackOff, FIRST_BACK_OFF, LONGEST_BACK_OFF, RAN_WELL};
 pub use config::NodeConfig;

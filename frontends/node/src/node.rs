@@ -20,6 +20,7 @@ use crate::initial_download;
 use crate::interrupts::Interrupts;
 use crate::mempool_keeper::MempoolKeeper;
 use crate::supervisor::{start, supervise};
+use crate::wallet_keeper::WalletKeeper;
 
 /// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
 const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(5);
@@ -55,6 +56,7 @@ impl NodeBuilder {
         let shape = NodeShape::from(&self.config);
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
         let persist = self.config.persist_mempool;
+        let open_wallets = self.config.open_wallets;
         let opening = self.config.ledger;
         let ledger = match self.ledger {
             Some(ledger) => ledger,
@@ -71,6 +73,7 @@ impl NodeBuilder {
             indexer: tokio::spawn(build_tx_index(handle.clone())),
             download: tokio::spawn(initial_download::watch(handle.clone())),
             mempool: MempoolKeeper::start(handle.clone(), persist),
+            wallets: WalletKeeper::start(&handle, open_wallets).await?,
             handle,
         };
         for frontend in self.frontends {
@@ -108,6 +111,8 @@ pub struct Node {
     download: JoinHandle<()>,
     /// Moves the mempool with the best world.
     mempool: MempoolKeeper,
+    /// Moves the wallets with all worlds.
+    wallets: WalletKeeper,
 }
 
 /// A frontend that was started.
@@ -158,6 +163,7 @@ impl Node {
         self.cursors.abort();
         self.indexer.abort();
         self.download.abort();
+        self.wallets.abort();
         self.mempool.stop(&self.handle).await;
         save_cursors(&self.handle).await;
         self.handle.close().await;
@@ -209,6 +215,7 @@ impl Drop for Node {
         self.cursors.abort();
         self.download.abort();
         self.mempool.abort();
+        self.wallets.abort();
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bitcoin::Network;
 
 use crate::keys::Kdf;
+use crate::spend::FeeSettings;
 
 /// How many addresses ahead of the last used one are watched.
 pub const DEFAULT_KEYPOOL: u32 = 1000;
@@ -20,6 +21,8 @@ pub struct WalletConfig {
     pub keypool: u32,
     /// What a passphrase costs who tries one.
     pub kdf: Kdf,
+    /// What payments pay to miners where nobody says.
+    pub fees: FeeSettings,
 }
 
 impl WalletConfig {
@@ -30,6 +33,7 @@ impl WalletConfig {
             network,
             keypool: DEFAULT_KEYPOOL,
             kdf: Kdf::default(),
+            fees: FeeSettings::for_network(network),
         }
     }
 }

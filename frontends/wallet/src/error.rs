@@ -1,6 +1,12 @@
 //! Owns what can go wrong with a wallet, as its owner is told it.
 //! Promises that each variant says what was wrong, where, and what to do about it.
 
+use std::path::PathBuf;
+
+use bitcoin::{BlockHash, Txid};
+use everett_ledger::decode::DecodeError;
+use everett_ledger::{BlockError, ReadError};
+use everett_mempool::MempoolError;
 use thiserror::Error;
 
 use crate::keys::KeyError;
@@ -16,4 +22,75 @@ pub enum WalletError {
     /// The wallet's file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A block that has to be looked into is not here.
+    #[error("a block that the wallet has to look into cannot be read: {0}")]
+    BlockRead(#[from] BlockError),
+    /// A block of the ledger does not decode.
+    #[error("block {hash} does not decode: {error}; the block files are damaged")]
+    Block {
+        /// The block.
+        hash: BlockHash,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A world cannot be read.
+    #[error(transparent)]
+    World(#[from] ReadError),
+    /// The mempool.
+    #[error(transparent)]
+    Mempool(#[from] MempoolError),
+    /// A scan was stopped.
+    #[error("the scan was stopped at height {height}; what is below it was looked into")]
+    ScanAborted {
+        /// The first height that was not looked into.
+        height: u32,
+    },
+    /// There is no such transaction.
+    #[error("Invalid or non-wallet transaction id: {txid}")]
+    NoSuchTransaction {
+        /// What was asked for.
+        txid: Txid,
+    },
+    /// A transaction cannot be given up.
+    #[error("{txid} cannot be given up: {why}")]
+    NotAbandoned {
+        /// The transaction.
+        txid: Txid,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A name that no wallet can have.
+    #[error("'{name}' cannot be the name of a wallet: {why}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The wallet is open.
+    #[error("Wallet \"{name}\" is already loaded.")]
+    AlreadyOpen {
+        /// Its name.
+        name: String,
+    },
+    /// The wallet is not open.
+    #[error("Requested wallet does not exist or is not loaded: \"{name}\"")]
+    NotOpen {
+        /// Its name.
+        name: String,
+    },
+    /// Too many wallets are open.
+    #[error("{limit} wallets are open; unload one first")]
+    TooManyOpen {
+        /// How many may be.
+        limit: usize,
+    },
+    /// The directory of wallets.
+    #[error("{path}: {error}")]
+    Directory {
+        /// What was read or written.
+        path: PathBuf,
+        /// What the disk said.
+        error: std::io::Error,
+    },
 }

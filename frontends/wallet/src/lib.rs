@@ -3,17 +3,44 @@
 //! It owns keys, the scripts that they make, the coins that those have at each block of every branch, and the payments in
 //! and out. It promises that what it says of a world is what the ledger has there, and that nothing secret is on the disk in
 //! the clear once there is a passphrase. It refuses sockets and threads: JSON-RPC, gRPC and the command line are built on it.
+//!
+//! ```text
+//!   blocks of every branch, mempool -> follow -> Book (keys, records, timeline) -> file
+//!   question about a world -> Wallet::view -> View: balance, coins, payments, what is safe
+//!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
+//! ```
 
+mod book;
+mod coins;
 mod config;
 mod error;
+mod follow;
 pub mod keys;
 pub mod labels;
+mod locked;
+mod payment;
+mod record;
+mod safe;
+mod scanned;
 mod slot;
+pub mod spend;
 pub mod store;
+mod view;
+mod wallet;
+mod wallets;
 
+pub use book::OwnOutput;
+pub use coins::{Balance, OwnCoin, Place, State};
 pub use config::{DEFAULT_KEYPOOL, WalletConfig};
 pub use error::WalletError;
+pub use follow::Progress;
 pub use keys::{Chain, KeyError, Keyring, OutputType};
 pub use labels::{Label, LabelKind, Labels, Purpose};
+pub use payment::PaymentState;
+pub use record::Record;
+pub use safe::{DEFAULT_WARN_BLOCKS, Safe, Warning};
 pub use slot::{DescriptorNumber, Slot};
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
+pub use view::{Spendable, View, WorldBalance};
+pub use wallet::{Paid, Wallet};
+pub use wallets::{MAX_NAME_BYTES, MAX_WALLETS, NewWallet, Wallets};

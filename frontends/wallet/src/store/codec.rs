@@ -2,6 +2,9 @@
 //! Promises that what was put is taken in the same order, and that nothing is left over.
 //! Refuses values that end early.
 
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, Txid};
+
 use super::error::Malformed;
 
 /// Puts bytes behind their length.
@@ -9,6 +12,18 @@ pub(crate) fn put_bytes(row: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).expect("what a wallet stores is far below 4 GiB");
     row.extend_from_slice(&length.to_le_bytes());
     row.extend_from_slice(bytes);
+}
+
+/// Puts how many things of a list follow.
+pub(crate) fn put_count(row: &mut Vec<u8>, count: usize) {
+    let count = u32::try_from(count).expect("what a wallet stores is far below 4 Gi things");
+    row.extend_from_slice(&count.to_le_bytes());
+}
+
+/// Puts an outpoint: txid 32 in internal byte order, output u32.
+pub(crate) fn put_outpoint(row: &mut Vec<u8>, outpoint: &OutPoint) {
+    row.extend_from_slice(outpoint.txid.as_byte_array());
+    row.extend_from_slice(&outpoint.vout.to_le_bytes());
 }
 
 /// What is left of a value.
@@ -42,6 +57,10 @@ impl<'a> Source<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    pub(crate) fn u32_be(&mut self) -> Result<u32, Malformed> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         Ok(u64::from_le_bytes(self.array()?))
     }
@@ -55,6 +74,31 @@ impl<'a> Source<'a> {
     /// A text behind its length.
     pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a text that is not UTF-8"))
+    }
+
+    pub(crate) fn txid(&mut self) -> Result<Txid, Malformed> {
+        Ok(Txid::from_byte_array(self.array()?))
+    }
+
+    pub(crate) fn outpoint(&mut self) -> Result<OutPoint, Malformed> {
+        Ok(OutPoint {
+            txid: self.txid()?,
+            vout: self.u32()?,
+        })
+    }
+
+    /// A count, and as many things of at least `least` bytes each.
+    pub(crate) fn list<T>(
+        &mut self,
+        least: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let count = self.u32()? as usize;
+        // A false count must not reserve memory.
+        if count.saturating_mul(least) > self.0.len() {
+            return Err(Malformed("a list that ends early"));
+        }
+        (0..count).map(|_| read(self)).collect()
     }
 
     /// All that is left.

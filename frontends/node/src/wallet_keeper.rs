@@ -1,0 +1,116 @@
+//! Owns what wallets need of the node: those marked for it are opened at the start, all move when something changes, their
+//! transactions are sent until blocks have them, and they are locked when their time is over.
+//! Promises that a wallet which cannot follow says so in the log and does not keep the others from it.
+//! Refuses to start a node whose configuration names a wallet that cannot be opened.
+
+use std::time::Duration;
+
+use everett_wallet::{Wallet, WalletError, Wallets};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::error::NodeError;
+use crate::handle::Handle;
+
+/// How often it is looked whether a wallet is to be locked.
+const LOCK_EVERY: Duration = Duration::from_secs(1);
+/// How often transactions that no mempool has are given to it again.
+const SEND_EVERY: Duration = Duration::from_secs(600);
+
+/// The wallets' own task; none on a node without wallets.
+pub(crate) struct WalletKeeper(Option<JoinHandle<()>>);
+
+impl WalletKeeper {
+    /// Opens wallets and begins to follow for them.
+    pub(crate) async fn start(
+        handle: &Handle,
+        names: Vec<String>,
+    ) -> Result<WalletKeeper, NodeError> {
+        let Some(wallets) = handle.wallets().cloned() else {
+            return Ok(WalletKeeper(None));
+        };
+        let opening = wallets.clone();
+        handle.read(move |_| open(&opening, &names)).await??;
+        Ok(WalletKeeper(Some(tokio::spawn(follow(
+            handle.clone(),
+            wallets,
+        )))))
+    }
+
+    /// Ends it.
+    pub(crate) fn abort(&self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+fn open(wallets: &Wallets, names: &[String]) -> Result<(), NodeError> {
+    for name in names {
+        let opened = wallets.load(name);
+        opened.map_err(|error| NodeError::Wallet {
+            name: name.clone(),
+            error: Box::new(error),
+        })?;
+    }
+    let marked = match wallets.opened_at_start() {
+        Ok(marked) => marked,
+        Err(error) => {
+            warn!(%error, "which wallets to open is not known");
+            return Ok(());
+        }
+    };
+    // What was marked long ago must not keep the node from starting.
+    for name in marked.iter().filter(|name| !names.contains(name)) {
+        match wallets.load(name) {
+            Ok(_) => info!(wallet = name, "opened"),
+            Err(error) => warn!(wallet = name, %error, "not opened"),
+        }
+    }
+    Ok(())
+}
+
+/// Moves all wallets whenever the ledger or the mempool has something new.
+async fn follow(handle: Handle, wallets: Wallets) {
+    let mut events = handle.event_seq();
+    let mut pending = handle.mempool().change_number();
+    let mut lock = tokio::time::interval(LOCK_EVERY);
+    let mut send = tokio::time::interval(SEND_EVERY);
+    loop {
+        let wallets = wallets.clone();
+        let done = tokio::select! {
+            changed = events.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // After a reorganisation what fell out goes back at once.
+                handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
+            }
+            changed = pending.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                handle.read(move |_| each(&wallets, Wallet::catch_up)).await
+            }
+            _ = send.tick() => {
+                handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
+            }
+            _ = lock.tick() => {
+                wallets.list().iter().for_each(Wallet::lock_when_due);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            warn!(%error, "the wallets do not follow");
+        }
+    }
+}
+
+fn each(wallets: &Wallets, what: impl Fn(&Wallet) -> Result<(), WalletError>) {
+    for wallet in wallets.list() {
+        if let Err(error) = what(&wallet) {
+            // Tried again with the next event, and by every call.
+            warn!(wallet = wallet.name(), %error, "does not follow");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Owns what every block of every branch did to the wallet, and the states that follow from it.
+//! Promises the state of any world by walking down its chain to the nearest state that is kept; how many are kept is bounded.
+//! Refuses to decide which branches count: it answers for the world that it is asked for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bitcoin::BlockHash;
+use everett_ledger::{Ledger, World};
+use parking_lot::Mutex;
+
+use super::state::State;
+use super::touched::Touched;
+
+/// Every so many blocks of a chain that did something a state is kept for good.
+const STRIDE: u32 = 64;
+/// States that are kept beside those, for the blocks asked for lately.
+const MAX_RECENT: usize = 1_024;
+/// Worlds whose state is remembered without a walk.
+const MAX_WORLDS: usize = 256;
+
+/// What every block of every branch did to the wallet.
+#[derive(Default)]
+pub(crate) struct Timeline {
+    touched: HashMap<BlockHash, Arc<Touched>>,
+    by_height: BTreeMap<u32, Vec<BlockHash>>,
+    kept: Mutex<Kept>,
+}
+
+/// States by the last block that did something.
+#[derive(Default)]
+struct Kept {
+    milestones: HashMap<BlockHash, State>,
+    recent: HashMap<BlockHash, State>,
+    /// By the world's tip.
+    worlds: HashMap<BlockHash, State>,
+}
+
+impl Kept {
+    fn find(&self, block: &BlockHash) -> Option<State> {
+        let found = self.recent.get(block);
+        found.or_else(|| self.milestones.get(block)).cloned()
+    }
+
+    fn keep(&mut self, block: BlockHash, state: &State) {
+        if state.blocks() % STRIDE == 0 {
+            self.milestones.insert(block, state.clone());
+        }
+    }
+
+    fn keep_last(&mut self, world: BlockHash, last: Option<BlockHash>, state: &State) {
+        // What goes is found again from the nearest milestone.
+        if self.worlds.len() >= MAX_WORLDS {
+            self.worlds.clear();
+        }
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.clear();
+        }
+        self.worlds.insert(world, state.clone());
+        if let Some(block) = last {
+            self.recent.insert(block, state.clone());
+        }
+    }
+}
+
+impl Timeline {
+    /// Enters what a block did, in place of what was known of it.
+    ///
+    /// States of blocks above it that were already asked for are forgotten, if there may be any.
+    pub(crate) fn enter(&mut self, touched: Touched) {
+        let (hash, height) = (touched.hash, touched.height);
+        let above = self.by_height.range(height + 1..).next().is_some();
+        let old = self.touched.insert(hash, Arc::new(touched));
+        if old.is_none() {
+            self.by_height.entry(height).or_default().push(hash);
+        }
+        let kept = self.kept.get_mut();
+        if above || old.is_some() {
+            *kept = Kept::default();
+        } else {
+            // Worlds that end above this block were empty there until now.
+            kept.worlds.clear();
+        }
+    }
+
+    /// The blocks of a world's chain up to `height` that did something, the highest first.
+    pub(crate) fn down_from<'a>(
+        &'a self,
+        world: &'a World,
+        height: u32,
+    ) -> impl Iterator<Item = &'a Arc<Touched>> + 'a {
+        self.by_height
+            .range(..=height)
+            .rev()
+            .filter_map(|(height, hashes)| {
+                let on_chain = world.block_hash_at(*height)?;
+                let hash = hashes.iter().find(|hash| **hash == on_chain)?;
+                self.touched.get(hash)
+            })
+    }
+
+    /// The blocks of the chain up to `tip` above a height that did something; also where that chain is no world any more.
+    pub(crate) fn between<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        tip: &'a BlockHash,
+        above: u32,
+    ) -> impl Iterator<Item = &'a Arc<Touched>> + 'a {
+        self.by_height
+            .range(above + 1..)
+            .filter_map(move |(height, hashes)| {
+                let on_chain = ledger.ancestor(tip, *height)?.hash;
+                let hash = hashes.iter().find(|hash| **hash == on_chain)?;
+                self.touched.get(hash)
+            })
+    }
+
+    /// What the wallet has in a world.
+    pub(crate) fn at(&self, world: &World) -> State {
+        self.at_height(world, world.height())
+    }
+
+    /// What the wallet had at a block of a world's chain, also one that is too old to have a world of its own.
+    pub(crate) fn at_height(&self, world: &World, height: u32) -> State {
+        let Some(tip) = world.block_hash_at(height) else {
+            return self.at(world);
+        };
+        let mut kept = self.kept.lock();
+        if let Some(state) = kept.worlds.get(&tip) {
+            return state.clone();
+        }
+        let mut replay: Vec<&Arc<Touched>> = Vec::new();
+        let mut state = State::default();
+        for touched in self.down_from(world, height) {
+            if let Some(found) = kept.find(&touched.hash) {
+                state = found;
+                break;
+            }
+            replay.push(touched);
+        }
+        let mut last = None;
+        for touched in replay.into_iter().rev() {
+            state = state.after(touched);
+            kept.keep(touched.hash, &state);
+            last = Some(touched.hash);
+        }
+        kept.keep_last(tip, last, &state);
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Owns how a wallet keeps up with the ledger and the mempool.
+//! Promises that effects and the mark of how far it came are one step of the file: after a crash it goes on from there.
+//! Refuses to wait for anything: who holds the wallet calls it when there is something new.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{Transaction, Txid};
+use everett_ledger::decode::decode_block;
+use everett_ledger::{Ledger, World};
+use everett_mempool::{Happened, Mempool};
+
+use crate::book::Book;
+use crate::coins::{Touched, scan};
+use crate::error::WalletError;
+use crate::record::Record;
+use crate::scanned::{Scanned, Unscanned};
+use crate::slot::Slot;
+use crate::store::{Step, Table};
+
+/// Blocks that are looked into in one step of the file.
+const BLOCKS_A_STEP: u32 = 500;
+/// Bytes of blocks that are looked into in one step of the file, the last block aside.
+const BYTES_A_STEP: usize = 32_000_000;
+/// Changes of the mempool that are looked at at once.
+const CHANGES_AT_ONCE: usize = 1_000;
+
+/// The row of the table `cursor` that says which blocks were looked into.
+pub(crate) const SCANNED_KEY: &[u8] = b"scanned";
+
+/// What a rescan is told of how far it is: the height, and the last height. It says whether to go on.
+pub type Progress<'a> = &'a mut dyn FnMut(u32, u32) -> bool;
+
+/// What one step found.
+#[derive(Default)]
+struct Found {
+    touched: Vec<Touched>,
+    records: Vec<Record>,
+    used: Vec<Slot>,
+}
+
+impl Book {
+    /// Whether there is nothing new, as far as can be told without looking.
+    pub(crate) fn is_up_to_date(&self, ledger: &Ledger, mempool: &Mempool) -> bool {
+        self.event == Some(*ledger.event_seq().borrow())
+            && self.mempool_change == Some(*mempool.change_number().borrow())
+    }
+
+    /// Looks at everything that is new. Says whether anything of ours changed.
+    pub(crate) fn catch_up(
+        &mut self,
+        ledger: &Ledger,
+        mempool: &Mempool,
+    ) -> Result<bool, WalletError> {
+        let mut changed = false;
+        // Read before what it counts: what comes meanwhile is looked at again.
+        let event = *ledger.event_seq().borrow();
+        while let Some(Unscanned { world, from }) = self.scanned.next(ledger) {
+            let mut height = from;
+            while height <= world.height() {
+                let (found, next) = self.look(ledger, &world, height, world.height())?;
+                let mut scanned = self.scanned.clone();
+                scanned.advance(ledger, &world, next - 1);
+                changed |= self.keep(ledger, found, scanned)?;
+                height = next;
+            }
+        }
+        self.event = Some(event);
+        changed |= self.follow_best(ledger);
+        changed |= self.follow_mempool(ledger, mempool)?;
+        Ok(changed)
+    }
+
+    /// Looks into a step's worth of blocks again, from `height` on; the next height.
+    pub(crate) fn look_again(
+        &mut self,
+        ledger: &Ledger,
+        world: &World,
+        height: u32,
+        last: u32,
+    ) -> Result<u32, WalletError> {
+        let (found, next) = self.look(ledger, world, height, last)?;
+        self.keep(ledger, found, self.scanned.clone())?;
+        Ok(next)
+    }
+
+    /// Looks into blocks from `height` on, as many as fit into a step; the next height with what was found.
+    fn look(
+        &self,
+        ledger: &Ledger,
+        world: &World,
+        height: u32,
+        last: u32,
+    ) -> Result<(Found, u32), WalletError> {
+        let now = ledger.clock().now();
+        let slot_of = |script: &bitcoin::Script| self.keyring.slot_of(script);
+        let mut found = Found::default();
+        let mut known: HashSet<Txid> = HashSet::new();
+        let mut state = self.timeline.at_height(world, height - 1);
+        let mut order = self.next_order();
+        let (mut next, mut bytes) = (height, 0);
+        while next <= last && next - height < BLOCKS_A_STEP && bytes < BYTES_A_STEP {
+            let Some(hash) = world.block_hash_at(next) else {
+                break;
+            };
+            let raw = ledger.block_bytes(&hash)?;
+            bytes += raw.len();
+            let (block, _) =
+                decode_block(&raw).map_err(|error| WalletError::Block { hash, error })?;
+            if let Some(touched) = scan::of_block(&block, next, &state, &slot_of) {
+                for (index, txid) in &touched.transactions {
+                    if self.records.contains_key(txid) || !known.insert(*txid) {
+                        continue;
+                    }
+                    let tx = Arc::new(block.transactions[*index as usize].tx.clone());
+                    let time = now.min(u64::from(block.header.time));
+                    found.records.push(Record::new(tx, order, now, time));
+                    order += 1;
+                }
+                found
+                    .used
+                    .extend(touched.created.iter().map(|(_, coin)| coin.slot));
+                state = state.after(&touched);
+                found.touched.push(touched);
+            }
+            next += 1;
+        }
+        Ok((found, next))
+    }
+
+    /// Keeps what was found, on the disk first.
+    fn keep(
+        &mut self,
+        ledger: &Ledger,
+        found: Found,
+        scanned: Scanned,
+    ) -> Result<bool, WalletError> {
+        let changed = !found.touched.is_empty() || !found.records.is_empty();
+        if !changed && scanned == self.scanned {
+            return Ok(false);
+        }
+        let mut keyring = self.keyring.clone();
+        let added = keyring.mark_used(&found.used);
+        self.file.write(|step| -> Result<(), WalletError> {
+            for record in &found.records {
+                put_record(step, record)?;
+            }
+            for touched in &found.touched {
+                step.put(Table::Blocks, &touched.key(), &touched.encode())?;
+            }
+            step.put(Table::Cursor, SCANNED_KEY, &scanned.encode())?;
+            Ok(keyring.save(step)?)
+        })?;
+        self.keyring = keyring;
+        self.scanned = scanned;
+        for record in found.records {
+            self.enter(record);
+        }
+        for touched in found.touched {
+            let on_best = ledger.ancestor(&self.best, touched.height);
+            if on_best.is_some_and(|block| block.hash == touched.hash) {
+                for (_, txid) in &touched.transactions {
+                    self.loose.remove(txid);
+                }
+            }
+            self.timeline.enter(touched);
+        }
+        if added > 0 {
+            self.index_again();
+        }
+        Ok(changed)
+    }
+
+    /// Brings up to date which records the best world does not have.
+    fn follow_best(&mut self, ledger: &Ledger) -> bool {
+        let best = ledger.best();
+        if best.hash() == self.best {
+            return false;
+        }
+        let old = self.best;
+        self.best = best.hash();
+        let fork = ledger.fork_point(&old, &self.best);
+        let Some(fork) = fork else {
+            let state = self.timeline.at(&best);
+            let records = self.records.keys();
+            self.loose = records
+                .filter(|txid| state.place(txid).is_none())
+                .copied()
+                .collect();
+            return true;
+        };
+        for touched in self.timeline.between(ledger, &old, fork.height) {
+            self.loose
+                .extend(touched.transactions.iter().map(|(_, txid)| *txid));
+        }
+        for touched in self.timeline.between(ledger, &self.best, fork.height) {
+            for (_, txid) in &touched.transactions {
+                self.loose.remove(txid);
+            }
+        }
+        true
+    }
+
+    /// Looks at what entered the mempool since the last look.
+    fn follow_mempool(&mut self, ledger: &Ledger, mempool: &Mempool) -> Result<bool, WalletError> {
+        let mut changed = false;
+        loop {
+            let latest = *mempool.change_number().borrow();
+            let Some(from) = self.mempool_change.filter(|from| *from <= latest) else {
+                // What is there now; what enters meanwhile is looked at again with the next change.
+                let view = mempool.view()?;
+                let transactions: Vec<Arc<Transaction>> = (view.transactions())
+                    .filter(|tx| self.concerns(&tx.tx))
+                    .map(|tx| Arc::new(tx.tx.clone()))
+                    .collect();
+                self.mempool_change = Some(view.change_number());
+                drop(view);
+                return Ok(changed | self.keep_pending(ledger, transactions)?);
+            };
+            let Ok(changes) = mempool.changes_after(from, CHANGES_AT_ONCE) else {
+                self.mempool_change = None;
+                continue;
+            };
+            let Some(last) = changes.last().map(|change| change.number) else {
+                return Ok(changed);
+            };
+            let mut transactions = Vec::new();
+            for happened in changes.iter().flat_map(|change| &change.happened) {
+                // Something that has left may concern us, too: it says that a payment is not on its way any more.
+                changed |= self.records.contains_key(&happened.tx().txid);
+                if let Happened::Entered { tx, .. } = happened
+                    && self.concerns(&tx.tx)
+                {
+                    transactions.push(Arc::new(tx.tx.clone()));
+                }
+            }
+            changed |= self.keep_pending(ledger, transactions)?;
+            self.mempool_change = Some(last);
+        }
+    }
+
+    /// Keeps transactions of ours that wait.
+    fn keep_pending(
+        &mut self,
+        ledger: &Ledger,
+        transactions: Vec<Arc<Transaction>>,
+    ) -> Result<bool, WalletError> {
+        let now = ledger.clock().now();
+        let mut order = self.next_order();
+        let mut found = Found::default();
+        for tx in transactions {
+            if self.records.contains_key(&tx.compute_txid()) {
+                continue;
+            }
+            let slots = tx.output.iter();
+            let slots = slots.filter_map(|output| self.keyring.slot_of(&output.script_pubkey));
+            found.used.extend(slots);
+            found.records.push(Record::new(tx, order, now, now));
+            order += 1;
+        }
+        let scanned = self.scanned.clone();
+        self.keep(ledger, found, scanned)
+    }
+}
+
+/// Writes a record.
+pub(crate) fn put_record(step: &mut Step<'_>, record: &Record) -> Result<(), WalletError> {
+    Ok(step.put(
+        Table::Transactions,
+        record.txid.as_byte_array(),
+        &record.encode(),
+    )?)
+}

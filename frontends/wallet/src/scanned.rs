@@ -1,0 +1,85 @@
+//! Owns how far a wallet has looked into the blocks of every branch.
+//! Promises that a block is never taken for looked into when it was not, whatever happened to the branches since; one may
+//! be looked into twice, which changes nothing.
+//! Refuses to grow without end: see [`MAX_SCANNED`].
+
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+use everett_ledger::{Ledger, World};
+
+/// Ends of branches that are remembered, at most.
+pub(crate) const MAX_SCANNED: usize = 4_096;
+
+/// The blocks up to which everything was looked into: each with all blocks below it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Scanned(Vec<BlockHash>);
+
+/// A stretch of a branch that was not looked into yet.
+pub(crate) struct Unscanned {
+    /// The branch's world.
+    pub(crate) world: World,
+    /// The first height of the stretch; it goes up to the world's tip.
+    pub(crate) from: u32,
+}
+
+impl Scanned {
+    /// Everything that is there now counts as looked into: what a new wallet starts from.
+    pub(crate) fn all_of(ledger: &Ledger) -> Scanned {
+        let tips = ledger.validated_tips();
+        Scanned(
+            tips.into_iter()
+                .map(|tip| tip.hash)
+                .take(MAX_SCANNED)
+                .collect(),
+        )
+    }
+
+    /// The next stretch, that of the best world first.
+    pub(crate) fn next(&self, ledger: &Ledger) -> Option<Unscanned> {
+        ledger.validated_tips().into_iter().find_map(|tip| {
+            if self.0.contains(&tip.hash) {
+                return None;
+            }
+            let forks = self.0.iter().filter_map(|end| {
+                let fork = ledger.fork_point(&tip.hash, end)?;
+                Some(fork.height)
+            });
+            let from = forks.max().map_or(1, |height| height + 1);
+            if from > tip.height {
+                return None;
+            }
+            // A branch that was retired or invalidated this moment is no world any more.
+            let world = ledger.world(&tip.hash).ok()?;
+            Some(Unscanned { world, from })
+        })
+    }
+
+    /// Notes that a chain was looked into up to a height.
+    pub(crate) fn advance(&mut self, ledger: &Ledger, world: &World, height: u32) {
+        let Some(end) = world.block_hash_at(height) else {
+            return;
+        };
+        // What lies below it on its chain says nothing more.
+        self.0.retain(|other| {
+            let fork = ledger.fork_point(&end, other);
+            fork.is_none_or(|fork| fork.hash != *other)
+        });
+        self.0.push(end);
+        if self.0.len() > MAX_SCANNED {
+            self.0.remove(0);
+        }
+    }
+
+    /// The row: the hashes in internal byte order, 32 bytes each.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let hashes = self.0.iter();
+        hashes.flat_map(|hash| *hash.as_byte_array()).collect()
+    }
+
+    /// Reads a row; `None` if it is cut.
+    pub(crate) fn decode(row: &[u8]) -> Option<Scanned> {
+        let (hashes, rest) = row.as_chunks::<32>();
+        let hashes = hashes.iter().map(|hash| BlockHash::from_byte_array(*hash));
+        rest.is_empty().then(|| Scanned(hashes.collect()))
+    }
+}

@@ -1,0 +1,144 @@
+//! Owns why a payment cannot be made.
+//! Promises to say which world lacks what, and what would help.
+
+use bitcoin::{Amount, BlockHash, OutPoint, Txid};
+use everett_mempool::{MempoolError, Rejection};
+use thiserror::Error;
+
+use super::request::Scope;
+use crate::error::WalletError;
+
+/// A live world that lacks coins of the best one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lacking {
+    /// Its tip.
+    pub tip: BlockHash,
+    /// Its height.
+    pub height: u32,
+    /// What the coins are worth.
+    pub amount: Amount,
+}
+
+/// Why a payment cannot be made. Nothing was written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SpendError {
+    /// Not enough coins.
+    #[error("{}", insufficient(.available, .missing, .scope, .lacking))]
+    InsufficientFunds {
+        /// What may be spent.
+        available: Amount,
+        /// What is missing, with the fee for all that may be spent.
+        missing: Amount,
+        /// In which worlds coins had to exist.
+        scope: Scope,
+        /// With [`Scope::AllWorlds`]: the live world that lacks most of what the best one has.
+        lacking: Option<Lacking>,
+    },
+    /// An output is worth less than it costs to spend it.
+    #[error("output {index} of {amount} is dust: it has to be {limit} at least")]
+    Dust {
+        /// Its place among the payees.
+        index: usize,
+        /// What it was to be worth.
+        amount: Amount,
+        /// The least that it may be worth.
+        limit: Amount,
+    },
+    /// The fee would take more than an output has.
+    #[error("the fee of {fee} is more than output {index} can pay for its part")]
+    FeeAboveAmount {
+        /// Its place among the payees.
+        index: usize,
+        /// The whole fee.
+        fee: Amount,
+    },
+    /// Nobody is paid.
+    #[error("Transaction must have at least one recipient")]
+    NoPayees,
+    /// Amounts together are more than there will ever be.
+    #[error("the amounts add up to more than 21 million bitcoin")]
+    TooMuch,
+    /// A coin that was asked for is not there to be spent.
+    #[error("coin {outpoint} cannot be spent: {why}")]
+    Coin {
+        /// The coin.
+        outpoint: OutPoint,
+        /// Why not.
+        why: &'static str,
+    },
+    /// No estimate, and no fallback.
+    #[error(
+        "Fee estimation failed. Fallbackfee is disabled. Wait a few blocks or enable -fallbackfee."
+    )]
+    NoFeeRate,
+    /// What was asked for is less than the mempool takes.
+    #[error("fee rate of {rate} sat/kvB is lower than the minimum of {minimum} sat/kvB")]
+    FeeRateTooLow {
+        /// What was asked for.
+        rate: i64,
+        /// What the mempool takes.
+        minimum: i64,
+    },
+    /// More than the limit on fees.
+    #[error("Fee exceeds maximum configured by user (maxtxfee): {fee} is more than {limit}")]
+    FeeTooHigh {
+        /// What it would pay.
+        fee: Amount,
+        /// The limit.
+        limit: Amount,
+    },
+    /// A transaction would be too large to be relayed.
+    #[error("Transaction too large: {weight} weight units, at most {limit} are relayed")]
+    TooLarge {
+        /// Its weight.
+        weight: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A transaction cannot be replaced.
+    #[error("{txid} cannot be replaced: {why}")]
+    NotReplaceable {
+        /// The transaction.
+        txid: Txid,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Some input is not fully signed.
+    #[error("not all inputs are signed: private keys for input {input} are missing")]
+    Unsigned {
+        /// The first such input.
+        input: usize,
+    },
+    /// The mempool refuses it.
+    #[error("the mempool refuses it: {0}")]
+    Refused(Rejection),
+    /// The mempool.
+    #[error(transparent)]
+    Mempool(#[from] MempoolError),
+    /// The wallet.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+}
+
+fn insufficient(
+    available: &Amount,
+    missing: &Amount,
+    scope: &Scope,
+    lacking: &Option<Lacking>,
+) -> String {
+    let of = match scope {
+        Scope::AllWorlds => "in all live worlds",
+        Scope::Best => "in the best world",
+    };
+    let mut text =
+        format!("Insufficient funds: {available} can be spent {of}, {missing} more are needed");
+    if let Some(lacking) = lacking {
+        text += &format!(
+            "; the world at {} (height {}) lacks {} that the best one has: spend those with the best world alone as scope, or wait \
+             until that branch is retired",
+            lacking.tip, lacking.height, lacking.amount
+        );
+    }
+    text
+}

@@ -1,0 +1,135 @@
+//! Owns what somebody asks for when they pay.
+//! Promises defaults that are Bitcoin Core's, but for the worlds: a coin has to exist in all live ones.
+
+use std::collections::BTreeMap;
+
+use bitcoin::{Amount, OutPoint, ScriptBuf, Txid};
+use everett_mempool::FeeRate;
+
+use crate::keys::OutputType;
+
+/// In which worlds a coin has to exist to be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// In every live one: whichever branch wins, the payment is as good.
+    #[default]
+    AllWorlds,
+    /// In the best one.
+    Best,
+}
+
+/// What somebody is paid.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Payee {
+    /// The script that is paid.
+    pub script_pubkey: ScriptBuf,
+    /// How much.
+    pub amount: Amount,
+    /// Whether the fee is taken from it, in equal parts with the others of which this is said.
+    pub pays_fee: bool,
+}
+
+/// What a transaction pays for its place in a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeeChoice {
+    /// This much.
+    Rate(FeeRate),
+    /// What is estimated for so many blocks, or the fallback where there is no estimate.
+    Target {
+        /// Blocks.
+        blocks: u32,
+        /// Whether the estimate is to be on the safe side.
+        conservative: bool,
+    },
+}
+
+/// Where change goes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum ChangeTo {
+    /// A new address of the kind that fits the payment: taproot or segwit where the wallet has such keys.
+    #[default]
+    Automatic,
+    /// A new address of this kind.
+    Kind(OutputType),
+    /// This script.
+    Script(ScriptBuf),
+}
+
+/// A coin that has to be spent, with what is not known of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct In {
+    /// Where it is.
+    pub outpoint: OutPoint,
+    /// The input's sequence number, if it matters.
+    pub sequence: Option<u32>,
+    /// Weight units of the input with all that it needs to be spent, where that cannot be told from a descriptor.
+    pub weight: Option<u64>,
+}
+
+/// A payment that is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Who is paid, in the order of the outputs.
+    pub payees: Vec<Payee>,
+    /// In which worlds coins have to exist.
+    pub scope: Scope,
+    /// What is paid to miners.
+    pub fee: FeeChoice,
+    /// Where change goes.
+    pub change: ChangeTo,
+    /// The place of the change among the outputs; by chance unless it is given.
+    pub change_position: Option<usize>,
+    /// Coins that have to be spent.
+    pub inputs: Vec<In>,
+    /// Whether others may be added to those.
+    pub add_inputs: bool,
+    /// Whether all that can be spent is, and nothing comes back: each payee gets an equal part of what is left, beside those
+    /// with an amount.
+    pub everything: bool,
+    /// Whether pending coins that others sent may be taken.
+    pub include_unsafe: bool,
+    /// Fewest confirmations of a coin that is added.
+    pub min_confirmations: u32,
+    /// Most confirmations of a coin that is added.
+    pub max_confirmations: u32,
+    /// The transaction's lock time; the height of the best tip unless it is given.
+    pub lock_time: Option<u32>,
+    /// Whether inputs say that they may be replaced (BIP125).
+    pub replaceable: bool,
+    /// The transaction's version.
+    pub version: i32,
+    /// Whether locked coins may be taken when they are among `inputs`.
+    pub use_locked: bool,
+    /// The transaction that this one replaces: its coins count as free.
+    pub replaces: Option<Txid>,
+    /// What is said of it: `comment` and `to`.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// One that pays these, with everything else as it is by default: an estimate for six blocks.
+    pub fn to(payees: Vec<Payee>) -> Request {
+        Request {
+            payees,
+            scope: Scope::default(),
+            fee: FeeChoice::Target {
+                blocks: 6,
+                conservative: false,
+            },
+            change: ChangeTo::default(),
+            change_position: None,
+            inputs: Vec::new(),
+            add_inputs: true,
+            everything: false,
+            include_unsafe: false,
+            min_confirmations: 0,
+            max_confirmations: 9_999_999,
+            lock_time: None,
+            replaceable: true,
+            version: 2,
+            use_locked: false,
+            replaces: None,
+            notes: BTreeMap::new(),
+        }
+    }
+}

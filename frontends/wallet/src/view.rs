@@ -1,0 +1,488 @@
+//! Owns what is read of a wallet at one moment, in any world.
+//! Promises that one view gives one story: nothing of the wallet changes while it is held.
+//! Refuses to be held long: what wants to write waits for it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
+use everett_ledger::decode::decode_block;
+use everett_ledger::{Ledger, World};
+use everett_mempool::Mempool;
+use parking_lot::RwLockReadGuard;
+
+use crate::book::{Book, OwnOutput};
+use crate::coins::{OwnCoin, State};
+use crate::error::WalletError;
+use crate::keys::{Keyring, SpentCoin};
+use crate::payment::PaymentState;
+use crate::record::Record;
+
+/// What a wallet has in one world, with what is pending there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WorldBalance {
+    /// Confirmed and mature, and what of it is not spent by something pending; and the change of our own pending payments.
+    pub trusted: Amount,
+    /// What others pay us in pending transactions.
+    pub pending: Amount,
+    /// Coinbases that are too young.
+    pub immature: Amount,
+    /// Confirmed and mature coins, whatever is pending.
+    pub confirmed: Amount,
+    /// Coins of the world, without what is pending.
+    pub coins: u64,
+}
+
+/// A coin of ours that may be spent, or is about to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spendable {
+    /// Where it is.
+    pub outpoint: OutPoint,
+    /// Whose it is, and what it is worth.
+    pub output: OwnOutput,
+    /// The confirmed coin; `None` while its transaction is pending.
+    pub coin: Option<OwnCoin>,
+    /// Blocks from the one that made it up to the tip; 0 while it is pending.
+    pub confirmations: u32,
+    /// Whether it is confirmed, or change of our own payments alone.
+    pub trusted: bool,
+    /// Whether its owner locked it.
+    pub locked: bool,
+}
+
+/// What is read of a wallet at one moment.
+pub struct View<'a> {
+    pub(crate) book: RwLockReadGuard<'a, Book>,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) mempool: &'a Mempool,
+}
+
+impl View<'_> {
+    /// The keys.
+    pub fn keyring(&self) -> &Keyring {
+        &self.book.keyring
+    }
+
+    /// What is remembered of a transaction.
+    pub fn record(&self, txid: &Txid) -> Option<&Record> {
+        self.book.records.get(txid)
+    }
+
+    /// All transactions, in the order in which the wallet came to know of them.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        let known = self.book.by_order.values();
+        known.filter_map(|txid| self.book.records.get(txid))
+    }
+
+    /// An output of one of our transactions, if it is ours.
+    pub fn output(&self, outpoint: &OutPoint) -> Option<OwnOutput> {
+        self.book.outputs.get(outpoint).copied()
+    }
+
+    /// What a coin is, ours or not, with the transaction that made it where the wallet or the mempool has that.
+    pub fn spent_coin(&self, outpoint: &OutPoint) -> Option<SpentCoin> {
+        let ours = self.record(&outpoint.txid).map(|record| record.tx.clone());
+        let known = ours.or_else(|| {
+            let view = self.mempool.view().ok()?;
+            let waits = view.transaction(&outpoint.txid)?;
+            Some(Arc::new(waits.tx.clone()))
+        });
+        if let Some(tx) = known {
+            return Some(SpentCoin {
+                output: tx.output.get(outpoint.vout as usize)?.clone(),
+                transaction: Some((*tx).clone()),
+            });
+        }
+        let coin = self.ledger.best().coin(outpoint).ok()??;
+        let script_pubkey = ScriptBuf::from_bytes(coin.script_pubkey.as_bytes().to_vec());
+        Some(SpentCoin {
+            output: TxOut {
+                value: coin.amount,
+                script_pubkey,
+            },
+            transaction: None,
+        })
+    }
+
+    /// The transactions of ours that spend an output, of whatever world.
+    pub fn spenders(&self, outpoint: &OutPoint) -> &[Txid] {
+        self.book.spends.get(outpoint).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the owner locked a coin; and if so whether that outlasts the run.
+    pub fn lock_of(&self, outpoint: &OutPoint) -> Option<bool> {
+        self.book.locked.get(outpoint).copied()
+    }
+
+    /// The locked coins, by outpoint.
+    pub fn locked(&self) -> Vec<OutPoint> {
+        let mut locked: Vec<OutPoint> = self.book.locked.keys().copied().collect();
+        locked.sort();
+        locked
+    }
+
+    /// What blocks gave and took, in a world.
+    pub fn state(&self, world: &World) -> State {
+        self.book.timeline.at(world)
+    }
+
+    /// The transactions of ours that wait, and that the block after `world` could have.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn pending_on(&self, world: &World) -> Result<HashSet<Txid>, WalletError> {
+        let known = &self.book.records;
+        if world.hash() == self.book.best {
+            let view = self.mempool.view()?;
+            if view.world().hash() == world.hash() {
+                let loose = self.book.loose.iter();
+                return Ok(loose.filter(|txid| view.contains(txid)).copied().collect());
+            }
+        }
+        let pending = self.mempool.pending_on(world)?;
+        let ours = pending.iter().map(|tx| tx.txid);
+        Ok(ours.filter(|txid| known.contains_key(txid)).collect())
+    }
+
+    /// What the wallet has in a world, with what is pending there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn balance(&self, world: &World) -> Result<WorldBalance, WalletError> {
+        let state = self.state(world);
+        let pending = self.pending_on(world)?;
+        let settled = state.balance(world.height());
+        let mut balance = WorldBalance {
+            trusted: settled.confirmed,
+            pending: Amount::ZERO,
+            immature: settled.immature,
+            confirmed: settled.confirmed,
+            coins: settled.coins,
+        };
+        let mut trust = Trust::new(&self.book, &state, &pending);
+        for txid in self.unconfirmed_spenders(&state, &pending) {
+            let Some(record) = self.record(&txid) else {
+                continue;
+            };
+            for input in &record.tx.input {
+                let coin = state.coin(&input.previous_output);
+                if let Some(coin) = coin.filter(|coin| coin.is_mature(world.height()))
+                    && trust.take(input.previous_output)
+                {
+                    balance.trusted -= coin.amount;
+                }
+            }
+        }
+        for txid in &pending {
+            let trusted = trust.is_trusted(txid);
+            for (_, output) in self.unspent_outputs(txid, &state, &pending) {
+                match trusted {
+                    true => balance.trusted += output.amount,
+                    false => balance.pending += output.amount,
+                }
+            }
+        }
+        Ok(balance)
+    }
+
+    /// The coins of a world that nothing of ours spends, and pending ones, by outpoint. Immature coinbases are left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn spendable(&self, world: &World) -> Result<Vec<Spendable>, WalletError> {
+        self.spendable_without(world, None)
+    }
+
+    /// The same as if one of our transactions, and what is built on it, did not wait.
+    pub(crate) fn spendable_without(
+        &self,
+        world: &World,
+        without: Option<Txid>,
+    ) -> Result<Vec<Spendable>, WalletError> {
+        let state = self.state(world);
+        let left_out: HashSet<Txid> = without.map(|txid| self.family(txid)).unwrap_or_default();
+        let mut pending = self.pending_on(world)?;
+        pending.retain(|txid| !left_out.contains(txid));
+        let mut trust = Trust::new(&self.book, &state, &pending);
+        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(&state, &pending).iter())
+            .filter(|txid| !left_out.contains(*txid))
+            .filter_map(|txid| self.record(txid))
+            .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
+            .collect();
+        let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
+        for (outpoint, coin) in state.coins() {
+            if taken.contains(outpoint) || !coin.is_mature(world.height()) {
+                continue;
+            }
+            let found = Spendable {
+                outpoint: *outpoint,
+                output: OwnOutput {
+                    slot: coin.slot,
+                    amount: coin.amount,
+                },
+                coin: Some(*coin),
+                confirmations: world.height() + 1 - coin.height,
+                trusted: true,
+                locked: self.lock_of(outpoint).is_some(),
+            };
+            spendable.insert(*outpoint, found);
+        }
+        for txid in &pending {
+            let trusted = trust.is_trusted(txid);
+            for (outpoint, output) in self.unspent_outputs(txid, &state, &pending) {
+                if taken.contains(&outpoint) {
+                    continue;
+                }
+                let found = Spendable {
+                    outpoint,
+                    output,
+                    coin: None,
+                    confirmations: 0,
+                    trusted,
+                    locked: self.lock_of(&outpoint).is_some(),
+                };
+                spendable.insert(outpoint, found);
+            }
+        }
+        Ok(spendable.into_values().collect())
+    }
+
+    /// A transaction of ours, and all of ours that are built on it.
+    pub fn family(&self, txid: Txid) -> HashSet<Txid> {
+        let mut family = HashSet::from([txid]);
+        let mut waiting = vec![txid];
+        while let Some(txid) = waiting.pop() {
+            let outputs = self
+                .record(&txid)
+                .map_or(0, |record| record.tx.output.len());
+            // A transaction has fewer outputs than a u32 counts.
+            for vout in 0..outputs as u32 {
+                let spenders = self.spenders(&OutPoint::new(txid, vout));
+                waiting.extend(spenders.iter().filter(|spender| family.insert(**spender)));
+            }
+        }
+        family
+    }
+
+    /// The records which are not confirmed in a world and hold on to what they spend: those that wait there, and our own
+    /// that were neither given up nor stand against something that the world or the mempool has.
+    fn unconfirmed_spenders(&self, state: &State, pending: &HashSet<Txid>) -> HashSet<Txid> {
+        let held = |txid: &&Txid| {
+            let Some(record) = self.record(txid) else {
+                return false;
+            };
+            let stands_against = |input: &bitcoin::TxIn| {
+                let spent = state.spender(&input.previous_output).is_some();
+                let spenders = self.spenders(&input.previous_output);
+                spent
+                    || spenders
+                        .iter()
+                        .any(|other| other != *txid && pending.contains(other))
+            };
+            let free = record.abandoned || record.tx.is_coinbase() || record.replaced_by.is_some();
+            !free && state.place(txid).is_none() && !record.tx.input.iter().any(stands_against)
+        };
+        let loose = self.book.loose.iter().filter(held).copied();
+        loose.chain(pending.iter().copied()).collect()
+    }
+
+    /// The outputs of a pending record that are ours and that no other pending one spends.
+    fn unspent_outputs(
+        &self,
+        txid: &Txid,
+        state: &State,
+        pending: &HashSet<Txid>,
+    ) -> Vec<(OutPoint, OwnOutput)> {
+        let Some(record) = self.record(txid) else {
+            return Vec::new();
+        };
+        (0..record.tx.output.len() as u32)
+            .map(|vout| OutPoint::new(*txid, vout))
+            .filter(|outpoint| {
+                let spenders = self.spenders(outpoint);
+                state.spender(outpoint).is_none()
+                    && !spenders.iter().any(|txid| pending.contains(txid))
+            })
+            .filter_map(|outpoint| Some((outpoint, self.output(&outpoint)?)))
+            .collect()
+    }
+
+    /// What becomes of a transaction of ours in a world.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoSuchTransaction`]; those of the ledger and of the mempool.
+    pub fn payment(&self, txid: &Txid, world: &World) -> Result<PaymentState, WalletError> {
+        let pending = self.pending_on(world)?;
+        self.payment_among(txid, world, &self.state(world), &pending)
+    }
+
+    /// The same with what was looked up before, for those who ask of many.
+    pub(crate) fn payment_among(
+        &self,
+        txid: &Txid,
+        world: &World,
+        state: &State,
+        pending: &HashSet<Txid>,
+    ) -> Result<PaymentState, WalletError> {
+        let Some(record) = self.record(txid) else {
+            return Err(WalletError::NoSuchTransaction { txid: *txid });
+        };
+        if let Some(place) = state.place(txid) {
+            let confirmations = world.height() + 1 - place.height;
+            return Ok(PaymentState::Confirmed {
+                place,
+                confirmations,
+            });
+        }
+        if pending.contains(txid) {
+            return Ok(PaymentState::Pending { in_mempool: true });
+        }
+        if record.tx.is_coinbase() {
+            return Ok(PaymentState::Gone { missing: None });
+        }
+        for input in &record.tx.input {
+            if let Some(against) = self.against(input.previous_output, world, state)? {
+                return Ok(against);
+            }
+        }
+        for input in &record.tx.input {
+            let outpoint = input.previous_output;
+            let view = self.mempool.view()?;
+            let rival = view.spender(&outpoint).filter(|rival| rival != txid);
+            if let Some(rival) = rival {
+                return Ok(PaymentState::Conflicted {
+                    outpoint,
+                    by: Some(rival),
+                    block: None,
+                });
+            }
+        }
+        Ok(PaymentState::Pending { in_mempool: false })
+    }
+
+    /// What stands against spending a coin in a world.
+    fn against(
+        &self,
+        outpoint: OutPoint,
+        world: &World,
+        state: &State,
+    ) -> Result<Option<PaymentState>, WalletError> {
+        if world.coin(&outpoint)?.is_some() {
+            return Ok(None);
+        }
+        let block = world.spent_in(&outpoint);
+        let by = match (state.spender(&outpoint), block) {
+            (Some(ours), _) => Some(ours),
+            (None, Some(block)) => self.spender_in(&outpoint, &block)?,
+            (None, None) => None,
+        };
+        if by.is_some() || block.is_some() {
+            let block = block.or_else(|| Some(state.place(&by?)?.block));
+            return Ok(Some(PaymentState::Conflicted {
+                outpoint,
+                by,
+                block,
+            }));
+        }
+        // Made in this world, and spent so deep that nobody knows by whom.
+        if state.place(&outpoint.txid).is_some() {
+            return Ok(Some(PaymentState::Conflicted {
+                outpoint,
+                by: None,
+                block: None,
+            }));
+        }
+        let parent_waits =
+            self.record(&outpoint.txid).is_some() || self.mempool.view()?.contains(&outpoint.txid);
+        match parent_waits {
+            // What becomes of it depends on its parent; a parent that can wait here is no hindrance.
+            true if self.parent_can_wait(&outpoint.txid, world)? => Ok(None),
+            _ => Ok(Some(PaymentState::Gone {
+                missing: Some(outpoint),
+            })),
+        }
+    }
+
+    /// Whether an unconfirmed transaction could be confirmed in a world.
+    fn parent_can_wait(&self, txid: &Txid, world: &World) -> Result<bool, WalletError> {
+        let pending = self.mempool.pending_on(world)?;
+        Ok(pending.iter().any(|tx| tx.txid == *txid))
+    }
+
+    /// Which transaction of a block spends a coin.
+    fn spender_in(
+        &self,
+        outpoint: &OutPoint,
+        block: &bitcoin::BlockHash,
+    ) -> Result<Option<Txid>, WalletError> {
+        let raw = self.ledger.block_bytes(block)?;
+        let (decoded, _) = decode_block(&raw).map_err(|error| WalletError::Block {
+            hash: *block,
+            error,
+        })?;
+        let spends = |input: &bitcoin::TxIn| input.previous_output == *outpoint;
+        let spender = (decoded.transactions.iter()).find(|tx| tx.tx.input.iter().any(spends));
+        Ok(spender.map(|tx| tx.txid))
+    }
+}
+
+/// Which pending transactions are as good as confirmed: our own, of coins that are confirmed or as good.
+struct Trust<'a> {
+    book: &'a Book,
+    state: &'a State,
+    pending: &'a HashSet<Txid>,
+    known: std::collections::HashMap<Txid, bool>,
+    taken: HashSet<OutPoint>,
+}
+
+impl<'a> Trust<'a> {
+    fn new(book: &'a Book, state: &'a State, pending: &'a HashSet<Txid>) -> Trust<'a> {
+        Trust {
+            book,
+            state,
+            pending,
+            known: Default::default(),
+            taken: HashSet::new(),
+        }
+    }
+
+    /// Notes that a coin is spoken for; whether it was free.
+    fn take(&mut self, outpoint: OutPoint) -> bool {
+        self.taken.insert(outpoint)
+    }
+
+    /// A chain of pending transactions is as long as the mempool lets it be, so that going down is not deep.
+    fn is_trusted(&mut self, txid: &Txid) -> bool {
+        if self.state.place(txid).is_some() {
+            return true;
+        }
+        if let Some(known) = self.known.get(txid) {
+            return *known;
+        }
+        // Against a loop, which no chain of transactions has.
+        self.known.insert(*txid, false);
+        let record = self
+            .book
+            .records
+            .get(txid)
+            .filter(|_| self.pending.contains(txid));
+        let inputs: Vec<OutPoint> = match record {
+            Some(record) => record
+                .tx
+                .input
+                .iter()
+                .map(|input| input.previous_output)
+                .collect(),
+            None => return false,
+        };
+        let trusted = inputs.iter().all(|outpoint| {
+            self.book.outputs.contains_key(outpoint) && self.is_trusted(&outpoint.txid)
+        });
+        self.known.insert(*txid, trusted);
+        trusted
+    }
+}

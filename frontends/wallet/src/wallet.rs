@@ -1,0 +1,580 @@
+//! Owns one wallet that is open: its file, what it knows, and who may change it when.
+//! Promises that every answer has seen all that the ledger and the mempool have when it is asked, and that a change is on the
+//! disk before it is told of.
+//! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid};
+use everett_ledger::decode::DecodedTransaction;
+use everett_ledger::{Ledger, World};
+use everett_mempool::Mempool;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::book::Book;
+use crate::coins::Touched;
+use crate::config::WalletConfig;
+use crate::error::WalletError;
+use crate::follow::{Progress, SCANNED_KEY};
+use crate::keys::{Chain, Kdf, KeyError, Keyring, OutputType, Process};
+use crate::locked;
+use crate::record::Record;
+use crate::scanned::Scanned;
+use crate::slot::Slot;
+use crate::spend::{ChangeTo, FeeSettings, Plan, Request, SpendError};
+use crate::store::{Table, WalletFile};
+use crate::view::View;
+
+/// One wallet that is open. Clones share it; its file is shut when the last one is gone.
+#[derive(Clone)]
+pub struct Wallet {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    ledger: Ledger,
+    mempool: Mempool,
+    book: RwLock<Book>,
+    /// Held from the choice of coins until they are spoken for, so that nobody takes them twice.
+    spending: Mutex<()>,
+    revision: watch::Sender<u64>,
+    kdf: Kdf,
+    fees: FeeSettings,
+    /// When the private part is forgotten again; `None` while it is locked, and without a passphrase.
+    unlocked_until: Mutex<Option<Instant>>,
+}
+
+impl Wallet {
+    /// What lies in a file.
+    ///
+    /// # Errors
+    ///
+    /// Rows that are damaged, and what the disk does.
+    pub fn load(
+        name: &str,
+        file: WalletFile,
+        config: &WalletConfig,
+        ledger: Ledger,
+        mempool: Mempool,
+    ) -> Result<Wallet, WalletError> {
+        let keyring = Keyring::load(&file, config.keypool)?;
+        let reading = file.read()?;
+        let mut records: Vec<Record> = Vec::new();
+        reading.each(Table::Transactions, |key, row| -> Result<(), WalletError> {
+            let damaged = |detail: String| reading.damaged(Table::Transactions, key, detail);
+            let txid = Txid::from_slice(key).map_err(|error| damaged(error.to_string()))?;
+            let record = Record::decode(txid, row).map_err(|fault| damaged(fault.to_string()))?;
+            records.push(record);
+            Ok(())
+        })?;
+        records.sort_by_key(|record| record.order);
+        let mut blocks: Vec<Touched> = Vec::new();
+        reading.each(Table::Blocks, |key, row| -> Result<(), WalletError> {
+            let touched = Touched::decode(key, row)
+                .map_err(|fault| reading.damaged(Table::Blocks, key, fault.to_string()))?;
+            blocks.push(touched);
+            Ok(())
+        })?;
+        let mut locked: Vec<OutPoint> = Vec::new();
+        reading.each(Table::Locked, |key, _| -> Result<(), WalletError> {
+            let outpoint = locked::decode(key)
+                .map_err(|fault| reading.damaged(Table::Locked, key, fault.to_string()))?;
+            locked.push(outpoint);
+            Ok(())
+        })?;
+        let scanned = match reading.get(Table::Cursor, SCANNED_KEY)? {
+            Some(row) => Scanned::decode(row)
+                .ok_or_else(|| reading.damaged(Table::Cursor, SCANNED_KEY, "it is cut"))?,
+            None => Scanned::all_of(&ledger),
+        };
+        drop(reading);
+        let mut book = Book::new(file, keyring, scanned);
+        for record in records {
+            book.enter(record);
+        }
+        for touched in blocks {
+            book.timeline.enter(touched);
+        }
+        book.locked = locked
+            .into_iter()
+            .map(|outpoint| (outpoint, true))
+            .collect();
+        Ok(Wallet {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                ledger,
+                mempool,
+                book: RwLock::new(book),
+                spending: Mutex::new(()),
+                revision: watch::Sender::new(0),
+                kdf: config.kdf,
+                fees: config.fees,
+                unlocked_until: Mutex::new(None),
+            }),
+        })
+    }
+
+    /// Its name; empty for the one without.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// A number that rises whenever something of it changes.
+    pub fn revision(&self) -> watch::Receiver<u64> {
+        self.inner.revision.subscribe()
+    }
+
+    /// Seals the private part by a passphrase; the wallet is locked then.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: it has one already, there is nothing to seal; what the disk does.
+    pub fn encrypt(&self, passphrase: &str) -> Result<(), WalletError> {
+        let mut book = self.inner.book.write();
+        let book = &mut *book;
+        book.keyring
+            .encrypt(&mut book.file, passphrase, self.inner.kdf)?;
+        Ok(())
+    }
+
+    /// Opens the private part for so long; any earlier end is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: no passphrase, the wrong one; what the disk does.
+    pub fn unlock(&self, passphrase: &str, time: Duration) -> Result<(), WalletError> {
+        self.change_keys(|keyring| Ok::<(), WalletError>(keyring.unlock(passphrase)?))?;
+        *self.inner.unlocked_until.lock() = Instant::now().checked_add(time);
+        Ok(())
+    }
+
+    /// Forgets the private part until the next [`Wallet::unlock`].
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`]: no passphrase.
+    pub fn lock(&self) -> Result<(), WalletError> {
+        *self.inner.unlocked_until.lock() = None;
+        Ok(self.inner.book.write().keyring.lock()?)
+    }
+
+    /// How long the private part stays open: `None` while it is locked, and without a passphrase.
+    pub fn unlocked_for(&self) -> Option<Duration> {
+        let until = (*self.inner.unlocked_until.lock())?;
+        until.checked_duration_since(Instant::now())
+    }
+
+    /// Locks it if its time is over. Questions do that first; who holds the wallet does it now and then.
+    pub fn lock_when_due(&self) {
+        let mut until = self.inner.unlocked_until.lock();
+        if until.is_some_and(|until| until <= Instant::now()) {
+            *until = None;
+            // It has a passphrase, for it was unlocked.
+            let _ = self.inner.book.write().keyring.lock();
+        }
+    }
+
+    /// Writes a copy of the wallet's file as it is now; see [`Wallets::restore`](crate::Wallets::restore).
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::File`]: there is something already, what the disk does.
+    pub fn backup(&self, path: &Path) -> Result<(), WalletError> {
+        Ok(self.inner.book.read().file.backup(path)?)
+    }
+
+    /// What payments pay to miners where nobody says.
+    pub fn fees(&self) -> &FeeSettings {
+        &self.inner.fees
+    }
+
+    fn changed(&self) {
+        self.inner.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Looks at everything that is new in the ledger and in the mempool.
+    ///
+    /// # Errors
+    ///
+    /// Blocks that were pruned before they were looked into, what the disk does.
+    pub fn catch_up(&self) -> Result<(), WalletError> {
+        let inner = &*self.inner;
+        if inner
+            .book
+            .read()
+            .is_up_to_date(&inner.ledger, &inner.mempool)
+        {
+            return Ok(());
+        }
+        let changed = inner.book.write().catch_up(&inner.ledger, &inner.mempool)?;
+        if changed {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// What it has and knows now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallet::catch_up`].
+    pub fn view(&self) -> Result<View<'_>, WalletError> {
+        self.lock_when_due();
+        self.catch_up()?;
+        let inner = &*self.inner;
+        Ok(View {
+            book: inner.book.read(),
+            ledger: &inner.ledger,
+            mempool: &inner.mempool,
+        })
+    }
+
+    /// Changes the keys or the labels, and keeps the change. Nothing is changed where `change` or the disk fails.
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns, and what the disk does.
+    pub fn change_keys<T, E: From<WalletError>>(
+        &self,
+        change: impl FnOnce(&mut Keyring) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut book = self.inner.book.write();
+        let mut keyring = book.keyring.clone();
+        let scripts = keyring.script_count();
+        let done = change(&mut keyring)?;
+        let saved = book.file.write(|step| keyring.save(step));
+        saved.map_err(WalletError::from)?;
+        let more = keyring.script_count() != scripts;
+        book.keyring = keyring;
+        if more {
+            book.index_again();
+            // What waits may be ours now.
+            book.mempool_change = None;
+        }
+        drop(book);
+        self.changed();
+        Ok(done)
+    }
+
+    /// Looks into the blocks of every live world from height `from` up to `to` or its tip again. `progress` is told the height
+    /// and the last one of each stretch, and says whether to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::ScanAborted`], blocks that were pruned, what the disk does.
+    pub fn rescan(
+        &self,
+        from: u32,
+        to: Option<u32>,
+        progress: Progress<'_>,
+    ) -> Result<(), WalletError> {
+        self.catch_up()?;
+        let inner = &*self.inner;
+        let mut seen: Vec<World> = Vec::new();
+        for tip in inner.ledger.validated_tips() {
+            let Ok(world) = inner.ledger.world(&tip.hash) else {
+                continue;
+            };
+            // What it shares with one that was looked into is done.
+            let shared = seen
+                .iter()
+                .map(|other| inner.ledger.compare(other, &world).fork_height);
+            let first = shared.max().map_or(from, |fork| from.max(fork + 1)).max(1);
+            let last = to.unwrap_or(world.height()).min(world.height());
+            // A step at a time, so that others get their turn.
+            let mut height = first;
+            while height <= last {
+                if !progress(height, last) {
+                    return Err(WalletError::ScanAborted { height });
+                }
+                let mut book = inner.book.write();
+                height = book.look_again(&inner.ledger, &world, height, last)?;
+            }
+            seen.push(world);
+        }
+        let mut book = inner.book.write();
+        book.best = BlockHash::all_zeros();
+        drop(book);
+        self.changed();
+        self.catch_up()
+    }
+
+    /// Plans a payment and, where it has change, keeps the address of that for it. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`].
+    pub fn plan(&self, request: &Request) -> Result<Plan, SpendError> {
+        let _turn = self.inner.spending.lock();
+        self.plan_in_turn(request)
+    }
+
+    fn plan_in_turn(&self, request: &Request) -> Result<Plan, SpendError> {
+        let view = self.view()?;
+        let mut keyring = view.keyring().clone();
+        let change = match &request.change {
+            ChangeTo::Script(script) => (None, script.clone()),
+            ChangeTo::Kind(kind) => new_change(&mut keyring, *kind)?,
+            ChangeTo::Automatic => {
+                let kind = change_kind(&keyring, request);
+                new_change(&mut keyring, kind)?
+            }
+        };
+        let plan = view.plan(request, &self.inner.fees, &change.1)?;
+        drop(view);
+        if let (Some(slot), true) = (change.0, plan.change.is_some()) {
+            self.change_keys(|keyring| -> Result<(), WalletError> {
+                keyring.mark_used(&[slot]);
+                Ok(())
+            })?;
+        }
+        Ok(plan)
+    }
+
+    /// Plans a payment, signs it, and sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: then nothing was sent.
+    pub fn pay(&self, request: &Request) -> Result<Paid, SpendError> {
+        let _turn = self.inner.spending.lock();
+        {
+            let view = self.view()?;
+            if view.keyring().is_locked() {
+                return Err(WalletError::from(KeyError::Locked).into());
+            }
+        }
+        let plan = self.plan_in_turn(request)?;
+        let tx = self.sign_plan(&plan)?;
+        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
+        Ok(Paid { tx, txid, plan })
+    }
+
+    /// The plan as a PSBT, with all that is known of its coins and of our keys.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`].
+    pub fn psbt(&self, plan: &Plan) -> Result<Psbt, WalletError> {
+        let view = self.view()?;
+        let failed = |error: bitcoin::psbt::Error| KeyError::Psbt {
+            input: 0,
+            detail: error.to_string(),
+        };
+        let mut psbt = Psbt::from_unsigned_tx(plan.tx.clone()).map_err(failed)?;
+        let process = Process {
+            sign: false,
+            finalize: false,
+            ..Process::default()
+        };
+        let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
+        view.keyring().process_psbt(&mut psbt, spent, process)?;
+        Ok(psbt)
+    }
+
+    fn sign_plan(&self, plan: &Plan) -> Result<Transaction, SpendError> {
+        let view = self.view()?;
+        let coins = plan.tx.input.iter().zip(&plan.spent);
+        let spent: HashMap<OutPoint, TxOut> = coins
+            .map(|(input, coin)| (input.previous_output, coin.clone()))
+            .collect();
+        let signed = (view.keyring())
+            .sign_transaction(&plan.tx, |outpoint| spent.get(outpoint).cloned(), None)
+            .map_err(WalletError::from)?;
+        match signed.unsigned.first() {
+            Some(input) => Err(SpendError::Unsigned { input: *input }),
+            None => Ok(signed.transaction),
+        }
+    }
+
+    /// Gives a transaction to the mempool, and remembers it as ours. `replaces`: the one that it takes the place of.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError::Refused`]: then nothing is remembered; what the disk does.
+    pub fn send(
+        &self,
+        tx: Transaction,
+        notes: &std::collections::BTreeMap<String, String>,
+        replaces: Option<Txid>,
+    ) -> Result<Txid, SpendError> {
+        let _turn = self.inner.spending.lock();
+        self.send_in_turn(tx, notes, replaces)
+    }
+
+    fn send_in_turn(
+        &self,
+        tx: Transaction,
+        notes: &std::collections::BTreeMap<String, String>,
+        replaces: Option<Txid>,
+    ) -> Result<Txid, SpendError> {
+        let inner = &*self.inner;
+        let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
+        let txid = decoded.txid;
+        // Remembered first: what was sent and then forgotten could be paid twice.
+        let mut book = inner.book.write();
+        let now = inner.ledger.clock().now();
+        let known = book.records.get(&txid).cloned();
+        let fresh = || Record::new(Arc::new(tx), book.next_order(), now, now);
+        let mut record = known.clone().unwrap_or_else(fresh);
+        record.ours = true;
+        record.abandoned = false;
+        record.notes.clone_from(notes);
+        record.replaces = replaces.or(record.replaces);
+        book.put(record)?;
+        drop(book);
+        let accepted = inner.mempool.accept_own(&decoded)?;
+        if let Err(refused) = accepted
+            && !inner.mempool.view()?.contains(&txid)
+        {
+            let mut book = inner.book.write();
+            match known {
+                Some(known) => book.put(known)?,
+                None => book.remove(&txid)?,
+            }
+            return Err(SpendError::Refused(refused.rejection));
+        }
+        if let Some(old) = replaces {
+            let mut book = inner.book.write();
+            if let Some(old) = book.records.get(&old).cloned() {
+                let replaced_by = Some(txid);
+                book.put(Record { replaced_by, ..old })?;
+            }
+        }
+        self.changed();
+        Ok(txid)
+    }
+
+    /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out. Says
+    /// how many it took.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool, and what the disk does.
+    pub fn send_again(&self) -> Result<usize, WalletError> {
+        let waiting: Vec<Arc<DecodedTransaction>> = {
+            let view = self.view()?;
+            let best = view.ledger.best();
+            let pending = view.pending_on(&best)?;
+            let waits = |record: &&Record| {
+                let given_up = record.abandoned || record.replaced_by.is_some();
+                let stays = record.tx.is_coinbase() || given_up || pending.contains(&record.txid);
+                view.book.loose.contains(&record.txid) && !stays
+            };
+            // Parents came before their children.
+            let records = view.records().filter(waits);
+            records
+                .map(|record| Arc::new(DecodedTransaction::new((*record.tx).clone())))
+                .collect()
+        };
+        let mut taken = 0;
+        for tx in waiting {
+            taken += usize::from(self.inner.mempool.accept_own(&tx)?.is_ok());
+        }
+        Ok(taken)
+    }
+
+    /// Gives a transaction up that waits in no mempool, with all of ours that are built on it: their coins are free again.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoSuchTransaction`], [`WalletError::NotAbandoned`], what the disk does.
+    pub fn abandon(&self, txid: &Txid) -> Result<(), WalletError> {
+        let family = {
+            let view = self.view()?;
+            let best = view.ledger.best();
+            let pending = view.pending_on(&best)?;
+            let family = view.family(*txid);
+            let fail = |why| WalletError::NotAbandoned { txid: *txid, why };
+            if view.record(txid).is_none() {
+                return Err(WalletError::NoSuchTransaction { txid: *txid });
+            }
+            if !view.book.loose.contains(txid) {
+                return Err(fail("a block of the best chain has it"));
+            }
+            if family.iter().any(|txid| pending.contains(txid)) {
+                return Err(fail("it waits in the mempool"));
+            }
+            family
+        };
+        let mut book = self.inner.book.write();
+        for txid in family {
+            if let Some(record) = book.records.get(&txid).cloned() {
+                let abandoned = true;
+                book.put(Record {
+                    abandoned,
+                    ..record
+                })?;
+            }
+        }
+        drop(book);
+        self.changed();
+        Ok(())
+    }
+
+    /// Locks a coin, so that it is not chosen, or unlocks it. What is kept outlasts the run.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn lock_coin(&self, outpoint: OutPoint, lock: bool, keep: bool) -> Result<(), WalletError> {
+        let mut book = self.inner.book.write();
+        let key = locked::encode(&outpoint);
+        book.file.write(|step| -> Result<(), WalletError> {
+            match lock && keep {
+                true => step.put(Table::Locked, &key, &[])?,
+                false => {
+                    step.delete(Table::Locked, &key)?;
+                }
+            }
+            Ok(())
+        })?;
+        match lock {
+            true => book.locked.insert(outpoint, keep),
+            false => book.locked.remove(&outpoint),
+        };
+        Ok(())
+    }
+}
+
+/// What was paid.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Paid {
+    /// The transaction.
+    pub tx: Transaction,
+    /// Its id.
+    pub txid: Txid,
+    /// How it came to be.
+    pub plan: Plan,
+}
+
+fn new_change(
+    keyring: &mut Keyring,
+    kind: OutputType,
+) -> Result<(Option<Slot>, ScriptBuf), WalletError> {
+    let (slot, script) = keyring.new_script(kind, Chain::Internal)?;
+    Ok((Some(slot), script))
+}
+
+/// The kind of change that tells least which output it is: that of a payee, or else the newest that the wallet has.
+fn change_kind(keyring: &Keyring, request: &Request) -> OutputType {
+    let has = |kind: &OutputType| keyring.active(*kind, Chain::Internal).is_some();
+    let of_payees = request.payees.iter().filter_map(|payee| {
+        let script = &payee.script_pubkey;
+        match () {
+            () if script.is_p2tr() => Some(OutputType::Bech32m),
+            () if script.is_p2wpkh() || script.is_p2wsh() => Some(OutputType::Bech32),
+            () => None,
+        }
+    });
+    let mut kinds = of_payees
+        .chain([OutputType::Bech32])
+        .chain(OutputType::ALL.into_iter().rev());
+    kinds.find(has).unwrap_or(OutputType::Bech32)
+}

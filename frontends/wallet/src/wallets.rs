@@ -1,0 +1,298 @@
+//! Owns all wallets of a node: which there are, which are open, and which are opened at the start.
+//! Promises that a name never leads out of the directory of wallets, and that two never share a file.
+//! Refuses names that a directory cannot have on every system.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use everett_ledger::Ledger;
+use everett_mempool::Mempool;
+use parking_lot::RwLock;
+
+use crate::config::WalletConfig;
+use crate::error::WalletError;
+use crate::keys::{Keyring, Master};
+use crate::store::{WalletFile, WalletFlags};
+use crate::wallet::Wallet;
+
+/// Wallets that are open at once, at most.
+pub const MAX_WALLETS: usize = 256;
+/// Longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+/// Under this name lies the wallet without a name.
+const UNNAMED: &str = "@unnamed";
+/// The file that says which wallets are opened at the start: a name on each line.
+const OPENED_FILE: &str = "opened-at-start";
+
+/// What a new wallet is to be.
+#[derive(Default)]
+pub struct NewWallet {
+    /// What it may hold.
+    pub flags: WalletFlags,
+    /// What its keys come from; `None` for random ones, or none at all with flags that say so.
+    pub master: Option<Master>,
+    /// The passphrase that its private part is sealed with.
+    pub passphrase: Option<zeroize::Zeroizing<String>>,
+}
+
+/// All wallets of a node. Clones share them.
+#[derive(Clone)]
+pub struct Wallets {
+    inner: std::sync::Arc<Inner>,
+}
+
+struct Inner {
+    config: WalletConfig,
+    ledger: Ledger,
+    mempool: Mempool,
+    open: RwLock<BTreeMap<String, Wallet>>,
+}
+
+impl Wallets {
+    /// None is open yet.
+    pub fn new(config: WalletConfig, ledger: Ledger, mempool: Mempool) -> Wallets {
+        Wallets {
+            inner: std::sync::Arc::new(Inner {
+                config,
+                ledger,
+                mempool,
+                open: RwLock::default(),
+            }),
+        }
+    }
+
+    /// How they are opened.
+    pub fn config(&self) -> &WalletConfig {
+        &self.inner.config
+    }
+
+    /// The open ones, by name.
+    pub fn list(&self) -> Vec<Wallet> {
+        self.inner.open.read().values().cloned().collect()
+    }
+
+    /// An open one.
+    pub fn get(&self, name: &str) -> Option<Wallet> {
+        self.inner.open.read().get(name).cloned()
+    }
+
+    /// The names of all wallets in the directory, open or not.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn names(&self) -> Result<Vec<String>, WalletError> {
+        let directory = &self.inner.config.directory;
+        let failed = |error| WalletError::Directory {
+            path: directory.clone(),
+            error,
+        };
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let Some(name) = name
+                .to_str()
+                .filter(|_| entry.path().join("data.mdb").is_file())
+            else {
+                continue;
+            };
+            names.push(match name {
+                UNNAMED => String::new(),
+                name => name.to_owned(),
+            });
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Where a wallet of this name lies.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BadName`].
+    pub fn path(&self, name: &str) -> Result<PathBuf, WalletError> {
+        let bad = |why| WalletError::BadName {
+            name: name.to_owned(),
+            why,
+        };
+        if name.is_empty() {
+            return Ok(self.inner.config.directory.join(UNNAMED));
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return Err(bad("it is longer than 128 bytes"));
+        }
+        let forbidden = |c: char| {
+            c.is_control()
+                || matches!(
+                    c,
+                    '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@'
+                )
+        };
+        if name.contains(forbidden) {
+            return Err(bad(
+                "it holds one of / \\ : * ? \" < > | @ or a control character",
+            ));
+        }
+        if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
+            return Err(bad(
+                "it begins with a dot, ends with a dot or a blank, or is taken",
+            ));
+        }
+        Ok(self.inner.config.directory.join(name))
+    }
+
+    /// Makes a wallet and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BadName`], [`WalletError::File`] where it is there already, [`WalletError::Keys`].
+    pub fn create(&self, name: &str, new: NewWallet) -> Result<Wallet, WalletError> {
+        let path = self.path(name)?;
+        self.room(name)?;
+        let mut file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
+        let made = self
+            .furnish(&mut file, new)
+            .and_then(|()| self.enter(name, file));
+        if made.is_err() {
+            // One without its keys is no wallet; its directory was made a moment ago.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+        made
+    }
+
+    fn furnish(&self, file: &mut WalletFile, new: NewWallet) -> Result<(), WalletError> {
+        let config = &self.inner.config;
+        let mut keyring = Keyring::load(file, config.keypool)?;
+        if !new.flags.blank && !new.flags.disable_private_keys {
+            let master = match new.master {
+                Some(master) => master,
+                None => Master::random(config.network)?,
+            };
+            keyring.add_master(&master, self.inner.ledger.clock().now())?;
+        }
+        match new.passphrase {
+            // Nothing of the keys is written before they are sealed.
+            Some(passphrase) => keyring.encrypt(file, &passphrase, config.kdf)?,
+            None => file.write(|step| keyring.save(step))?,
+        }
+        Ok(())
+    }
+
+    /// Opens a wallet. One with a passphrase is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::AlreadyOpen`], [`WalletError::File`]: none there, in use, of another network, damaged.
+    pub fn load(&self, name: &str) -> Result<Wallet, WalletError> {
+        let path = self.path(name)?;
+        self.room(name)?;
+        let file = WalletFile::open(&path, self.inner.config.network)?;
+        self.enter(name, file)
+    }
+
+    /// Makes a wallet out of a backup, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallets::load`]; [`WalletError::File`] where there is one of that name.
+    pub fn restore(&self, name: &str, backup: &Path) -> Result<Wallet, WalletError> {
+        let path = self.path(name)?;
+        self.room(name)?;
+        let file = WalletFile::restore(backup, &path, self.inner.config.network)?;
+        self.enter(name, file)
+    }
+
+    /// Whether one more of this name may be opened.
+    fn room(&self, name: &str) -> Result<(), WalletError> {
+        let open = self.inner.open.read();
+        if open.contains_key(name) {
+            return Err(WalletError::AlreadyOpen {
+                name: name.to_owned(),
+            });
+        }
+        match open.len() < MAX_WALLETS {
+            true => Ok(()),
+            false => Err(WalletError::TooManyOpen { limit: MAX_WALLETS }),
+        }
+    }
+
+    fn enter(&self, name: &str, file: WalletFile) -> Result<Wallet, WalletError> {
+        let inner = &*self.inner;
+        let wallet = Wallet::load(
+            name,
+            file,
+            &inner.config,
+            inner.ledger.clone(),
+            inner.mempool.clone(),
+        )?;
+        wallet.catch_up()?;
+        inner.open.write().insert(name.to_owned(), wallet.clone());
+        Ok(wallet)
+    }
+
+    /// Takes a wallet out of the open ones; its file is shut when nobody uses it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NotOpen`].
+    pub fn unload(&self, name: &str) -> Result<(), WalletError> {
+        let taken = self.inner.open.write().remove(name);
+        let not_open = || WalletError::NotOpen {
+            name: name.to_owned(),
+        };
+        taken.map(drop).ok_or_else(not_open)
+    }
+
+    /// Lets all of them look at what is new. One that cannot does not keep the others from it.
+    ///
+    /// # Errors
+    ///
+    /// What the first one said that could not.
+    pub fn catch_up(&self) -> Result<(), WalletError> {
+        let caught_up: Vec<Result<(), WalletError>> =
+            self.list().iter().map(Wallet::catch_up).collect();
+        caught_up.into_iter().collect()
+    }
+
+    /// The names of the wallets that are opened at the start.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn opened_at_start(&self) -> Result<Vec<String>, WalletError> {
+        let path = self.inner.config.directory.join(OPENED_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(WalletError::Directory { path, error }),
+        }
+    }
+
+    /// Says whether a wallet is opened at the start from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn open_at_start(&self, name: &str, open: bool) -> Result<(), WalletError> {
+        let mut names = self.opened_at_start()?;
+        if names.iter().any(|other| other == name) == open {
+            return Ok(());
+        }
+        match open {
+            true => names.push(name.to_owned()),
+            false => names.retain(|other| other != name),
+        }
+        let path = self.inner.config.directory.join(OPENED_FILE);
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+        // Whole or not at all.
+        let draft = path.with_extension("new");
+        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path));
+        written.map_err(|error| WalletError::Directory { path, error })
+    }
+}
