@@ -23,7 +23,7 @@ pub use infer::{address_of, infer, with_checksum};
 pub use origin::origin;
 pub use text::checksum;
 use text::{Checked, check};
-pub(crate) use text::{body, single_paths};
+pub(crate) use text::{body, parse_wif, single_paths};
 
 /// Longest descriptor that is looked at, in characters.
 pub const MAX_DESCRIPTOR_CHARS: usize = 200_000;

@@ -71,12 +71,28 @@ fn is_final(input: &bitcoin::psbt::Input) -> bool {
     input.final_script_sig.is_some() || input.final_script_witness.is_some()
 }
 
+/// Whose word it is what an input without its previous transaction spends. A signature of old scripts does not cover the
+/// amount: others could have us pay a fee of their choice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    ByOthers,
+    ByUs,
+}
+
+/// Whether a coin is spent by a witness, as far as the input tells.
+fn is_witness(output: &TxOut, input: &bitcoin::psbt::Input) -> bool {
+    let nested = input.redeem_script.as_ref();
+    output.script_pubkey.is_witness_program()
+        || nested.is_some_and(|redeem| redeem.is_witness_program())
+}
+
 impl Keyring {
     /// Does with a PSBT what a wallet can: fills in the coins that `spent` knows and what is known of our scripts, signs with
     /// every key of ours that is named, finishes what is satisfied. Returns whether all inputs are finished.
     ///
     /// Keys are ours when they are of a script of ours, or when the PSBT names their way from a master key of ours
-    /// (a part of a script with several owners). Inputs that are finished already are passed over.
+    /// (a part of a script with several owners). Inputs that are finished already are passed over, and so are inputs without
+    /// witness whose previous transaction nobody gives.
     ///
     /// # Errors
     ///
@@ -88,18 +104,28 @@ impl Keyring {
         spent: impl Fn(&OutPoint) -> Option<SpentCoin>,
         process: Process,
     ) -> Result<bool, KeyError> {
+        self.process(psbt, spent, process, Told::ByOthers)
+    }
+
+    fn process(
+        &self,
+        psbt: &mut Psbt,
+        spent: impl Fn(&OutPoint) -> Option<SpentCoin>,
+        process: Process,
+        told: Told,
+    ) -> Result<bool, KeyError> {
         if process.sign && self.is_locked() {
             return Err(KeyError::Locked);
         }
         let mut next = psbt.clone();
         for index in 0..next.inputs.len() {
-            self.fill_input(&mut next, index, &spent, process)?;
+            self.fill_input(&mut next, index, &spent, (process, told))?;
         }
         for index in 0..next.outputs.len() {
             self.fill_output(&mut next, index);
         }
         if process.sign {
-            self.sign_inputs(&mut next)?;
+            self.sign_inputs(&mut next, told)?;
         }
         if process.finalize {
             finalize(&mut next);
@@ -117,7 +143,7 @@ impl Keyring {
         psbt: &mut Psbt,
         index: usize,
         spent: &impl Fn(&OutPoint) -> Option<SpentCoin>,
-        process: Process,
+        (process, told): (Process, Told),
     ) -> Result<(), KeyError> {
         let wrong = |detail: &str| KeyError::Psbt {
             input: index,
@@ -144,9 +170,9 @@ impl Keyring {
             }
             None => None,
         };
-        let told = [said, input.witness_utxo.as_ref()];
+        let stated = [said, input.witness_utxo.as_ref()];
         let known_output = known.as_ref().map(|coin| &coin.output);
-        let all = || told.into_iter().chain([known_output]).flatten();
+        let all = || stated.into_iter().chain([known_output]).flatten();
         if all().any(|output| all().any(|other| other != output)) {
             return Err(wrong("the coin that it spends is another one than it says"));
         }
@@ -168,13 +194,21 @@ impl Keyring {
                 _ => {}
             }
         }
-        if let Some(solution) = self.solution(&output.script_pubkey) {
+        let solution = self.solution(&output.script_pubkey);
+        let nested = solution
+            .as_ref()
+            .is_some_and(|solution| solution.desc_type().segwit_version().is_some());
+        let given = known.as_ref().and_then(|coin| coin.transaction.as_ref());
+        let proven = input.non_witness_utxo.is_some() || given.is_some() || told == Told::ByUs;
+        if !proven && !nested && !is_witness(&output, input) {
+            // Nothing is filled in where nothing will be signed, as in Core.
+            return Ok(());
+        }
+        if let Some(solution) = solution {
             // Keys of ours are definite: this cannot fail.
             let _ = input.update_with_descriptor_unchecked(&solution);
         }
-        let nested = input.redeem_script.as_ref();
-        let is_witness = output.script_pubkey.is_witness_program()
-            || nested.is_some_and(|redeem| redeem.is_witness_program());
+        let is_witness = is_witness(&output, input);
         if let Some(coin) = known {
             if input.non_witness_utxo.is_none() && !output.script_pubkey.is_p2tr() {
                 input.non_witness_utxo = coin.transaction;
@@ -197,7 +231,7 @@ impl Keyring {
         }
     }
 
-    fn sign_inputs(&self, psbt: &mut Psbt) -> Result<(), KeyError> {
+    fn sign_inputs(&self, psbt: &mut Psbt, told: Told) -> Result<(), KeyError> {
         let unsigned = psbt.unsigned_tx.clone();
         let mut cache = SighashCache::new(&unsigned);
         for index in 0..psbt.inputs.len() {
@@ -207,6 +241,11 @@ impl Keyring {
             let Ok(output) = psbt.spend_utxo(index).cloned() else {
                 continue;
             };
+            let input = &psbt.inputs[index];
+            let proven = input.non_witness_utxo.is_some() || told == Told::ByUs;
+            if !proven && !is_witness(&output, input) {
+                continue;
+            }
             let mut keys = self.private_keys(&output.script_pubkey);
             keys_of_origins(self, &psbt.inputs[index], &mut keys);
             if !keys.is_empty() {
@@ -250,7 +289,7 @@ impl Keyring {
             sighash,
             ..Process::default()
         };
-        self.process_psbt(&mut psbt, |_| None, process)?;
+        self.process(&mut psbt, |_| None, process, Told::ByUs)?;
         let mut signed = transaction.clone();
         let mut left = Vec::new();
         for (index, (input, done)) in signed.input.iter_mut().zip(psbt.inputs).enumerate() {

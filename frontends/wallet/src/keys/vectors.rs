@@ -42,14 +42,16 @@ fn network(chain: &Value) -> Network {
     match chain.as_str().unwrap() {
         "main" => Network::Bitcoin,
         "test" => Network::Testnet,
+        "testnet4" => Network::Testnet4,
         "signet" => Network::Signet,
         _ => Network::Regtest,
     }
 }
 
-const NETWORKS: [Network; 4] = [
+const NETWORKS: [Network; 5] = [
     Network::Bitcoin,
     Network::Testnet,
+    Network::Testnet4,
     Network::Signet,
     Network::Regtest,
 ];

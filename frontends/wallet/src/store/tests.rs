@@ -228,8 +228,10 @@ fn a_killed_process_leaves_whole_steps_and_no_lock() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Kept to the end: a child whose output nobody takes ends by itself.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let told: Vec<u64> = lines
+            .by_ref()
             .filter_map(|line| line.unwrap().split("written ").nth(1)?.parse().ok())
             .take(20)
             .collect();

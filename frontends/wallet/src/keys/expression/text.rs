@@ -4,6 +4,7 @@ use bitcoin::bip32::{Xpriv, Xpub};
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Network, NetworkKind, PrivateKey};
 use miniscript::descriptor::checksum::Engine;
+use zeroize::Zeroizing;
 
 /// Length of a checksum.
 const CHECKSUM_CHARS: usize = 8;
@@ -58,6 +59,13 @@ fn is_edge(character: char) -> bool {
     matches!(character, '(' | ')' | '{' | '}' | ',')
 }
 
+/// A private key in WIF of a network. `from_wif` takes any last byte for the mark of a compressed key; Core does not.
+pub(crate) fn parse_wif(text: &str, network: Network) -> Option<PrivateKey> {
+    let key = PrivateKey::from_wif(text).ok()?;
+    let same = Zeroizing::new(key.to_wif()).as_str() == text;
+    (same && key.network == NetworkKind::from(network)).then_some(key)
+}
+
 /// One key expression in its public form, and whether it was a private one.
 fn public_key(
     text: &str,
@@ -76,10 +84,8 @@ fn public_key(
     let not_valid = || format!("{function}(): key '{key}' is not valid");
     let kind = NetworkKind::from(network);
     let secp = Secp256k1::new();
-    let (shown, private) = if let Ok(secret) = PrivateKey::from_wif(key) {
-        if secret.network != kind {
-            return Err(not_valid());
-        }
+    let (shown, private) = if PrivateKey::from_wif(key).is_ok() {
+        let secret = parse_wif(key, network).ok_or_else(not_valid)?;
         let public = secret.public_key(&secp);
         let shown = match x_only {
             true => public.inner.x_only_public_key().0.to_string(),

@@ -2,12 +2,12 @@
 //! Promises Core's refusals, in Core's order and words.
 //! Refuses what would leave the wallet watching less than before.
 
-use bitcoin::{NetworkKind, PrivateKey, ScriptBuf};
+use bitcoin::ScriptBuf;
 use zeroize::Zeroizing;
 
 use super::Keyring;
 use crate::keys::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use crate::keys::expression::{Expression, Form, body, single_paths};
+use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths};
 use crate::keys::secret::Secret;
 use crate::keys::{Chain, KeyError};
 use crate::labels::Purpose;
@@ -284,10 +284,7 @@ impl Keyring {
         label: Option<&str>,
         birth: u64,
     ) -> Result<Imported, KeyError> {
-        let key = PrivateKey::from_wif(wif).map_err(|_| KeyError::BadWif)?;
-        if key.network != NetworkKind::from(self.network) {
-            return Err(KeyError::BadWif);
-        }
+        parse_wif(wif, self.network).ok_or(KeyError::BadWif)?;
         let text = Zeroizing::new(format!("combo({wif})"));
         self.import(&Import {
             text: Zeroizing::new(crate::keys::with_checksum(text.to_string())),
