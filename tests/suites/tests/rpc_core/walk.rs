@@ -299,7 +299,15 @@ impl Walk {
         let back = self.spender.random.number_below(DEPTH);
         let hash = self.same("getblockhash", json!([self.height() - back]));
         self.note(format!("invalidate {hash}, {back} below the best"));
+        // What is told of the world below the best one is what Core has when it is there.
+        let below = self.same("getblockheader", json!([hash]))["previousblockhash"].clone();
+        let told = json!({ "verbose": true, "at": below });
+        let told = verdict(&self.both.ours, "getrawmempool", &told);
         self.same("invalidateblock", json!([hash]));
+        if back == 0 && self.same("getbestblockhash", json!([])) == below {
+            let true_now = verdict(&self.both.core, "getrawmempool", &json!([true]));
+            self.compare("getrawmempool", &json!({ "at": below }), &true_now, &told);
+        }
         self.invalidated.push(hash);
         // Else the next block might be the one that is taken as invalid.
         self.pass();
