@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::both::{Both, START};
 use crate::chain::{ADDRESS, WIF};
 use crate::coins::{COIN, TRUE_OUTPUT, coinbase_of, spend};
+use crate::rest::get;
 use everett_tests::rpc_node::RpcNode;
 
 /// With the flag of witnesses, and no inputs.
@@ -624,7 +625,7 @@ fn a_named_world_tells_what_would_confirm_there() {
 
 #[test]
 fn what_the_best_chain_confirmed_waits_on_a_rival_until_that_confirms_or_conflicts() {
-    let everett = RpcNode::start();
+    let everett = RpcNode::start_with(|config| config.rest = true);
     let ours = everett.client();
     ours.call("setmocktime", json!([START]));
     let raw = format!("raw({TRUE_OUTPUT})");
@@ -649,6 +650,15 @@ fn what_the_best_chain_confirmed_waits_on_a_rival_until_that_confirms_or_conflic
     assert_eq!(at("getrawmempool", &hashes[109]), before);
     assert_eq!(at("getmempoolinfo", &hashes[109])["size"], 3);
     assert_eq!(at("getmempoolinfo", &best)["size"], 1);
+    let rest = |path: &str, more: &str| {
+        let fork = hashes[109].as_str().expect("a hash");
+        let answer = get(&ours, &format!("/rest/{path}.json?at={fork}{more}"));
+        serde_json::from_str::<Value>(&answer.body).expect("JSON")
+    };
+    assert_eq!(rest("mempool/contents", "&verbose=false"), before);
+    assert_eq!(rest("mempool/info", "")["size"], 3);
+    let coins = format!("getutxos/checkmempool/{}-0/{}-0", id(&child), id(&paid));
+    assert_eq!(rest(&coins, "")["bitmap"], "10");
     // One rival confirms the child's parent, too, and another spends its coin otherwise.
     let on_fork = |transactions: Value| {
         let params =
