@@ -278,8 +278,9 @@ impl Ledger {
     }
 
     /// Takes a block as if it had come before all others with the same work, until the ledger is closed: it becomes the
-    /// best one if it has as much work as that. A later call goes before an earlier one; one for a block with less work
-    /// than the best one does nothing.
+    /// best one if it has as much work as that. A later call goes before an earlier one, unless the best tip came to have
+    /// more work than at the call before it: then it counts as the first one does, as in Bitcoin Core. One for a block
+    /// with less work than the best one does nothing.
     ///
     /// # Errors
     ///

@@ -303,10 +303,8 @@ fn locks_anew(pool: &Pool, slot: Slot) -> Result<Option<LockPoints>, ReadError> 
     Ok(Some(LockPoints::of(tx, heights, &pool.world)))
 }
 
-/// Which pending transactions the block after `world` could have, all together, in mining order.
-///
-/// Reads every coin that they spend at that world.
-pub(crate) fn fitting(pool: &Pool, world: &World) -> Result<Vec<Slot>, ReadError> {
+/// Which pending transactions can wait at `world`, all together, in mining order. Reads every coin that they spend at that world.
+fn fitting(pool: &Pool, world: &World) -> Result<Vec<Slot>, ReadError> {
     let next = world.height().saturating_add(1);
     let mut fitting = std::collections::HashSet::new();
     let mut order = Vec::new();

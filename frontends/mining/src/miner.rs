@@ -125,14 +125,14 @@ impl Miner {
         let (world, filled) = {
             let view = self.mempool.view()?;
             let world = view.world().clone();
-            let filled = fill(view.chunks(), &self.config, place(&world), true);
+            let filled = fill(view.chunks(), &self.config, place(&world));
             (world, filled)
         };
         self.finish(&world, filled, payout)
     }
 
-    /// The same on any world: of the pending transactions those that could be confirmed there. Costs a read of each coin
-    /// that a pending transaction spends.
+    /// The same on any world, of what would wait there if it were the best one: see [`Mempool::view_on`], also for what
+    /// it costs.
     ///
     /// # Errors
     ///
@@ -143,14 +143,8 @@ impl Miner {
         payout: &Script,
     ) -> Result<BlockTemplate, TemplateError> {
         let filled = {
-            let view = self.mempool.view()?;
-            match view.world().hash() == world.hash() {
-                true => fill(view.chunks(), &self.config, place(world), true),
-                false => {
-                    let chunks = view.chunks_on(world)?;
-                    fill(chunks.into_iter(), &self.config, place(world), false)
-                }
-            }
+            let view = self.mempool.view_on(world)?;
+            fill(view.chunks(), &self.config, place(world))
         };
         self.finish(world, filled, payout)
     }
@@ -165,7 +159,7 @@ impl Miner {
         world: &World,
         payout: &Script,
     ) -> Result<BlockTemplate, TemplateError> {
-        let nothing = fill(std::iter::empty(), &self.config, place(world), true);
+        let nothing = fill(std::iter::empty(), &self.config, place(world));
         self.finish(world, nothing, payout)
     }
 

@@ -1,15 +1,11 @@
 //! Owns the questions about coins: one of them, or the whole set.
 
-use std::sync::Arc;
-
 use bitcoin::OutPoint;
-use everett_ledger::coin::ScriptPubKey;
-use everett_ledger::decode::DecodedTransaction;
-use everett_ledger::{Coin, World};
 
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount, object};
+use crate::mempool::view;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::show::script_json;
 
@@ -36,17 +32,12 @@ fn tx_out(call: &Call) -> Answer {
     let txid = call.txid(0, "txid")?;
     let vout: u32 = call.int(1)?;
     let outpoint = OutPoint::new(txid, vout);
-    let (world, coin) = match (call.bool_or(2, true)?, call.names_world()) {
-        (true, false) => {
-            let view = call.handle().mempool().view()?;
+    let (world, coin) = match call.bool_or(2, true)? {
+        true => {
+            let view = view(call)?;
             (view.world().clone(), view.coin(&outpoint)?)
         }
-        (true, true) => {
-            let world = call.world()?;
-            let coin = pending_coin(call, &world, &outpoint)?;
-            (world, coin)
-        }
-        (false, _) => {
+        false => {
             let world = call.world()?;
             let coin = world.coin(&outpoint)?;
             (world, coin)
@@ -65,36 +56,6 @@ fn tx_out(call: &Call) -> Answer {
         "scriptPubKey" => script_json(&coin.script_pubkey, network),
         "coinbase" => coin.coinbase,
     })
-}
-
-/// A coin of a world with what would confirm there.
-fn pending_coin(call: &Call, world: &World, outpoint: &OutPoint) -> Result<Option<Coin>, RpcError> {
-    let mempool = call.handle().mempool();
-    let concerned = {
-        let view = mempool.view()?;
-        view.spender(outpoint).is_some() || view.contains(&outpoint.txid)
-    };
-    let pending = match concerned {
-        true => mempool.pending_on(world)?,
-        false => Vec::new(),
-    };
-    let spends = |tx: &Arc<DecodedTransaction>| {
-        let mut inputs = tx.tx.input.iter();
-        inputs.any(|input| input.previous_output == *outpoint)
-    };
-    if pending.iter().any(spends) {
-        return Ok(None);
-    }
-    let Some(tx) = pending.iter().find(|tx| tx.txid == outpoint.txid) else {
-        return Ok(world.coin(outpoint)?);
-    };
-    let output = tx.tx.output.get(outpoint.vout as usize);
-    Ok(output.map(|output| Coin {
-        amount: output.value,
-        script_pubkey: ScriptPubKey::new(output.script_pubkey.as_bytes()),
-        height: world.height() + 1,
-        coinbase: false,
-    }))
 }
 
 pub(super) static GETTXOUTSETINFO: Method = Method {
