@@ -84,7 +84,7 @@ pub use locator::MAX_LOCATOR_HASHES;
 pub use meter::Timings;
 pub use params::{Network, Params};
 pub use rules::reject::{Reject, RejectKind};
-pub use setinfo::SetInfo;
+pub use setinfo::{SetHash, SetInfo, SetSummary};
 pub use skeleton::{KeyBlock, Skeleton};
 pub use snapshot::{SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot, SnapshotError};
 pub use store::{Access, Place, StoreError};
