@@ -336,6 +336,25 @@ fn make_chain() -> [Vec<Vec<u8>>; 3] {
     [trunk, best, maker.full(fork, coins, UNDONE + 1, 2)]
 }
 
+/// Where the ledger's own time went so far, a block.
+fn tell_timings(ledger: Option<&Ledger>, blocks: usize) {
+    let Some(stats) = ledger.and_then(|ledger| ledger.stats().ok()) else {
+        return;
+    };
+    let timings = stats.timings;
+    let parts = [
+        ("decode", timings.decode),
+        ("check", timings.check),
+        ("connect", timings.connect),
+        ("journal", timings.journal),
+        ("overlay", timings.overlay),
+        ("conflicts", timings.conflicts),
+        ("commit", timings.commit),
+    ];
+    let parts = parts.map(|(name, spent)| format!("{name} {:.2?} x{}", spent.time, spent.count));
+    println!("after {blocks} blocks: {}", parts.join(", "));
+}
+
 /// A branch of full blocks gives way to one that is a block longer, whose last block is handed in last.
 fn reorg(program: &Path) {
     let [trunk, best, mut side] = match std::env::var("EVERETT_IMPORT") {
@@ -348,7 +367,13 @@ fn reorg(program: &Path) {
     let ours = RpcNode::start_without_index();
     let [there, here] = [&core.0, &ours.client()].map(|client| {
         submit(client, &trunk);
-        let times = [&best, &side, &last].map(|blocks| submit(client, blocks));
+        let times = [&best, &side, &last].map(|blocks| {
+            let time = submit(client, blocks);
+            if client.port() == ours.port {
+                tell_timings(ours.ledger(), blocks.len());
+            }
+            time
+        });
         // It was announced before it is answered.
         assert_eq!(
             client.text("getbestblockhash", json!([])),

@@ -4,7 +4,7 @@
 
 use crate::p2p_node::on_loopback;
 use crate::rpc_client::RpcClient;
-use everett_ledger::{LedgerConfig, Network, Params};
+use everett_ledger::{Ledger, LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
 use everett_rpc::{Rpc, RpcConfig};
@@ -73,6 +73,11 @@ impl RpcNode {
             directory,
             port,
         }
+    }
+
+    /// Its ledger; `None` never, but for the moment in which it is dropped.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.node.as_ref().map(|node| node.handle().ledger())
     }
 
     /// What its cookie holds.
