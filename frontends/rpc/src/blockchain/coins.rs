@@ -1,6 +1,7 @@
 //! Owns the questions about coins: one of them, or the whole set.
 
 use bitcoin::OutPoint;
+use everett_ledger::SetHash;
 
 use crate::call::Call;
 use crate::error::RpcError;
@@ -89,11 +90,15 @@ pub(super) static GETTXOUTSETINFO: Method = Method {
 
 fn tx_out_set_info(call: &Call) -> Answer {
     let kind = call.maybe(0).map_or(Ok("hash_serialized_3"), Json::text)?;
-    if !["hash_serialized_3", "muhash", "none"].contains(&kind) {
-        return Err(RpcError::parameter(format!(
-            "'{kind}' is not a valid hash_type"
-        )));
-    }
+    let hash = match kind {
+        "hash_serialized_3" => SetHash::Serialized3,
+        "muhash" => SetHash::MuHash,
+        "none" => SetHash::Nothing,
+        _ => {
+            let wrong = format!("'{kind}' is not a valid hash_type");
+            return Err(RpcError::parameter(wrong));
+        }
+    };
     call.bool_or(2, true)?;
     let world = match call.maybe(1) {
         None => call.world()?,
@@ -102,18 +107,14 @@ fn tx_out_set_info(call: &Call) -> Answer {
             call.ledger().world(&info.hash)?
         }
     };
-    let info = world.set_info_while(|| call.goes_on())?;
+    let info = world.set_summary_while(hash, || call.goes_on())?;
     let mut json = object! {
         "height" => world.height(),
         "bestblock" => world.hash(),
         "txouts" => info.txouts,
         "bogosize" => info.bogosize,
     };
-    match kind {
-        "hash_serialized_3" => json.push(kind, info.hash_serialized_3_hex()),
-        "muhash" => json.push(kind, info.muhash_hex()),
-        _ => {}
-    }
+    json.push_some(kind, info.hash_hex());
     let total = i64::try_from(info.total_sat).unwrap_or(i64::MAX);
     json.push("total_amount", amount(total));
     json.push("transactions", info.transactions);
