@@ -45,7 +45,7 @@ pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
         .collect();
     run(&line).unwrap_or_else(|failure| {
         error!("{failure}");
-        eprintln!("Error: {failure}");
+        eprintln!("{}", failure.line());
         ExitCode::FAILURE
     })
 }

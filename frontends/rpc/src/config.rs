@@ -96,6 +96,8 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// Whether REST is served on the same port, to whom may ask, without a login (`rest`).
     pub rest: bool,
+    /// Whether `getblockfilter` answers (`blockfilterindex`).
+    pub block_filters: bool,
     /// What is published over ZeroMQ, for `getzmqnotifications`.
     pub zmq: Vec<ZmqPublisher>,
     /// The node's log, for `getrpcinfo`.
@@ -127,6 +129,7 @@ impl RpcConfig {
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
             rest: false,
+            block_filters: false,
             zmq: Vec::new(),
             mining: MiningConfig::default(),
             generate_to: DEFAULT_GENERATE_TO.to_owned(),

@@ -9,6 +9,7 @@ use everett_mining::Miner;
 use everett_node::Handle;
 use parking_lot::Mutex;
 
+use crate::blockchain::FilterHeaders;
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
 use crate::mining::Templates;
@@ -25,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) block_scan: Scan,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
+    /// Headers of filters that were made.
+    pub(crate) filter_headers: Mutex<FilterHeaders>,
     /// Core's categories of log lines that were asked for, a bit each.
     pub(crate) logged: Mutex<u32>,
     /// Makes blocks.
@@ -141,6 +144,7 @@ impl Site {
             coin_scan: Scan::default(),
             block_scan: Scan::default(),
             counts: Mutex::default(),
+            filter_headers: Mutex::default(),
             logged: Mutex::new(0),
         }
     }

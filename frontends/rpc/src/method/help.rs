@@ -6,7 +6,7 @@ impl Argument {
     fn in_usage(&self) -> String {
         match (self.shown, self.kind) {
             (Some(shown), _) => shown.to_owned(),
-            (None, Kind::Text) => format!("\"{}\"", self.first_name()),
+            (None, Kind::Text | Kind::AnyText) => format!("\"{}\"", self.first_name()),
             (None, _) => self.first_name().to_owned(),
         }
     }
