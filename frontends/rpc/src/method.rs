@@ -2,7 +2,9 @@
 //! Promises that arguments are counted, named and typed as Core does it before a method sees them.
 
 mod arguments;
+mod example;
 mod help;
+mod shapes;
 
 use std::future::Future;
 use std::pin::Pin;

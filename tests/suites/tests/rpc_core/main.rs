@@ -9,6 +9,7 @@ mod clients;
 mod coins;
 mod compare;
 mod filters;
+mod help;
 mod mempool;
 mod mining;
 mod network;
