@@ -1,6 +1,6 @@
 //! Owns what all calls share: the node, the settings that methods tell of, the scans and commands that run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
@@ -28,8 +28,8 @@ pub(crate) struct Site {
     pub(crate) counts: Mutex<Counts>,
     /// Headers of filters that were made.
     pub(crate) filter_headers: Mutex<FilterHeaders>,
-    /// Core's categories of log lines that were asked for, a bit each.
-    pub(crate) logged: Mutex<u32>,
+    /// Core's categories of log lines that were asked for.
+    pub(crate) logged: Mutex<BTreeSet<&'static str>>,
     /// Makes blocks.
     pub(crate) miner: Miner,
     /// The template that was made last.
@@ -145,7 +145,7 @@ impl Site {
             block_scan: Scan::default(),
             counts: Mutex::default(),
             filter_headers: Mutex::default(),
-            logged: Mutex::new(0),
+            logged: Mutex::default(),
         }
     }
 
