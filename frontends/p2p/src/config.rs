@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use bitcoin::Work;
 use everett_ledger::Network;
-use everett_net::Endpoint;
+use everett_net::{Endpoint, NetworkKind};
 
 use crate::protocol::ForkLimits;
-use crate::whitelist::Whitelisted;
+use crate::whitelist::{Whitebound, Whitelisted};
 
 /// Connections that the node makes for blocks, transactions and addresses, by default: as Bitcoin Core.
 pub const DEFAULT_OUTGOING: usize = 8;
@@ -42,10 +42,18 @@ pub struct P2pConfig {
     pub relay: bool,
     /// Who may do more than others. Nobody by default.
     pub whitelist: Vec<Whitelisted>,
+    /// What those may do who call certain addresses of `listen`.
+    pub whitebind: Vec<Whitebound>,
     /// What others are told that this node is (BIP14).
     pub user_agent: String,
     /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
     pub discover: bool,
+    /// Addresses of our own that others are told of, whatever is listened on (`-externalip`).
+    pub external: Vec<Endpoint>,
+    /// Whether anybody is called or let in at first (`-networkactive`).
+    pub active: bool,
+    /// Networks that addresses which are found have to be on (`-onlynet`); empty: any.
+    pub only_networks: Vec<NetworkKind>,
     /// What of losing branches is fetched.
     pub forks: ForkLimits,
     /// Chains with less work are not followed, instead of the network's own limit.
@@ -76,8 +84,12 @@ impl P2pConfig {
             v2: true,
             relay: true,
             whitelist: Vec::new(),
+            whitebind: Vec::new(),
             user_agent: user_agent(&[]),
             discover: false,
+            external: Vec::new(),
+            active: true,
+            only_networks: Vec::new(),
             forks: ForkLimits::default(),
             minimum_chain_work: None,
             directory: None,

@@ -4,8 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use everett_net::{Endpoint, default_port};
-use everett_p2p::whitelist::Whitelisted;
+use everett_net::{Endpoint, NetworkKind, default_port};
+use everett_p2p::protocol::Permissions;
+use everett_p2p::whitelist::{Whitebound, Whitelisted};
 use everett_p2p::{BLOCK_RELAY_ONLY, DEFAULT_OUTGOING, P2pConfig};
 
 use super::super::arguments::Arguments;
@@ -117,10 +118,10 @@ pub(super) fn config(
         config.listen.push(bind_address(text, port, "bind")?);
     }
     for text in arguments.list("whitebind") {
-        let address = text.rsplit_once('@').map_or(&*text, |(_, address)| address);
-        config
-            .listen
-            .push(bind_address(address, port, "whitebind")?);
+        let mut one: Whitebound = text.parse().map_err(InitError::new)?;
+        imply_relay(arguments, &text, &mut one.permissions);
+        config.listen.push(one.address);
+        config.whitebind.push(one);
     }
     if listens && binds.is_empty() {
         config.listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
@@ -157,44 +158,61 @@ pub(super) fn config(
             config.outgoing + config.connect.len() + config.add.len(),
         ),
     };
-    if !arguments.flag("networkactive", true) {
-        config.listen.clear();
-        config.connect.clear();
-        config.add.clear();
-        config.outgoing = 0;
+    config.active = arguments.flag("networkactive", true);
+    for text in arguments.list("externalip") {
+        let own = Endpoint::parse(&text, port).ok().or_else(|| {
+            let address = names.then(|| looked_up(&text, port)).flatten();
+            address.map(Endpoint::from)
+        });
+        config.external.push(own.ok_or_else(|| {
+            InitError::new(format!("Cannot resolve -externalip address: '{text}'"))
+        })?);
     }
     config.proxy = proxy(arguments)?;
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
     config.discover = arguments.flag("discover", false);
-    check_networks(arguments, &config)?;
+    config.only_networks = only_networks(arguments, &config)?;
     config.whitelist = whitelist(arguments)?;
     config.user_agent = user_agent(arguments)?;
     Ok(config)
 }
 
-/// Refuses to call whom `-onlynet` keeps out: automatic calls go to IPv4 and IPv6 addresses.
-fn check_networks(arguments: &Arguments, config: &P2pConfig) -> Result<(), InitError> {
-    let only = arguments.list("onlynet");
-    for name in &only {
-        if !["ipv4", "ipv6", "onion", "i2p", "cjdns"].contains(&name.to_ascii_lowercase().as_str())
-        {
-            return Err(InitError::new(format!(
-                "Unknown network specified in -onlynet: '{name}'"
-            )));
-        }
+/// The networks of `-onlynet`, whose addresses alone are called.
+fn only_networks(arguments: &Arguments, config: &P2pConfig) -> Result<Vec<NetworkKind>, InitError> {
+    let mut only = Vec::new();
+    for name in arguments.list("onlynet") {
+        only.push(name.parse::<NetworkKind>().map_err(|_| {
+            InitError::new(format!("Unknown network specified in -onlynet: '{name}'"))
+        })?);
     }
-    let allowed = |name: &str| only.iter().any(|one| one.eq_ignore_ascii_case(name));
-    let calls = config.outgoing > 0 && (config.dns_seeds || !config.add.is_empty());
-    if calls && !only.is_empty() && !(allowed("ipv4") && allowed("ipv6")) {
-        return Err(InitError::new(format!(
-            "-onlynet={} is not supported: others would be called as well. Name peers with -connect, or call nobody with \
-             -connect=0",
-            only.join(" -onlynet=")
-        )));
+    if only.contains(&NetworkKind::Cjdns) && !arguments.flag("cjdnsreachable", false) {
+        return Err(InitError::new(
+            "Outbound connections restricted to CJDNS (-onlynet=cjdns) but -cjdnsreachable is not provided",
+        ));
     }
-    Ok(())
+    if only.contains(&NetworkKind::I2p) && !arguments.is_set("i2psam") {
+        return Err(InitError::new(
+            "Outbound connections restricted to i2p (-onlynet=i2p) but -i2psam is not provided",
+        ));
+    }
+    if only.contains(&NetworkKind::Onion) && config.proxy.is_none() {
+        return Err(InitError::new(
+            "Outbound connections restricted to Tor (-onlynet=onion) but the proxy for reaching the Tor network is not \
+             provided: none of -proxy, -onion or -listenonion is given",
+        ));
+    }
+    Ok(only)
+}
+
+/// Who is named without permissions has those that two options say.
+fn imply_relay(arguments: &Arguments, text: &str, permissions: &mut Permissions) {
+    if !text.contains('@') {
+        let force = arguments.flag("whitelistforcerelay", false);
+        permissions.force_relay = force;
+        permissions.relay = force || arguments.flag("whitelistrelay", true);
+    }
 }
 
 /// Who may do more than others.
@@ -202,12 +220,7 @@ fn whitelist(arguments: &Arguments) -> Result<Vec<Whitelisted>, InitError> {
     let mut list = Vec::new();
     for text in arguments.list("whitelist") {
         let mut one: Whitelisted = text.parse().map_err(InitError::new)?;
-        // Who is named without permissions has those that two options say.
-        if !text.contains('@') {
-            let force = arguments.flag("whitelistforcerelay", false);
-            one.permissions.force_relay = force;
-            one.permissions.relay = force || arguments.flag("whitelistrelay", true);
-        }
+        imply_relay(arguments, &text, &mut one.permissions);
         list.push(one);
     }
     Ok(list)

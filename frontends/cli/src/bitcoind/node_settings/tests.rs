@@ -267,34 +267,54 @@ fn the_log_tells_more_with_categories_and_goes_to_the_console_in_the_foreground(
         )
     };
     let usual = log(&[]);
-    assert!(usual.console && usual.shrink && usual.timestamps && !usual.micros);
+    assert!(usual.console && usual.shrink && usual.look.timestamps && !usual.look.micros);
     assert_eq!(usual.file, Some(PathBuf::from("/d/regtest/debug.log")));
-    assert_eq!(usual.detail, Detail::Info);
-    assert_eq!(log(&["-debug"]).detail, Detail::Debug);
-    assert_eq!(log(&["-debug=net", "-debug=0"]).detail, Detail::Info);
-    assert_eq!(
-        log(&["-debug=net", "-debugexclude=net"]).detail,
-        Detail::Info
-    );
-    let detail = |line: &[&str]| log(line).detail;
+    let of = |line: &[&str]| {
+        let log = log(line);
+        let all = log
+            .categories
+            .iter()
+            .map(|name| (*name, log.levels.of(name)));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[]), []);
+    assert_eq!(of(&["-debug"]).len(), 29);
+    assert_eq!(of(&["-debug=net", "-debug=0"]), []);
+    assert_eq!(of(&["-debug=net", "-debugexclude=net"]), []);
     // A level is one of what a category asks for.
-    assert_eq!(detail(&["-loglevel=trace"]), Detail::Info);
-    assert_eq!(detail(&["-loglevel=net:trace"]), Detail::Info);
-    assert_eq!(detail(&["-debug=net", "-loglevel=trace"]), Detail::Trace);
-    assert_eq!(detail(&["-debug", "-loglevel=net:trace"]), Detail::Trace);
+    assert_eq!(of(&["-loglevel=trace"]), []);
+    assert_eq!(of(&["-loglevel=net:trace"]), []);
     assert_eq!(
-        detail(&["-debug=rpc", "-loglevel=net:trace"]),
-        Detail::Debug
+        of(&["-debug=net", "-loglevel=trace"]),
+        [("net", Detail::Trace)]
     );
-    assert_eq!(detail(&["-debug=1", "-loglevel=info"]), Detail::Info);
     assert_eq!(
-        detail(&["-debug=net", "-loglevel=trace", "-loglevel=net:info"]),
-        Detail::Info
+        of(&["-debug=net", "-debug=rpc", "-loglevel=net:trace"]),
+        [("net", Detail::Trace), ("rpc", Detail::Debug)]
     );
-    assert_eq!(detail(&["-debug", "-debugexclude=1"]), Detail::Info);
-    assert_eq!(detail(&["-debug=libevent"]), Detail::Info);
+    assert_eq!(
+        of(&["-debug=net", "-loglevel=trace", "-loglevel=net:info"]),
+        [("net", Detail::Info)]
+    );
+    assert_eq!(of(&["-debug", "-debugexclude=1"]), []);
+    assert_eq!(of(&["-debug=libevent"]), []);
     assert!(!log(&["-daemon"]).console && !log(&["-debug=net"]).shrink);
     assert_eq!(log(&["-nodebuglogfile"]).file, None);
+}
+
+#[test]
+fn categories_that_there_are_not_are_refused_in_cores_words() {
+    let refused = |line: &[&str]| match settings(line) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    for option in ["-debug=foo", "-debug=foo,net", "-debugexclude=foo"] {
+        let told = refused(&["-regtest", option]);
+        let text = format!("Unsupported logging category {option}.\nValid categories: addrman, ");
+        assert!(told.starts_with(&text), "{told}");
+    }
+    assert_eq!(refused(&["-regtest", "-debug=foo", "-debug=none"]), "");
+    assert_eq!(refused(&["-regtest", "-debug=libevent"]), "");
 }
 
 #[test]
