@@ -44,7 +44,7 @@ pub(crate) fn payout(
 ) -> Result<Result<ScriptBuf, RpcError>, RpcError> {
     let expression = match Expression::parse(descriptor, network, false) {
         Ok(expression) => expression,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.into())),
     };
     if expression.paths() > 1 {
         return Err(RpcError::parameter("Multipath descriptor not accepted"));

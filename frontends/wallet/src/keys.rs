@@ -26,3 +26,6 @@ pub use message::{MessageError, sign_message, verify_message};
 pub use seal::Kdf;
 pub use secret::PrivateKeys;
 pub use sign::{Process, SignedTransaction, SpentCoin, finalize};
+
+#[cfg(test)]
+mod vectors;

@@ -301,15 +301,18 @@ impl WalletFile {
             .map_err(failed("opening it"))?;
         std::fs::rename(environment::data_path(&place), &data)
             .map_err(failed("putting the new file in its place"))?;
-        sync_directory(&self.directory)?;
-        // LMDB has the new file open, wherever its name is now.
+        // From here on the new file is the wallet, and LMDB has it open, wherever its name is now: what fails is told, not returned.
         self.rows = rows;
         let before = std::mem::replace(&mut self.env, env);
         before.prepare_for_closing().wait();
-        if let Err(error) = overwrite(old) {
-            tracing::warn!(file = %data.display(), %error, "the file before encryption could not be overwritten");
+        let cleaned = [
+            sync_directory(&self.directory),
+            overwrite(old).map_err(failed("overwriting what was there before")),
+            remove_rewrite(&self.directory),
+        ];
+        for error in cleaned.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "the wallet was written anew, but not all of the old file is gone");
         }
-        remove_rewrite(&self.directory)?;
         Ok(done)
     }
 

@@ -1,27 +1,16 @@
 //! Owns how a script is shown: in words, as a descriptor, in hexadecimal, as an address, by its type.
 
 use bitcoin::hex::DisplayHex;
-use bitcoin::{Address, Network, Script};
+use bitcoin::{Network, Script};
 use everett_script::assembly::to_asm;
 use everett_script::policy::Template;
 
-use super::descriptor::infer;
+use super::{address_of, infer};
 use crate::json::{Json, object};
 
 /// Core's word for a script's form.
 pub(crate) fn script_type(script: &Script) -> &'static str {
     Template::of(script.as_bytes()).name()
-}
-
-/// The address that stands for a script, if one does.
-pub(crate) fn address_of(script: &Script, network: Network) -> Option<Address> {
-    match Template::of(script.as_bytes()) {
-        Template::NonStandard
-        | Template::PubKey { .. }
-        | Template::Multisig { .. }
-        | Template::NullData => None,
-        _ => Address::from_script(script, network).ok(),
-    }
 }
 
 /// A script pubkey.

@@ -1,10 +1,6 @@
 //! Owns messages that are signed with the key of an address.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bitcoin::secp256k1::{Message, Secp256k1};
-use bitcoin::sign_message::{MessageSignature, signed_msg_hash};
-use bitcoin::{Address, AddressType, Script};
+use bitcoin::Address;
 
 use super::private_key;
 use crate::address::parse;
@@ -29,11 +25,7 @@ pub(super) static SIGNMESSAGEWITHPRIVKEY: Method = Method {
 fn sign_message(call: &Call) -> Answer {
     let network = call.ledger().params().network.to_bitcoin();
     let key = private_key(call.text(0)?, network)?;
-    let hash = signed_msg_hash(call.text(1)?);
-    let message = Message::from_digest(*AsRef::<[u8; 32]>::as_ref(&hash));
-    let signature = Secp256k1::new().sign_ecdsa_recoverable(&message, &key.inner);
-    let signature = MessageSignature::new(signature, key.compressed);
-    Ok(STANDARD.encode(signature.serialize()).into())
+    Ok(everett_wallet::keys::sign_message(&key, call.text(1)?).into())
 }
 
 pub(super) static VERIFYMESSAGE: Method = Method {
@@ -54,20 +46,8 @@ fn verify_message(call: &Call) -> Answer {
     let network = call.ledger().params().network.to_bitcoin();
     let address: Address = parse(call.text(0)?, network)
         .map_err(|_| RpcError::new(INVALID_ADDRESS_OR_KEY, "Invalid address"))?;
-    if address.address_type() != Some(AddressType::P2pkh) {
-        return Err(RpcError::new(TYPE_ERROR, "Address does not refer to key"));
+    match everett_wallet::keys::verify_message(&address, call.text(1)?, call.text(2)?) {
+        Ok(same) => Ok(Json::Bool(same)),
+        Err(error) => Err(RpcError::new(TYPE_ERROR, error.to_string())),
     }
-    let bytes = STANDARD
-        .decode(call.text(1)?)
-        .map_err(|_| RpcError::new(TYPE_ERROR, "Malformed base64 encoding"))?;
-    let hash = signed_msg_hash(call.text(2)?);
-    let recovered = MessageSignature::from_slice(&bytes)
-        .ok()
-        .and_then(|signature| signature.recover_pubkey(&Secp256k1::new(), hash).ok());
-    let same = recovered.is_some_and(|key| {
-        let paid = address.script_pubkey();
-        let paid: &Script = &paid;
-        bitcoin::ScriptBuf::new_p2pkh(&key.pubkey_hash()).as_script() == paid
-    });
-    Ok(Json::Bool(same))
 }

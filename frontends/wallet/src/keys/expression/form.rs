@@ -171,13 +171,16 @@ impl Form {
         let definite = self.definite(index)?;
         Ok(match (self, definite) {
             (Form::Script(script), _) => vec![script.clone()],
-            (Form::Known(_), Some(definite)) => vec![definite.script_pubkey()],
+            // Not `definite.script_pubkey()`: that makes a context for each key.
+            (Form::Known(_), Some(definite)) => {
+                vec![definite.derived_descriptor(&SECP).script_pubkey()]
+            }
             (Form::RawTaproot(_), Some(definite)) => {
                 vec![raw_taproot(&definite).ok_or_else(cannot)?]
             }
             (Form::Combo(_), Some(definite)) => combined(&definite)
                 .iter()
-                .map(Descriptor::script_pubkey)
+                .map(|one| one.derived_descriptor(&SECP).script_pubkey())
                 .collect(),
             (_, None) => Vec::new(),
         })

@@ -591,6 +591,45 @@ fn a_step_that_was_not_committed_changes_nothing() {
     assert_eq!(made.reopened().keyring, before);
 }
 
+/// `cargo test -p everett-wallet -- --ignored --nocapture figures`
+#[test]
+#[ignore = "prints figures"]
+fn figures_of_a_wallet_of_eight_thousand_addresses() {
+    let made = Made::blank(WalletFlags::default());
+    let mut keyring = Keyring::load(&made.file, 1000).unwrap();
+    let master = Master::from_seed(&SEED, Network::Regtest).unwrap();
+    let timed = |what: &str, start: std::time::Instant| println!("{what}: {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    keyring.add_master(&master, 0).unwrap();
+    timed("8,000 addresses derived", start);
+    let start = std::time::Instant::now();
+    made.file.write(|step| keyring.save(step)).unwrap();
+    timed("written", start);
+    let start = std::time::Instant::now();
+    assert!(Keyring::load(&made.file, 1000).unwrap() == keyring);
+    timed("loaded", start);
+    let start = std::time::Instant::now();
+    keyring.vault.encrypt("geheim", Kdf::default()).unwrap();
+    timed("a passphrase tried", start);
+    let scripts: Vec<ScriptBuf> = keyring
+        .all_scripts()
+        .map(|(script, _)| script.clone())
+        .collect();
+    let start = std::time::Instant::now();
+    assert!(
+        scripts
+            .iter()
+            .all(|script| keyring.slot_of(script).is_some())
+    );
+    timed("8,000 scripts looked up", start);
+    let start = std::time::Instant::now();
+    keyring
+        .clone()
+        .new_script(OutputType::Bech32, Chain::External)
+        .unwrap();
+    timed("a new address", start);
+}
+
 mod laws {
     use proptest::prelude::*;
 

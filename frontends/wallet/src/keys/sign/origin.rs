@@ -1,10 +1,10 @@
 //! Owns the finding of our keys by the ways that a PSBT says lead to them.
 //! Promises only keys that our descriptors can make, each checked against the public key that is named.
 
+use bitcoin::PrivateKey;
 use bitcoin::bip32::{DerivationPath, KeySource};
 use bitcoin::psbt::Input;
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::{NetworkKind, PrivateKey};
 use miniscript::descriptor::{DescriptorSecretKey, Wildcard};
 
 use crate::keys::Keyring;
@@ -35,10 +35,7 @@ fn follow(secret: &DescriptorSecretKey, (fingerprint, way): &KeySource) -> Optio
         return None;
     }
     let derived = extended.xkey.derive_priv(&*SECP, &below).ok()?;
-    Some(PrivateKey::new(
-        derived.private_key,
-        NetworkKind::from(extended.xkey.network),
-    ))
+    Some(PrivateKey::new(derived.private_key, extended.xkey.network))
 }
 
 /// Adds the private keys that an input names and that are ours.
