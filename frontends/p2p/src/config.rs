@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bitcoin::Work;
 use everett_ledger::Network;
@@ -32,8 +33,18 @@ pub struct P2pConfig {
     pub outgoing: usize,
     /// Connections to take at most.
     pub incoming: usize,
-    /// A SOCKS5 proxy that all calls go through, each with a name of its own so that Tor keeps them apart.
+    /// A SOCKS5 proxy that all calls go through.
     pub proxy: Option<SocketAddr>,
+    /// A SOCKS5 proxy for Tor's hidden services, where there is none for all calls.
+    pub onion_proxy: Option<SocketAddr>,
+    /// Whether each connection through a proxy gets a login of its own, so that Tor keeps them apart.
+    pub isolate: bool,
+    /// How long a direct call may take until the socket is connected; `None`: the usual time.
+    pub dial_timeout: Option<Duration>,
+    /// How long a handshake may take; `None`: the usual time.
+    pub handshake_timeout: Option<Duration>,
+    /// These are called once, for addresses.
+    pub seeds: Vec<Endpoint>,
     /// Whether the network's DNS seeds may be asked when too few addresses are known.
     pub dns_seeds: bool,
     /// Whether connections are encrypted (BIP324) where the other side can.
@@ -80,6 +91,11 @@ impl P2pConfig {
             outgoing: DEFAULT_OUTGOING,
             incoming: DEFAULT_INCOMING,
             proxy: None,
+            onion_proxy: None,
+            isolate: true,
+            dial_timeout: None,
+            handshake_timeout: None,
+            seeds: Vec::new(),
             dns_seeds: public,
             v2: true,
             relay: true,

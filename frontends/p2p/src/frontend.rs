@@ -140,11 +140,18 @@ impl P2p {
         pool.outgoing = config.outgoing;
         pool.block_relay_only = BLOCK_RELAY_ONLY.min(config.outgoing);
         pool.incoming = config.incoming;
-        if let Some(address) = config.proxy {
-            pool.route = Route::Proxy(Proxy {
-                address,
-                isolate: true,
-            });
+        let isolate = config.isolate;
+        let through = |address| Proxy { address, isolate };
+        pool.route = match (config.proxy, config.onion_proxy) {
+            (Some(address), _) => Route::Proxy(through(address)),
+            (None, Some(address)) => Route::OnionProxy(through(address)),
+            (None, None) => Route::Direct,
+        };
+        if let Some(limit) = config.dial_timeout {
+            pool.dial_timeout = limit;
+        }
+        if let Some(limit) = config.handshake_timeout {
+            pool.session.timeouts.handshake = limit;
         }
         if config.dns_seeds {
             let seeds = seeds::dns_seeds(network).iter();
@@ -220,6 +227,9 @@ impl P2p {
             for endpoint in &*added {
                 pool.connect(endpoint.clone(), Purpose::Manual);
             }
+        }
+        for seed in &self.config.seeds {
+            pool.connect(seed.clone(), Purpose::AddrFetch);
         }
         let roster = Arc::new(Roster::new(
             pool.clone(),

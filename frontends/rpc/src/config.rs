@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use everett_ledger::Network;
 use everett_mining::MiningConfig;
+use everett_node::DEFAULT_BAN;
 
 /// Requests that are worked on at once unless it is configured otherwise.
 pub const DEFAULT_THREADS: usize = 16;
@@ -106,6 +107,8 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// Whether REST is served on the same port, to whom may ask, without a login (`rest`).
     pub rest: bool,
+    /// How long `setban` bans for unless it is given a time (`bantime`).
+    pub ban_time: Duration,
     /// Whether `getblockfilter` answers (`blockfilterindex`).
     pub block_filters: bool,
     /// What is published over ZeroMQ, for `getzmqnotifications`.
@@ -142,6 +145,7 @@ impl RpcConfig {
             timeout: DEFAULT_TIMEOUT,
             rest: false,
             block_filters: false,
+            ban_time: DEFAULT_BAN,
             log: None,
             zmq: Vec::new(),
             mining: MiningConfig::default(),

@@ -3,6 +3,7 @@
 //! Refuses addresses that are none.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use everett_net::{Endpoint, NetworkKind, default_port};
 use everett_p2p::protocol::Permissions;
@@ -21,6 +22,8 @@ const DEFAULT_CONNECTIONS: i64 = 125;
 const MAX_CONNECTIONS: i64 = 10_000;
 /// Most bytes of what a node calls itself.
 const MAX_USER_AGENT: usize = 256;
+/// The longest time in seconds that a handshake may be given: a day.
+const MAX_TIMEOUT: u64 = 24 * 3_600;
 /// The port of a proxy that is given none.
 const PROXY_PORT: u16 = 9050;
 /// What the mempool is given where nobody is asked for transactions, in megabytes.
@@ -168,7 +171,25 @@ pub(super) fn config(
             InitError::new(format!("Cannot resolve -externalip address: '{text}'"))
         })?);
     }
+    let seeds = arguments.list("seednode");
+    config.seeds = endpoints(&seeds, usual_port, names, "seednode", remarks);
     config.proxy = proxy(arguments)?;
+    let onion = arguments.text("onion").filter(|text| text != "0");
+    config.onion_proxy = match onion {
+        Some(text) => Some(proxy_address(&text).ok_or_else(|| {
+            InitError::new(format!("Invalid -onion address or hostname: '{text}'"))
+        })?),
+        None => None,
+    };
+    config.isolate = arguments.flag("proxyrandomize", true);
+    let milliseconds = arguments.int("timeout").filter(|limit| *limit > 0);
+    config.dial_timeout = milliseconds.map(|limit| Duration::from_millis(limit.unsigned_abs()));
+    if let Some(seconds) = arguments.int("peertimeout") {
+        let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        let seconds =
+            seconds.ok_or_else(|| InitError::new("peertimeout must be a positive integer."))?;
+        config.handshake_timeout = Some(Duration::from_secs(seconds.min(MAX_TIMEOUT)));
+    }
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
@@ -197,7 +218,10 @@ fn only_networks(arguments: &Arguments, config: &P2pConfig) -> Result<Vec<Networ
             "Outbound connections restricted to i2p (-onlynet=i2p) but -i2psam is not provided",
         ));
     }
-    if only.contains(&NetworkKind::Onion) && config.proxy.is_none() {
+    let to_onions = config.proxy.or(config.onion_proxy);
+    // Core expects one of a Tor that it controls, unless that is switched off.
+    let controlled = arguments.flag("listenonion", arguments.flag("listen", true));
+    if only.contains(&NetworkKind::Onion) && to_onions.is_none() && !controlled {
         return Err(InitError::new(
             "Outbound connections restricted to Tor (-onlynet=onion) but the proxy for reaching the Tor network is not \
              provided: none of -proxy, -onion or -listenonion is given",
@@ -301,19 +325,28 @@ fn proxy_text(arguments: &Arguments) -> Option<String> {
     (!proxy.is_empty() && proxy != "0").then_some(proxy)
 }
 
+fn proxy_address(text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok().or_else(|| {
+        let address = text.parse::<IpAddr>().ok()?;
+        Some(SocketAddr::new(address, PROXY_PORT))
+    });
+    address.or_else(|| looked_up(text, PROXY_PORT))
+}
+
 fn proxy(arguments: &Arguments) -> Result<Option<SocketAddr>, InitError> {
+    for text in arguments.list("proxy") {
+        if let Some((_, network)) = text.rsplit_once('=')
+            && !["", "ipv4", "ipv6", "tor", "onion", "cjdns"].contains(&network)
+        {
+            return Err(InitError::new(format!(
+                "Unrecognized network in -proxy='{text}': '{network}'"
+            )));
+        }
+    }
     let Some(text) = proxy_text(arguments) else {
         return Ok(None);
     };
-    let address = text
-        .parse()
-        .ok()
-        .or_else(|| {
-            let address = text.parse::<IpAddr>().ok()?;
-            Some(SocketAddr::new(address, PROXY_PORT))
-        })
-        .or_else(|| looked_up(&text, PROXY_PORT));
-    match address {
+    match proxy_address(&text) {
         Some(address) => Ok(Some(address)),
         None => Err(InitError::new(format!(
             "Invalid -proxy address or hostname: '{text}'"

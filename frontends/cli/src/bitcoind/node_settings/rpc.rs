@@ -54,6 +54,9 @@ pub(super) fn config(
     if let Some(seconds) = at_least_one("rpcservertimeout") {
         config.timeout = Duration::from_secs(seconds as u64);
     }
+    if let Some(seconds) = arguments.int("bantime") {
+        config.ban_time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    }
     config.block_filters = block_filters(arguments)?;
     config.rest = arguments.flag("rest", false);
     config.mining = mining::config(arguments)?;

@@ -1,4 +1,8 @@
 use super::*;
+use std::time::Duration;
+
+use everett_net::NetworkKind;
+
 use crate::bitcoind::debug_log::Detail;
 use crate::bitcoind::option::DAEMON;
 
@@ -54,8 +58,18 @@ fn who_names_peers_or_a_proxy_listens_only_when_told_to() {
     let named = given(&["-whitebind=noban@127.0.0.1:3", "-addnode=localhost:7"]);
     assert_eq!(named.p2p.listen, ["127.0.0.1:3".parse().unwrap()]);
     assert_eq!(named.p2p.add[0].to_string(), "127.0.0.1:7");
+    assert!(named.p2p.whitebind[0].permissions.no_ban);
     let inactive = given(&["-networkactive=0", "-bind=127.0.0.1:2"]).p2p;
-    assert!(inactive.listen.is_empty() && inactive.outgoing == 0);
+    assert!(!inactive.active && inactive.listen.len() == 1);
+    let own = given(&["-externalip=203.0.113.7", "-externalip=[2001:db8::1]:5"]).p2p;
+    assert_eq!(own.external[0].to_string(), "203.0.113.7:18444");
+    assert_eq!(own.external[1].port, 5);
+    let through = given(&["-onion=127.0.0.1", "-proxyrandomize=0", "-timeout=250"]).p2p;
+    assert_eq!(through.onion_proxy, Some("127.0.0.1:9050".parse().unwrap()));
+    assert!(!through.isolate && through.dial_timeout == Some(Duration::from_millis(250)));
+    let waiting = given(&["-peertimeout=3", "-seednode=192.0.2.1"]).p2p;
+    assert_eq!(waiting.handshake_timeout, Some(Duration::from_secs(3)));
+    assert_eq!(waiting.seeds[0].to_string(), "192.0.2.1:18444");
     let unnamed = given(&["-dns=0", "-addnode=localhost:7", "-connect=localhost:8"]);
     assert!(unnamed.p2p.add.is_empty() && unnamed.p2p.connect.is_empty());
     assert_eq!(unnamed.p2p.outgoing, 0);
@@ -229,15 +243,18 @@ fn what_is_published_served_and_allowed_is_what_the_options_say() {
 
 #[test]
 fn nobody_is_called_whom_the_user_keeps_out() {
-    let public = |line: &[&str]| settings(&[&["-signet"], line].concat()).map(|_| ());
-    let refused = public(&["-onlynet=onion"]).unwrap_err().to_string();
-    assert!(
-        refused.contains("-onlynet=onion is not supported"),
-        "{refused}"
-    );
-    assert!(public(&["-onlynet=ipv4"]).is_err());
-    assert!(public(&["-onlynet=onion", "-connect=0"]).is_ok());
-    assert!(public(&["-onlynet=ipv4", "-onlynet=ipv6"]).is_ok());
+    let only = |line: &[&str]| {
+        let settings = settings(&[&["-signet"], line].concat());
+        settings.map(|settings| settings.p2p.only_networks)
+    };
+    let refused = |line: &[&str]| only(line).unwrap_err().to_string();
+    assert!(refused(&["-onlynet=onion", "-listen=0"]).contains("restricted to Tor"));
+    assert!(refused(&["-onlynet=i2p"]).contains("restricted to i2p"));
+    assert!(refused(&["-onlynet=cjdns"]).contains("restricted to CJDNS"));
+    assert_eq!(only(&["-onlynet=ipv4"]).unwrap(), [NetworkKind::Ipv4]);
+    let onion = only(&["-onlynet=tor", "-onion=127.0.0.1:9050"]).unwrap();
+    assert_eq!(onion, [NetworkKind::Onion]);
+    assert!(only(&[]).unwrap().is_empty());
     assert!(settings(&["-regtest", "-maxmempool=0"]).is_ok());
 }
 
