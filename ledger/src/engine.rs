@@ -168,10 +168,11 @@ impl Engine {
         let shared = self.shared.clone();
         {
             let mut tree = shared.tree.write();
-            if tree.node(id).chainwork < shared.best().chainwork {
+            let best = shared.best().chainwork;
+            if tree.node(id).chainwork < best {
                 return Ok(());
             }
-            tree.prefer(id);
+            tree.prefer(id, best);
         }
         let mut group = self.begin(&shared)?;
         group.choose_best()?;

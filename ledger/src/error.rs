@@ -197,7 +197,8 @@ pub enum TransactionError {
         txid: Txid,
         /// The world it was looked for in.
         world: BlockHash,
-        /// Blocks of other branches that hold it; `None` without a transaction index.
+        /// Blocks of other branches that hold it, last the one of the best chain or else the one that left that chain
+        /// last since the ledger was opened; `None` without a transaction index.
         elsewhere: Option<Vec<BlockHash>>,
     },
     /// Without an index only transactions with an unspent output and those of recent blocks can be found.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bitcoin::block::Header;
-use bitcoin::{Amount, BlockHash, CompactTarget, Work};
+use bitcoin::{BlockHash, Work};
 use tokio::sync::watch;
 
 use crate::chain_status::ChainStatus;
@@ -17,8 +17,7 @@ use crate::events::Event;
 use crate::id::BlockId;
 use crate::meter::Timings;
 use crate::params::Params;
-use crate::rules::header::MAX_TIMEWARP;
-use crate::rules::{ScriptCheck, required_bits};
+use crate::rules::ScriptCheck;
 use crate::shared::{Shared, Worlds};
 use crate::store::StoreError;
 use crate::submission::Submitted;
@@ -96,26 +95,6 @@ pub struct OrphanInfo {
     pub hash: BlockHash,
     /// The parent that is unknown.
     pub previous: BlockHash,
-}
-
-/// What a block on top of some world has to be.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NextBlock {
-    /// Its height.
-    pub height: u32,
-    /// The target it must meet, if its time is [`NextBlock::min_time`] or the clock's, whichever is later.
-    pub bits: CompactTarget,
-    /// Its parent's median time past, unix seconds.
-    pub median_time_past: u32,
-    /// The earliest time its header may carry, unix seconds: after the median time past, and as a period's first block at
-    /// most ten minutes before its parent (BIP94, here on every network).
-    pub min_time: u32,
-    /// The header version to use.
-    pub version: i32,
-    /// What its coinbase may claim beside the fees.
-    pub subsidy: Amount,
-    /// Whether witnesses are committed to (BIP141).
-    pub witness_active: bool,
 }
 
 /// Figures about a ledger.
@@ -278,8 +257,9 @@ impl Ledger {
     }
 
     /// Takes a block as if it had come before all others with the same work, until the ledger is closed: it becomes the
-    /// best one if it has as much work as that. A later call goes before an earlier one; one for a block with less work
-    /// than the best one does nothing.
+    /// best one if it has as much work as that. A later call goes before an earlier one, unless the best tip came to have
+    /// more work than at the call before it: then it counts as the first one does, as in Bitcoin Core. One for a block
+    /// with less work than the best one does nothing.
     ///
     /// # Errors
     ///
@@ -491,44 +471,6 @@ impl Ledger {
     pub fn block_file_bytes(&self) -> Result<u64, StoreError> {
         let files = self.shared.store.read()?.block_files()?;
         Ok(files.iter().map(|(_, length)| length).sum())
-    }
-
-    /// What a block on top of `parent` has to be.
-    pub fn next_block(&self, parent: &World) -> NextBlock {
-        let params = &self.shared.params;
-        let tree = self.shared.tree.read();
-        let height = parent.height() + 1;
-        let median_time_past = tree.median_time_past(parent.state.id);
-        let mut min_time = median_time_past + 1;
-        // BIP94 holds on one testnet only, but miners follow it everywhere, as Bitcoin Core's do.
-        if height.is_multiple_of(params.difficulty_interval()) {
-            let parent_time = tree.committed_node(parent.state.id).header.time;
-            min_time = min_time.max(parent_time.saturating_sub(MAX_TIMEWARP));
-        }
-        let time = u64::from(min_time)
-            .max(self.shared.clock.now())
-            .min(u64::from(u32::MAX)) as u32;
-        NextBlock {
-            height,
-            bits: CompactTarget::from_consensus(required_bits(
-                &tree.chain(parent.state.id),
-                time,
-                params,
-            )),
-            median_time_past,
-            min_time,
-            version: 0x2000_0000,
-            subsidy: params.subsidy(height),
-            witness_active: height >= params.segwit_height,
-        }
-    }
-
-    /// The target of a block on top of `parent` whose header says `time`, unix seconds. Only on testnets does the time
-    /// matter.
-    pub fn next_bits(&self, parent: &World, time: u32) -> CompactTarget {
-        let tree = self.shared.tree.read();
-        let chain = tree.chain(parent.state.id);
-        CompactTarget::from_consensus(required_bits(&chain, time, &self.shared.params))
     }
 
     /// The blocks that wait for their parents. Waits for a block that is being validated.

@@ -13,6 +13,7 @@ mod coins;
 mod scripts;
 mod shards;
 mod slab;
+mod touched;
 
 pub(crate) use coins::{CoinOverlay, OtherSpend, Seen};
 pub(crate) use scripts::ScriptOverlay;

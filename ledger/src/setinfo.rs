@@ -38,6 +38,39 @@ pub struct SetInfo {
     pub hash_serialized_3: [u8; 32],
 }
 
+/// A hash over a UTXO set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetHash {
+    /// None: coins are counted only.
+    Nothing,
+    /// [`SetInfo::hash_serialized_3`].
+    Serialized3,
+    /// [`SetInfo::muhash`], which takes longest: 2 µs of a core for each coin.
+    MuHash,
+}
+
+/// What can be said about a UTXO set, with the one hash that was asked for; see [`SetInfo`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetSummary {
+    /// How many coins there are.
+    pub txouts: u64,
+    /// How many transactions made them.
+    pub transactions: u64,
+    /// What they amount to, in satoshis.
+    pub total_sat: u64,
+    /// A size of the set that depends on no database: 50 bytes a coin and its script.
+    pub bogosize: u64,
+    /// The hash that was asked for, in the byte order in which SHA-256 writes it; shown reversed.
+    pub hash: Option<[u8; 32]>,
+}
+
+impl SetSummary {
+    /// [`SetSummary::hash`] as it is shown: 64 hexadecimal characters, last byte first.
+    pub fn hash_hex(&self) -> Option<String> {
+        self.hash.as_ref().map(reversed_hex)
+    }
+}
+
 impl SetInfo {
     /// [`SetInfo::muhash`] as it is shown: 64 hexadecimal characters, last byte first.
     pub fn muhash_hex(&self) -> String {
@@ -94,24 +127,52 @@ pub fn write_coin(outpoint: &OutPoint, coin: &Coin, bytes: &mut Vec<u8>) {
 }
 
 /// Takes in the coins of a set, one by one, in order of txid (as bytes) and output number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SetInfoBuilder {
     txouts: u64,
     transactions: u64,
     total_sat: u64,
     bogosize: u64,
-    muhash: MuHash3072,
-    serialized: Sha256,
+    /// `None`: not wanted.
+    muhash: Option<MuHash3072>,
+    /// `None`: not wanted.
+    serialized: Option<Sha256>,
     /// Coins not yet hashed, and where each of them lies.
     bytes: Vec<u8>,
     spans: Vec<Range<usize>>,
     last: Option<([u8; 32], u32)>,
 }
 
+impl Default for SetInfoBuilder {
+    fn default() -> SetInfoBuilder {
+        SetInfoBuilder::new()
+    }
+}
+
 impl SetInfoBuilder {
-    /// For an empty set.
+    /// For an empty set, of which everything is to be told.
     pub fn new() -> SetInfoBuilder {
-        SetInfoBuilder::default()
+        SetInfoBuilder {
+            txouts: 0,
+            transactions: 0,
+            total_sat: 0,
+            bogosize: 0,
+            muhash: Some(MuHash3072::new()),
+            serialized: Some(Sha256::new()),
+            bytes: Vec::new(),
+            spans: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// For an empty set, with one hash or none.
+    pub(crate) fn of(hash: SetHash) -> SetInfoBuilder {
+        let all = SetInfoBuilder::new();
+        SetInfoBuilder {
+            muhash: all.muhash.filter(|_| hash == SetHash::MuHash),
+            serialized: all.serialized.filter(|_| hash == SetHash::Serialized3),
+            ..SetInfoBuilder::new()
+        }
     }
 
     /// Takes in the next coin. Out of order, `hash_serialized_3` would be wrong: debug builds panic.
@@ -128,6 +189,9 @@ impl SetInfoBuilder {
         self.txouts += 1;
         self.total_sat = self.total_sat.saturating_add(coin.amount.to_sat());
         self.bogosize += bogosize(&coin.script_pubkey);
+        if self.muhash.is_none() && self.serialized.is_none() {
+            return;
+        }
         let start = self.bytes.len();
         write_coin(outpoint, coin, &mut self.bytes);
         self.spans.push(start..self.bytes.len());
@@ -144,8 +208,21 @@ impl SetInfoBuilder {
             transactions: self.transactions,
             total_sat: self.total_sat,
             bogosize: self.bogosize,
-            muhash: self.muhash.finalize(),
-            hash_serialized_3: Sha256::digest(self.serialized.finalize()).into(),
+            muhash: self.muhash.unwrap_or_default().finalize(),
+            hash_serialized_3: serialized_hash(self.serialized.unwrap_or_default()),
+        }
+    }
+
+    /// The same with the hash that is wanted.
+    pub(crate) fn summary(mut self) -> SetSummary {
+        self.hash_batch();
+        let serialized = self.serialized.map(serialized_hash);
+        SetSummary {
+            txouts: self.txouts,
+            transactions: self.transactions,
+            total_sat: self.total_sat,
+            bogosize: self.bogosize,
+            hash: serialized.or(self.muhash.map(|muhash| muhash.finalize())),
         }
     }
 
@@ -161,18 +238,24 @@ impl SetInfoBuilder {
             one.combine(&other);
             one
         };
-        let serialized = &mut self.serialized;
-        let ((), muhash) = rayon::join(
-            || serialized.update(bytes),
-            || {
-                spans
-                    .par_chunks(PART)
-                    .map(product)
-                    .reduce(MuHash3072::new, combined)
-            },
-        );
-        self.muhash.combine(&muhash);
+        let parts = || spans.par_chunks(PART).map(product);
+        match (&mut self.serialized, &mut self.muhash) {
+            (None, None) => {}
+            (Some(serialized), None) => serialized.update(bytes),
+            (None, Some(muhash)) => {
+                muhash.combine(&parts().reduce(MuHash3072::new, combined));
+            }
+            (Some(serialized), Some(muhash)) => {
+                let of_batch = || parts().reduce(MuHash3072::new, combined);
+                let ((), of_batch) = rayon::join(|| serialized.update(bytes), of_batch);
+                muhash.combine(&of_batch);
+            }
+        }
         self.bytes.clear();
         self.spans.clear();
     }
+}
+
+fn serialized_hash(serialized: Sha256) -> [u8; 32] {
+    Sha256::digest(serialized.finalize()).into()
 }

@@ -51,11 +51,11 @@ impl Ledger {
         if let Some(index) = &self.shared.tx_index
             && index.load(Ordering::Acquire)
         {
-            let places = self.transaction_places(txid)?.unwrap_or_default();
+            let holders = self.holders(txid)?;
             return Err(TransactionError::NotInWorld {
                 txid: *txid,
                 world: world.hash(),
-                elsewhere: Some(places.iter().map(|place| place.block).collect()),
+                elsewhere: Some(holders),
             });
         }
         if let Some(height) = world.height_of_a_coin(txid)?

@@ -9,10 +9,13 @@ use bitcoin::block::Header;
 use bitcoin::{BlockHash, CompactTarget, Work};
 use smallvec::SmallVec;
 
+use self::precious::Precious;
 use crate::id::{BlockId, ByHash, ById};
 use crate::rules::{Chain, HeaderFacts};
 use crate::sha256d::block_hash as hash_of;
 use crate::store::{BlockPosition, HeaderRow, StoreError};
+
+mod precious;
 
 /// How far a block has come on the street.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -201,9 +204,12 @@ pub(crate) struct BlockTree {
     best_header: BlockId,
     /// The same at the last publication.
     committed_best_header: BlockId,
-    /// Blocks that go before others of the same work, by how late somebody said so. Not kept over restarts; one entry for
-    /// each call by hand.
-    preferred: ById<u64>,
+    /// Blocks that go before others of the same work. Not kept over restarts.
+    precious: Precious,
+    /// When a block left the best chain last, counted from the start: what Bitcoin Core's index of transactions shows of
+    /// blocks that have the same one. Not kept over restarts; one entry for each block that was undone.
+    left_best: ById<u64>,
+    departures: u64,
     /// The bits that were asked for last, and their work.
     last_work: Option<(CompactTarget, Work)>,
 }
@@ -217,7 +223,9 @@ impl BlockTree {
             leaves: BTreeSet::new(),
             committed: 0,
             before: ById::default(),
-            preferred: ById::default(),
+            precious: Precious::default(),
+            left_best: ById::default(),
+            departures: 0,
             best_header: BlockId::GENESIS,
             committed_best_header: BlockId::GENESIS,
             last_work: None,
@@ -488,16 +496,27 @@ impl BlockTree {
         });
         let rank = |id: &BlockId| {
             let node = self.node(*id);
-            let preferred = self.preferred.get(id).copied();
-            (node.chainwork, preferred, Reverse(node.sequence))
+            let precious = self.precious.rank(*id);
+            (node.chainwork, precious, Reverse(node.sequence))
         };
         complete.max_by_key(rank)
     }
 
-    /// Lets a block go before all others of the same work, also before those preferred earlier.
-    pub(crate) fn prefer(&mut self, id: BlockId) {
-        let latest = self.preferred.values().max().copied();
-        self.preferred.insert(id, latest.unwrap_or(0) + 1);
+    /// Lets a block go before others of the same work, while the best tip has work `best`.
+    pub(crate) fn prefer(&mut self, id: BlockId, best: Work) {
+        self.precious.prefer(id, best);
+    }
+
+    /// Remembers that a block left the best chain now.
+    pub(crate) fn leaves_best(&mut self, id: BlockId) {
+        self.departures += 1;
+        self.left_best.insert(id, self.departures);
+    }
+
+    /// Tells blocks apart by when they left the best chain: the later one has the greater number; `None` where it did
+    /// not leave since the start.
+    pub(crate) fn left_best(&self, id: BlockId) -> Option<u64> {
+        self.left_best.get(&id).copied()
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = BlockId> + '_ {

@@ -81,6 +81,25 @@ impl Ledger {
         }))
     }
 
+    /// The blocks that hold the transaction, as far as the index is built: the one of the best chain last, before it the
+    /// one that left that chain last since the ledger was opened, and first those that did not, in the order in which
+    /// their headers came. Bitcoin Core's index keeps the last of these.
+    pub(crate) fn holders(&self, txid: &Txid) -> Result<Vec<BlockHash>, StoreError> {
+        let places = self.places(txid)?.unwrap_or_default();
+        let tree = self.shared.tree.read();
+        let when = |(place, row): &(TransactionPlace, TxRow)| {
+            let best = place.status == ChainStatus::Active;
+            (best, tree.left_best(row.block))
+        };
+        let mut holders: Vec<_> = places
+            .iter()
+            .map(|held| (when(held), held.0.block))
+            .collect();
+        // A stable sort keeps the order of arrival among equals.
+        holders.sort_by_key(|(when, _)| *when);
+        Ok(holders.into_iter().map(|(_, block)| block).collect())
+    }
+
     fn places(&self, txid: &Txid) -> Result<Option<Vec<(TransactionPlace, TxRow)>>, StoreError> {
         if self.shared.tx_index.is_none() {
             return Ok(None);

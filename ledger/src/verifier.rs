@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use bitcoin::Wtxid;
 use everett_script::{Flags, PreparedTransaction, SpentOutput};
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
@@ -46,8 +47,8 @@ pub struct ThreadsError {
 /// What passed, in two generations: when the younger one is full it becomes the older, which is forgotten.
 #[derive(Default)]
 struct Passed {
-    younger: HashSet<(Wtxid, Flags)>,
-    older: HashSet<(Wtxid, Flags)>,
+    younger: HashSet<(Wtxid, Flags), RandomState>,
+    older: HashSet<(Wtxid, Flags), RandomState>,
 }
 
 impl Passed {

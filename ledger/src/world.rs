@@ -186,17 +186,11 @@ impl World {
         limit: usize,
     ) -> Result<Vec<(OutPoint, Coin)>, ReadError> {
         self.with_base(|reader, base| {
-            let mut above =
-                self.shared
-                    .overlay
-                    .scripts
-                    .coins(script, &self.state.path, base.height);
-            if let Some(after) = after {
-                above = above.split_off(&after);
-                above.remove(&after);
-            }
+            let scripts = &self.shared.overlay.scripts;
+            let mut above = scripts
+                .coins(script, &self.state.path, base.height, after)
+                .peekable();
             let mut below = reader.script_coins(script, after)?.peekable();
-            let mut above = above.into_iter().peekable();
             let mut found = Vec::new();
             while found.len() < limit {
                 let next_below = match below.peek() {

@@ -73,6 +73,17 @@ pub struct Count {
     pub tried: usize,
 }
 
+/// An address in its place. One that was never reached may be in several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// The bucket, counted from 0 in its table.
+    pub bucket: u64,
+    /// The position in the bucket, 0 to 63.
+    pub position: u64,
+    /// What is known of the address.
+    pub known: Known,
+}
+
 /// The addresses, and where each lies.
 pub struct AddressBook {
     /// Keys the hash that gives an address its place.
@@ -151,6 +162,20 @@ impl AddressBook {
     /// Everything that is known, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Known> + '_ {
         self.entries.values().map(Entry::known)
+    }
+
+    /// What lies where in one of the tables, bucket after bucket: of those that were reached (`tried`), or of the others.
+    pub fn placed(&self, tried: bool) -> Vec<Placed> {
+        let table = if tried { &self.tried } else { &self.new };
+        let placed = table.filled().filter_map(|(place, id)| {
+            let (bucket, position) = place.parts();
+            Some(Placed {
+                bucket,
+                position,
+                known: self.entries.get(&id)?.known(),
+            })
+        });
+        placed.collect()
     }
 
     /// Takes addresses that `source` told of; how many found a new place.

@@ -25,6 +25,8 @@ mod link;
 mod open;
 mod peer;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -113,6 +115,29 @@ impl Clock {
 
     pub(crate) fn at(&self, time: Duration) -> Instant {
         self.start + time
+    }
+}
+
+/// The wall clock that a pool goes by, in seconds since 1970: the system's, unless its owner has another one.
+#[derive(Clone)]
+pub struct WallClock(pub Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl WallClock {
+    /// Seconds since 1970.
+    pub fn now(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl Default for WallClock {
+    fn default() -> WallClock {
+        WallClock(Arc::new(unix_time))
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WallClock({})", self.now())
     }
 }
 

@@ -75,14 +75,17 @@ pub mod socks;
 mod stored;
 pub mod transport;
 
-pub use connection::{Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError};
+pub use connection::{
+    Connection, LostReason, OpenError, Peer, PeerSnapshot, Permit, SendError, WallClock,
+};
 pub use counters::{Counters, Tally};
 pub use dial::{DialError, Route};
 pub use endpoint::{Endpoint, EndpointError, Group, NetworkKind, NetworkKindError, default_port};
 pub use message::{Command, MAX_HEADERS, Message, MessageError};
 pub use peer::{PeerId, PeerInfo, Purpose, TransportVersion};
 pub use pool::{
-    FailedReason, Failures, ManualPeer, Pool, PoolConfig, PoolError, PoolEvent, PoolEvents, Useful,
+    FailedReason, Failures, ManualPeer, Pool, PoolConfig, PoolError, PoolEvent, PoolEvents, Spared,
+    Useful,
 };
 pub use session::{
     OwnNonces, Session, SessionConfig, SessionError, SessionEvent, Timeouts, user_agent,

@@ -22,7 +22,7 @@ mod run;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use tokio::task::JoinSet;
 
 use crate::address_book::AddressBook;
 use crate::bans::Bans;
-use crate::connection::{Clock, LostReason, Peer, PeerSnapshot, SendError, TotalBudget, unix_time};
+use crate::connection::{Clock, LostReason, Peer, PeerSnapshot, SendError, TotalBudget};
 use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::handlers::Handlers;
@@ -42,7 +42,7 @@ use crate::peer::{PeerId, Purpose};
 use crate::session::SessionConfig;
 
 pub use backoff::{BackoffConfig, Failures};
-pub use config::PoolConfig;
+pub use config::{PoolConfig, Spared};
 use event::MAX_UNREAD;
 pub use event::{FailedReason, PoolEvent, PoolEvents};
 use members::{State, Wanted};
@@ -115,6 +115,8 @@ struct Inner {
     /// What new sessions say of us.
     session: Mutex<Arc<SessionConfig>>,
     clock: Clock,
+    /// Whether anybody is called or let in.
+    active: AtomicBool,
     runtime: Handle,
     /// Events beside messages that wait to be read.
     unread: AtomicUsize,
@@ -158,15 +160,17 @@ impl Pool {
         let runtime = Handle::try_current().map_err(|_| PoolError::NoRuntime)?;
         let (listeners, listening) = accept::listen(&config.listen)?;
         let clock = Clock::start();
-        let (book, bans) = keep::load(&config, clock.epoch)?;
+        let epoch = config.wall_clock.now() as i64;
+        let (book, bans) = keep::load(&config, epoch)?;
         let session = SessionConfig {
-            epoch: clock.epoch,
+            epoch,
             ..config.session.clone()
         };
         let (events, receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             session: Mutex::new(Arc::new(session)),
             clock,
+            active: AtomicBool::new(config.active),
             runtime,
             unread: AtomicUsize::new(0),
             events: Mutex::new(Some(events)),
@@ -358,6 +362,29 @@ impl Pool {
         }
     }
 
+    /// Switches the network off or on. Off: all connections end, nobody is called, callers are dropped where they
+    /// knock. On: manual peers and the pool's own are called again.
+    pub fn set_active(&self, active: bool) {
+        let was = self.inner.active.swap(active, Ordering::AcqRel);
+        if was == active {
+            return;
+        }
+        tracing::info!(active, "the network is switched");
+        if !active {
+            // Under the lock, so that who took a place before is seen here, and who takes one later sees the switch.
+            let peers = self.inner.state().peers();
+            for peer in peers {
+                peer.disconnect("the network is switched off");
+            }
+        }
+        self.inner.caller.notify_one();
+    }
+
+    /// Whether the network is switched on.
+    pub fn is_active(&self) -> bool {
+        self.inner.is_active()
+    }
+
     /// Makes one outgoing full-relay call beyond [`PoolConfig::outgoing`], whom to is the pool's choice: for an owner
     /// whose peers may all be behind. Wanted until there is such a connection, and for ten minutes at most; who is let
     /// go then is the owner's to say. Does nothing if the pool makes no such calls by itself.
@@ -469,9 +496,14 @@ impl Inner {
         self.unread.load(Ordering::Acquire) >= MAX_UNREAD
     }
 
-    /// Seconds since 1970, by the system's clock: it may be set while the pool runs, or the machine may sleep.
+    /// Seconds since 1970, by the wall clock: it may be set while the pool runs, or the machine may sleep.
     fn unix_time(&self) -> u64 {
-        unix_time()
+        self.config.wall_clock.now()
+    }
+
+    /// Whether anybody is called or let in. Who takes a place asks with the state locked.
+    fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
     }
 
     /// What a new session is told.

@@ -510,7 +510,8 @@ impl Session {
             version: config.version as i32,
             services: config.services,
             time: config.unix_time(now),
-            receiver: Some(self.endpoint.clone()),
+            // As Bitcoin Core: an address that only we can call tells the other side nothing.
+            receiver: Some(self.endpoint.clone()).filter(Endpoint::is_routable),
             nonce: self.nonce,
             user_agent: config.user_agent.clone(),
             start_height: config.start_height,

@@ -18,6 +18,7 @@ mod failure;
 pub(crate) mod layout;
 mod links;
 mod lock;
+mod log_categories;
 mod node_settings;
 mod opening;
 pub(crate) mod option;
@@ -45,7 +46,7 @@ pub(crate) fn main(line: Vec<OsString>) -> ExitCode {
         .collect();
     run(&line).unwrap_or_else(|failure| {
         error!("{failure}");
-        eprintln!("Error: {failure}");
+        eprintln!("{}", failure.line());
         ExitCode::FAILURE
     })
 }
@@ -105,5 +106,9 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
     log.console &= !background;
     let log = debug_log::DebugLog::start(&log)?;
     logged.iter().for_each(opening::Logged::log);
+    let mut settings = settings;
+    if let Some(rpc) = &mut settings.rpc {
+        rpc.log = Some(log.categories());
+    }
     serving::serve(settings, &layout, log, background)
 }

@@ -3,12 +3,13 @@
 //! Promises that nothing is changed before every block was read; what comes back comes in the order of the old chain.
 //! Refuses to keep undone transactions without end: see [`MAX_RETURNED_BYTES`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::decode::{DecodedBlock, DecodedTransaction, decode_block};
 use everett_ledger::{BlockError, COINBASE_MATURITY, Comparison, Ledger, ReadError, World};
+use foldhash::fast::RandomState;
 
 use crate::accept::{self, Around, Terms};
 use crate::change::Reason;
@@ -22,13 +23,16 @@ use crate::usage;
 /// Most memory that transactions of undone blocks may take while they wait to come back; the youngest are given up.
 pub const MAX_RETURNED_BYTES: u64 = 20_000_000;
 
+/// Transactions of whole branches: hundreds of thousands.
+type Txids = HashSet<Txid, RandomState>;
+
 /// Transactions of undone blocks: the oldest, which comes back first, in front.
 #[derive(Default)]
 struct Returning {
     waiting: VecDeque<Arc<DecodedTransaction>>,
     bytes: u64,
     /// Those that were given up: how many outputs they have.
-    given_up: HashMap<Txid, usize>,
+    given_up: HashMap<Txid, usize, RandomState>,
 }
 
 /// Bytes of the lists that a transaction stands in while it waits.
@@ -50,15 +54,10 @@ impl Returning {
         }
     }
 
-    /// Forgets what is in a block of the new chain.
-    fn confirmed(&mut self, block: &DecodedBlock) {
-        if self.waiting.is_empty() && self.given_up.is_empty() {
-            return;
-        }
-        let txids: std::collections::HashSet<Txid> =
-            block.transactions.iter().map(|tx| tx.txid).collect();
-        self.waiting.retain(|tx| !txids.contains(&tx.txid));
-        self.given_up.retain(|txid, _| !txids.contains(txid));
+    /// Forgets what is in blocks of the new chain.
+    fn confirmed(&mut self, confirmed: &Txids) {
+        self.waiting.retain(|tx| !confirmed.contains(&tx.txid));
+        self.given_up.retain(|txid, _| !confirmed.contains(txid));
     }
 }
 
@@ -67,7 +66,7 @@ impl Returning {
 struct Taken {
     /// By block, with its height.
     leaving: Vec<(u32, Vec<(Slot, Reason)>)>,
-    known: std::collections::HashSet<Slot>,
+    known: HashSet<Slot>,
     /// Transactions whose fees need not be remembered as changed by hand.
     settled: Vec<Txid>,
 }
@@ -129,6 +128,7 @@ pub(crate) fn follow(
         returning.take(read(ledger, hash)?);
     }
     let mut taken = Taken::default();
+    let mut confirmed = Txids::default();
     let nothing_here = pool.len() == 0 && pool.deltas.is_empty();
     for (height, hash) in (comparison.fork_height + 1..).zip(&comparison.applied) {
         if nothing_here && comparison.undone.is_empty() {
@@ -137,8 +137,11 @@ pub(crate) fn follow(
         }
         let block = read(ledger, hash)?;
         taken.by(pool, height, &block);
-        returning.confirmed(&block);
+        if !comparison.undone.is_empty() {
+            confirmed.extend(block.transactions.iter().map(|tx| tx.txid));
+        }
     }
+    returning.confirmed(&confirmed);
 
     pool.world = to;
     take_out(pool, &taken.leaving);
@@ -303,12 +306,10 @@ fn locks_anew(pool: &Pool, slot: Slot) -> Result<Option<LockPoints>, ReadError> 
     Ok(Some(LockPoints::of(tx, heights, &pool.world)))
 }
 
-/// Which pending transactions the block after `world` could have, all together, in mining order.
-///
-/// Reads every coin that they spend at that world.
-pub(crate) fn fitting(pool: &Pool, world: &World) -> Result<Vec<Slot>, ReadError> {
+/// Which pending transactions can wait at `world`, all together, in mining order. Reads every coin that they spend at that world.
+fn fitting(pool: &Pool, world: &World) -> Result<Vec<Slot>, ReadError> {
     let next = world.height().saturating_add(1);
-    let mut fitting = std::collections::HashSet::new();
+    let mut fitting = HashSet::new();
     let mut order = Vec::new();
     for (chunk, _) in pool.graph.chunks() {
         'next: for slot in chunk {
@@ -340,7 +341,7 @@ pub(crate) fn fitting(pool: &Pool, world: &World) -> Result<Vec<Slot>, ReadError
 
 /// Brings the pool to `to` by looking at every transaction: for when blocks in between cannot be read any more.
 pub(crate) fn jump(pool: &mut Pool, to: World) -> Result<(), ReadError> {
-    let fitting: std::collections::HashSet<Slot> = fitting(pool, &to)?.into_iter().collect();
+    let fitting: HashSet<Slot> = fitting(pool, &to)?.into_iter().collect();
     let leaving: Vec<(Slot, Reason)> = pool
         .slots()
         .filter(|slot| !fitting.contains(slot))

@@ -104,6 +104,7 @@ impl PartialOrd for ChunkKey {
 }
 
 /// The graph.
+#[derive(Clone)]
 pub(crate) struct Graph {
     limits: ClusterLimits,
     nodes: Vec<Option<Node>>,

@@ -9,11 +9,13 @@
 //!   transaction -> Mempool::accept -> checks -> graph of clusters -> Change (numbered; who follows is told)
 //!   another best world -> Mempool::catch_up -> blocks undone and applied -> one Change
 //!   question -> Mempool::view -> View: entries, clusters, chunks in mining order, coins of the pending world
+//!   the same about a rival -> Mempool::view_on -> a copy of the pool, moved there -> View
 //! ```
 
 mod accept;
 mod change;
 mod config;
+mod elsewhere;
 mod entry;
 mod fee_rate;
 mod fees;
@@ -26,6 +28,7 @@ pub mod orphans;
 mod persist;
 mod pool;
 mod rejection;
+mod trial;
 mod usage;
 mod view;
 
@@ -38,6 +41,7 @@ pub use config::{
     DEFAULT_CLUSTER_COUNT, DEFAULT_CLUSTER_VBYTES, DEFAULT_EXPIRY, DEFAULT_INCREMENTAL_RELAY_FEE,
     DEFAULT_MAX_BYTES, DEFAULT_MIN_RELAY_FEE, MempoolConfig,
 };
+pub use elsewhere::MAX_ELSEWHERE;
 pub use fee_rate::{FeeRate, FeeSize};
 pub use fees::{FeeEstimate, Horizon, Range, Ranges, RawEstimate};
 pub use follow::MAX_RETURNED_BYTES;

@@ -12,14 +12,15 @@ use parking_lot::{RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::accept::{self, Around, Failure, PackageVerdict, Terms, Together};
+use crate::accept::{self, Around, Failure, PackageVerdict, Terms};
 use crate::change::{Change, Changes, ChangesGone, Happened};
 use crate::config::MempoolConfig;
+use crate::elsewhere::Elsewhere;
 use crate::fee_rate::FeeRate;
 use crate::follow::{self, Undone};
 use crate::pool::Pool;
-use crate::view::View;
-use crate::{Accepted, PackageOutcome, Refused};
+use crate::view::{Shown, View};
+use crate::{Accepted, Refused};
 
 /// Seconds that a best block may be old for what comes then to tell of fees: three hours.
 const MAX_TIP_AGE: u64 = 3 * 3_600;
@@ -43,6 +44,7 @@ struct Inner {
     config: MempoolConfig,
     pool: RwLock<Pool>,
     changes: Changes,
+    elsewhere: Elsewhere,
     /// Whether the file of an earlier run was taken, or is not to be.
     loaded: AtomicBool,
 }
@@ -66,6 +68,7 @@ impl Mempool {
                 config,
                 pool: RwLock::new(pool),
                 changes: Changes::new(),
+                elsewhere: Elsewhere::default(),
                 loaded: AtomicBool::new(false),
             }),
         }
@@ -91,7 +94,11 @@ impl Mempool {
         self.inner.loaded.store(true, Ordering::Relaxed);
     }
 
-    fn around(&self) -> Around<'_> {
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.inner.elsewhere
+    }
+
+    pub(crate) fn around(&self) -> Around<'_> {
         let ledger = &self.inner.ledger;
         let params = ledger.params();
         let now = ledger.clock().now();
@@ -240,6 +247,7 @@ impl Mempool {
             applied,
             happened,
         });
+        self.inner.elsewhere.forget();
     }
 
     /// Does something to the pool, at the best world, and tells what happened.
@@ -322,57 +330,6 @@ impl Mempool {
         Ok(answer)
     }
 
-    /// What [`Mempool::accept`] would answer, had it room; nothing is changed. Costs the same.
-    ///
-    /// # Errors
-    ///
-    /// [`MempoolError`].
-    pub fn test_accept(
-        &self,
-        tx: &Arc<DecodedTransaction>,
-    ) -> Result<Result<Accepted, Refused>, MempoolError> {
-        let view = self.view()?;
-        let around = self.around();
-        match accept::single(&view.pool, around, &Terms::single(around.now), tx) {
-            Ok(mut checked) => Ok(checked.accepted.pop().ok_or_else(nothing_found)),
-            Err(Failure::Rejected(refused)) => Ok(Err(*refused)),
-            Err(Failure::Read(error)) => Err(error.into()),
-        }
-    }
-
-    /// What would become of several transactions given in together, none of which may replace another: Bitcoin Core's
-    /// `testmempoolaccept` with more than one. Nothing is changed. Costs as much as accepting each.
-    ///
-    /// # Errors
-    ///
-    /// [`MempoolError`].
-    pub fn test_accept_package(
-        &self,
-        package: &[Arc<DecodedTransaction>],
-    ) -> Result<PackageVerdict, MempoolError> {
-        let view = self.view()?;
-        let around = self.around();
-        let terms = Terms {
-            replacement: false,
-            sibling_eviction: false,
-            test: true,
-            ..Terms::single(around.now)
-        };
-        Ok(
-            match accept::multiple(&view.pool, around, &terms, package)? {
-                Together::Refused(verdict) => verdict,
-                Together::Fits(checked) => {
-                    let wtxids = package.iter().map(|tx| tx.wtxid);
-                    let accepted = checked.accepted.into_iter().map(PackageOutcome::Accepted);
-                    PackageVerdict {
-                        rejection: None,
-                        outcomes: wtxids.zip(accepted).collect(),
-                    }
-                }
-            },
-        )
-    }
-
     /// Lets a child and its parents in, as far as the rules allow: Bitcoin Core's `submitpackage`. Costs as much as
     /// accepting each of them twice.
     ///
@@ -403,7 +360,7 @@ impl Mempool {
             guard = RwLockWriteGuard::downgrade(pool);
         }
         Ok(View {
-            pool: guard,
+            pool: Shown::Here(guard),
             now: self.inner.ledger.clock().now(),
             change: self.inner.changes.latest(),
         })
@@ -413,25 +370,20 @@ impl Mempool {
     /// behind the best world otherwise. For threads that must not wait. O(1).
     pub fn try_view(&self) -> Option<View<'_>> {
         Some(View {
-            pool: self.inner.pool.try_read()?,
+            pool: Shown::Here(self.inner.pool.try_read()?),
             now: self.inner.ledger.clock().now(),
             change: self.inner.changes.latest(),
         })
     }
 
-    /// The pending transactions that the block after `world` could have, all of them together, parents first, best
-    /// paying first: on any world, not just the best. Costs a read of every coin they spend.
+    /// What would wait at `world`, if it were the best one, in mining order: see [`Mempool::view_on`].
     ///
     /// # Errors
     ///
     /// [`MempoolError`].
     pub fn pending_on(&self, world: &World) -> Result<Vec<Arc<DecodedTransaction>>, MempoolError> {
-        let view = self.view()?;
-        let fitting = follow::fitting(&view.pool, world)?;
-        Ok(fitting
-            .into_iter()
-            .map(|slot| view.pool.entry(slot).tx.clone())
-            .collect())
+        let view = self.view_on(world)?;
+        Ok(view.transactions().cloned().collect())
     }
 
     /// Adds `sat` to what a transaction counts as paying, now or when it comes. Costs the linearisation of its cluster.
@@ -446,7 +398,9 @@ impl Mempool {
         self.change(|pool, _| {
             pool.prioritise(txid, sat);
             Ok(())
-        })
+        })?;
+        self.inner.elsewhere.forget();
+        Ok(())
     }
 
     /// Notes that a pending transaction was given in here and that no peer has asked for it yet; `false` takes the note
@@ -458,6 +412,8 @@ impl Mempool {
         } else if pool.find(txid).is_some() {
             pool.unbroadcast_mut().insert(*txid);
         }
+        drop(pool);
+        self.inner.elsewhere.forget();
     }
 
     /// Takes out what waited too long, and what there is no room for. Others do this on the way; a node that nobody
@@ -489,13 +445,5 @@ impl Mempool {
     /// The number of the latest change; wakes those who wait for another.
     pub fn change_number(&self) -> watch::Receiver<u64> {
         self.inner.changes.watch()
-    }
-}
-
-/// For an answer that a check always has.
-fn nothing_found() -> Refused {
-    Refused {
-        rejection: crate::Rejection::policy("mempool full", ""),
-        effective: None,
     }
 }

@@ -74,6 +74,35 @@ impl Pool {
         }
     }
 
+    /// A copy to move to another world. It knows nothing of fees, which nobody asks there.
+    pub(crate) fn copied(&self) -> Pool {
+        Pool {
+            config: self.config,
+            graph: self.graph.clone(),
+            entries: self.entries.clone(),
+            by_txid: self.by_txid.clone(),
+            by_wtxid: self.by_wtxid.clone(),
+            spends: self.spends.clone(),
+            by_time: self.by_time.clone(),
+            deltas: self.deltas.clone(),
+            unbroadcast: self.unbroadcast.clone(),
+            total_vsize: self.total_vsize,
+            total_fee: self.total_fee,
+            usage: self.usage,
+            floor: Mutex::new(self.floor.lock().clone()),
+            sequence: self.sequence,
+            world: self.world.clone(),
+            fees: Fees::new(),
+            happened: Vec::new(),
+        }
+    }
+
+    /// Nothing of what happened to this copy came to pass: the next change is still the one with this sequence.
+    pub(crate) fn is_imagined(&mut self, sequence: u64) {
+        self.sequence = sequence;
+        self.happened = Vec::new();
+    }
+
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {
         self.entries[slot.index()]
             .as_ref()

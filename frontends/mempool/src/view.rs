@@ -2,7 +2,7 @@
 //! Promises the cost that stands at each question; n is the number of pending transactions, c that of a cluster (64).
 //! Refuses to change anything. While a view is held nothing enters or leaves: it must not be kept.
 
-use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, Txid, Wtxid};
@@ -14,7 +14,6 @@ use parking_lot::RwLockReadGuard;
 use crate::entry::Entry;
 use crate::fee_rate::{FeeRate, FeeSize};
 use crate::fees::{FeeEstimate, Horizon, RawEstimate};
-use crate::follow::fitting;
 use crate::graph::Slot;
 use crate::pool::Pool;
 
@@ -154,15 +153,34 @@ pub struct Prioritised {
     pub modified_fee: Option<i64>,
 }
 
-/// One moment of the mempool.
+/// What a view shows.
+pub(crate) enum Shown<'a> {
+    /// The pool, which nobody changes meanwhile.
+    Here(RwLockReadGuard<'a, Pool>),
+    /// What it would be elsewhere.
+    Elsewhere(Arc<Pool>),
+}
+
+impl Deref for Shown<'_> {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        match self {
+            Shown::Here(pool) => pool,
+            Shown::Elsewhere(pool) => pool,
+        }
+    }
+}
+
+/// One moment of the mempool, at the best world or as it would be at another one.
 pub struct View<'a> {
-    pub(crate) pool: RwLockReadGuard<'a, Pool>,
+    pub(crate) pool: Shown<'a>,
     pub(crate) now: u64,
     pub(crate) change: u64,
 }
 
 impl View<'_> {
-    /// The best world, which all of it fits to. O(1).
+    /// The world that all of it fits to: the best one, unless another was asked for. O(1).
     pub fn world(&self) -> &World {
         &self.pool.world
     }
@@ -325,46 +343,6 @@ impl View<'_> {
                 .map(|slot| mined(self.pool.entry(*slot)))
                 .collect(),
         })
-    }
-
-    /// Ids of the pending transactions that the block after `world` could have, all of them together, parents first, best
-    /// paying first. Costs a read of each coin that a pending transaction spends.
-    ///
-    /// # Errors
-    ///
-    /// A coin of `world` could not be read.
-    pub fn txids_on(&self, world: &World) -> Result<Vec<Txid>, ReadError> {
-        let fitting = fitting(&self.pool, world)?.into_iter();
-        Ok(fitting.map(|slot| self.pool.entry(slot).tx.txid).collect())
-    }
-
-    /// The same of what the block after `world` could have: the parts of chunks that fit there, in the order in which they
-    /// pay here. Costs a read of each coin that a pending transaction spends.
-    ///
-    /// # Errors
-    ///
-    /// A coin of `world` could not be read.
-    pub fn chunks_on(&self, world: &World) -> Result<Vec<Chunk<'_>>, ReadError> {
-        let fitting: HashSet<Slot> = fitting(&self.pool, world)?.into_iter().collect();
-        let parts = self.pool.graph.chunks().filter_map(|(slots, _)| {
-            let slots: Vec<Slot> = slots
-                .iter()
-                .copied()
-                .filter(|slot| fitting.contains(slot))
-                .collect();
-            let rate = slots.iter().fold(FeeSize::default(), |sum, slot| {
-                sum + self.pool.entry(*slot).mining_rate()
-            });
-            Some(Chunk {
-                rate,
-                cluster: self.pool.graph.cluster_number(*slots.first()?),
-                transactions: slots
-                    .iter()
-                    .map(|slot| mined(self.pool.entry(*slot)))
-                    .collect(),
-            })
-        });
-        Ok(parts.collect())
     }
 
     /// Sorts transactions into mining order, in which they are told to peers; those that are not here come last.

@@ -50,14 +50,12 @@ pub(crate) struct Filled {
     pub(crate) fees: i64,
 }
 
-/// Chooses from chunks, best paying first; of a cluster the earlier ones come first.
-///
-/// `sorted`: no chunk pays more than one before it, so that the first that pays too little ends it.
+/// Chooses from chunks, best paying first; of a cluster the earlier ones come first. No chunk pays more than one before it:
+/// the first that pays too little ends it.
 pub(crate) fn fill<'a>(
     chunks: impl Iterator<Item = Chunk<'a>>,
     config: &MiningConfig,
     place: Place,
-    sorted: bool,
 ) -> Filled {
     let mut filled = Filled {
         chosen: Vec::new(),
@@ -72,11 +70,7 @@ pub(crate) fn fill<'a>(
             continue;
         }
         if pays_less(chunk.rate, config.min_fee) {
-            if sorted {
-                break;
-            }
-            left_out.insert(chunk.cluster);
-            continue;
+            break;
         }
         let weight = u64::try_from(chunk.rate.size).unwrap_or(u64::MAX);
         let chunk_sigops: u64 = chunk.transactions.iter().map(|tx| tx.sigop_cost).sum();

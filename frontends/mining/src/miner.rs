@@ -3,15 +3,17 @@
 //! seen by every later call, in the mempool as well.
 //! Refuses threads of its own: it works while it is called, and stops when it is told to.
 
+use bitcoin::block::Header;
 use bitcoin::consensus::Encodable;
 use bitcoin::{Amount, BlockHash, Script, ScriptBuf, VarInt};
 use everett_ledger::decode::{DecodedBlock, DecodedTransaction};
+use everett_ledger::rules::header::MAX_FUTURE_BLOCK_TIME;
 use everett_ledger::{ChainStatus, Ledger, Outcome, World};
 use everett_mempool::Mempool;
 use parking_lot::Mutex;
 
 use crate::config::MiningConfig;
-use crate::deployment::TestDeployment;
+use crate::deployment::{PERIOD, TestDeployment};
 use crate::error::{GenerateError, TemplateError};
 use crate::fill::{Chosen, Filled, Place, fill};
 use crate::on_parent::at_least;
@@ -20,6 +22,10 @@ use crate::template::{Template, witness_commitment};
 
 #[cfg(test)]
 mod tests;
+
+/// Most blocks that are handed in with one commit: some milliseconds' worth, so that what comes meanwhile is in a block
+/// soon.
+const MAX_RUN: usize = 32;
 
 /// Nonces that are tried for one call unless another number is given.
 pub const DEFAULT_MAX_TRIES: u64 = 1_000_000;
@@ -74,6 +80,21 @@ pub struct Generated {
     pub bytes: Vec<u8>,
 }
 
+impl Generated {
+    fn of(block: &DecodedBlock) -> Generated {
+        Generated {
+            hash: block.header.block_hash(),
+            bytes: encode(block),
+        }
+    }
+}
+
+/// Blocks that were made one on the other, and how the search for the nonce of the last one ended.
+struct Run {
+    blocks: Vec<Generated>,
+    end: Search,
+}
+
 /// Makes blocks.
 pub struct Miner {
     mempool: Mempool,
@@ -125,14 +146,14 @@ impl Miner {
         let (world, filled) = {
             let view = self.mempool.view()?;
             let world = view.world().clone();
-            let filled = fill(view.chunks(), &self.config, place(&world), true);
+            let filled = fill(view.chunks(), &self.config, place(&world));
             (world, filled)
         };
         self.finish(&world, filled, payout)
     }
 
-    /// The same on any world: of the pending transactions those that could be confirmed there. Costs a read of each coin
-    /// that a pending transaction spends.
+    /// The same on any world, of what would wait there if it were the best one: see [`Mempool::view_on`], also for what
+    /// it costs.
     ///
     /// # Errors
     ///
@@ -143,14 +164,8 @@ impl Miner {
         payout: &Script,
     ) -> Result<BlockTemplate, TemplateError> {
         let filled = {
-            let view = self.mempool.view()?;
-            match view.world().hash() == world.hash() {
-                true => fill(view.chunks(), &self.config, place(world), true),
-                false => {
-                    let chunks = view.chunks_on(world)?;
-                    fill(chunks.into_iter(), &self.config, place(world), false)
-                }
-            }
+            let view = self.mempool.view_on(world)?;
+            fill(view.chunks(), &self.config, place(world))
         };
         self.finish(world, filled, payout)
     }
@@ -165,7 +180,7 @@ impl Miner {
         world: &World,
         payout: &Script,
     ) -> Result<BlockTemplate, TemplateError> {
-        let nothing = fill(std::iter::empty(), &self.config, place(world), true);
+        let nothing = fill(std::iter::empty(), &self.config, place(world));
         self.finish(world, nothing, payout)
     }
 
@@ -242,30 +257,121 @@ impl Miner {
         let mut parent = at;
         while made.len() < count as usize && go_on() {
             let _turn = self.turn.lock();
-            let mut template = match parent {
-                None => self.template(payout)?,
-                Some(hash) => self.template_on(&self.ledger().world(&hash)?, payout)?,
+            let run = match parent {
+                None => self.run_on_best(payout, count as usize - made.len(), tries, go_on)?,
+                Some(hash) => self.one_on(hash, payout, tries, go_on)?,
             };
-            let mut block = template.draft();
-            let mut found = search(&mut block.header, tries, go_on);
-            while parent.is_some() && found == Search::Found && self.is_known(&block) {
-                let number = template.template.extra_nonce.map_or(0, |last| last + 1);
-                template.template.extra_nonce = Some(number);
-                block = template.draft();
-                found = search(&mut block.header, tries, go_on);
-            }
-            match found {
-                Search::Found => {}
+            self.hand_in(&run.blocks)?;
+            made.extend(run.blocks.iter().map(|block| block.hash));
+            parent = parent.map(|before| made.last().copied().unwrap_or(before));
+            match run.end {
+                // As in Bitcoin Core, also where there was no nonce: the clock may have moved.
+                Search::Found | Search::NoNonce => {}
                 Search::GivenUp => break,
-                // As in Bitcoin Core: the clock may have moved.
-                Search::NoNonce => continue,
             }
-            let hash = block.header.block_hash();
-            self.hand_in(hash, &encode(&block))?;
-            parent = parent.map(|_| hash);
-            made.push(hash);
         }
         Ok(made)
+    }
+
+    /// A block on a named world; one that is not there yet.
+    fn one_on(
+        &self,
+        parent: BlockHash,
+        payout: &Script,
+        tries: &mut u64,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Run, GenerateError> {
+        let mut template = self.template_on(&self.ledger().world(&parent)?, payout)?;
+        let mut block = template.draft();
+        let mut end = search(&mut block.header, tries, go_on);
+        while end == Search::Found && self.is_known(&block) {
+            let number = template.template.extra_nonce.map_or(0, |last| last + 1);
+            template.template.extra_nonce = Some(number);
+            block = template.draft();
+            end = search(&mut block.header, tries, go_on);
+        }
+        let found = (end == Search::Found).then(|| Generated::of(&block));
+        Ok(Run {
+            blocks: found.into_iter().collect(),
+            end,
+        })
+    }
+
+    /// Blocks on the best world: one with what is pending, and where nothing is, as many more on top of it as are worth a
+    /// commit together.
+    fn run_on_best(
+        &self,
+        payout: &Script,
+        most: usize,
+        tries: &mut u64,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Run, GenerateError> {
+        let mut template = self.template(payout)?;
+        let first = template.template.height;
+        let parent = self.ledger().world(&template.template.parent)?;
+        // The version may be another one in the next period.
+        let of_period = PERIOD - first % PERIOD;
+        let most = most.min(MAX_RUN).min(of_period as usize);
+        let mut headers: Vec<Header> = Vec::new();
+        let mut blocks = Vec::new();
+        loop {
+            let mut block = template.draft();
+            let end = search(&mut block.header, tries, go_on);
+            if end != Search::Found {
+                return Ok(Run { blocks, end });
+            }
+            headers.push(block.header);
+            blocks.push(Generated::of(&block));
+            let next = match blocks.len() < most && go_on() {
+                true => self.template_after(&parent, &headers, &template)?,
+                false => None,
+            };
+            match next {
+                Some(next) => template = next,
+                None => return Ok(Run { blocks, end }),
+            }
+        }
+    }
+
+    /// What follows a block that is still to be handed in, the last of `headers`, which stand on `parent`; `last` is what
+    /// it was made of. `None` where the ledger should be asked: something is pending, or the clock is far behind.
+    fn template_after(
+        &self,
+        parent: &World,
+        headers: &[Header],
+        last: &BlockTemplate,
+    ) -> Result<Option<BlockTemplate>, TemplateError> {
+        let ledger = self.ledger();
+        let on_demand = TestDeployment::is_on(ledger.params().network);
+        let (Some(header), true, true) = (headers.last(), on_demand, last.chosen.is_empty()) else {
+            return Ok(None);
+        };
+        {
+            let view = self.mempool.view()?;
+            if view.len() > 0 || view.world().hash() != parent.hash() {
+                return Ok(None);
+            }
+        }
+        let now = ledger.clock().now();
+        let next = ledger.next_block_after(parent, headers);
+        let time = at_least(next.min_time, now);
+        if u64::from(time) > now.saturating_add(MAX_FUTURE_BLOCK_TIME) {
+            return Ok(None);
+        }
+        Ok(Some(BlockTemplate {
+            template: Template {
+                height: next.height,
+                parent: header.block_hash(),
+                time,
+                bits: next.bits,
+                reward: next.subsidy,
+                witness_active: next.witness_active,
+                ..last.template.clone()
+            },
+            chosen: Vec::new(),
+            weight: last.weight,
+            min_time: next.min_time,
+        }))
     }
 
     fn is_known(&self, block: &DecodedBlock) -> bool {
@@ -299,25 +405,30 @@ impl Miner {
         if search(&mut block.header, &mut tries, go_on) != Search::Found {
             return Ok(None);
         }
-        let generated = Generated {
-            hash: block.header.block_hash(),
-            bytes: encode(&block),
-        };
+        let generated = Generated::of(&block);
         if submit {
-            self.hand_in(generated.hash, &generated.bytes)?;
+            self.hand_in(std::slice::from_ref(&generated))?;
         }
         Ok(Some(generated))
     }
 
-    fn hand_in(&self, hash: BlockHash, bytes: &[u8]) -> Result<(), GenerateError> {
-        let submitted = self.ledger().submit_block(bytes)?;
-        let reason = match submitted.outcome {
-            Outcome::Accepted { .. } => None,
-            Outcome::Known { status, .. } if status != ChainStatus::Invalid => None,
-            refused => refused.bip22(),
-        };
-        if let Some(reason) = reason {
-            return Err(GenerateError::Refused { hash, reason });
+    /// Hands in blocks, one on the other, with one commit.
+    fn hand_in(&self, blocks: &[Generated]) -> Result<(), GenerateError> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let bytes: Vec<&[u8]> = blocks.iter().map(|block| &block.bytes[..]).collect();
+        let submitted = self.ledger().submit_blocks(&bytes)?;
+        for (submitted, block) in submitted.into_iter().zip(blocks) {
+            let reason = match submitted.outcome {
+                Outcome::Accepted { .. } => None,
+                Outcome::Known { status, .. } if status != ChainStatus::Invalid => None,
+                refused => refused.bip22(),
+            };
+            if let Some(reason) = reason {
+                let hash = block.hash;
+                return Err(GenerateError::Refused { hash, reason });
+            }
         }
         self.mempool.catch_up().map_err(TemplateError::from)?;
         Ok(())

@@ -41,6 +41,8 @@ pub struct NodeConfig {
     pub lab: bool,
     /// Seconds that the best block may be old when the initial download is over.
     pub max_tip_age: i64,
+    /// Whether a best block of the future is a reason not to start, as in Bitcoin Core: the clock may be wrong.
+    pub refuse_future_tip: bool,
     /// How many reads of frontends may run on threads of their own at once; more wait. At least 1.
     pub readers: usize,
     /// How long a frontend may take to stop before it is cut off.
@@ -69,6 +71,7 @@ impl NodeConfig {
             open_wallets: Vec::new(),
             lab: false,
             max_tip_age: DEFAULT_MAX_TIP_AGE,
+            refuse_future_tip: false,
             readers: DEFAULT_READERS,
             stop_grace: DEFAULT_STOP_GRACE,
             back_off: BackOff::default(),

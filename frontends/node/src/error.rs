@@ -17,6 +17,14 @@ pub enum NodeError {
     /// No reader is allowed.
     #[error("a node needs at least one reader; set `readers` to 1 or more")]
     NoReaders,
+    /// The best block is of the future.
+    #[error(
+        "the best block is of {seconds} seconds from now: set the clock of this machine right, or wait; the blocks can stay"
+    )]
+    FutureTip {
+        /// How far ahead of the clock it is.
+        seconds: u64,
+    },
     /// The ledger did not open.
     #[error(transparent)]
     Open(#[from] OpenError),

@@ -39,9 +39,10 @@ pub use initial_download::DEFAULT_MAX_TIP_AGE;
 pub use interrupts::Interrupts;
 pub use node::{Node, NodeBuilder};
 pub use peers::{
-    AddedAddress, AddedPeer, BanState, DEFAULT_BAN, KnownAddress, MAX_BAN, MessageCount,
-    NetworkState, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState, PeerSync,
-    PeerTraffic, Peers, SyncPhase, SyncProgress, parse_span, service_names,
+    AddedAddress, AddedPeer, AddressCount, BanState, DEFAULT_BAN, FetchError, KnownAddress,
+    MAX_BAN, MessageCount, NetworkState, OwnAddress, PeerError, PeerEvent, PeerEventKind, PeerRef,
+    PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, SyncPhase, SyncProgress, parse_span,
+    service_names,
 };
 pub use phase::Phase;
 pub use steps::Steps;

@@ -22,6 +22,9 @@ use crate::mempool_keeper::MempoolKeeper;
 use crate::supervisor::{start, supervise};
 use crate::wallet_keeper::WalletKeeper;
 
+/// Seconds that the best block may be ahead of the clock: what blocks may be when they come.
+const MAX_AHEAD: u64 = 2 * 3_600;
+
 /// How long an acknowledged cursor may wait for a block to take it to disk before it goes there by itself.
 const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(5);
 
@@ -57,6 +60,7 @@ impl NodeBuilder {
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
         let persist = self.config.persist_mempool;
         let open_wallets = self.config.open_wallets;
+        let refuse_future_tip = self.config.refuse_future_tip;
         let opening = self.config.ledger;
         let ledger = match self.ledger {
             Some(ledger) => ledger,
@@ -64,6 +68,13 @@ impl NodeBuilder {
                 .await
                 .map_err(|_| CallError::Panicked)??,
         };
+        if refuse_future_tip {
+            let tip = u64::from(ledger.best().header().time);
+            let seconds = tip.saturating_sub(ledger.clock().now());
+            if seconds > MAX_AHEAD {
+                return Err(NodeError::FutureTip { seconds });
+            }
+        }
         let handle = Handle::new(ledger, shape);
         let mut node = Node {
             running: Vec::with_capacity(self.frontends.len()),

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::{BlockHash, Txid};
-use everett_net::{Endpoint, NetworkKind, PeerId, PeerInfo};
+use everett_mempool::orphans::OrphanInfo;
+use everett_net::address_book::Placed;
+use everett_net::{Command, Endpoint, NetworkKind, PeerId, PeerInfo, Purpose};
 use tokio::sync::broadcast;
 
 pub use services::service_names;
@@ -87,8 +89,82 @@ pub trait Peers: Send + Sync {
         AddedAddress::NotNew
     }
 
+    /// Switches the network on or off: off, all connections end, nobody is called and nobody let in.
+    fn set_active(&self, active: bool) {
+        let _ = active;
+    }
+
+    /// Calls an endpoint once, for a purpose that the node otherwise chooses itself: for tests.
+    fn call_for(&self, endpoint: Endpoint, purpose: Purpose, v2: bool) {
+        let _ = (endpoint, purpose, v2);
+    }
+
+    /// Sends a peer a message as it stands, for tests; whether it was taken.
+    fn send(&self, peer: PeerId, command: Command, payload: Vec<u8>) -> bool {
+        let _ = (peer, command, payload);
+        false
+    }
+
+    /// Transactions of peers that wait for what they spend. Waits for the conversation with the peers, for a moment.
+    fn orphans(&self) -> Vec<OrphanInfo> {
+        Vec::new()
+    }
+
+    /// Asks a peer for a block whose header is known. Waits for the conversation with the peers, for a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`]: nothing was asked.
+    fn fetch_block(&self, peer: PeerId, hash: &BlockHash) -> Result<(), FetchError> {
+        let _ = (peer, hash);
+        Err(FetchError::Unknown)
+    }
+
+    /// The address book place by place: of the addresses that were reached (`tried`), or of the others.
+    fn placed_addresses(&self, tried: bool) -> Vec<Placed> {
+        let _ = tried;
+        Vec::new()
+    }
+
     /// What happens to connections from now on.
     fn events(&self) -> broadcast::Receiver<PeerEvent>;
+}
+
+/// Why a peer is not asked for a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No such peer is connected.
+    #[error("Peer does not exist")]
+    Unknown,
+    /// It gives no blocks with their witnesses.
+    #[error("Pre-SegWit peer")]
+    NoWitness,
+    /// It was asked already.
+    #[error("Already requested from this peer")]
+    Asked,
+    /// Nobody answers here: the node stops, or the disk is slow.
+    #[error("the conversation with the peers did not answer in time; try again")]
+    Busy,
+}
+
+/// An address of our own that others are told of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnAddress {
+    /// The address.
+    pub endpoint: Endpoint,
+    /// How sure it is, in Bitcoin Core's figures: 2 for one that is listened on, 4 for one that the user named.
+    pub score: u32,
+}
+
+/// How many addresses of other nodes on a network are known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressCount {
+    /// The network.
+    pub network: NetworkKind,
+    /// Never reached.
+    pub new: usize,
+    /// Reached at least once.
+    pub tried: usize,
 }
 
 /// An address of another node.
@@ -171,6 +247,8 @@ pub struct PeerState {
     pub traffic: PeerTraffic,
     /// How it stands with blocks.
     pub sync: PeerSync,
+    /// Our side of its socket.
+    pub local: Option<SocketAddr>,
 }
 
 /// What a connection has carried.
@@ -317,10 +395,24 @@ pub struct AddedPeer {
 }
 
 /// The network as a whole.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkState {
     /// What others are told that this node is (BIP14).
     pub user_agent: String,
+    /// Whether it is switched on.
+    pub active: bool,
+    /// What others are told that this node offers.
+    pub services: ServiceFlags,
+    /// Whether transactions of others are taken and passed on.
+    pub relay: bool,
+    /// Networks whose addresses are called.
+    pub reachable: Vec<NetworkKind>,
+    /// The SOCKS5 proxy that all calls go through.
+    pub proxy: Option<SocketAddr>,
+    /// Addresses of our own that others are told of.
+    pub own_addresses: Vec<OwnAddress>,
+    /// How many addresses of each network are known, in the order of [`NetworkKind::CALLABLE`].
+    pub address_counts: Vec<AddressCount>,
     /// Where connections are taken.
     pub listening: Vec<SocketAddr>,
     /// Peers that were added by hand and are called whenever they are not connected.
@@ -334,6 +426,27 @@ pub struct NetworkState {
     /// The same by name of the message, in alphabetical order: of all peers since the start, also of those that are
     /// gone.
     pub messages: Vec<MessageCount>,
+}
+
+impl Default for NetworkState {
+    fn default() -> NetworkState {
+        NetworkState {
+            user_agent: String::new(),
+            active: false,
+            services: ServiceFlags::NONE,
+            relay: true,
+            reachable: Vec::new(),
+            proxy: None,
+            own_addresses: Vec::new(),
+            address_counts: Vec::new(),
+            listening: Vec::new(),
+            added: Vec::new(),
+            known_addresses: 0,
+            bytes_received: 0,
+            bytes_sent: 0,
+            messages: Vec::new(),
+        }
+    }
 }
 
 /// A subnet that the node has nothing to do with.

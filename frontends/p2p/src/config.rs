@@ -4,13 +4,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bitcoin::Work;
 use everett_ledger::Network;
-use everett_net::Endpoint;
+use everett_net::{Endpoint, NetworkKind};
 
 use crate::protocol::ForkLimits;
-use crate::whitelist::Whitelisted;
+use crate::whitelist::{Whitebound, Whitelisted};
 
 /// Connections that the node makes for blocks, transactions and addresses, by default: as Bitcoin Core.
 pub const DEFAULT_OUTGOING: usize = 8;
@@ -32,8 +33,18 @@ pub struct P2pConfig {
     pub outgoing: usize,
     /// Connections to take at most.
     pub incoming: usize,
-    /// A SOCKS5 proxy that all calls go through, each with a name of its own so that Tor keeps them apart.
+    /// A SOCKS5 proxy that all calls go through.
     pub proxy: Option<SocketAddr>,
+    /// A SOCKS5 proxy for Tor's hidden services, where there is none for all calls.
+    pub onion_proxy: Option<SocketAddr>,
+    /// Whether each connection through a proxy gets a login of its own, so that Tor keeps them apart.
+    pub isolate: bool,
+    /// How long a direct call may take until the socket is connected; `None`: the usual time.
+    pub dial_timeout: Option<Duration>,
+    /// How long a handshake may take; `None`: the usual time.
+    pub handshake_timeout: Option<Duration>,
+    /// These are called once, for addresses.
+    pub seeds: Vec<Endpoint>,
     /// Whether the network's DNS seeds may be asked when too few addresses are known.
     pub dns_seeds: bool,
     /// Whether connections are encrypted (BIP324) where the other side can.
@@ -42,10 +53,18 @@ pub struct P2pConfig {
     pub relay: bool,
     /// Who may do more than others. Nobody by default.
     pub whitelist: Vec<Whitelisted>,
+    /// What those may do who call certain addresses of `listen`.
+    pub whitebind: Vec<Whitebound>,
     /// What others are told that this node is (BIP14).
     pub user_agent: String,
     /// Whether others are told of our own address. What it is, is taken from `listen`; nothing is guessed.
     pub discover: bool,
+    /// Addresses of our own that others are told of, whatever is listened on (`-externalip`).
+    pub external: Vec<Endpoint>,
+    /// Whether anybody is called or let in at first (`-networkactive`).
+    pub active: bool,
+    /// Networks that addresses which are found have to be on (`-onlynet`); empty: any.
+    pub only_networks: Vec<NetworkKind>,
     /// What of losing branches is fetched.
     pub forks: ForkLimits,
     /// Chains with less work are not followed, instead of the network's own limit.
@@ -72,12 +91,21 @@ impl P2pConfig {
             outgoing: DEFAULT_OUTGOING,
             incoming: DEFAULT_INCOMING,
             proxy: None,
+            onion_proxy: None,
+            isolate: true,
+            dial_timeout: None,
+            handshake_timeout: None,
+            seeds: Vec::new(),
             dns_seeds: public,
             v2: true,
             relay: true,
             whitelist: Vec::new(),
+            whitebind: Vec::new(),
             user_agent: user_agent(&[]),
             discover: false,
+            external: Vec::new(),
+            active: true,
+            only_networks: Vec::new(),
             forks: ForkLimits::default(),
             minimum_chain_work: None,
             directory: None,

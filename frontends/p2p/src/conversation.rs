@@ -143,6 +143,17 @@ impl Conversation {
                 self.protocol.mempool_changed(now);
             }
             Input::Announce(txid) => self.protocol.announce_transaction(&txid, now),
+            // Who asked may have given up.
+            Input::Orphans(answer) => _ = answer.send(self.protocol.orphans()),
+            Input::Fetch {
+                peer,
+                hash,
+                height,
+                answer,
+            } => {
+                let asked = self.protocol.fetch_block(peer, hash, height, now);
+                _ = answer.send(asked);
+            }
             Input::StoreFailed(error) => return Err(error),
             Input::Stop => return Ok(false),
         }

@@ -14,9 +14,10 @@ use everett_ledger::{Ledger, Network, StoreError};
 use everett_net::capture::Capture;
 use everett_net::socks::Proxy;
 use everett_net::{
-    Command, Pool, PoolConfig, PoolEvent, PoolEvents, Purpose, Route, SessionConfig, seeds,
+    Command, Pool, PoolConfig, PoolEvent, PoolEvents, Purpose, Route, SessionConfig, Spared,
+    WallClock, seeds,
 };
-use everett_node::{Frontend, FrontendError, Handle, Starting, Task};
+use everett_node::{Frontend, FrontendError, Handle, OwnAddress, Starting, Task};
 use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -27,14 +28,19 @@ use crate::compact_meters::CompactMeters;
 use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
 use crate::conversation::Conversation;
 use crate::input::Input;
-use crate::protocol::{Grants, Judge, Protocol, ProtocolConfig, TIPS_FEATURE};
+use crate::protocol::{Grants, Judge, Permissions, Protocol, ProtocolConfig, TIPS_FEATURE};
 use crate::roster::{Added, Roster};
 use crate::takers::{take_blocks, take_headers, work_on_mempool};
 use crate::throttle::Throttle;
-use crate::whitelist::Whitelisted;
+use crate::whitelist::{Whitebound, Whitelisted};
 
 /// Events of connections, other than messages, that may wait for the conversation.
 const MAX_EVENTS: usize = 1_024;
+/// How sure an address of our own is that is listened on: Bitcoin Core's `LOCAL_BIND`.
+const BOUND: u32 = 2;
+/// How sure one is that the user named: `LOCAL_MANUAL`.
+const NAMED: u32 = 4;
+
 /// The node on the network.
 pub struct P2p {
     config: P2pConfig,
@@ -43,6 +49,14 @@ pub struct P2p {
     bound: BoundAddresses,
     /// Peers that were added by hand while it ran.
     added: Added,
+}
+
+/// What those may do who called this address of ours.
+fn whitebound(whitebind: &[Whitebound], local: SocketAddr) -> Permissions {
+    let covering = whitebind.iter().filter(|one| one.covers(local));
+    covering.fold(Permissions::default(), |all, one| {
+        all.union(one.permissions)
+    })
 }
 
 /// Where the node takes connections, once it has started: for those who gave port 0.
@@ -112,14 +126,32 @@ impl P2p {
         };
         pool.listen.clone_from(&config.listen);
         pool.connect.clone_from(&config.connect);
+        let (whitelist, whitebind) = (config.whitelist.clone(), config.whitebind.clone());
+        pool.spared = Spared(Some(Arc::new(move |caller, local| {
+            let listed = whitelist.iter().filter(|one| one.inbound);
+            let mut listed = listed.filter(|one| one.subnet.contains(&caller.host));
+            listed.any(|one| one.permissions.no_ban)
+                || local.is_some_and(|local| whitebound(&whitebind, local).no_ban)
+        })));
+        pool.active = config.active;
+        pool.only_networks.clone_from(&config.only_networks);
+        let clock = ledger.clock().clone();
+        pool.wall_clock = WallClock(Arc::new(move || clock.now()));
         pool.outgoing = config.outgoing;
         pool.block_relay_only = BLOCK_RELAY_ONLY.min(config.outgoing);
         pool.incoming = config.incoming;
-        if let Some(address) = config.proxy {
-            pool.route = Route::Proxy(Proxy {
-                address,
-                isolate: true,
-            });
+        let isolate = config.isolate;
+        let through = |address| Proxy { address, isolate };
+        pool.route = match (config.proxy, config.onion_proxy) {
+            (Some(address), _) => Route::Proxy(through(address)),
+            (None, Some(address)) => Route::OnionProxy(through(address)),
+            (None, None) => Route::Direct,
+        };
+        if let Some(limit) = config.dial_timeout {
+            pool.dial_timeout = limit;
+        }
+        if let Some(limit) = config.handshake_timeout {
+            pool.session.timeouts.handshake = limit;
         }
         if config.dns_seeds {
             let seeds = seeds::dns_seeds(network).iter();
@@ -141,21 +173,39 @@ impl P2p {
             banned: judge.is_refused(endpoint),
         };
         let whitelist = self.config.whitelist.clone();
-        let own = self.config.listen.iter().map(|address| (*address).into());
-        let mut own = own.filter(everett_net::Endpoint::is_routable);
+        let (whitebind, bound) = (self.config.whitebind.clone(), pool.clone());
         ProtocolConfig {
             services: self.services(ledger),
             relay: self.config.relay,
             permissions: Grants(Arc::new(move |info| {
-                Whitelisted::permissions(&whitelist, info)
+                let listed = Whitelisted::permissions(&whitelist, info);
+                let local = bound.peer(info.id).and_then(|peer| peer.local_address());
+                let local = local.filter(|_| info.purpose.is_inbound());
+                let there = local.map(|local| whitebound(&whitebind, local));
+                listed.union(there.unwrap_or_default())
             })),
             forks: self.config.forks,
             outgoing: self.config.outgoing,
             minimum_chain_work: self.config.minimum_chain_work,
             standing: Judge(Arc::new(standing)),
-            announced: self.config.discover.then(|| own.next()).flatten(),
+            announced: self.own_addresses().first().map(|own| own.endpoint.clone()),
             ..ProtocolConfig::default()
         }
+    }
+
+    /// Addresses of our own that others are told of, those that the user named first.
+    fn own_addresses(&self) -> Vec<OwnAddress> {
+        let named = self.config.external.iter().map(|endpoint| OwnAddress {
+            endpoint: endpoint.clone(),
+            score: NAMED,
+        });
+        let bound = self.config.listen.iter().map(|address| OwnAddress {
+            endpoint: (*address).into(),
+            score: BOUND,
+        });
+        let bound = bound.filter(|_| self.config.discover);
+        let all = named.chain(bound);
+        all.filter(|own| own.endpoint.is_routable()).collect()
     }
 
     fn begin(&self, handle: Handle) -> Result<Task, FrontendError> {
@@ -178,11 +228,15 @@ impl P2p {
                 pool.connect(endpoint.clone(), Purpose::Manual);
             }
         }
+        for seed in &self.config.seeds {
+            pool.connect(seed.clone(), Purpose::AddrFetch);
+        }
         let roster = Arc::new(Roster::new(
             pool.clone(),
             ledger.clone(),
             self.added.clone(),
             inputs.clone(),
+            self.own_addresses(),
         ));
         handle.serve_peers(roster.clone());
         let protocol = Protocol::new(

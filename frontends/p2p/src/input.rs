@@ -1,10 +1,14 @@
 //! Owns what goes to the conversation's thread, and from it to the threads that hand blocks to the ledger.
 //! Promises plain data; refuses to be sent by itself.
 
+use std::sync::mpsc::Sender;
+
 use bitcoin::{BlockHash, Txid};
 use bytes::Bytes;
 use everett_ledger::{Reject, StoreError, Submitted};
-use everett_net::PoolEvent;
+use everett_mempool::orphans::OrphanInfo;
+use everett_net::{PeerId, PoolEvent};
+use everett_node::FetchError;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::transactions::MempoolAnswer;
@@ -25,6 +29,19 @@ pub(crate) enum Input {
     MempoolChanged,
     /// Peers are to be told of a pending transaction.
     Announce(Txid),
+    /// Somebody wants to see the transactions that wait for what they spend.
+    Orphans(Sender<Vec<OrphanInfo>>),
+    /// The user wants a block of one peer.
+    Fetch {
+        /// Whom to ask.
+        peer: PeerId,
+        /// The block.
+        hash: BlockHash,
+        /// Its height.
+        height: u32,
+        /// Where to say what came of it.
+        answer: Sender<Result<(), FetchError>>,
+    },
     /// The disk failed.
     StoreFailed(StoreError),
     /// The ledger has committed something, whoever made it.

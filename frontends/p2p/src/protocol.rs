@@ -24,6 +24,7 @@ mod compact_blocks;
 mod compact_figures;
 mod config;
 mod download;
+mod fetch;
 mod header_requests;
 mod header_sync;
 mod headers;

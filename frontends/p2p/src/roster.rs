@@ -4,21 +4,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::p2p::ServiceFlags;
 use bitcoin::p2p::address::AddrV2Message;
-use bitcoin::{Network, Txid};
+use bitcoin::{BlockHash, Network, Txid};
 use everett_ledger::Ledger;
+use everett_mempool::orphans::OrphanInfo;
+use everett_net::address_book::Placed;
 use everett_net::bans::{BanError, Subnet, SubnetError};
 use everett_net::{
-    Counters, Endpoint, ManualPeer, NetworkKind, PeerId, Pool, PoolEvent, Purpose, default_port,
+    Command, Counters, Endpoint, ManualPeer, Message, NetworkKind, PeerId, Pool, PoolEvent,
+    Purpose, Route, default_port,
 };
 use everett_node::{
-    AddedAddress, AddedPeer, BanState, KnownAddress, MessageCount, NetworkState, PeerError,
-    PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState, PeerSync, PeerTraffic, Peers, Phase,
-    SyncPhase, SyncProgress,
+    AddedAddress, AddedPeer, AddressCount, BanState, FetchError, KnownAddress, MessageCount,
+    NetworkState, OwnAddress, PeerError, PeerEvent, PeerEventKind, PeerRef, PeerRelay, PeerState,
+    PeerSync, PeerTraffic, Peers, Phase, SyncPhase, SyncProgress,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -30,6 +33,8 @@ use crate::protocol::{self, Protocol, Reason};
 const EVENTS_KEPT: usize = 1_024;
 /// The end of the year 9999, as far as timestamps of gRPC go, in seconds since 1970.
 const LAST_SECOND: u64 = 253_402_300_799;
+/// How long somebody waits for what the conversation has to say.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How old the best block of a public network may be before a node without peers counts as being behind.
 const MAX_TIP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -49,6 +54,8 @@ pub(crate) struct Roster {
     events: broadcast::Sender<PeerEvent>,
     /// Where the conversation listens.
     inputs: Sender<Input>,
+    /// Addresses of our own that others are told of.
+    own: Vec<OwnAddress>,
 }
 
 /// What the protocol was last seen to know.
@@ -60,7 +67,13 @@ struct Seen {
 
 impl Roster {
     /// For a pool that has just started.
-    pub(crate) fn new(pool: Pool, ledger: Ledger, added: Added, inputs: Sender<Input>) -> Roster {
+    pub(crate) fn new(
+        pool: Pool,
+        ledger: Ledger,
+        added: Added,
+        inputs: Sender<Input>,
+        own: Vec<OwnAddress>,
+    ) -> Roster {
         Roster {
             network: ledger.params().network.to_bitcoin(),
             start: SystemTime::now() - pool.now(),
@@ -70,12 +83,20 @@ impl Roster {
             added,
             events: broadcast::Sender::new(EVENTS_KEPT),
             inputs,
+            own,
         }
     }
 
-    /// Seconds since 1970.
+    /// Seconds since 1970, by the ledger's clock, which may be held.
     pub(crate) fn unix_time(&self) -> u64 {
-        unix_seconds(SystemTime::now())
+        self.ledger.clock().now()
+    }
+
+    /// Asks the conversation and waits for what it says; `None` if it takes too long.
+    fn ask<T>(&self, input: impl FnOnce(Sender<T>) -> Input) -> Option<T> {
+        let (sender, answer) = channel();
+        self.inputs.send(input(sender)).ok()?;
+        answer.recv_timeout(PATIENCE).ok()
     }
 
     /// The wall clock's time at a time of the pool's clock.
@@ -308,6 +329,7 @@ impl Peers for Roster {
         let states = snapshots.into_iter().map(|peer| PeerState {
             sync: seen.peers.get(&peer.info.id).cloned().unwrap_or_default(),
             traffic: self.traffic(&peer.counters),
+            local: peer.local,
             info: peer.info,
         });
         states.collect()
@@ -323,14 +345,37 @@ impl Peers for Roster {
 
     fn network(&self) -> NetworkState {
         let traffic = self.pool.traffic();
+        let config = self.pool.config();
+        let book = self.pool.address_book();
+        let known_addresses = book.len();
+        let counts = NetworkKind::CALLABLE.map(|network| {
+            let count = book.count_of(network);
+            AddressCount {
+                network,
+                new: count.new,
+                tried: count.tried,
+            }
+        });
+        drop(book);
+        let reachable = NetworkKind::CALLABLE.into_iter();
         NetworkState {
-            user_agent: self.pool.config().session.user_agent.clone(),
+            user_agent: config.session.user_agent.clone(),
+            active: self.pool.is_active(),
+            services: config.session.services,
+            relay: config.session.relay,
+            reachable: reachable.filter(|kind| config.calls(*kind)).collect(),
+            proxy: match config.route {
+                Route::Proxy(proxy) => Some(proxy.address),
+                _ => None,
+            },
+            own_addresses: self.own.clone(),
+            address_counts: counts.to_vec(),
             bytes_received: traffic.bytes_received,
             bytes_sent: traffic.bytes_sent,
             messages: message_counts(&traffic),
             listening: self.pool.listening().to_vec(),
             added: self.added_peers(),
-            known_addresses: self.pool.address_book().len(),
+            known_addresses,
         }
     }
 
@@ -460,6 +505,39 @@ impl Peers for Roster {
             true => AddedAddress::NotReached,
             false => AddedAddress::Added,
         }
+    }
+
+    fn set_active(&self, active: bool) {
+        self.pool.set_active(active);
+    }
+
+    fn call_for(&self, endpoint: Endpoint, purpose: Purpose, v2: bool) {
+        self.pool.connect_once(endpoint, purpose, v2);
+    }
+
+    fn send(&self, peer: PeerId, command: Command, payload: Vec<u8>) -> bool {
+        let message = Message::new(command, payload);
+        self.pool.send(peer, message).is_ok()
+    }
+
+    fn orphans(&self) -> Vec<OrphanInfo> {
+        self.ask(Input::Orphans).unwrap_or_default()
+    }
+
+    fn fetch_block(&self, peer: PeerId, hash: &BlockHash) -> Result<(), FetchError> {
+        let header = self.ledger.header(hash);
+        let height = header.ok_or(FetchError::Unknown)?.height;
+        let asked = self.ask(|answer| Input::Fetch {
+            peer,
+            hash: *hash,
+            height,
+            answer,
+        });
+        asked.unwrap_or(Err(FetchError::Busy))
+    }
+
+    fn placed_addresses(&self, tried: bool) -> Vec<Placed> {
+        self.pool.address_book().placed(tried)
     }
 
     fn events(&self) -> broadcast::Receiver<PeerEvent> {

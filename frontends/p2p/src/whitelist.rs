@@ -3,6 +3,7 @@
 //! Refuses words that Bitcoin Core does not know. Words for what this node does not do (`bloomfilter`, `download`, `addr`)
 //! are taken and shown, and change nothing.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use everett_net::PeerInfo;
@@ -24,6 +25,23 @@ pub struct Whitelisted {
     pub permissions: Permissions,
 }
 
+/// An address that is listened on, and what those may do who call there: Bitcoin Core's `-whitebind`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Whitebound {
+    /// The address; port 0 is none.
+    pub address: SocketAddr,
+    /// What they may do.
+    pub permissions: Permissions,
+}
+
+impl Whitebound {
+    /// Whether somebody who called this address of ours called there.
+    pub fn covers(&self, local: SocketAddr) -> bool {
+        let ip = self.address.ip();
+        self.address.port() == local.port() && (ip.is_unspecified() || ip == local.ip())
+    }
+}
+
 /// A text names no peers and permissions.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum WhitelistError {
@@ -37,6 +55,21 @@ pub enum WhitelistError {
     #[error("Only direction was set, no permissions: '{text}'")]
     Direction {
         /// The whole text.
+        text: String,
+    },
+    /// Those whom the user had us call never call us.
+    #[error("whitebind may only be used for incoming connections (\"out\" was passed)")]
+    Outbound,
+    /// What stands behind the permissions is no address to listen on.
+    #[error("Cannot resolve -whitebind address: '{text}'")]
+    Address {
+        /// The text.
+        text: String,
+    },
+    /// It has no port.
+    #[error("Need to specify a port with -whitebind: '{text}'")]
+    Port {
+        /// The text.
         text: String,
     },
     /// What stands behind the permissions is no subnet.
@@ -79,10 +112,17 @@ impl Whitelisted {
     }
 }
 
-impl FromStr for Whitelisted {
-    type Err = WhitelistError;
+/// What stands before the address of an entry.
+struct Words<'a> {
+    inbound: bool,
+    outbound: bool,
+    permissions: Permissions,
+    /// What stands behind them.
+    address: &'a str,
+}
 
-    fn from_str(text: &str) -> Result<Whitelisted, WhitelistError> {
+impl Words<'_> {
+    fn read(text: &str, may_be_outbound: bool) -> Result<Words<'_>, WhitelistError> {
         let (words, address) = match text.split_once('@') {
             Some((words, address)) => (Some(words), address),
             None => (None, text),
@@ -96,6 +136,7 @@ impl FromStr for Whitelisted {
             match word {
                 "" => {}
                 "in" => inbound = true,
+                "out" if !may_be_outbound => return Err(WhitelistError::Outbound),
                 "out" => outbound = true,
                 word => {
                     let meant = Permissions::of_word(word);
@@ -110,6 +151,49 @@ impl FromStr for Whitelisted {
             let text = text.to_owned();
             return Err(WhitelistError::Direction { text });
         }
+        Ok(Words {
+            inbound,
+            outbound,
+            permissions,
+            address,
+        })
+    }
+}
+
+impl FromStr for Whitebound {
+    type Err = WhitelistError;
+
+    fn from_str(text: &str) -> Result<Whitebound, WhitelistError> {
+        let words = Words::read(text, false)?;
+        let text = words.address.to_owned();
+        let address = match (text.parse::<SocketAddr>(), bare(&text)) {
+            (Ok(address), _) if address.port() != 0 => address,
+            (Ok(_), _) | (_, Some(_)) => return Err(WhitelistError::Port { text }),
+            (Err(_), None) => return Err(WhitelistError::Address { text }),
+        };
+        Ok(Whitebound {
+            address,
+            permissions: words.permissions,
+        })
+    }
+}
+
+/// An address without a port.
+fn bare(text: &str) -> Option<IpAddr> {
+    let text = text.strip_prefix('[').unwrap_or(text);
+    text.strip_suffix(']').unwrap_or(text).parse().ok()
+}
+
+impl FromStr for Whitelisted {
+    type Err = WhitelistError;
+
+    fn from_str(text: &str) -> Result<Whitelisted, WhitelistError> {
+        let Words {
+            inbound,
+            outbound,
+            permissions,
+            address,
+        } = Words::read(text, true)?;
         let subnet = address.parse().map_err(|source| WhitelistError::Subnet {
             text: address.to_owned(),
             source,
@@ -180,6 +264,29 @@ mod tests {
         assert_eq!(
             error("noban@1.2.3.4/33"),
             "Invalid netmask specified in -whitelist: '1.2.3.4/33'"
+        );
+    }
+
+    #[test]
+    fn an_address_to_listen_on_has_a_port_and_callers() {
+        let bound: Whitebound = "noban,mempool@127.0.0.1:18444".parse().unwrap();
+        assert_eq!(bound.permissions.words(), ["noban", "mempool", "download"]);
+        let at = |text: &str| bound.covers(text.parse().unwrap());
+        assert!(at("127.0.0.1:18444") && !at("127.0.0.1:18445") && !at("127.0.0.2:18444"));
+        let all: Whitebound = "0.0.0.0:18444".parse().unwrap();
+        assert!(all.covers("127.0.0.2:18444".parse().unwrap()));
+        let error = |text: &str| text.parse::<Whitebound>().expect_err(text).to_string();
+        assert_eq!(
+            error("out,noban@127.0.0.1:1"),
+            "whitebind may only be used for incoming connections (\"out\" was passed)"
+        );
+        assert_eq!(
+            error("noban@127.0.0.1"),
+            "Need to specify a port with -whitebind: '127.0.0.1'"
+        );
+        assert_eq!(
+            error("127.0.0.1:1:2"),
+            "Cannot resolve -whitebind address: '127.0.0.1:1:2'"
         );
     }
 

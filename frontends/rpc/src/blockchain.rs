@@ -1,12 +1,15 @@
 //! Owns the methods about the chain and its coins.
 //! Promises that those which read the chain take `at`: they answer for any live world, and leave the best one alone.
 
+mod activity;
 mod block;
 mod block_stats;
 mod chain_stats;
 mod coins;
 mod deployments;
 mod dump;
+mod fetch;
+mod filter;
 mod info;
 mod proof;
 mod scan;
@@ -22,6 +25,7 @@ use everett_ledger::BlockInfo;
 
 pub(crate) use block::{GETBLOCK, read_block, spent, verbosity};
 pub(crate) use deployments::GETDEPLOYMENTINFO;
+pub(crate) use filter::FilterHeaders;
 pub(crate) use info::{GETBLOCKCHAININFO, chain_name, is_catching_up};
 
 use crate::call::{Call, parse_block_hash};
@@ -31,6 +35,7 @@ use crate::method::Method;
 
 /// What there is.
 pub(crate) static METHODS: &[&Method] = &[
+    &activity::GETDESCRIPTORACTIVITY,
     &block::GETBLOCK,
     &block::GETBLOCKHEADER,
     &block_stats::GETBLOCKSTATS,
@@ -39,6 +44,9 @@ pub(crate) static METHODS: &[&Method] = &[
     &coins::GETTXOUTSETINFO,
     &deployments::GETDEPLOYMENTINFO,
     &dump::DUMPTXOUTSET,
+    &fetch::GETBLOCKFROMPEER,
+    &fetch::LOADTXOUTSET,
+    &filter::GETBLOCKFILTER,
     &info::GETBLOCKCHAININFO,
     &info::GETCHAINSTATES,
     &proof::GETTXOUTPROOF,

@@ -146,6 +146,11 @@ impl Call {
         Some(self.arg(place)).filter(|value| !value.is_null())
     }
 
+    /// All arguments, by place.
+    pub(crate) fn places(&self) -> &[Json] {
+        &self.given.places
+    }
+
     /// How many arguments there are.
     pub(crate) fn count(&self) -> usize {
         self.given.places.len()

@@ -4,10 +4,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use everett_ledger::Network;
 use everett_mining::MiningConfig;
+use everett_node::DEFAULT_BAN;
 
 /// Requests that are worked on at once unless it is configured otherwise.
 pub const DEFAULT_THREADS: usize = 16;
@@ -65,6 +67,15 @@ pub struct ZmqPublisher {
     pub high_water_mark: u32,
 }
 
+/// The log of a node, as `logging` sees and changes it. Names are those of [`LOG_CATEGORIES`](crate::LOG_CATEGORIES).
+pub trait LogCategories: Send + Sync {
+    /// What is logged in detail.
+    fn logged(&self) -> Vec<&'static str>;
+
+    /// Logs these in detail from now on, and no others.
+    fn set(&self, categories: &[&'static str]);
+}
+
 /// What the JSON-RPC server is started with.
 #[derive(Clone)]
 pub struct RpcConfig {
@@ -96,10 +107,16 @@ pub struct RpcConfig {
     pub timeout: Duration,
     /// Whether REST is served on the same port, to whom may ask, without a login (`rest`).
     pub rest: bool,
+    /// How long `setban` bans for unless it is given a time (`bantime`).
+    pub ban_time: Duration,
+    /// Whether `getblockfilter` answers (`blockfilterindex`).
+    pub block_filters: bool,
     /// What is published over ZeroMQ, for `getzmqnotifications`.
     pub zmq: Vec<ZmqPublisher>,
     /// The node's log, for `getrpcinfo`.
     pub log_path: PathBuf,
+    /// The log's categories, for `logging`; where there is none, what was asked for is remembered.
+    pub log: Option<Arc<dyn LogCategories>>,
     /// How templates of blocks are made.
     pub mining: MiningConfig,
     /// The descriptor that `generate` pays, on regtest.
@@ -127,6 +144,9 @@ impl RpcConfig {
             work_queue: DEFAULT_WORK_QUEUE,
             timeout: DEFAULT_TIMEOUT,
             rest: false,
+            block_filters: false,
+            ban_time: DEFAULT_BAN,
+            log: None,
             zmq: Vec::new(),
             mining: MiningConfig::default(),
             generate_to: DEFAULT_GENERATE_TO.to_owned(),

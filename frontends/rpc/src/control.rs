@@ -1,6 +1,7 @@
 //! Owns the methods about the node itself.
 
 mod clock;
+mod echo;
 mod help;
 mod memory;
 mod old_info;
@@ -14,6 +15,9 @@ use crate::method::Method;
 pub(crate) static METHODS: &[&Method] = &[
     &clock::MOCKSCHEDULER,
     &clock::SETMOCKTIME,
+    &echo::ECHO,
+    &echo::ECHOIPC,
+    &echo::ECHOJSON,
     &help::GETRPCINFO,
     &help::HELP,
     &help::STOP,

@@ -36,6 +36,8 @@ pub(crate) const CLIENT_NODE_NOT_ADDED: i32 = -24;
 pub(crate) const CLIENT_NODE_NOT_CONNECTED: i32 = -29;
 /// An address or subnet is none.
 pub(crate) const CLIENT_INVALID_IP_OR_SUBNET: i32 = -30;
+/// There are as many connections of a kind as there may be.
+pub(crate) const CLIENT_NODE_CAPACITY_REACHED: i32 = -34;
 /// The node keeps no connections.
 pub(crate) const CLIENT_P2P_DISABLED: i32 = -31;
 /// There is no such method.

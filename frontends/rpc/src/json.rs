@@ -27,6 +27,9 @@ pub(crate) enum Json {
     Array(Vec<Json>),
     /// An object: its keys in order, repeated ones as well.
     Object(Vec<(String, Json)>),
+    /// An array that is written already: for answers with so many things that a value for each would take longer than
+    /// all the rest. Nothing of what it holds can be asked for.
+    Written(String),
 }
 
 static NULL: Json = Json::Null;
@@ -39,7 +42,7 @@ impl Json {
             Json::Bool(_) => "bool",
             Json::Number(_) => "number",
             Json::Text(_) => "string",
-            Json::Array(_) => "array",
+            Json::Array(_) | Json::Written(_) => "array",
             Json::Object(_) => "object",
         }
     }

@@ -40,7 +40,7 @@ mod whitelist;
 
 pub use config::{
     CookiePermissions, DEFAULT_GENERATE_TO, DEFAULT_THREADS, DEFAULT_TIMEOUT, DEFAULT_WORK_QUEUE,
-    InvalidAddress, RpcConfig, ZmqPublisher, default_port,
+    InvalidAddress, LogCategories, RpcConfig, ZmqPublisher, default_port,
 };
 pub use control::LOG_CATEGORIES;
 pub use login::InvalidAuth;

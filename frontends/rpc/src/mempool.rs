@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use bitcoin::Transaction;
 use everett_ledger::decode::DecodedTransaction;
-use everett_mempool::{FeeRate, MAX_PACKAGE_COUNT};
+use everett_mempool::{FeeRate, MAX_PACKAGE_COUNT, View};
 
 pub(crate) use info::GETMEMPOOLINFO;
 pub(crate) use pool::GETRAWMEMPOOL;
 
+use crate::call::Call;
 use crate::error::{DESERIALIZATION_ERROR, RpcError, VERIFY_ERROR};
 use crate::json::Json;
 use crate::method::Method;
@@ -45,6 +46,15 @@ pub(crate) static METHODS: &[&Method] = &[
     &submit::SENDRAWTRANSACTION,
     &test::TESTMEMPOOLACCEPT,
 ];
+
+/// What waits; in a world that is named, what would wait there if it were the best one.
+pub(crate) fn view(call: &Call) -> Result<View<'_>, RpcError> {
+    let mempool = call.handle().mempool();
+    Ok(match call.names_world() {
+        true => mempool.view_on(&call.world()?)?,
+        false => mempool.view()?,
+    })
+}
 
 /// Satoshis in a bitcoin: a fee rate of so much for 1,000 virtual bytes is taken for a mistake of units.
 const COIN: i64 = 100_000_000;

@@ -2,7 +2,9 @@
 //! Promises that arguments are counted, named and typed as Core does it before a method sees them.
 
 mod arguments;
+mod example;
 mod help;
+mod shapes;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -63,8 +65,10 @@ pub(crate) enum Kind {
     Array,
     /// An object.
     Object,
-    /// Whatever the method takes; it looks at the type itself.
+    /// A string or a number; the method looks at the type itself.
     Any,
+    /// Mostly a string, and not looked at.
+    AnyText,
 }
 
 impl Kind {
@@ -76,14 +80,14 @@ impl Kind {
             Kind::Bool => "bool",
             Kind::Array => "array",
             Kind::Object => "object",
-            Kind::Any => return None,
+            Kind::Any | Kind::AnyText => return None,
         })
     }
 
     /// What help calls it.
     fn word(self) -> &'static str {
         match self {
-            Kind::Text => "string",
+            Kind::Text | Kind::AnyText => "string",
             Kind::Number => "numeric",
             Kind::Bool => "boolean",
             Kind::Array => "json array",

@@ -3,8 +3,12 @@
 
 mod address;
 mod ban;
+mod book;
+mod by_hand;
 mod connect;
 mod info;
+mod missing;
+mod orphans;
 mod peer;
 
 use crate::method::Method;
@@ -20,6 +24,15 @@ const SUBVERSION: &str = concat!("/Everett:", env!("CARGO_PKG_VERSION"), "/");
 pub(crate) static METHODS: &[&Method] = &[
     &address::ADDPEERADDRESS,
     &address::GETNODEADDRESSES,
+    &book::GETADDRMANINFO,
+    &book::GETRAWADDRMAN,
+    &by_hand::ADDCONNECTION,
+    &by_hand::SENDMSGTOPEER,
+    &by_hand::SETNETWORKACTIVE,
+    &missing::ABORTPRIVATEBROADCAST,
+    &missing::EXPORTASMAP,
+    &missing::GETPRIVATEBROADCASTINFO,
+    &orphans::GETORPHANTXS,
     &ban::CLEARBANNED,
     &ban::LISTBANNED,
     &ban::SETBAN,

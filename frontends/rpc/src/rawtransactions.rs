@@ -72,8 +72,8 @@ fn outputs_at(
     outpoints.iter().zip(pending).map(output).collect()
 }
 
-/// Finds a transaction in a block, or in a world. Unless the world was named: where only the index knows it, in the last
-/// block of another branch that has it, as Core's index does.
+/// Finds a transaction in a block, or in a world. Unless the world was named: where only the index knows it, in the block
+/// that has it and was on the best chain last, as Core's index does.
 pub(crate) fn find(
     call: &Call,
     world: &World,

@@ -207,6 +207,7 @@ fn check_batch(items: &[Json], allowed: &Allowed, request: &Request) -> Option<R
 async fn execute(site: &Arc<Site>, request: &Request) -> Answer {
     let method = registry::find(&request.method)
         .ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, "Method not found"))?;
+    tracing::debug!(method = method.name, "a method is called");
     let _running = site.enter(method.name);
     let given = method.take(&request.params)?;
     let call = Call::new(site.clone(), given);

@@ -1,6 +1,6 @@
 //! Owns what all calls share: the node, the settings that methods tell of, the scans and commands that run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
@@ -9,6 +9,7 @@ use everett_mining::Miner;
 use everett_node::Handle;
 use parking_lot::Mutex;
 
+use crate::blockchain::FilterHeaders;
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
 use crate::mining::Templates;
@@ -25,8 +26,10 @@ pub(crate) struct Site {
     pub(crate) block_scan: Scan,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
-    /// Core's categories of log lines that were asked for, a bit each.
-    pub(crate) logged: Mutex<u32>,
+    /// Headers of filters that were made.
+    pub(crate) filter_headers: Mutex<FilterHeaders>,
+    /// Core's categories of log lines that were asked for.
+    pub(crate) logged: Mutex<BTreeSet<&'static str>>,
     /// Makes blocks.
     pub(crate) miner: Miner,
     /// The template that was made last.
@@ -141,7 +144,8 @@ impl Site {
             coin_scan: Scan::default(),
             block_scan: Scan::default(),
             counts: Mutex::default(),
-            logged: Mutex::new(0),
+            filter_headers: Mutex::default(),
+            logged: Mutex::default(),
         }
     }
 

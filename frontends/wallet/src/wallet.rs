@@ -88,12 +88,22 @@ impl Wallet {
             locked.push(outpoint);
             Ok(())
         })?;
-        let scanned = match reading.get(Table::Cursor, SCANNED_KEY)? {
-            Some(row) => Scanned::decode(row)
-                .ok_or_else(|| reading.damaged(Table::Cursor, SCANNED_KEY, "it is cut"))?,
-            None => Scanned::all_of(&ledger),
-        };
+        let scanned = reading.get(Table::Cursor, SCANNED_KEY)?;
+        let scanned = scanned.map(|row| {
+            let cut = || reading.damaged(Table::Cursor, SCANNED_KEY, "it is cut");
+            Scanned::decode(row).ok_or_else(cut)
+        });
+        let scanned = scanned.transpose()?;
         drop(reading);
+        let scanned = match scanned {
+            Some(scanned) => scanned,
+            // A new one. It is noted at once: blocks that come while it is shut are looked into then.
+            None => {
+                let scanned = Scanned::all_of(&ledger);
+                file.write(|step| step.put(Table::Cursor, SCANNED_KEY, &scanned.encode()))?;
+                scanned
+            }
+        };
         let mut book = Book::new(file, keyring, scanned);
         for record in records {
             book.enter(record);

@@ -433,6 +433,11 @@ impl<'g> Group<'g> {
         }
         let fork = old.path.fork_height(&world.path);
         self.engine.earliest_fork = self.engine.earliest_fork.min(fork);
+        {
+            let mut tree = self.shared.tree.write();
+            let undone = (fork + 1..=old.height()).filter_map(|height| old.path.at(height));
+            undone.for_each(|id| tree.leaves_best(id));
+        }
         let event = {
             let tree = self.shared.tree.read();
             let hash_at = |path: &Path, height| path.at(height).map(|id| tree.node(id).hash);

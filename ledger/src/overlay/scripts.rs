@@ -2,13 +2,12 @@
 //! Promises a balance at any world without summing: each change carries the totals of its own path.
 //! Refuses to read the base: totals are relative to where the script entered the overlay.
 
-use std::collections::BTreeMap;
-
 use bitcoin::OutPoint;
 use smallvec::SmallVec;
 
 use super::shards::Shards;
 use super::slab::Keyed;
+use super::touched::{Touch, Touched};
 use crate::coin::Coin;
 use crate::delta::Delta;
 use crate::id::{BlockId, ScriptHash};
@@ -162,26 +161,30 @@ impl ScriptOverlay {
             .unwrap_or_default()
     }
 
-    /// The script's coins that blocks of `path` above height `base` touched: whether each is there at the path's end.
+    /// The script's coins behind `after` that blocks of `path` above height `base` touched: whether each is there at the
+    /// path's end.
     pub(crate) fn coins(
         &self,
         script: &ScriptHash,
         path: &Path,
         base: u32,
-    ) -> BTreeMap<OutPoint, bool> {
-        self.entries
-            .read(script, |entry| {
-                let visible = |change: &&Change| {
-                    change.height() > base && path.holds(change.height(), change.block)
-                };
-                entry
-                    .changes
-                    .iter()
-                    .filter(visible)
-                    .map(|change| (change.outpoint, change.created()))
-                    .collect()
-            })
-            .unwrap_or_default()
+        after: Option<OutPoint>,
+    ) -> Touched {
+        let touches = self.entries.read(script, |entry| {
+            let visible = |(_, change): &(usize, &Change)| {
+                change.height() > base
+                    && after.is_none_or(|after| change.outpoint > after)
+                    && path.holds(change.height(), change.block)
+            };
+            let touch = |(place, change): (usize, &Change)| Touch {
+                outpoint: change.outpoint,
+                place,
+                there: change.created(),
+            };
+            let changes = entry.changes.iter().enumerate();
+            changes.filter(visible).map(touch).collect()
+        });
+        Touched::new(touches.unwrap_or_default())
     }
 
     pub(super) fn apply(&self, block: BlockId, path: &Path, delta: &Delta) {

@@ -245,7 +245,7 @@ impl Naive {
         let changes = self
             .overlay
             .scripts
-            .coins(&hash(number), &block.path, base_height);
+            .coins(&hash(number), &block.path, base_height, None);
         for (outpoint, there) in changes {
             match there {
                 true => found.insert(outpoint),

@@ -86,6 +86,30 @@ fn batches_make_no_difference() {
 }
 
 #[test]
+fn one_hash_by_itself_is_that_of_both() {
+    let mut all = SetInfoBuilder::new();
+    let hashes = [SetHash::Nothing, SetHash::Serialized3, SetHash::MuHash];
+    let mut alone = hashes.map(SetInfoBuilder::of);
+    for number in 0..BATCH as u32 + 3 {
+        let coin = coin(&number.to_le_bytes(), number, false);
+        all.add(&outpoint(number), &coin);
+        (alone.iter_mut()).for_each(|builder| builder.add(&outpoint(number), &coin));
+    }
+    let info = all.finish();
+    let known = [None, Some(info.hash_serialized_3), Some(info.muhash)];
+    for (builder, hash) in alone.into_iter().zip(known) {
+        let summary = SetSummary {
+            txouts: info.txouts,
+            transactions: info.transactions,
+            total_sat: info.total_sat,
+            bogosize: info.bogosize,
+            hash,
+        };
+        assert_eq!(builder.summary(), summary);
+    }
+}
+
+#[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "in the order of their outpoints")]
 fn coins_out_of_order_are_noticed() {

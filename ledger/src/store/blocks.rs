@@ -14,6 +14,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
@@ -31,6 +32,9 @@ pub const MAX_BLOCK_FILE_SIZE: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Bytes of a frame before its block.
 const FRAME_HEAD: usize = 8;
+
+/// From so many bytes on, a block is brought to the disk while its scripts run, not only when it is committed.
+const SYNC_AHEAD: usize = 64 * 1024;
 
 /// How many block files are kept open for reading.
 const MAX_OPEN_FILES: usize = 32;
@@ -82,6 +86,44 @@ struct Tail {
     created: bool,
     /// The frame that is being put together: kept for its allocation.
     frame: Vec<u8>,
+    /// A sync that was begun before the commit.
+    ahead: Option<Ahead>,
+}
+
+/// A sync of the file that is being written, on a thread of its own.
+struct Ahead {
+    /// How far it brings that file to the disk.
+    to: End,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Tail {
+    /// Begins to sync what there is, unless that is going on already. Nothing depends on it: the commit waits for it, and
+    /// syncs what it leaves.
+    fn sync_ahead(&mut self) {
+        let (None, Some(file)) = (&self.ahead, &self.file) else {
+            return;
+        };
+        let file = Arc::clone(file);
+        let thread = std::thread::Builder::new().name("block-sync".to_owned());
+        // Where the system has no thread to spare, the commit does it all.
+        if let Ok(thread) = thread.spawn(move || file.sync_data()) {
+            let to = self.next;
+            self.ahead = Some(Ahead { to, thread });
+        }
+    }
+
+    /// Waits for a sync that was begun; how far it went. An error is told once only, so it must not be passed over.
+    fn end_of_ahead(&mut self) -> io::Result<Option<End>> {
+        let Some(Ahead { to, thread }) = self.ahead.take() else {
+            return Ok(None);
+        };
+        match thread.join() {
+            Ok(synced) => synced.map(|()| Some(to)),
+            // It panicked: nothing is known.
+            Err(_) => Ok(None),
+        }
+    }
 }
 
 /// The block files of a store.
@@ -115,6 +157,7 @@ impl BlockFiles {
                 touched: Vec::new(),
                 created: false,
                 frame: Vec::new(),
+                ahead: None,
             }),
             open: Mutex::new(Vec::new()),
         }
@@ -211,6 +254,9 @@ impl BlockFiles {
             Some((end, _)) if end.file == tail.next.file => *end = tail.next,
             _ => tail.touched.push((tail.next, file)),
         }
+        if block.len() >= SYNC_AHEAD && self.folder.is_on_disk() {
+            tail.sync_ahead();
+        }
         failpoint::reach("append-block");
         Ok(BlockPosition {
             file: tail.next.file,
@@ -306,6 +352,8 @@ impl BlockFiles {
     /// Forgets and cuts off everything behind the committed end.
     fn roll_back(&self) {
         let mut tail = self.tail.lock();
+        // What it brought to the disk is cut off below.
+        let _ = tail.end_of_ahead();
         if tail.touched.is_empty() && tail.next == tail.committed {
             return;
         }
@@ -332,10 +380,14 @@ impl BlockFiles {
 impl Pending<'_> {
     /// Brings what was appended to the disk; returns the number and new length of each file it is in.
     pub(super) fn sync(&self) -> Result<Vec<(u32, u64)>, StoreError> {
-        let tail = self.files.tail.lock();
+        let mut tail = self.files.tail.lock();
+        let failed = |file, error| file_error(&self.files.path(file), "syncing it", error);
+        let last = tail.next.file;
+        let synced = tail.end_of_ahead().map_err(|error| failed(last, error))?;
         for (end, file) in &tail.touched {
-            file.sync_data()
-                .map_err(|error| file_error(&self.files.path(end.file), "syncing it", error))?;
+            if synced != Some(*end) {
+                file.sync_data().map_err(|error| failed(end.file, error))?;
+            }
         }
         if tail.created {
             self.files.folder.sync()?;

@@ -32,6 +32,10 @@ impl Folder {
         Folder::Memory(Mutex::default())
     }
 
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(self, Folder::Directory(_))
+    }
+
     /// What messages call a file.
     pub(super) fn path(&self, file: u32) -> PathBuf {
         let name = format!("blk{file:05}.dat");

@@ -8,6 +8,7 @@
 //!   they created is in their bytes.
 
 use bitcoin::OutPoint;
+use rayon::prelude::*;
 
 use super::StoreError;
 use super::codec::{Malformed, Source, put_coins, read_coins, seal, unseal, unsealed};
@@ -88,6 +89,25 @@ impl<T: Transaction> Reader<'_, T> {
         let key = journal_key(height, block);
         let read = |value| read_delta(&key, value);
         self.get(&self.store.tables.journal, &key, read)
+    }
+
+    /// The deltas of many blocks, each with its height, in their order; `None` for one that is not in the journal. Read
+    /// on all threads.
+    pub fn deltas(&self, blocks: &[(u32, BlockId)]) -> Result<Vec<Option<Delta>>, StoreError> {
+        let table = &self.store.tables.journal;
+        let mut rows = Vec::with_capacity(blocks.len());
+        for (height, block) in blocks {
+            let key = journal_key(*height, *block);
+            let row = self.get(table, &key, Ok::<&[u8], Malformed>)?;
+            rows.push(row.map(|row| (key, row)));
+        }
+        let store = self.store;
+        let read = |(key, row): ([u8; 8], &[u8])| {
+            read_delta(&key, row).map_err(|why| store.damaged_row(table.name, &key, why))
+        };
+        rows.into_par_iter()
+            .map(|row| row.map(read).transpose())
+            .collect()
     }
 
     /// The coins that a block at or below the base spent, in the order in which they were put.

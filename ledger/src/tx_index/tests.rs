@@ -82,4 +82,21 @@ fn a_transaction_of_two_branches_is_found_in_both_and_in_neither_where_the_block
     ledger.invalidate_block(&second.hash).unwrap();
     let places = ledger.transaction_places(&txid).unwrap().unwrap();
     assert_eq!(places[1].status, ChainStatus::Invalid);
+
+    let genesis_hash = first.header.prev_blockhash;
+    // Of the blocks that have it, the one that was best last is the last: first, second, first again.
+    let holders = || {
+        let error = ledger.find_transaction(&ledger.world(&genesis_hash).unwrap(), &txid, None);
+        match error.unwrap_err() {
+            TransactionError::NotInWorld { elsewhere, .. } => elsewhere.unwrap(),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(holders(), [second.hash, first.hash]);
+    ledger.invalidate_block(&first.hash).unwrap();
+    assert_eq!(holders(), [second.hash, first.hash]);
+    ledger.reconsider_block(&second.hash).unwrap();
+    assert_eq!(holders(), [first.hash, second.hash]);
+    ledger.invalidate_block(&second.hash).unwrap();
+    assert_eq!(holders(), [first.hash, second.hash]);
 }

@@ -15,6 +15,14 @@ impl Place {
         Place((bucket * BUCKET_SIZE + position) as u32)
     }
 
+    /// Its bucket and its position in there.
+    pub(super) fn parts(self) -> (u64, u64) {
+        (
+            u64::from(self.0) / BUCKET_SIZE,
+            u64::from(self.0) % BUCKET_SIZE,
+        )
+    }
+
     /// Its number in the table, bucket after bucket.
     pub(super) fn number(self) -> u32 {
         self.0
@@ -85,7 +93,7 @@ impl Table {
         ids.find(|(_, network)| wanted(*network)).map(|(id, _)| *id)
     }
 
-    #[cfg(test)]
+    /// What lies where, bucket after bucket.
     pub(super) fn filled(&self) -> impl Iterator<Item = (Place, Id)> + '_ {
         let places = self.cells.iter().enumerate();
         places.filter_map(|(place, cell)| Some((Place(place as u32), (*cell)?.0)))

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(super) endpoint: Endpoint,
     pub(super) purpose: Purpose,
     pub(super) info: OnceLock<PeerInfo>,
+    /// Our side of the socket.
+    pub(super) local: OnceLock<SocketAddr>,
     pub(super) lines: Mutex<Lines>,
     /// Bytes of the messages in `lines.queue`.
     pub(super) waiting: AtomicUsize,
@@ -125,6 +128,7 @@ impl Peer {
                 endpoint,
                 purpose,
                 info: OnceLock::new(),
+                local: OnceLock::new(),
                 lines: Mutex::default(),
                 waiting: AtomicUsize::new(0),
                 unwritten: AtomicUsize::new(0),
@@ -155,6 +159,16 @@ impl Peer {
     /// What it said of itself; `None` before the handshake is over.
     pub fn info(&self) -> Option<&PeerInfo> {
         self.shared.info.get()
+    }
+
+    /// The address of our side of its socket; `None` before there is one.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.shared.local.get().copied()
+    }
+
+    /// Notes where our side of the socket is; the first word holds.
+    pub(crate) fn set_local_address(&self, address: SocketAddr) {
+        self.shared.local.get_or_init(|| address);
     }
 
     /// Whether the handshake is over and the connection is not.
@@ -243,6 +257,7 @@ impl Peer {
     pub fn snapshot(&self) -> Option<PeerSnapshot> {
         Some(PeerSnapshot {
             info: self.info()?.clone(),
+            local: self.local_address(),
             counters: self.counters(),
             queued: self.queued(),
             held: self.shared.held.load(Ordering::Acquire),
@@ -266,6 +281,8 @@ pub(super) fn cost(message: &Message) -> usize {
 pub struct PeerSnapshot {
     /// What it said of itself.
     pub info: PeerInfo,
+    /// The address of our side of its socket.
+    pub local: Option<SocketAddr>,
     /// Its figures: bytes and messages by name, pings, times since the pool's clock began.
     pub counters: Counters,
     /// Bytes that wait to be written to it.

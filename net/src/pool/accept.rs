@@ -78,7 +78,7 @@ pub(super) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
 
 fn admit(inner: &Arc<Inner>, stream: TcpStream, address: SocketAddr) {
     let endpoint = Endpoint::from(address);
-    let place = match judge(inner, &endpoint) {
+    let place = match judge(inner, &endpoint, stream.local_addr().ok()) {
         Ok(place) => place,
         Err(error) => return inner.fail(endpoint, Purpose::Inbound, error),
     };
@@ -95,15 +95,23 @@ fn admit(inner: &Arc<Inner>, stream: TcpStream, address: SocketAddr) {
 /// The place of a caller that is let in; who has to make room for it is disconnected.
 ///
 /// It is counted from here on, not from when its task runs: callers that come together share no place.
-pub(super) fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<Place, FailedReason> {
+pub(super) fn judge(
+    inner: &Arc<Inner>,
+    endpoint: &Endpoint,
+    local: Option<SocketAddr>,
+) -> Result<Place, FailedReason> {
     let bans = inner.bans();
-    if bans.is_banned(endpoint, inner.unix_time()) {
+    let spared = inner.config.spared.covers(endpoint, local);
+    if !spared && bans.is_banned(endpoint, inner.unix_time()) {
         return Err(FailedReason::Banned);
     }
     let mut state = inner.state();
+    if !inner.is_active() {
+        return Err(FailedReason::Inactive);
+    }
     let callers = state.count(Purpose::Inbound);
     let places = inner.config.incoming;
-    if bans.is_discouraged(endpoint) && callers + 1 >= places {
+    if !spared && bans.is_discouraged(endpoint) && callers + 1 >= places {
         return Err(FailedReason::Discouraged);
     }
     if let Some(address) = endpoint.socket_address()
@@ -114,7 +122,9 @@ pub(super) fn judge(inner: &Arc<Inner>, endpoint: &Endpoint) -> Result<Place, Fa
     }
     while state.count(Purpose::Inbound) >= places {
         let evicted = state
-            .evict(|endpoint| bans.is_discouraged(endpoint))
+            .evict(&inner.config.spared, |endpoint| {
+                bans.is_discouraged(endpoint)
+            })
             .ok_or(FailedReason::Full)?;
         evicted.close(LostReason::Disconnected {
             reason: "evicted to make room for a new caller".to_owned(),

@@ -90,6 +90,11 @@ fn take_anchors(inner: &Inner) -> Vec<Endpoint> {
 
 impl Caller {
     fn look(&mut self, inner: &Arc<Inner>) {
+        if !inner.is_active() {
+            // Calls that were asked for meanwhile are not made later.
+            inner.state().once.clear();
+            return;
+        }
         if inner.is_unread() {
             return;
         }
@@ -239,7 +244,7 @@ fn draw(
     let networks = [NetworkKind::Ipv4, NetworkKind::Ipv6, NetworkKind::Onion];
     let networks: Vec<_> = networks
         .into_iter()
-        .filter(|kind| inner.config.route.reaches(*kind))
+        .filter(|kind| inner.config.calls(*kind))
         .collect();
     let session = inner.session().clone();
     for drawn in 0..MAX_DRAWS {
@@ -260,7 +265,7 @@ fn may_call(inner: &Inner, endpoint: &Endpoint, now: Duration) -> bool {
         return false;
     }
     let state = inner.state();
-    inner.config.route.reaches(endpoint.kind())
+    inner.config.calls(endpoint.kind())
         && !state.is_own(endpoint)
         && !state.is_called(endpoint)
         && state.backoffs.until(endpoint, now).is_none()
@@ -302,9 +307,12 @@ async fn call(inner: Arc<Inner>, endpoint: Endpoint, purpose: Purpose, mut v2: b
         };
         match dialled {
             Ok(stream) => {
-                let Some(place) = take_place(&inner, purpose, &endpoint) else {
-                    inner.state().calling.remove(&endpoint);
-                    return inner.fail(endpoint, purpose, FailedReason::Banned);
+                let place = match take_place(&inner, purpose, &endpoint) {
+                    Ok(place) => place,
+                    Err(refused) => {
+                        inner.state().calling.remove(&endpoint);
+                        return inner.fail(endpoint, purpose, refused);
+                    }
                 };
                 if !inner.run(stream, place, v2).await {
                     return;
@@ -331,14 +339,21 @@ fn refusal(inner: &Inner, endpoint: &Endpoint) -> Option<FailedReason> {
     banned.then_some(FailedReason::Banned)
 }
 
-/// A place for a call that got through, unless the endpoint was banned meanwhile.
-fn take_place(inner: &Arc<Inner>, purpose: Purpose, endpoint: &Endpoint) -> Option<Place> {
+/// A place for a call that got through, unless the endpoint was banned or the network switched off meanwhile.
+fn take_place(
+    inner: &Arc<Inner>,
+    purpose: Purpose,
+    endpoint: &Endpoint,
+) -> Result<Place, FailedReason> {
     let bans = inner.bans();
     if bans.is_banned(endpoint, inner.unix_time()) {
-        return None;
+        return Err(FailedReason::Banned);
     }
     let mut state = inner.state();
-    Some(Place::take(inner, &mut state, purpose, endpoint.clone()))
+    if !inner.is_active() {
+        return Err(FailedReason::Inactive);
+    }
+    Ok(Place::take(inner, &mut state, purpose, endpoint.clone()))
 }
 
 /// Fills the address book from the seeds, or from what is built in if none answers.

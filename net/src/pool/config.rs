@@ -2,17 +2,40 @@
 //! Promises defaults that are Bitcoin Core's where it has one.
 //! Refuses to change while the pool runs, but for the height and for whom to look.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::Network;
 
+use crate::connection::WallClock;
 use crate::dial::Route;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, NetworkKind};
 use crate::session::SessionConfig;
 
 use super::backoff::BackoffConfig;
+
+/// Whether a caller is spared, by where it is and by the address of ours that it called.
+type IsSpared = dyn Fn(&Endpoint, Option<SocketAddr>) -> bool + Send + Sync;
+
+/// Tells who is spared: nobody by default.
+#[derive(Clone, Default)]
+pub struct Spared(pub Option<Arc<IsSpared>>);
+
+impl Spared {
+    /// Whether a caller is, who called this address of ours.
+    pub fn covers(&self, caller: &Endpoint, local: Option<SocketAddr>) -> bool {
+        self.0.as_ref().is_some_and(|covers| covers(caller, local))
+    }
+}
+
+impl fmt::Debug for Spared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Spared({})", self.0.is_some())
+    }
+}
 
 /// What a pool of connections is told.
 #[derive(Clone, Debug)]
@@ -56,9 +79,23 @@ pub struct PoolConfig {
     /// Bytes that all peers together may have sent and that nobody has dealt with: 512 MB. See
     /// [`RECEIVE_BUDGET`](crate::connection::RECEIVE_BUDGET) for each.
     pub receive_total: usize,
+    /// Whether anybody is called or let in at first; see [`Pool::set_active`](super::Pool::set_active).
+    pub active: bool,
+    /// Networks that addresses which the pool picks by itself have to be on; empty: any that the route reaches.
+    pub only_networks: Vec<NetworkKind>,
+    /// Callers whom bans do not keep out, and who are not evicted.
+    pub spared: Spared,
+    /// What bans, the address book and what peers are told of the time go by.
+    pub wall_clock: WallClock,
 }
 
 impl PoolConfig {
+    /// Whether addresses of this network are called by the pool itself.
+    pub fn calls(&self, kind: NetworkKind) -> bool {
+        self.route.reaches(kind)
+            && (self.only_networks.is_empty() || self.only_networks.contains(&kind))
+    }
+
     /// The defaults, for this network: nothing listens, seeds are not asked, nothing is kept on disk.
     pub fn new(network: Network) -> PoolConfig {
         PoolConfig {
@@ -80,6 +117,10 @@ impl PoolConfig {
             fixed_seeds: false,
             directory: None,
             receive_total: 512_000_000,
+            active: true,
+            only_networks: Vec::new(),
+            spared: Spared::default(),
+            wall_clock: WallClock::default(),
         }
     }
 }

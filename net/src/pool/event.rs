@@ -68,6 +68,9 @@ pub enum FailedReason {
     /// It is our own address.
     #[error("it is our own address")]
     Ourselves,
+    /// The network is switched off.
+    #[error("the network is switched off")]
+    Inactive,
 }
 
 /// The events of a pool, in order; there is one reader.

@@ -10,7 +10,7 @@ use bitcoin::p2p::ServiceFlags;
 use bitcoin::secp256k1::rand::{Rng, thread_rng};
 
 use super::backoff::Backoffs;
-use super::{PoolConfig, Useful};
+use super::{PoolConfig, Spared, Useful};
 use crate::connection::Peer;
 use crate::endpoint::{Endpoint, Group};
 use crate::eviction::{self, Candidate};
@@ -308,7 +308,11 @@ impl State {
     }
 
     /// The caller to give up for another, which no longer counts from now on; `None` if each is worth keeping.
-    pub(super) fn evict(&mut self, discouraged: impl Fn(&Endpoint) -> bool) -> Option<Peer> {
+    pub(super) fn evict(
+        &mut self,
+        spared: &Spared,
+        discouraged: impl Fn(&Endpoint) -> bool,
+    ) -> Option<Peer> {
         let staying = self.members.values().filter(|member| !member.leaving);
         let candidates = staying.map(|member| {
             let peer = &member.peer;
@@ -317,7 +321,7 @@ impl State {
             Candidate {
                 id: peer.id(),
                 is_inbound: peer.purpose().is_inbound(),
-                no_ban: false,
+                no_ban: spared.covers(peer.endpoint(), peer.local_address()),
                 connected: member.connected,
                 min_ping: peer.min_ping(),
                 last_block: member.last_block,

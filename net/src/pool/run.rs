@@ -24,6 +24,9 @@ impl Inner {
         v2: bool,
     ) -> bool {
         let peer = place.peer().clone();
+        if let Ok(address) = stream.local_addr() {
+            peer.set_local_address(address);
+        }
         let config = self.session_config(v2);
         let write_stall = config.timeouts.write_stall;
         let seed = thread_rng().r#gen();

@@ -536,7 +536,7 @@ async fn callers_are_counted_before_their_tasks_run_and_nobody_is_evicted_twice(
     let mut refused = 0;
     for n in 0..100u8 {
         let caller = SocketAddr::from(([50 + n, 1, 2, 3], 8333)).into();
-        match accept::judge(&pool.inner, &caller) {
+        match accept::judge(&pool.inner, &caller, None) {
             Ok(place) => places.push(place),
             Err(error) => {
                 assert!(matches!(error, FailedReason::Full), "{error}");

@@ -1,16 +1,20 @@
 //! What worlds are worth beside a node that has one: coins asked for at a rival tip, and a deep reorganisation, in Bitcoin
 //! Core and here, on the same blocks and over the same calls.
 //!
-//! `BITCOIND_EXE=… cargo bench -p everett-tests --bench beside_core [-- rival|reorg]`.
+//! `BITCOIND_EXE=… cargo bench -p everett-tests --bench beside_core [-- rival|reorg|generate]`.
+//!
+//! `EVERETT_IMPORT` names a chain for `reorg` in the framing of `bootstrap.dat`: a trunk, a branch, and another one that
+//! is a block longer.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bitcoin::block::Header;
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Amount, Block, OutPoint, Transaction};
 use everett_ledger::{Ledger, LedgerConfig, Network, Params, World};
 use everett_tests::bitcoind::{Bitcoind, program};
-use everett_tests::rpc_client::RpcClient;
+use everett_tests::rpc_client::{HttpAnswer, RpcClient};
 use everett_tests::rpc_node::RpcNode;
 use everett_tests::signer::Signer;
 use rayon::prelude::*;
@@ -44,6 +48,9 @@ fn main() {
     }
     if wanted("reorg") {
         reorg(&program);
+    }
+    if wanted("generate") {
+        generate(&program);
     }
 }
 
@@ -170,7 +177,7 @@ fn rival(program: &Path) {
     let (best, side) = (grow(1), grow(2));
     let core = Bitcoind::start(program, &[]);
     let core = (RpcClient::new(core.rpc_port(), &core.cookie()), core);
-    let ours = RpcNode::start();
+    let ours = RpcNode::start_without_index();
     let client = ours.client();
     for client in [&core.0, &ours.client()] {
         for blocks in [&trunk, &best, &side] {
@@ -186,67 +193,187 @@ fn rival(program: &Path) {
     let (coin, _) = coins[coins.len() / 2];
     let script = format!("raw({})", maker.signer.script.to_hex_string());
     let other = "raw(00140000000000000000000000000000000000000001)";
-    println!("{COINS} coins, two tips {RIVAL_DEPTH} blocks from their fork");
-    println!(
-        "{:<44} {:>10} {:>10} {:>9}",
-        "asked at the rival tip", "Core", "Everett", "ratio"
-    );
-    let asked = [
-        ("gettxout", json!([coin.txid, coin.vout])),
-        ("scantxoutset", json!(["start", [other]])),
-        ("scantxoutset", json!(["start", [script]])),
-        ("gettxoutsetinfo", json!([])),
+    let (start, all) = (json!("start"), json!([script]));
+    let none = json!([other]);
+    let asked: [(&str, &[(&str, Value)]); 6] = [
+        (
+            "gettxout",
+            &[("txid", json!(coin.txid)), ("n", json!(coin.vout))],
+        ),
+        (
+            "scantxoutset",
+            &[("action", start.clone()), ("scanobjects", none)],
+        ),
+        ("scantxoutset", &[("action", start), ("scanobjects", all)]),
+        (
+            "gettxoutsetinfo",
+            &[("hash_type", json!("hash_serialized_3"))],
+        ),
+        ("gettxoutsetinfo", &[("hash_type", json!("muhash"))]),
+        ("gettxoutsetinfo", &[("hash_type", json!("none"))]),
     ];
-    for (method, params) in asked {
-        let names = match method {
-            "gettxout" => ["txid", "n"].as_slice(),
-            "scantxoutset" => &["action", "scanobjects"],
-            _ => &[],
-        };
-        let mut named: Value = (names.iter().zip(params.as_array().expect("a list")))
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        let there = (0..ROUNDS).map(|_| {
-            let begin = Instant::now();
-            core.0.call("invalidateblock", json!([first]));
-            let answer = core.0.call(method, params.clone());
-            core.0.call("reconsiderblock", json!([first]));
-            (begin.elapsed(), answer)
-        });
-        let there: Vec<(Duration, Value)> = there.collect();
-        named["at"] = json!(at);
-        let here = (0..ROUNDS).map(|_| {
-            let begin = Instant::now();
-            let answer = client.call(method, named.clone());
-            (begin.elapsed(), answer)
-        });
-        let here: Vec<(Duration, Value)> = here.collect();
-        for name in ["bestblock", "total_amount", "value", "hash_serialized_3"] {
-            assert_eq!(there[0].1[name], here[0].1[name], "{method} {name}");
+    for at_rival in [true, false] {
+        let tip = if at_rival { "rival" } else { "best" };
+        println!("{COINS} coins, two tips {RIVAL_DEPTH} blocks from their fork");
+        let asked_at = format!("asked at the {tip} tip");
+        println!(
+            "{asked_at:<44} {:>10} {:>10} {:>9}",
+            "Core", "Everett", "ratio"
+        );
+        for (method, params) in &asked {
+            let mut named: Value = (params.iter())
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect();
+            let there = (0..ROUNDS).map(|_| {
+                let begin = Instant::now();
+                if at_rival {
+                    core.0.call("invalidateblock", json!([first]));
+                }
+                let answer = core.0.answer(method, &named);
+                if at_rival {
+                    core.0.call("reconsiderblock", json!([first]));
+                }
+                (begin.elapsed(), answer)
+            });
+            let there: Vec<(Duration, HttpAnswer)> = there.collect();
+            if at_rival {
+                named["at"] = json!(at);
+            }
+            let here = (0..ROUNDS).map(|_| {
+                let begin = Instant::now();
+                let answer = client.answer(method, &named);
+                (begin.elapsed(), answer)
+            });
+            let here: Vec<(Duration, HttpAnswer)> = here.collect();
+            let [theirs, own] = [&there, &here]
+                .map(|runs| -> Value { serde_json::from_str(&runs[0].1.body).expect("an answer") });
+            let (theirs, own) = (&theirs["result"], &own["result"]);
+            assert!(own.is_object(), "{method}: {}", here[0].1.body);
+            for name in [
+                "bestblock",
+                "total_amount",
+                "value",
+                "unspents",
+                "hash_serialized_3",
+                "muhash",
+                "bogosize",
+            ] {
+                assert!(theirs[name] == own[name], "{method} {name}");
+            }
+            let found = own["unspents"].as_array().map(Vec::len);
+            let hash = params.iter().find(|(name, _)| *name == "hash_type");
+            let what = match (found, hash) {
+                (Some(found), _) => format!("{method}, {found} found"),
+                (None, Some((_, hash))) => format!("{method} {hash}"),
+                (None, None) => (*method).to_owned(),
+            };
+            let times =
+                |runs: Vec<(Duration, HttpAnswer)>| runs.into_iter().map(|run| run.0).collect();
+            tell(&what, median(times(there)), median(times(here)));
         }
-        let found = here[0].1["unspents"].as_array().map(Vec::len);
-        let what = found.map_or(method.to_owned(), |found| {
-            format!("{method}, {found} found")
-        });
-        let times = |runs: Vec<(Duration, Value)>| runs.into_iter().map(|run| run.0).collect();
-        tell(&what, median(times(there)), median(times(here)));
     }
 }
 
-/// A branch of full blocks gives way to one that is a block longer, whose last block is handed in last.
-fn reorg(program: &Path) {
+/// Blocks with nothing but a coinbase, made by the node itself.
+fn generate(program: &Path) {
+    let core = Bitcoind::start(program, &[]);
+    let core = (RpcClient::new(core.rpc_port(), &core.cookie()), core);
+    let ours = RpcNode::start_without_index();
+    let client = ours.client();
+    let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    println!("{:<44} {:>10} {:>10} {:>9}", "", "Core", "Everett", "ratio");
+    for (what, count, calls) in [
+        ("generatetoaddress 1000", 1_000, 1),
+        ("generatetoaddress 1", 1, 200),
+    ] {
+        let run = |client: &RpcClient| {
+            let begin = Instant::now();
+            for _ in 0..calls {
+                client.call("generatetoaddress", json!([count, address]));
+            }
+            begin.elapsed() / calls
+        };
+        let times: Vec<(Duration, Duration)> =
+            (0..3).map(|_| (run(&core.0), run(&client))).collect();
+        let [there, here] = [
+            times.iter().map(|times| times.0).collect(),
+            times.iter().map(|times| times.1).collect(),
+        ];
+        tell(what, median(there), median(here));
+    }
+}
+
+/// The blocks of a file: the trunk, a branch, and another one.
+fn read_chain(path: &str) -> [Vec<Vec<u8>>; 3] {
+    let bytes = std::fs::read(path).expect("EVERETT_IMPORT names a file");
+    let mut blocks: Vec<(Header, Vec<u8>)> = Vec::new();
+    let mut rest = &bytes[..];
+    while let Some((head, behind)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_le_bytes(head[4..].try_into().expect("four bytes"));
+        let (block, behind) = behind.split_at(length as usize);
+        let header = bitcoin::consensus::deserialize(&block[..80]).expect("a header");
+        blocks.push((header, block.to_vec()));
+        rest = behind;
+    }
+    let second = (1..blocks.len())
+        .find(|at| blocks[*at].0.prev_blockhash != blocks[at - 1].0.block_hash())
+        .expect("there are two branches");
+    let fork = (0..second)
+        .find(|at| blocks[*at].0.block_hash() == blocks[second].0.prev_blockhash)
+        .expect("it leaves the chain somewhere");
+    let mut blocks = blocks.into_iter().map(|(_, block)| block);
+    let trunk = blocks.by_ref().take(fork + 1).skip(1).collect();
+    let best = blocks.by_ref().take(second - fork - 1).collect();
+    [trunk, best, blocks.collect()]
+}
+
+/// Two branches of full blocks behind a trunk.
+fn make_chain() -> [Vec<Vec<u8>>; 3] {
     let maker = Maker::new();
     let (fork, coins, trunk) = maker.spread(2 * FULL);
     let coins: Vec<Coin> = coins.into_iter().take(2 * FULL).collect();
     let best = maker.full(fork.clone(), coins.clone(), UNDONE, 1);
-    let mut side = maker.full(fork, coins, UNDONE + 1, 2);
+    [trunk, best, maker.full(fork, coins, UNDONE + 1, 2)]
+}
+
+/// Where the ledger's own time went so far, a block.
+fn tell_timings(ledger: Option<&Ledger>, blocks: usize) {
+    let Some(stats) = ledger.and_then(|ledger| ledger.stats().ok()) else {
+        return;
+    };
+    let timings = stats.timings;
+    let parts = [
+        ("decode", timings.decode),
+        ("check", timings.check),
+        ("connect", timings.connect),
+        ("journal", timings.journal),
+        ("overlay", timings.overlay),
+        ("conflicts", timings.conflicts),
+        ("commit", timings.commit),
+    ];
+    let parts = parts.map(|(name, spent)| format!("{name} {:.2?} x{}", spent.time, spent.count));
+    println!("after {blocks} blocks: {}", parts.join(", "));
+}
+
+/// A branch of full blocks gives way to one that is a block longer, whose last block is handed in last.
+fn reorg(program: &Path) {
+    let [trunk, best, mut side] = match std::env::var("EVERETT_IMPORT") {
+        Ok(path) => read_chain(&path),
+        Err(_) => make_chain(),
+    };
     let last = vec![side.pop().expect("there are many")];
     let core = Bitcoind::start(program, &[]);
     let core = (RpcClient::new(core.rpc_port(), &core.cookie()), core);
-    let ours = RpcNode::start();
+    let ours = RpcNode::start_without_index();
     let [there, here] = [&core.0, &ours.client()].map(|client| {
         submit(client, &trunk);
-        let times = [&best, &side, &last].map(|blocks| submit(client, blocks));
+        let times = [&best, &side, &last].map(|blocks| {
+            let time = submit(client, blocks);
+            if client.port() == ours.port {
+                tell_timings(ours.ledger(), blocks.len());
+            }
+            time
+        });
         // It was announced before it is answered.
         assert_eq!(
             client.text("getbestblockhash", json!([])),
@@ -259,9 +386,14 @@ fn reorg(program: &Path) {
         info["hash_serialized_3"].clone()
     });
     assert_eq!(sets[0], sets[1]);
+    let count = |block: &[u8]| {
+        bitcoin::consensus::deserialize::<Block>(block).map_or(0, |block| block.txdata.len())
+    };
     println!(
-        "{UNDONE} blocks of {FULL} transactions (two signatures each) give way to {}",
-        UNDONE + 1
+        "{} blocks of {} transactions give way to {}",
+        best.len(),
+        count(&best[0]),
+        side.len() + 1
     );
     println!("{:<44} {:>10} {:>10} {:>9}", "", "Core", "Everett", "ratio");
     tell("the best branch comes", there[0], here[0]);

@@ -75,10 +75,12 @@ impl PeersDouble {
                 known_addresses: 42,
                 bytes_received: 7_000_000,
                 bytes_sent: 9_000,
+                active: true,
                 messages: vec![
                     count("block", (30, 6_900_000), (0, 0)),
                     count("ping", (50, 100_000), (45, 9_000)),
                 ],
+                ..NetworkState::default()
             };
             shown.bans = vec![BanState {
                 subnet: "198.51.100.0/24".to_owned(),
@@ -274,6 +276,7 @@ fn outbound() -> PeerState {
             misbehavior: None,
             relay: PeerRelay::default(),
         },
+        local: None,
     }
 }
 
@@ -314,6 +317,7 @@ fn inbound() -> PeerState {
             misbehavior: Some("sent a header without work".to_owned()),
             ..PeerSync::default()
         },
+        local: None,
     }
 }
 

@@ -40,6 +40,11 @@ impl RpcClient {
         }
     }
 
+    /// The port of the server.
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
     /// Sends a request as it is, and reads the answer: as long as it says that it is, or to the end. (Core closes a
     /// connection only some fifty milliseconds after it has answered.)
     pub fn send(&self, request: &[u8]) -> HttpAnswer {

@@ -1,10 +1,10 @@
 //! Owns a node with JSON-RPC for tests: a regtest ledger with the network and the server around it, in this process.
-//! Promises the transaction index, a free port, and that all of it is stopped when it is dropped.
+//! Promises the transaction index (unless it is to be without), a free port, and that all of it is stopped when it is dropped.
 //! Refuses to be asked by other ways than clients have.
 
 use crate::p2p_node::on_loopback;
 use crate::rpc_client::RpcClient;
-use everett_ledger::{LedgerConfig, Network, Params};
+use everett_ledger::{Ledger, LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_p2p::{P2p, P2pConfig};
 use everett_rpc::{Rpc, RpcConfig};
@@ -33,8 +33,17 @@ impl RpcNode {
         RpcNode::start_with_zmq(change, None)
     }
 
+    /// One without the transaction index, as Core is unless it is told otherwise: for figures beside it.
+    pub fn start_without_index() -> RpcNode {
+        RpcNode::start_as(|_| (), None, false)
+    }
+
     /// The same, with notifications as well.
     pub fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> RpcNode {
+        RpcNode::start_as(change, zmq, true)
+    }
+
+    fn start_as(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>, tx_index: bool) -> RpcNode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -43,7 +52,7 @@ impl RpcNode {
         let directory = tempfile::tempdir().expect("a directory for the node");
         let params = Params::new(Network::Regtest);
         let mut ledger = LedgerConfig::new(params, directory.path());
-        ledger.tx_index = true;
+        ledger.tx_index = tx_index;
         let mut network: P2pConfig = on_loopback();
         network.directory = Some(directory.path().to_owned());
         let mut config = RpcConfig::new(directory.path());
@@ -64,6 +73,11 @@ impl RpcNode {
             directory,
             port,
         }
+    }
+
+    /// Its ledger; `None` never, but for the moment in which it is dropped.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.node.as_ref().map(|node| node.handle().ledger())
     }
 
     /// What its cookie holds.

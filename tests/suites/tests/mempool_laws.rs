@@ -312,6 +312,17 @@ impl History {
             naive.transactions.len(),
             "all of it fits to the best world"
         );
+        // The same holds of what would wait elsewhere, and asking for it changes nothing.
+        let below = best.block_hash_at(best.height() - 1 - self.spender.random.below(4) as u32);
+        let elsewhere = below.and_then(|hash| self.ledger.world(&hash).ok());
+        if let Some(world) = elsewhere {
+            let view = self.mempool.view_on(&world).expect("a view");
+            assert_eq!(view.world().hash(), world.hash());
+            let naive = Naive::of(&view);
+            naive.everything_is_valid(&self.ledger, &world);
+            naive.figures_agree(&view);
+        }
+        self.follow();
     }
 
     /// What was confirmed in blocks that are undone now is pending, confirmed otherwise, or cannot be let in; where there

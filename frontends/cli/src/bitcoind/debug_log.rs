@@ -2,12 +2,14 @@
 //! Promises that standard error stays empty, and that a file moved away is begun anew on SIGHUP.
 //! Refuses to grow for ever: at a start, what is old in a long file goes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use everett_rpc::LogCategories;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -16,6 +18,8 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::failure::InitError;
+use super::log_categories::{self, Categories};
+use super::node_settings::Levels;
 
 /// Bytes of a log that stay when it is shortened.
 const KEPT_BYTES: u64 = 10_000_000;
@@ -40,19 +44,25 @@ pub(crate) struct LogSettings {
     pub(crate) file: Option<PathBuf>,
     /// Whether lines go to standard output as well.
     pub(crate) console: bool,
-    /// How much.
-    pub(crate) detail: Detail,
+    /// What is logged in detail.
+    pub(crate) categories: BTreeSet<&'static str>,
+    /// In how much.
+    pub(crate) levels: Levels,
     /// Whether an old log is shortened.
     pub(crate) shrink: bool,
-    /// Whether lines have a time.
-    pub(crate) timestamps: bool,
-    /// Whether it is given to the microsecond.
-    pub(crate) micros: bool,
+    /// How lines look.
+    pub(crate) look: Line,
 }
 
-/// The log, to be reopened. Clones are one log.
-#[derive(Clone)]
+/// The log, to be reopened.
 pub(crate) struct DebugLog {
+    lines: Lines,
+    categories: Arc<Categories>,
+}
+
+/// Where its lines go. Clones are one log.
+#[derive(Clone)]
+struct Lines {
     place: Option<Arc<(PathBuf, Mutex<File>)>>,
     console: bool,
 }
@@ -74,32 +84,44 @@ impl DebugLog {
             });
             file.map(|file| Arc::new((path.clone(), Mutex::new(file))))
         };
-        let log = DebugLog {
+        let lines = Lines {
             place: settings.file.as_ref().map(open).transpose()?,
             console: settings.console,
         };
-        let level = match settings.detail {
-            Detail::Info => "info,h2=warn,hyper=warn,hyper_util=warn,tower=warn",
-            Detail::Debug => "debug,h2=info,hyper=info,hyper_util=info,tower=info",
-            Detail::Trace => "trace,h2=info,hyper=info,hyper_util=info,tower=info",
-        };
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(level))
+        let filter = log_categories::filter(&settings.categories, &settings.levels);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(filter))
             .with_ansi(false)
-            .with_writer(log.clone())
-            .event_format(Line {
-                timestamps: settings.timestamps,
-                micros: settings.micros,
-            })
-            .finish();
+            .with_writer(lines.clone())
+            .event_format(settings.look)
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
+        let reload = move |filter| {
+            // It fails only where the log is gone.
+            let _ = handle.reload(filter);
+        };
+        let subscriber = builder.finish();
+        let log = DebugLog {
+            lines,
+            categories: Arc::new(Categories::new(
+                settings.categories.clone(),
+                settings.levels.clone(),
+                Box::new(reload),
+            )),
+        };
         // A second one in one process (tests) leaves the first one's.
         let _ = tracing::subscriber::set_global_default(subscriber);
         Ok(log)
     }
 
+    /// Its categories, to be switched.
+    pub(crate) fn categories(&self) -> Arc<dyn LogCategories> {
+        self.categories.clone()
+    }
+
     /// Begins the file anew, where it was moved away.
     pub(crate) fn reopen(&self) {
-        if let Some(place) = &self.place {
+        if let Some(place) = &self.lines.place {
             let (path, file) = &**place;
             if let (Ok(new), Ok(mut file)) = (append(path), file.lock()) {
                 *file = new;
@@ -125,7 +147,7 @@ fn shrink(path: &Path) -> io::Result<()> {
     std::fs::write(path, kept)
 }
 
-impl Write for DebugLog {
+impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.console {
             let mut stdout = io::stdout().lock();
@@ -146,18 +168,55 @@ impl Write for DebugLog {
     }
 }
 
-impl MakeWriter<'_> for DebugLog {
-    type Writer = DebugLog;
+impl MakeWriter<'_> for Lines {
+    type Writer = Lines;
 
-    fn make_writer(&self) -> DebugLog {
+    fn make_writer(&self) -> Lines {
         self.clone()
     }
 }
 
-/// How a line looks: the time, a level that is not the usual one, the message and its fields.
-struct Line {
-    timestamps: bool,
-    micros: bool,
+/// How a line looks: the time, who says it where that is wanted, its category or a level that is not the usual one, the
+/// message and its fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Line {
+    /// Whether it has a time.
+    pub(crate) timestamps: bool,
+    /// Whether that is given to the microsecond.
+    pub(crate) micros: bool,
+    /// Whether the thread is named.
+    pub(crate) threads: bool,
+    /// Whether the place in the source is named.
+    pub(crate) places: bool,
+    /// Whether category and level are named of each line.
+    pub(crate) levels: bool,
+}
+
+impl Line {
+    /// What stands before the message, in Core's form.
+    fn mark(self, level: Level, target: &str) -> String {
+        let word = match level {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        let category = log_categories::category(target);
+        match level {
+            Level::ERROR | Level::WARN | Level::INFO if self.levels => {
+                format!("[{}:{word}] ", category.unwrap_or("all"))
+            }
+            Level::ERROR | Level::WARN => format!("[{word}] "),
+            Level::INFO => String::new(),
+            // What is let through only with all of its category is one of its usual lines.
+            _ => match category {
+                Some(category) if self.levels => format!("[{category}:{word}] "),
+                Some(category) => format!("[{category}] "),
+                None => format!("[{target}] "),
+            },
+        }
+    }
 }
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -180,12 +239,15 @@ where
             }
             write!(writer, "{time} ")?;
         }
-        match *event.metadata().level() {
-            Level::ERROR => writer.write_str("[error] ")?,
-            Level::WARN => writer.write_str("[warning] ")?,
-            Level::INFO => {}
-            _ => write!(writer, "[{}] ", event.metadata().target())?,
+        let metadata = event.metadata();
+        if self.threads {
+            let thread = std::thread::current();
+            write!(writer, "[{}] ", thread.name().unwrap_or("unknown"))?;
         }
+        if let (true, Some(file), Some(line)) = (self.places, metadata.file(), metadata.line()) {
+            write!(writer, "[{file}:{line}] ")?;
+        }
+        writer.write_str(&self.mark(*metadata.level(), metadata.target()))?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }

@@ -10,6 +10,8 @@ mod network;
 mod rpc;
 mod zmq;
 
+pub(crate) use log_level::Levels;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use everett_zmq::ZmqConfig;
 use super::arguments::{Arguments, Value};
 use super::chain::Chain;
 use super::commands::Commands;
-use super::debug_log::LogSettings;
+use super::debug_log::{Line, LogSettings};
 use super::failure::InitError;
 use super::layout::Layout;
 use super::option::Support;
@@ -77,10 +79,16 @@ pub(crate) fn log(arguments: &Arguments, layout: &Layout) -> LogSettings {
             .path("debuglogfile", "debug.log")
             .map(|path| layout.file(&path)),
         console: arguments.flag("printtoconsole", !arguments.flag("daemon", false)),
-        detail: levels.detail(&categories),
         shrink: arguments.flag("shrinkdebugfile", categories.is_empty()),
-        timestamps: arguments.flag("logtimestamps", true),
-        micros: arguments.flag("logtimemicros", false),
+        categories,
+        levels,
+        look: Line {
+            timestamps: arguments.flag("logtimestamps", true),
+            micros: arguments.flag("logtimemicros", false),
+            threads: arguments.flag("logthreadnames", false),
+            places: arguments.flag("logsourcelocations", false),
+            levels: arguments.flag("loglevelalways", false),
+        },
     }
 }
 
@@ -112,6 +120,7 @@ impl NodeSettings {
         layout: &Layout,
     ) -> Result<NodeSettings, InitError> {
         let mut remarks = network::interactions(arguments);
+        log_level::check(arguments)?;
         log_level::Levels::new(arguments)?;
         for option in ["limitancestorsize", "limitdescendantsize"] {
             if arguments.is_set(option) {

@@ -1,9 +1,11 @@
 //! Owns the daemon's life once its settings stand: start, serve, stop.
 //! Promises an ordered end with exit code 0 on SIGTERM, SIGINT and `stop`, and a log in which that can be read.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use everett_grpc::BoundAddress;
+use everett_net::PoolError;
 use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_p2p::P2p;
 use everett_rpc::Rpc;
@@ -24,6 +26,11 @@ use crate::command::grpc_server::GrpcServer;
 use crate::command::web_server::WebServer;
 use crate::failure::Failure;
 use crate::node_url::Announced;
+
+/// What is said of a best block that is of the future: the blocks are right, and need no rebuilding.
+const FUTURE_TIP: &str = "The block database contains a block which appears to be from the future. This may be due to your \
+    computer's date and time being set incorrectly. Only rebuild the block database if you are sure that your computer's date \
+    and time are correct.\nPlease restart with -reindex or -reindex-chainstate to recover.";
 
 /// Serves until it is asked to stop.
 ///
@@ -82,6 +89,7 @@ async fn start(
     config.lab = settings.lab;
     config.max_tip_age = settings.max_tip_age;
     config.mempool = settings.mempool;
+    config.refuse_future_tip = true;
     config.persist_mempool = settings.persist_mempool;
     // Where Core has it, and in its format.
     config.mempool_file = Some(layout.network.join("mempool.dat"));
@@ -126,15 +134,27 @@ async fn start(
 /// Why a node does not start, in Core's words where it has some.
 fn refused(error: NodeError) -> InitError {
     match &error {
+        NodeError::FutureTip { .. } => InitError::question(FUTURE_TIP),
         NodeError::Frontend { name, source } if name == "rpc" => {
             tracing::error!("{source}");
             InitError::new("Unable to start HTTP server. See debug log for details.")
         }
         NodeError::Frontend { name, source } if name == "p2p" => {
             tracing::error!("{source}");
-            InitError::new(format!(
-                "Failed to listen on any port. Use -listen=0 if you want this. ({source})"
-            ))
+            let failed = "Failed to listen on any port. Use -listen=0 if you want this.";
+            let busy = match source.downcast_ref::<PoolError>() {
+                Some(PoolError::Listen { address, source }) => Some((address, source)),
+                _ => None,
+            };
+            InitError::new(match busy {
+                Some((address, error)) if error.kind() == ErrorKind::AddrInUse => format!(
+                    "Unable to bind to {address} on this computer. Everett is probably already running.\nError: {failed}"
+                ),
+                Some((address, error)) => format!(
+                    "Unable to bind to {address} on this computer (bind returned error {error})\nError: {failed}"
+                ),
+                None => failed.to_owned(),
+            })
         }
         _ => InitError::new(Failure::from(error)),
     }

@@ -140,10 +140,11 @@ impl Statistics {
         }
         let decay = self.horizon.decay();
         let averages = self.within.iter_mut().chain(&mut self.failed);
-        let averages = averages.chain([&mut self.rates, &mut self.confirmed]);
-        averages
-            .flatten()
-            .for_each(|average: &mut f64| *average *= decay);
+        for averages in averages.chain([&mut self.rates, &mut self.confirmed]) {
+            for average in averages.iter_mut() {
+                *average *= decay;
+            }
+        }
     }
 
     pub(super) fn confirmed(&mut self, blocks: u32, bucket: usize, rate: f64) {

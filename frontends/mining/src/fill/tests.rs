@@ -44,7 +44,7 @@ fn one(number: u32, fee: i64, weight: u64) -> One {
     }
 }
 
-fn filled(all: &[One], config: &MiningConfig, sorted: bool) -> Vec<u32> {
+fn filled(all: &[One], config: &MiningConfig) -> Vec<u32> {
     let chunks = all.iter().map(|one| Chunk {
         rate: FeeSize::new(one.fee, one.weight as i64),
         cluster: one.cluster,
@@ -55,7 +55,7 @@ fn filled(all: &[One], config: &MiningConfig, sorted: bool) -> Vec<u32> {
             sigop_cost: one.sigops,
         }],
     });
-    let filled = fill(chunks, config, PLACE, sorted);
+    let filled = fill(chunks, config, PLACE);
     let number = |chosen: &Chosen| chosen.tx.tx.output[0].value.to_sat() as u32;
     filled.chosen.iter().map(number).collect()
 }
@@ -70,13 +70,13 @@ fn of_weight(max_weight: u64) -> MiningConfig {
 #[test]
 fn a_block_never_quite_reaches_its_weight_and_smaller_chunks_fill_what_is_left() {
     let all = [one(1, 4_000, 1_000), one(2, 3_000, 1_000), one(3, 900, 400)];
-    assert_eq!(filled(&all, &of_weight(10_401), true), [1, 2, 3]);
-    assert_eq!(filled(&all, &of_weight(10_400), true), [1, 2]);
-    assert_eq!(filled(&all, &of_weight(10_000), true), [1, 3]);
-    assert_eq!(filled(&all, &of_weight(10_001), true), [1, 2]);
-    assert_eq!(filled(&all, &of_weight(9_000), true), [3]);
-    assert_eq!(filled(&all, &of_weight(8_400), true), [0u32; 0]);
-    assert_eq!(filled(&all, &MiningConfig::default(), true), [1, 2, 3]);
+    assert_eq!(filled(&all, &of_weight(10_401)), [1, 2, 3]);
+    assert_eq!(filled(&all, &of_weight(10_400)), [1, 2]);
+    assert_eq!(filled(&all, &of_weight(10_000)), [1, 3]);
+    assert_eq!(filled(&all, &of_weight(10_001)), [1, 2]);
+    assert_eq!(filled(&all, &of_weight(9_000)), [3]);
+    assert_eq!(filled(&all, &of_weight(8_400)), [0u32; 0]);
+    assert_eq!(filled(&all, &MiningConfig::default()), [1, 2, 3]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn what_is_left_out_takes_the_rest_of_its_cluster_with_it() {
         ..one(2, 500, 300)
     };
     let all = [one(1, 4_000, 3_000), child, one(3, 100, 300)];
-    assert_eq!(filled(&all, &of_weight(9_000), true), [3]);
+    assert_eq!(filled(&all, &of_weight(9_000)), [3]);
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn signature_operations_are_limited_with_room_for_the_coinbase() {
     };
     let left = MAX_BLOCK_SIGOPS_COST - RESERVED_SIGOPS;
     let config = MiningConfig::default();
-    assert_eq!(filled(&[with(1, left)], &config, true), [0u32; 0]);
+    assert_eq!(filled(&[with(1, left)], &config), [0u32; 0]);
     let all = [with(1, left - 1), with(2, 1), with(3, 0)];
-    assert_eq!(filled(&all, &config, true), [1, 3]);
+    assert_eq!(filled(&all, &config), [1, 3]);
 }
 
 #[test]
@@ -110,10 +110,9 @@ fn the_first_that_pays_too_little_ends_it_where_they_are_in_order() {
     };
     // 401 weight units are 101 virtual bytes.
     let all = [one(1, 101, 401), one(2, 100, 401), one(3, 101, 404)];
-    assert_eq!(filled(&all, &config, true), [1]);
-    assert_eq!(filled(&all, &config, false), [1, 3]);
+    assert_eq!(filled(&all, &config), [1]);
     let free = [one(1, 1, 4_000), one(2, 0, 400)];
-    assert_eq!(filled(&free, &MiningConfig::default(), true), [1]);
+    assert_eq!(filled(&free, &MiningConfig::default()), [1]);
 }
 
 #[test]
@@ -132,10 +131,7 @@ fn what_a_lock_time_forbids_is_left_out() {
         (PLACE.lock_time - 1, true),
         (PLACE.lock_time, false),
     ] {
-        assert_eq!(
-            filled(&[locked(lock_time)], &config, true).len() == 1,
-            chosen
-        );
+        assert_eq!(filled(&[locked(lock_time)], &config).len() == 1, chosen);
     }
 }
 
@@ -149,9 +145,9 @@ fn after_a_thousand_failures_it_gives_up_only_where_the_block_is_nearly_full() {
     };
     let config = of_weight(100_000);
     // 4,000 units are left: not nearly full yet.
-    assert_eq!(filled(&chunks(88_000), &config, true), [0, 5_000]);
-    assert_eq!(filled(&chunks(88_001), &config, true), [0]);
+    assert_eq!(filled(&chunks(88_000), &config), [0, 5_000]);
+    assert_eq!(filled(&chunks(88_001), &config), [0]);
     let mut one_less = chunks(88_001);
     one_less.remove(1);
-    assert_eq!(filled(&one_less, &config, true), [0, 5_000]);
+    assert_eq!(filled(&one_less, &config), [0, 5_000]);
 }

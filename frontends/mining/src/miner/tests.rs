@@ -71,6 +71,43 @@ fn blocks_made_twice_on_a_named_world_are_siblings() {
 }
 
 #[test]
+fn blocks_that_are_committed_together_are_those_made_one_by_one() {
+    let script = ScriptBuf::from_bytes(vec![0x51]);
+    let [together, alone] = [300, 1].map(|count| {
+        let lab = Lab::new(1);
+        let (miner, _) = miner(&lab);
+        let mut made = Vec::new();
+        while made.len() < 300 {
+            let some = miner.generate(None, &script, count, &mut u64::MAX.clone(), &always);
+            made.extend(some.unwrap());
+        }
+        assert_eq!(lab.ledger().best().hash(), made[299]);
+        made
+    });
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn what_waits_is_in_the_first_block_of_many() {
+    let lab = Lab::new(1);
+    let (alice, bob) = (lab.party("alice"), lab.party("bob"));
+    lab.fund(&alice).unwrap();
+    let (miner, mempool) = miner(&lab);
+    let payment = lab.pay(&alice, &bob, Amount::from_int_btc(1)).unwrap();
+    mempool
+        .accept(&Arc::new(DecodedTransaction::new(payment)))
+        .unwrap()
+        .unwrap();
+    let payout = bob.script_pubkey();
+    let made = miner.generate(None, payout, 40, &mut u64::MAX.clone(), &always);
+    let made = made.unwrap();
+    let count = |hash| lab.ledger().block_info(hash).unwrap().tx_count;
+    assert_eq!(made.iter().map(count).sum::<u32>(), 41);
+    assert_eq!(count(&made[0]), 2);
+    assert_eq!(lab.ledger().best().hash(), made[39]);
+}
+
+#[test]
 fn making_blocks_ends_with_the_tries_and_when_it_is_told_to() {
     let lab = Lab::new(1);
     let (miner, _) = miner(&lab);

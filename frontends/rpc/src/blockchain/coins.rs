@@ -1,15 +1,12 @@
 //! Owns the questions about coins: one of them, or the whole set.
 
-use std::sync::Arc;
-
 use bitcoin::OutPoint;
-use everett_ledger::coin::ScriptPubKey;
-use everett_ledger::decode::DecodedTransaction;
-use everett_ledger::{Coin, World};
+use everett_ledger::SetHash;
 
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount, object};
+use crate::mempool::view;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::show::script_json;
 
@@ -36,17 +33,12 @@ fn tx_out(call: &Call) -> Answer {
     let txid = call.txid(0, "txid")?;
     let vout: u32 = call.int(1)?;
     let outpoint = OutPoint::new(txid, vout);
-    let (world, coin) = match (call.bool_or(2, true)?, call.names_world()) {
-        (true, false) => {
-            let view = call.handle().mempool().view()?;
+    let (world, coin) = match call.bool_or(2, true)? {
+        true => {
+            let view = view(call)?;
             (view.world().clone(), view.coin(&outpoint)?)
         }
-        (true, true) => {
-            let world = call.world()?;
-            let coin = pending_coin(call, &world, &outpoint)?;
-            (world, coin)
-        }
-        (false, _) => {
+        false => {
             let world = call.world()?;
             let coin = world.coin(&outpoint)?;
             (world, coin)
@@ -65,36 +57,6 @@ fn tx_out(call: &Call) -> Answer {
         "scriptPubKey" => script_json(&coin.script_pubkey, network),
         "coinbase" => coin.coinbase,
     })
-}
-
-/// A coin of a world with what would confirm there.
-fn pending_coin(call: &Call, world: &World, outpoint: &OutPoint) -> Result<Option<Coin>, RpcError> {
-    let mempool = call.handle().mempool();
-    let concerned = {
-        let view = mempool.view()?;
-        view.spender(outpoint).is_some() || view.contains(&outpoint.txid)
-    };
-    let pending = match concerned {
-        true => mempool.pending_on(world)?,
-        false => Vec::new(),
-    };
-    let spends = |tx: &Arc<DecodedTransaction>| {
-        let mut inputs = tx.tx.input.iter();
-        inputs.any(|input| input.previous_output == *outpoint)
-    };
-    if pending.iter().any(spends) {
-        return Ok(None);
-    }
-    let Some(tx) = pending.iter().find(|tx| tx.txid == outpoint.txid) else {
-        return Ok(world.coin(outpoint)?);
-    };
-    let output = tx.tx.output.get(outpoint.vout as usize);
-    Ok(output.map(|output| Coin {
-        amount: output.value,
-        script_pubkey: ScriptPubKey::new(output.script_pubkey.as_bytes()),
-        height: world.height() + 1,
-        coinbase: false,
-    }))
 }
 
 pub(super) static GETTXOUTSETINFO: Method = Method {
@@ -128,11 +90,15 @@ pub(super) static GETTXOUTSETINFO: Method = Method {
 
 fn tx_out_set_info(call: &Call) -> Answer {
     let kind = call.maybe(0).map_or(Ok("hash_serialized_3"), Json::text)?;
-    if !["hash_serialized_3", "muhash", "none"].contains(&kind) {
-        return Err(RpcError::parameter(format!(
-            "'{kind}' is not a valid hash_type"
-        )));
-    }
+    let hash = match kind {
+        "hash_serialized_3" => SetHash::Serialized3,
+        "muhash" => SetHash::MuHash,
+        "none" => SetHash::Nothing,
+        _ => {
+            let wrong = format!("'{kind}' is not a valid hash_type");
+            return Err(RpcError::parameter(wrong));
+        }
+    };
     call.bool_or(2, true)?;
     let world = match call.maybe(1) {
         None => call.world()?,
@@ -141,18 +107,14 @@ fn tx_out_set_info(call: &Call) -> Answer {
             call.ledger().world(&info.hash)?
         }
     };
-    let info = world.set_info_while(|| call.goes_on())?;
+    let info = world.set_summary_while(hash, || call.goes_on())?;
     let mut json = object! {
         "height" => world.height(),
         "bestblock" => world.hash(),
         "txouts" => info.txouts,
         "bogosize" => info.bogosize,
     };
-    match kind {
-        "hash_serialized_3" => json.push(kind, info.hash_serialized_3_hex()),
-        "muhash" => json.push(kind, info.muhash_hex()),
-        _ => {}
-    }
+    json.push_some(kind, info.hash_hex());
     let total = i64::try_from(info.total_sat).unwrap_or(i64::MAX);
     json.push("total_amount", amount(total));
     json.push("transactions", info.transactions);

@@ -1,10 +1,10 @@
 //! Owns the handing in of blocks and headers.
 
 use bitcoin::block::Header;
-use bitcoin::consensus::encode::{deserialize, serialize};
+use bitcoin::consensus::encode::{deserialize, deserialize_partial, serialize};
 use bitcoin::hex::FromHex;
-use bitcoin::{Block, Witness};
-use everett_ledger::decode::decode_block;
+use bitcoin::{Block, VarInt, Witness};
+use everett_ledger::decode::{DecodedBlock, decode_transaction};
 use everett_ledger::rules::witnesses::witness_commitment_index;
 use everett_ledger::{ChainStatus, Outcome};
 
@@ -33,13 +33,12 @@ pub(super) static SUBMITBLOCK: Method = Method {
 fn submit_block(call: &Call) -> Answer {
     let undecodable = || RpcError::new(DESERIALIZATION_ERROR, "Block decode failed");
     let bytes = Vec::<u8>::from_hex(call.text(0)?).map_err(|_| undecodable())?;
-    let (decoded, _) = decode_block(&bytes).map_err(|_| undecodable())?;
-    let bytes = match with_witness_nonce(call, &decoded, &bytes) {
-        Some(block) => serialize(&block),
-        None => bytes,
+    let submitted = match with_witness_nonce(call, &bytes) {
+        Some(block) => call.ledger().submit_block(&serialize(&block))?,
+        None => call.ledger().submit_block(&bytes)?,
     };
-    let submitted = call.ledger().submit_block(&bytes)?;
     Ok(match submitted.outcome {
+        Outcome::Undecodable(_) => return Err(undecodable()),
         // Core has not looked at a block off the best chain yet when it answers.
         Outcome::Accepted {
             best: false,
@@ -51,16 +50,19 @@ fn submit_block(call: &Call) -> Answer {
 }
 
 /// Miners may leave out the coinbase's witness, which every block with a commitment has to have.
-fn with_witness_nonce(
-    call: &Call,
-    decoded: &everett_ledger::decode::DecodedBlock,
-    bytes: &[u8],
-) -> Option<Block> {
-    let parent = call.ledger().header(&decoded.header.prev_blockhash)?;
-    let active = parent.height + 1 >= call.ledger().params().segwit_height;
-    let coinbase = decoded.transactions.first()?;
+fn with_witness_nonce(call: &Call, bytes: &[u8]) -> Option<Block> {
+    // The ledger decodes the block; what has to be known here stands at its beginning.
+    let (header, transactions) = bytes.split_first_chunk::<{ Header::SIZE }>()?;
+    let (_, count) = deserialize_partial::<VarInt>(transactions).ok()?;
+    let (coinbase, _) = decode_transaction(&transactions[count..]).ok()?;
     let bare = coinbase.tx.input.first()?.witness.is_empty();
-    if !active || !bare || witness_commitment_index(decoded).is_none() {
+    let header: Header = deserialize(header).ok()?;
+    let alone = DecodedBlock::new(header, vec![coinbase]);
+    if !bare || witness_commitment_index(&alone).is_none() {
+        return None;
+    }
+    let parent = call.ledger().header(&header.prev_blockhash)?;
+    if parent.height + 1 < call.ledger().params().segwit_height {
         return None;
     }
     let mut block: Block = deserialize(bytes).ok()?;

@@ -38,6 +38,9 @@ pub const LOG_CATEGORIES: [&str; 29] = [
     "zmq",
 ];
 
+/// A category that Core knows and that has nothing to say any more.
+const GONE: &str = "libevent";
+
 pub(super) static GETMEMORYINFO: Method = Method {
     name: "getmemoryinfo",
     category: Category::Control,
@@ -73,8 +76,8 @@ fn memory_info(call: &Call) -> Answer {
 pub(super) static LOGGING: Method = Method {
     name: "logging",
     category: Category::Control,
-    about: "Which of Core's categories are logged in detail. What this node logs is set when it starts (--verbose); the \
-            answer says which categories were asked for.",
+    about: "Which of Core's categories are logged in detail, as -debug does it at the start. A node that was not started as \
+            bitcoind logs what --verbose said, and remembers here what was asked for.",
     arguments: &[
         Argument::optional(
             "include",
@@ -91,7 +94,10 @@ pub(super) static LOGGING: Method = Method {
 };
 
 fn logging(call: &Call) -> Answer {
-    let mut logged = call.site.logged.lock();
+    let mut remembered = call.site.logged.lock();
+    if let Some(log) = &call.site.config.log {
+        *remembered = log.logged().into_iter().collect();
+    }
     for (place, on) in [(0, true), (1, false)] {
         let Some(names) = call.maybe(place) else {
             continue;
@@ -99,22 +105,29 @@ fn logging(call: &Call) -> Answer {
         for name in names.array()? {
             let name = name.text()?;
             let all = matches!(name, "" | "1" | "all");
-            let known = LOG_CATEGORIES.iter().position(|category| *category == name);
-            match known {
-                _ if all => *logged = if on { u32::MAX } else { 0 },
-                Some(bit) if on => *logged |= 1 << bit,
-                Some(bit) => *logged &= !(1 << bit),
-                None => {
-                    return Err(RpcError::parameter(format!(
-                        "unknown logging category {name}"
-                    )));
-                }
+            let known = LOG_CATEGORIES
+                .iter()
+                .filter(|category| all || **category == name);
+            let known: Vec<&str> = known.copied().collect();
+            // What has nothing to say any more is taken.
+            if known.is_empty() && name != GONE {
+                return Err(RpcError::parameter(format!(
+                    "unknown logging category {name}"
+                )));
+            }
+            match on {
+                true => remembered.extend(known),
+                false => remembered.retain(|logged| !known.contains(logged)),
+            }
+            // What stands before a name that there is not holds, as in Core.
+            if let Some(log) = &call.site.config.log {
+                log.set(&remembered.iter().copied().collect::<Vec<_>>());
             }
         }
     }
     let mut json = Json::Object(Vec::new());
-    for (bit, category) in LOG_CATEGORIES.iter().enumerate() {
-        json.push(category, *logged & (1 << bit) != 0);
+    for category in LOG_CATEGORIES {
+        json.push(category, remembered.contains(category));
     }
     Ok(json)
 }

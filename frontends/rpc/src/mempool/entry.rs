@@ -3,6 +3,7 @@
 use bitcoin::Txid;
 use everett_mempool::{EntryInfo, View};
 
+use super::view;
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount, object};
@@ -22,7 +23,7 @@ pub(super) static GETMEMPOOLENTRY: Method = Method {
     about: "All that is known of a transaction that waits.",
     arguments: &[TXID],
     result: "{...}    (json object) Sizes, fees, and what it is connected with",
-    at: false,
+    at: true,
     run: Run::Read(entry),
 };
 
@@ -32,7 +33,7 @@ pub(super) static GETMEMPOOLANCESTORS: Method = Method {
     about: "The transactions that wait and that this one depends on.",
     arguments: &[TXID, VERBOSE],
     result: "[\"hex\", ...]    (json array) Their ids, or (json object) all that is known of them by id",
-    at: false,
+    at: true,
     run: Run::Read(ancestors),
 };
 
@@ -42,7 +43,7 @@ pub(super) static GETMEMPOOLDESCENDANTS: Method = Method {
     about: "The transactions that wait and that depend on this one.",
     arguments: &[TXID, VERBOSE],
     result: "[\"hex\", ...]    (json array) Their ids, or (json object) all that is known of them by id",
-    at: false,
+    at: true,
     run: Run::Read(descendants),
 };
 
@@ -52,7 +53,7 @@ pub(super) static GETMEMPOOLCLUSTER: Method = Method {
     about: "All that is connected with a transaction that waits, in the parts in which it is mined.",
     arguments: &[TXID],
     result: "{\"clusterweight\", \"txcount\", \"chunks\": [{\"chunkfee\", \"chunkweight\", \"txs\"}, ...]}    (json object)",
-    at: false,
+    at: true,
     run: Run::Read(cluster),
 };
 
@@ -97,7 +98,7 @@ pub(super) fn entries_json(view: &View<'_>, txids: &[Txid]) -> Json {
 
 fn entry(call: &Call) -> Answer {
     let txid = call.txid(0, "txid")?;
-    let entry = call.handle().mempool().view()?.entry(&txid);
+    let entry = view(call)?.entry(&txid);
     Ok(entry_json(&entry.ok_or_else(not_here)?))
 }
 
@@ -112,7 +113,7 @@ fn descendants(call: &Call) -> Answer {
 fn related(call: &Call, which: impl Fn(&View<'_>, &Txid) -> Option<Vec<Txid>>) -> Answer {
     let verbose = call.bool_or(1, false)?;
     let txid = call.txid(0, "txid")?;
-    let view = call.handle().mempool().view()?;
+    let view = super::view(call)?;
     let txids = which(&view, &txid).ok_or_else(not_here)?;
     Ok(match verbose {
         true => entries_json(&view, &txids),
@@ -122,7 +123,7 @@ fn related(call: &Call, which: impl Fn(&View<'_>, &Txid) -> Option<Vec<Txid>>) -
 
 fn cluster(call: &Call) -> Answer {
     let txid = call.txid(0, "txid")?;
-    let cluster = call.handle().mempool().view()?.cluster(&txid);
+    let cluster = view(call)?.cluster(&txid);
     let cluster = cluster.ok_or_else(not_here)?;
     let count: usize = cluster.chunks.iter().map(|(_, txids)| txids.len()).sum();
     let chunks = cluster.chunks.into_iter().map(|(rate, txids)| {

@@ -2,6 +2,7 @@
 
 use everett_mempool::FeeSize;
 
+use super::view;
 use crate::call::Call;
 use crate::json::{Json, amount, object};
 use crate::method::{Answer, Category, Method, Run};
@@ -12,14 +13,14 @@ pub(crate) static GETMEMPOOLINFO: Method = Method {
     about: "Figures of the transactions that wait, and the limits that hold for them.",
     arguments: &[],
     result: "{...}    (json object) loaded, size, bytes, usage, total_fee, maxmempool, mempoolminfee, minrelaytxfee, …",
-    at: false,
+    at: true,
     run: Run::Read(mempool_info),
 };
 
 fn mempool_info(call: &Call) -> Answer {
     let mempool = call.handle().mempool();
     let loaded = mempool.is_loaded();
-    let info = mempool.view()?.info();
+    let info = view(call)?.info();
     Ok(object! {
         "loaded" => loaded,
         "size" => info.size,
@@ -45,12 +46,12 @@ pub(super) static GETMEMPOOLFEERATEDIAGRAM: Method = Method {
     about: "What a miner would earn with blocks of growing size: sums over the chunks, best paying first.",
     arguments: &[],
     result: "[{\"weight\", \"fee\"}, ...]    (json array) The sums, from nothing to all",
-    at: false,
+    at: true,
     run: Run::Read(diagram),
 };
 
 fn diagram(call: &Call) -> Answer {
-    let view = call.handle().mempool().view()?;
+    let view = view(call)?;
     let point = |sum: FeeSize| object! { "weight" => sum.size, "fee" => amount(sum.fee) };
     let mut sum = FeeSize::default();
     let mut points = vec![point(sum)];

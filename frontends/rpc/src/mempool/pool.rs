@@ -1,6 +1,7 @@
 //! Owns the list of the transactions that wait.
 
 use super::entry::entries_json;
+use super::view;
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -9,8 +10,8 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 pub(crate) static GETRAWMEMPOOL: Method = Method {
     name: "getrawmempool",
     category: Category::Blockchain,
-    about: "The transactions that wait, in the order in which they are mined. In a world that is named: those of them \
-            that the block after it could have, all of them together.",
+    about: "The transactions that wait, in the order in which they are mined. In a world that is named: those that would \
+            wait if it were the best one.",
     arguments: &[
         Argument::default(
             "verbose",
@@ -38,15 +39,8 @@ fn raw_mempool(call: &Call) -> Answer {
             "Verbose results cannot contain mempool sequence values.",
         ));
     }
-    let world = match call.names_world() {
-        true => Some(call.world()?),
-        false => None,
-    };
-    let view = call.handle().mempool().view()?;
-    let txids = match world {
-        Some(world) => view.txids_on(&world)?,
-        None => view.txids(),
-    };
+    let view = view(call)?;
+    let txids = view.txids();
     if verbose {
         return Ok(entries_json(&view, &txids));
     }

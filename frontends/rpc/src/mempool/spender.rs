@@ -32,7 +32,7 @@ pub(super) static GETTXSPENDINGPREVOUT: Method = Method {
         ]),
     ],
     result: "[{\"txid\", \"vout\", \"spendingtxid\", \"spendingtx\"}, ...]    (json array) The outputs, with what spends them",
-    at: false,
+    at: true,
     run: Run::Read(spending_prevout),
 };
 
@@ -90,7 +90,7 @@ fn spending_prevout(call: &Call) -> Answer {
         outpoints.push((OutPoint::new(txid, vout), output));
     }
     let spenders: Vec<Option<Arc<DecodedTransaction>>> = {
-        let view = call.handle().mempool().view()?;
+        let view = super::view(call)?;
         let spender = |(outpoint, _): &(OutPoint, &Json)| {
             let txid = view.spender(outpoint)?;
             view.transaction(&txid).cloned()

@@ -16,7 +16,7 @@ pub(super) static TESTMEMPOOLACCEPT: Method = Method {
     name: "testmempoolaccept",
     category: Category::Rawtransactions,
     about: "Whether transactions would be let in; nothing is changed. Several are judged together, parents first, and \
-            may then replace nothing.",
+            may then replace nothing. In a world that is named: whether they would be if it were the best one.",
     arguments: &[
         Argument::required("rawtxs", Kind::Array, "The transactions").shown("[\"rawtx\",...]"),
         Argument::default(
@@ -28,7 +28,7 @@ pub(super) static TESTMEMPOOLACCEPT: Method = Method {
     ],
     result: "[{\"txid\", \"wtxid\", \"package-error\", \"allowed\", \"vsize\", \"fees\", \"reject-reason\", \
              \"reject-details\"}, ...]    (json array) What would become of each",
-    at: false,
+    at: true,
     run: Run::Read(test_accept),
 };
 
@@ -66,10 +66,21 @@ fn verdict(
     transactions: &[Arc<DecodedTransaction>],
 ) -> Result<PackageVerdict, RpcError> {
     let mempool = call.handle().mempool();
-    let [tx] = transactions else {
-        return Ok(mempool.test_accept_package(transactions)?);
+    let named = match call.names_world() {
+        true => Some(call.world()?),
+        false => None,
     };
-    let outcome = match mempool.test_accept(tx)? {
+    let [tx] = transactions else {
+        return Ok(match &named {
+            Some(world) => mempool.test_accept_package_on(world, transactions)?,
+            None => mempool.test_accept_package(transactions)?,
+        });
+    };
+    let judged = match &named {
+        Some(world) => mempool.test_accept_on(world, tx)?,
+        None => mempool.test_accept(tx)?,
+    };
+    let outcome = match judged {
         Ok(accepted) => PackageOutcome::Accepted(accepted),
         Err(refused) => PackageOutcome::Refused(refused),
     };

@@ -1,13 +1,27 @@
 //! Owns what a method says of itself: the line of usage as Core lays it out, and our own words.
 
-use super::{Argument, Kind, Method, Need};
+use super::{Argument, Kind, Method, Need, shapes};
+
+/// What stands before each line of what an argument holds.
+const IN_ARGUMENT: &str = "     ";
 
 impl Argument {
     fn in_usage(&self) -> String {
         match (self.shown, self.kind) {
             (Some(shown), _) => shown.to_owned(),
-            (None, Kind::Text) => format!("\"{}\"", self.first_name()),
+            (None, Kind::Text | Kind::AnyText) => format!("\"{}\"", self.first_name()),
             (None, _) => self.first_name().to_owned(),
+        }
+    }
+
+    /// What its type is called; of one that may be several, by what it is.
+    fn type_word(&self) -> &'static str {
+        match (self.kind, self.first_name()) {
+            (Kind::Any, "verbosity") => "numeric",
+            (Kind::Any, "outputs") => "json array",
+            (Kind::Any, "maxfeerate" | "maxburnamount") => "numeric or string",
+            (Kind::Any, "range") => "numeric or array",
+            (kind, _) => kind.word(),
         }
     }
 
@@ -17,7 +31,7 @@ impl Argument {
             Need::Optional => "optional".to_owned(),
             Need::Default(value) => format!("optional, default={value}"),
         };
-        format!("({}, {need}) {}", self.kind.word(), self.about)
+        format!("({}, {need}) {}", self.type_word(), self.about)
     }
 }
 
@@ -27,7 +41,9 @@ fn table(rows: &[(String, String)]) -> String {
     let mut text = String::new();
     for (name, about) in rows {
         let about = about.replace('\n', &format!("\n{:width$}", ""));
-        text.push_str(&format!("{name:width$}{about}\n"));
+        let line = format!("{name:width$}{about}");
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text
 }
@@ -62,14 +78,22 @@ impl Method {
     /// All that there is to say.
     pub(crate) fn help(&self) -> String {
         let mut help = format!("{}\n\n{}\n", self.usage(), self.about);
-        let rows: Vec<(String, String)> = self
-            .shown_arguments()
-            .enumerate()
-            .map(|(index, argument)| {
-                let name = format!("{}. {}", index + 1, argument.first_name());
-                (name, argument.in_brackets())
-            })
-            .collect();
+        let shapes = shapes::of(self.name);
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for (index, argument) in self.shown_arguments().enumerate() {
+            let name = format!("{}. {}", index + 1, argument.first_name());
+            rows.push((name, argument.in_brackets()));
+            let holds = shapes.arguments.iter();
+            let mut holds = holds.filter(|shape| shape.heading == argument.first_name());
+            if let Some(shape) = holds.next() {
+                rows.extend(
+                    shape
+                        .lines
+                        .iter()
+                        .map(|(json, about)| (format!("{IN_ARGUMENT}{json}"), (*about).to_owned())),
+                );
+            }
+        }
         if !rows.is_empty() {
             help.push_str(&format!("\nArguments:\n{}", table(&rows)));
         }
@@ -89,8 +113,17 @@ impl Method {
         if !named.is_empty() {
             help.push_str(&format!("\nNamed Arguments:\n{}", table(&named)));
         }
-        help.push_str(&format!("\nResult:\n{}\n", self.result));
-        help.push_str(&format!("\nExamples:\n> bitcoin-cli {}\n", self.name));
+        match shapes.results.is_empty() {
+            true => help.push_str(&format!("\nResult:\n{}\n", self.result)),
+            false => shapes.results.iter().for_each(|shape| {
+                let lines = shape.lines.iter();
+                let rows: Vec<(String, String)> = lines
+                    .map(|(json, about)| ((*json).to_owned(), (*about).to_owned()))
+                    .collect();
+                help.push_str(&format!("\n{}:\n{}", shape.heading, table(&rows)));
+            }),
+        }
+        help.push_str(&format!("\nExamples:\n{}", self.examples()));
         help
     }
 }

@@ -30,6 +30,18 @@ fn take(params: &str) -> Result<String, (i32, String)> {
 }
 
 #[test]
+fn shapes_are_of_methods_and_of_their_arguments() {
+    for name in shapes::methods() {
+        let method = crate::registry::find(name).unwrap_or_else(|| panic!("{name}"));
+        for shape in shapes::of(name).arguments {
+            let mut arguments = method.arguments.iter();
+            let known = arguments.any(|argument| argument.first_name() == shape.heading);
+            assert!(known, "{name} {}", shape.heading);
+        }
+    }
+}
+
+#[test]
 fn arguments_come_by_place_and_by_name() {
     assert_eq!(take(r#"["a",1]"#).unwrap(), r#"["a",1]"#);
     assert_eq!(take(r#"{"other":1,"first":"a"}"#).unwrap(), r#"["a",1]"#);

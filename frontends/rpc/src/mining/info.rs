@@ -7,6 +7,7 @@ use super::hash_rate::recent_hash_rate;
 use crate::blockchain::chain_name;
 use crate::call::Call;
 use crate::json::{Json, amount, object};
+use crate::mempool::view;
 use crate::method::{Answer, Category, Method, Run};
 use crate::show::{difficulty, target_hex};
 
@@ -36,8 +37,7 @@ fn mining_info(call: &Call) -> Answer {
     json.push("difficulty", difficulty(header.bits));
     json.push("target", target_hex(header.bits));
     json.push("networkhashps", recent_hash_rate(call, &world)?);
-    let view = call.handle().mempool().view();
-    let pending = view?.len();
+    let pending = view(call)?.len();
     json.push("pooledtx", pending);
     let least = call.site.miner.config().min_fee;
     json.push("blockmintxfee", amount(least.sat_per_kvb()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use everett_net::bans::Subnet;
-use everett_node::{BanState, DEFAULT_BAN, MAX_BAN};
+use everett_node::{BanState, MAX_BAN};
 
 use crate::call::Call;
 use crate::error::{CLIENT_INVALID_IP_OR_SUBNET, CLIENT_NODE_ALREADY_ADDED, MISC_ERROR, RpcError};
@@ -91,7 +91,7 @@ fn set_ban(call: &Call) -> Answer {
         false => time,
     };
     let length = match u64::try_from(seconds) {
-        Ok(0) | Err(_) => DEFAULT_BAN,
+        Ok(0) | Err(_) => call.site.config.ban_time,
         Ok(seconds) => Duration::from_secs(seconds).min(MAX_BAN),
     };
     peers

@@ -1,5 +1,7 @@
 //! Owns whom the node calls, and whom it leaves.
 
+use std::net::{SocketAddr, ToSocketAddrs};
+
 use everett_net::{Endpoint, PeerId};
 use everett_node::{PeerError, PeerRef, Peers};
 
@@ -43,6 +45,25 @@ fn added(call: &Call, peers: &dyn Peers, text: &str) -> Option<Endpoint> {
     known.find(|other| *other == endpoint)
 }
 
+/// An address for the name of a node; an address stands for itself. Through a proxy no names are looked up: that would tell
+/// the name server whom we call.
+fn looked_up(call: &Call, peers: &dyn Peers, text: &str) -> Option<String> {
+    let port = everett_net::default_port(call.ledger().params().network.to_bitcoin());
+    if Endpoint::parse(text, port).is_ok() {
+        return Some(text.to_owned());
+    }
+    let name = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (text, port),
+    };
+    if peers.network().proxy.is_some() {
+        return None;
+    }
+    let mut addresses: Vec<SocketAddr> = name.to_socket_addrs().ok()?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses.first().map(ToString::to_string)
+}
+
 fn add_node(call: &Call) -> Answer {
     let (node, command) = (call.text(0)?, call.text(1)?);
     if !["add", "remove", "onetry"].contains(&command) {
@@ -68,7 +89,14 @@ fn add_node(call: &Call) -> Answer {
         ));
     }
     let v1 = !call.bool_or(2, true)?;
-    match peers.add(node, command == "onetry", v1) {
+    let once = command == "onetry";
+    let address = match looked_up(call, &*peers, node) {
+        Some(address) => address,
+        // Core would look it up again later; a call that is made once is not made.
+        None if once => return Ok(Json::Null),
+        None => node.to_owned(),
+    };
+    match peers.add(&address, once, v1) {
         Ok(_) => Ok(Json::Null),
         // It is connected or being called already.
         Err(PeerError::Known(_)) => Ok(Json::Null),

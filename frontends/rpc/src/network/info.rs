@@ -2,7 +2,7 @@
 
 use bitcoin::p2p::ServiceFlags;
 use everett_net::NetworkKind;
-use everett_node::service_names;
+use everett_node::{NetworkState, service_names};
 
 use super::{PROTOCOL_VERSION, SUBVERSION, VERSION};
 use crate::call::Call;
@@ -70,6 +70,15 @@ pub(super) static GETNETWORKINFO: Method = Method {
     run: Run::Read(network_info),
 };
 
+/// What a node without a network could offer.
+fn services_alone(call: &Call) -> ServiceFlags {
+    let services = ServiceFlags::WITNESS | ServiceFlags::NETWORK_LIMITED | ServiceFlags::P2P_V2;
+    match call.ledger().prune_target() {
+        None => services | ServiceFlags::NETWORK,
+        Some(_) => services,
+    }
+}
+
 fn network_info(call: &Call) -> Answer {
     let peers = call.handle().peers();
     let list = peers.as_ref().map(|peers| peers.list()).unwrap_or_default();
@@ -84,39 +93,50 @@ fn network_info(call: &Call) -> Answer {
         .collect();
     offsets.sort_unstable();
     let offset = offsets.get(offsets.len() / 2).copied().unwrap_or(0);
-    let mut services = ServiceFlags::WITNESS | ServiceFlags::NETWORK_LIMITED | ServiceFlags::P2P_V2;
-    if call.ledger().prune_target().is_none() {
-        services |= ServiceFlags::NETWORK;
-    }
+    let state = match &peers {
+        Some(peers) => peers.network(),
+        None => NetworkState {
+            user_agent: SUBVERSION.to_owned(),
+            services: services_alone(call),
+            ..NetworkState::default()
+        },
+    };
     let network = |kind: &NetworkKind| {
-        let reachable = peers.is_some() && matches!(kind, NetworkKind::Ipv4 | NetworkKind::Ipv6);
+        let reachable = state.reachable.contains(kind);
+        // There is no proxy for I2P.
+        let proxy = state.proxy.filter(|_| *kind != NetworkKind::I2p);
         object! {
             "name" => kind.as_str(),
             "limited" => !reachable,
             "reachable" => reachable,
-            "proxy" => "",
-            "proxy_randomize_credentials" => false,
+            "proxy" => proxy.map(|address| address.to_string()).unwrap_or_default(),
+            "proxy_randomize_credentials" => proxy.is_some(),
         }
     };
-    let subversion = peers.as_ref().map(|peers| peers.network().user_agent);
-    let subversion = subversion.unwrap_or_else(|| SUBVERSION.to_owned());
+    let own = state.own_addresses.iter().map(|own| {
+        object! {
+            "address" => own.endpoint.host_text(),
+            "port" => own.endpoint.port,
+            "score" => own.score,
+        }
+    });
     let limits = call.handle().mempool().config();
     Ok(object! {
         "version" => VERSION,
-        "subversion" => subversion,
+        "subversion" => state.user_agent.as_str(),
         "protocolversion" => PROTOCOL_VERSION,
-        "localservices" => format!("{:016x}", services.to_u64()),
-        "localservicesnames" => service_names(services),
-        "localrelay" => true,
+        "localservices" => format!("{:016x}", state.services.to_u64()),
+        "localservicesnames" => service_names(state.services),
+        "localrelay" => state.relay,
         "timeoffset" => offset,
-        "networkactive" => peers.is_some(),
+        "networkactive" => state.active,
         "connections" => list.len(),
         "connections_in" => inbound,
         "connections_out" => list.len() - inbound,
         "networks" => NetworkKind::CALLABLE.iter().map(network).collect::<Json>(),
         "relayfee" => amount(limits.min_relay_fee.sat_per_kvb()),
         "incrementalfee" => amount(limits.incremental_relay_fee.sat_per_kvb()),
-        "localaddresses" => Json::Array(Vec::new()),
+        "localaddresses" => own.collect::<Json>(),
         "warnings" => Json::Array(Vec::new()),
     })
 }

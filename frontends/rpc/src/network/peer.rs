@@ -1,12 +1,12 @@
 //! Owns what is said of each peer.
 
 use bitcoin::hex::DisplayHex;
+use everett_ledger::Clock;
 use everett_node::{MessageCount, PeerState, service_names};
 
 use crate::call::Call;
 use crate::json::{Json, amount, object};
 use crate::method::{Answer, Category, Method, Run};
-use crate::site::unix;
 
 pub(super) static GETPEERINFO: Method = Method {
     name: "getpeerinfo",
@@ -21,7 +21,8 @@ pub(super) static GETPEERINFO: Method = Method {
 fn peer_info(call: &Call) -> Answer {
     let peers = call.handle().peers();
     let list = peers.map(|peers| peers.list()).unwrap_or_default();
-    Ok(list.iter().map(peer_json).collect())
+    let clock = call.ledger().clock();
+    Ok(list.iter().map(|peer| peer_json(peer, clock)).collect())
 }
 
 /// Bytes by type of message, without those that are 0.
@@ -33,15 +34,17 @@ fn by_message(counts: &[MessageCount], bytes: impl Fn(&MessageCount) -> u64) -> 
     json
 }
 
-fn peer_json(peer: &PeerState) -> Json {
+fn peer_json(peer: &PeerState, clock: &Clock) -> Json {
+    let unix = |time| clock.showed(time);
     let (info, traffic, sync) = (&peer.info, &peer.traffic, &peer.sync);
     let mut json = object! {
         "id" => info.id.0,
         "addr" => info.endpoint.to_string(),
     };
-    let local = info.our_address.as_ref().map(ToString::to_string);
-    json.push_some("addrlocal", local);
-    json.push("network", info.endpoint.kind().as_str());
+    json.push_some("addrbind", peer.local.map(|address| address.to_string()));
+    let local = info.our_address.as_ref().filter(|own| own.is_valid());
+    json.push_some("addrlocal", local.map(ToString::to_string));
+    json.push("network", info.endpoint.network().as_str());
     json.push("services", format!("{:016x}", info.services.to_u64()));
     json.push("servicesnames", service_names(info.services));
     json.push("relaytxes", info.relay);

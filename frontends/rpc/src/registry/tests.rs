@@ -22,6 +22,30 @@ fn help_lists_what_is_not_hidden_under_its_heading() {
 }
 
 #[test]
+fn help_tells_what_is_taken_what_is_answered_and_how_it_is_called() {
+    let help = help("gettxout");
+    for part in [
+        "\nArguments:\n1. txid               (string, required) ",
+        "\n3. include_mempool    (boolean, optional, default=true) ",
+        "\nNamed Arguments:\nat    (string or numeric, optional, default=best) ",
+        "\nResult (nothing there):\nnull    (json null)\n",
+        "\n  \"confirmations\" : n,       (numeric) ",
+        "\n> bitcoin-cli gettxout \"4a5e1e4b",
+        "\n> bitcoin-cli -named gettxout txid=",
+        "\"method\": \"gettxout\", \"params\": [\"4a5e",
+    ] {
+        assert!(help.contains(part), "{part}\n{help}");
+    }
+    let help = super::help("createrawtransaction");
+    assert!(
+        help.contains(
+            "\n     [\n       {                       (json object)\n         \"txid\": \"hex\","
+        ),
+        "{help}"
+    );
+}
+
+#[test]
 fn help_on_one_method_begins_with_its_usage() {
     assert!(help("getblock").starts_with("getblock \"blockhash\" ( verbosity )\n\n"));
     let usage = "dumptxoutset \"path\" ( \"type\" {\"rollback\":n,\"in_memory\":bool,...} )\n\n";

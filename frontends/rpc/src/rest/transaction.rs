@@ -35,8 +35,9 @@ fn find(ask: &Ask, txid: &Txid) -> Result<Option<Placed>, RestError> {
             return Err(RpcError::from(error).into());
         }
     };
-    // The index knows the blocks of other branches that have it. One that cannot be read any more has nothing to tell.
-    let others = elsewhere.into_iter().flatten().take(MAX_OTHERS);
+    // The index knows the blocks of other branches that have it, the one that was best last at the end. One that cannot
+    // be read any more has nothing to tell.
+    let others = elsewhere.into_iter().flatten().rev().take(MAX_OTHERS);
     let asked = others.filter(|_| ask.parameter("at").is_none());
     let found = asked.filter_map(|block| ledger.find_transaction(&world, txid, Some(&block)).ok());
     Ok(found

@@ -128,8 +128,12 @@ struct Answered {
 }
 
 fn look_up(ask: &Ask, wanted: &Wanted) -> Result<Answered, RestError> {
-    if wanted.pending && !ask.is_elsewhere() {
-        let view = ask.site().handle.mempool().view()?;
+    if wanted.pending {
+        let mempool = ask.site().handle.mempool();
+        let view = match ask.is_elsewhere() {
+            true => mempool.view_on(&ask.world()?)?,
+            false => mempool.view()?,
+        };
         let coin = |outpoint: &OutPoint| {
             let mut coin = view.coin(outpoint)?;
             if let Some(coin) = &mut coin

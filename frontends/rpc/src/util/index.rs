@@ -4,6 +4,8 @@ use crate::call::Call;
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
+/// What Core calls its filters of blocks.
+const FILTERS: &str = "basic block filter index";
 /// The index of transactions.
 const TXINDEX: &str = "txindex";
 
@@ -24,10 +26,10 @@ pub(super) static GETINDEXINFO: Method = Method {
 fn index_info(call: &Call) -> Answer {
     let wanted = call.maybe(0).map_or(Ok(""), Json::text)?;
     let mut json = Json::Object(Vec::new());
-    if !wanted.is_empty() && wanted != TXINDEX {
-        return Ok(json);
-    }
-    if let Some(progress) = call.ledger().tx_index()? {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted == name;
+    if is_wanted(TXINDEX)
+        && let Some(progress) = call.ledger().tx_index()?
+    {
         let best = u64::from(call.ledger().best().height());
         let height = match progress.complete {
             true => best,
@@ -36,6 +38,14 @@ fn index_info(call: &Call) -> Answer {
         json.push(
             TXINDEX,
             object! { "synced" => progress.complete, "best_block_height" => height },
+        );
+    }
+    if is_wanted(FILTERS) && call.site.config.block_filters {
+        // They are made when they are asked for, and so are never behind.
+        let height = call.ledger().best().height();
+        json.push(
+            FILTERS,
+            object! { "synced" => true, "best_block_height" => height },
         );
     }
     Ok(json)

@@ -246,23 +246,6 @@ impl Pair {
         self.same("a rival");
     }
 
-    /// Core takes blocks back one by one before it goes to another branch, and forgets on the way what could not be spent
-    /// at the lower heights. Where that made a difference a block takes all that waits.
-    pub(crate) fn level(&mut self) {
-        let theirs = txids(&self.core.call("getrawmempool", &[]));
-        let all = self.some_pending(None);
-        let ours: Vec<String> = all.iter().map(|tx| tx.compute_txid().to_string()).collect();
-        assert!(
-            theirs.iter().all(|txid| ours.contains(txid)),
-            "{}",
-            self.told()
-        );
-        if theirs.len() < ours.len() {
-            self.done.push("levelled by a block".to_owned());
-            self.mine(all);
-        }
-    }
-
     /// Another branch, or blocks taken back.
     pub(crate) fn reorganise(&mut self) {
         let best = self.ledger.best();
@@ -270,20 +253,21 @@ impl Pair {
         let from = best.block_hash_at(best.height() - depth).expect("a block");
         match self.spender.random.below(3) {
             0 => {
-                // One by one, as Core does it whatever it is asked: what comes back, and is too much for a cluster, can
-                // depend on that.
                 let mut first = best.hash();
                 for _ in 0..depth {
                     let tip = self.ledger.best();
                     first = tip.hash();
+                    let below = tip.header().prev_blockhash;
                     self.done.push("a block invalidated".to_owned());
                     self.core.call("invalidateblock", &[&first.to_string()]);
-                    self.ledger.invalidate_block(&first).expect("known");
-                    if self.ledger.best().height() + 1 != tip.height() {
-                        self.level();
+                    let taken = || self.ledger.invalidate_block(&first);
+                    let undone = self.mempool.undo_with(&first, taken);
+                    undone.expect("a ledger").expect("known");
+                    self.same("invalidating");
+                    // Another branch may be as high.
+                    if self.ledger.best().hash() != below {
                         break;
                     }
-                    self.same("invalidating");
                 }
                 if self.spender.random.one_in(2) {
                     self.done.push("reconsidered".to_owned());

@@ -58,12 +58,12 @@ fn same_template(pair: &mut Pair, miner: &Miner) -> BlockTemplate {
     }
     // Elsewhere it has nothing to compare with; that the ledger lets it pass is part of it.
     let best = pair.ledger.best();
-    let pending = pair.mempool.view().expect("a view").txids();
     for below in [1, 2, 12, 40] {
         let world = pair.ledger.world_at_height(best.height() - below);
         let world = world.expect("it is live");
         let there = miner.template_on(&world, &ScriptBuf::new());
         let there = there.unwrap_or_else(|error| panic!("{below} below: {error}\n{}", pair.told()));
+        let pending = pair.mempool.view_on(&world).expect("a view").txids();
         assert!(
             there
                 .chosen

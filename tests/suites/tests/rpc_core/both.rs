@@ -23,11 +23,6 @@ pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value
     let answer = client.answer(method, params);
     let mut body: Value = serde_json::from_str(&keep_digits(&answer.body)).expect("JSON");
     normalise(method, &mut body);
-    // It counts what each server calls a change.
-    if let Some(id) = body["result"].get_mut("longpollid") {
-        let text = id.as_str().expect("text")[..64].to_owned();
-        *id = json!(text);
-    }
     let order = key_order(&answer.body);
     json!([answer.status, body["result"], body["error"], order])
 }

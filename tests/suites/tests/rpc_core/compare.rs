@@ -83,6 +83,11 @@ pub(crate) fn normalise(method: &str, value: &mut Value) {
                     *field = json!("*");
                 }
                 normalise(method, field);
+                // It counts what each server calls a change.
+                if let (Some(text), "longpollid") = (field.as_str(), name.as_str()) {
+                    let hash: String = text.chars().take(64).collect();
+                    *field = json!(hash);
+                }
             }
         }
         Value::Array(items) => {

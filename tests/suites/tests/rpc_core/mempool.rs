@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::both::{Both, START};
 use crate::chain::{ADDRESS, WIF};
 use crate::coins::{COIN, TRUE_OUTPUT, coinbase_of, spend};
+use crate::rest::get;
 use everett_tests::rpc_node::RpcNode;
 
 /// With the flag of witnesses, and no inputs.
@@ -614,10 +615,105 @@ fn a_named_world_tells_what_would_confirm_there() {
     };
     assert_eq!(spent(json!(110)), Value::Null);
     assert_eq!(spent(json!(103))["confirmations"], 95);
-    // A branch where a payment is not confirmed yet.
-    let made = ours.call("generatetodescriptor", json!([1, "raw(51)"]));
-    assert_eq!(ours.call("getrawmempool", json!([])), json!([]));
-    ours.call("invalidateblock", json!([made[0]]));
-    ours.call("reconsiderblock", json!([made[0]]));
-    assert_eq!(ours.call("getblockcount", json!([])), 111);
+    let verdict = |at: u32| {
+        let params = json!({ "rawtxs": [serialize_hex(&young)], "at": at });
+        ours.call("testmempoolaccept", params)[0]["reject-reason"].clone()
+    };
+    assert_eq!(verdict(110), "txn-already-in-mempool");
+    assert_eq!(verdict(103), "bad-txns-premature-spend-of-coinbase");
+}
+
+#[test]
+fn what_the_best_chain_confirmed_waits_on_a_rival_until_that_confirms_or_conflicts() {
+    let everett = RpcNode::start_with(|config| config.rest = true);
+    let ours = everett.client();
+    ours.call("setmocktime", json!([START]));
+    let raw = format!("raw({TRUE_OUTPUT})");
+    let hashes = ours.call("generatetodescriptor", json!([110, raw]));
+    let coinbase = |at: usize| {
+        let block = ours.call("getblock", json!([hashes[at]]));
+        let txid = block["tx"][0].as_str().expect("an id").to_owned();
+        OutPoint::new(txid.parse().expect("an id"), 0)
+    };
+    let paid = spend(&[coinbase(0)], &[COIN - 1_000]);
+    let child = spend(&[outpoint(&paid, 0)], &[COIN - 2_000]);
+    let other = spend(&[coinbase(1)], &[COIN - 3_000]);
+    for tx in [&paid, &child, &other] {
+        ours.call("sendrawtransaction", json!([serialize_hex(tx)]));
+    }
+    let before = ours.call("getrawmempool", json!([]));
+    let confirmed = json!(["raw(51)", [id(&paid), id(&other)]]);
+    let best = ours.call("generateblock", confirmed)["hash"].clone();
+    assert_eq!(ours.call("getrawmempool", json!([])), json!([id(&child)]));
+    // At the fork all of it waits again; the best chain stays where it is.
+    let at = |method: &str, world: &Value| ours.call(method, json!({ "at": world }));
+    assert_eq!(at("getrawmempool", &hashes[109]), before);
+    assert_eq!(at("getmempoolinfo", &hashes[109])["size"], 3);
+    assert_eq!(at("getmempoolinfo", &best)["size"], 1);
+    let rest = |path: &str, more: &str| {
+        let fork = hashes[109].as_str().expect("a hash");
+        let answer = get(&ours, &format!("/rest/{path}.json?at={fork}{more}"));
+        serde_json::from_str::<Value>(&answer.body).expect("JSON")
+    };
+    assert_eq!(rest("mempool/contents", "&verbose=false"), before);
+    assert_eq!(rest("mempool/info", "")["size"], 3);
+    let coins = format!("getutxos/checkmempool/{}-0/{}-0", id(&child), id(&paid));
+    assert_eq!(rest(&coins, "")["bitmap"], "10");
+    // One rival confirms the child's parent, too, and another spends its coin otherwise.
+    let on_fork = |transactions: Value| {
+        let params =
+            json!({ "output": "raw(52)", "transactions": transactions, "at": hashes[109] });
+        ours.call("generateblock", params)["hash"].clone()
+    };
+    let mut double = spend(&[coinbase(0)], &[COIN - 9_000]);
+    let same = on_fork(json!([serialize_hex(&paid)]));
+    let conflict = on_fork(json!([serialize_hex(&double)]));
+    let list = |world: &Value| at("getrawmempool", world);
+    assert_eq!(list(&same), json!([id(&other), id(&child)]));
+    assert_eq!(list(&conflict), json!([id(&other)]));
+    let coin = |tx: &Transaction, world: &Value, waits: bool| {
+        let params = json!({ "txid": id(tx), "n": 0, "at": world, "include_mempool": waits });
+        ours.call("gettxout", params)["confirmations"].clone()
+    };
+    assert_eq!(coin(&child, &same, true), 0);
+    assert_eq!(coin(&other, &same, true), 0);
+    assert_eq!(coin(&other, &same, false), Value::Null);
+    assert_eq!(coin(&paid, &same, true), Value::Null, "its child spends it");
+    assert_eq!(coin(&paid, &same, false), 1);
+    assert_eq!(coin(&double, &conflict, true), 1);
+    let template = |world: &Value| {
+        let params = json!({ "template_request": { "rules": ["segwit"] }, "at": world });
+        let template = ours.call("getblocktemplate", params);
+        let transactions = template["transactions"].as_array().expect("a list");
+        json!(
+            transactions
+                .iter()
+                .map(|tx| tx["txid"].clone())
+                .collect::<Vec<_>>()
+        )
+    };
+    assert_eq!(template(&same), list(&same));
+    assert_eq!(template(&hashes[109]), before);
+    // A fee that counts more changes the answer.
+    ours.call("prioritisetransaction", json!([id(&child), 0, 50_000]));
+    assert_eq!(list(&same), json!([id(&child), id(&other)]));
+    // What was told comes true.
+    let told = ours.call("getrawmempool", json!({ "verbose": true, "at": conflict }));
+    assert_eq!(told[id(&other)]["fees"]["base"].to_string(), "0.00003");
+    ours.call("invalidateblock", json!([same]));
+    ours.call("invalidateblock", json!([best]));
+    assert_eq!(ours.call("getbestblockhash", json!([])), conflict);
+    let mut here = ours.call("getrawmempool", json!([true]));
+    // The invalidated block gave it back one block below.
+    assert_eq!(told[id(&other)]["height"], 111);
+    here[id(&other)]["height"] = json!(111);
+    assert_eq!(here, told);
+    // Mined there, it is confirmed there.
+    let params = json!({ "nblocks": 1, "address": ADDRESS, "at": conflict });
+    let made = ours.call("generatetoaddress", params);
+    assert_eq!(list(&made[0]), json!([]));
+    double.version = bitcoin::transaction::Version::ONE;
+    let params = json!({ "rawtxs": [serialize_hex(&double)], "at": hashes[109] });
+    let verdict = ours.call("testmempoolaccept", params);
+    assert_eq!(verdict[0]["allowed"], false, "the fork has the other spend");
 }

@@ -79,7 +79,7 @@ fn pair() -> Option<Pair> {
     })
 }
 
-fn get(client: &RpcClient, path: &str) -> HttpAnswer {
+pub(crate) fn get(client: &RpcClient, path: &str) -> HttpAnswer {
     client.request_bytes("GET", path, &[], None)
 }
 
@@ -213,6 +213,9 @@ fn a_rival_world_is_asked_where_the_best_chain_stays() {
         "/rest/deploymentinfo.json",
         "/rest/block/notxdetails/$SIDE.json",
         "/rest/tx/$SIDECOINBASE.json",
+        "/rest/mempool/contents.json",
+        "/rest/mempool/info.json",
+        "/rest/getutxos/checkmempool/$SIDECOINBASE-0/$COINBASE-0/$TX2-0.json",
     ];
     let ours = paths.map(|path| {
         let path = pair.chain.fill_text(path);

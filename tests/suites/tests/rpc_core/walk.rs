@@ -1,5 +1,9 @@
 //! A random script run over JSON-RPC against Core and here: blocks mined, payments sent, packages, double spends, blocks taken
-//! as invalid and reconsidered, and what is wrong; after every step all shared methods give the same answers.
+//! as invalid and reconsidered, and what is wrong; after every step all shared methods that tell of the chain and of what
+//! waits give the same answers (`asked.rs` names them).
+//!
+//! One thing is not done: a block made precious that Core would then rank as it ranks another one of the same work. Of such
+//! two it takes the one that lies lower in its memory, which no script can know; `Named` tells when.
 //!
 //! `EVERETT_WALK_SEEDS` names the seeds, as `1,2,3` or `10..20`; `EVERETT_WALK_STEPS` says how many steps each goes.
 
@@ -17,12 +21,47 @@ use crate::chain::ADDRESS;
 use crate::coins::TRUE_OUTPUT;
 use crate::compare::{keep_digits, key_order, normalise};
 
+#[path = "asked.rs"]
+mod asked;
+
 const SEEDS: [u64; 2] = [1, 2];
 const STEPS: usize = 40;
 /// Blocks at the beginning, and the coinbases of them that can be spent.
 const BLOCKS: usize = 130;
 /// Blocks below the best one that are taken as invalid, at most.
 const DEPTH: u64 = 4;
+
+/// Blocks that were made precious, as Core counts them: down from -1, and anew when the best tip has more work than at the
+/// last call. On regtest a block's height is its work.
+#[derive(Default)]
+struct Named {
+    /// The last count, and the height of the best tip then.
+    last: Option<(u32, u64)>,
+    /// Hash, height and count.
+    counts: Vec<(Value, u64, u32)>,
+}
+
+impl Named {
+    /// Whether the block can be made precious while `best` is the best height: not if another one of its height counts the
+    /// same then.
+    fn take(&mut self, hash: &Value, height: u64, best: u64) -> bool {
+        if height < best {
+            return true;
+        }
+        let count = match self.last {
+            Some((count, at)) if best <= at => count + 1,
+            _ => 1,
+        };
+        let mut others = self.counts.iter().filter(|(other, ..)| other != hash);
+        if others.any(|(_, at, other)| (*at, *other) == (height, count)) {
+            return false;
+        }
+        self.last = Some((count, best));
+        self.counts.retain(|(other, ..)| other != hash);
+        self.counts.push((hash.clone(), height, count));
+        true
+    }
+}
 
 struct Walk {
     both: Both,
@@ -31,6 +70,9 @@ struct Walk {
     /// What was done, to be told when it goes wrong.
     done: Vec<String>,
     invalidated: Vec<Value>,
+    named: Named,
+    /// Blocks that were looked into, in hexadecimal.
+    blocks: Vec<Value>,
     /// All transactions that were let in.
     known: Vec<Txid>,
     /// Answers of this step that are not the same.
@@ -55,6 +97,8 @@ impl Walk {
             now: START,
             done: vec![format!("seed {seed}")],
             invalidated: Vec::new(),
+            named: Named::default(),
+            blocks: Vec::new(),
             known: Vec::new(),
             differences: RefCell::default(),
         };
@@ -93,6 +137,7 @@ impl Walk {
     fn learn_coinbase(&mut self, hash: &Value) {
         let block = self.same("getblock", json!([hash, 0]));
         let bytes = Vec::<u8>::from_hex(block.as_str().expect("a block")).expect("hexadecimal");
+        self.blocks.push(block);
         let block: Block = deserialize(&bytes).expect("a block");
         self.spender.learn(&block.txdata[0]);
     }
@@ -254,7 +299,15 @@ impl Walk {
         let back = self.spender.random.number_below(DEPTH);
         let hash = self.same("getblockhash", json!([self.height() - back]));
         self.note(format!("invalidate {hash}, {back} below the best"));
+        // What is told of the world below the best one is what Core has when it is there.
+        let below = self.same("getblockheader", json!([hash]))["previousblockhash"].clone();
+        let told = json!({ "verbose": true, "at": below });
+        let told = verdict(&self.both.ours, "getrawmempool", &told);
         self.same("invalidateblock", json!([hash]));
+        if back == 0 && self.same("getbestblockhash", json!([])) == below {
+            let true_now = verdict(&self.both.core, "getrawmempool", &json!([true]));
+            self.compare("getrawmempool", &json!({ "at": below }), &true_now, &told);
+        }
         self.invalidated.push(hash);
         // Else the next block might be the one that is taken as invalid.
         self.pass();
@@ -320,83 +373,17 @@ impl Walk {
                 let tips = tips.as_array().expect("tips").clone();
                 if let Some(tip) = self.spender.random.pick(&tips) {
                     let hash = tip["hash"].clone();
+                    let height = tip["height"].as_u64().expect("a height");
+                    let best = self.height();
+                    if !self.named.take(&hash, height, best) {
+                        return;
+                    }
                     self.note(format!("precious {hash}"));
                     self.same("preciousblock", json!([hash]));
                 }
             }
             _ => self.pass(),
         }
-    }
-
-    /// Asks for everything.
-    fn same_state(&mut self) {
-        self.same("syncwithvalidationinterfacequeue", json!([]));
-        let tip = self.same("getbestblockhash", json!([]));
-        let height = self.height();
-        let waiting = self.waiting();
-        let mut calls = vec![
-            ("getblockchaininfo", json!([])),
-            ("getblockheader", json!([tip])),
-            ("getblock", json!([tip, 3])),
-            ("getblockstats", json!([tip])),
-            ("getblockhash", json!([height])),
-            ("getblockhash", json!([height + 1])),
-            ("getchaintips", json!([])),
-            ("getchaintxstats", json!([])),
-            ("getchaintxstats", json!([5, tip])),
-            ("getchainstates", json!([])),
-            ("getdeploymentinfo", json!([])),
-            ("getdifficulty", json!([])),
-            ("gettxoutsetinfo", json!([])),
-            ("gettxoutsetinfo", json!(["muhash"])),
-            ("getmempoolinfo", json!([])),
-            ("getrawmempool", json!([true])),
-            ("getrawmempool", json!([false, true])),
-            ("getmempoolfeeratediagram", json!([])),
-            ("getprioritisedtransactions", json!([])),
-            ("getmininginfo", json!([])),
-            ("getnetworkhashps", json!([])),
-            ("estimatesmartfee", json!([2])),
-            ("estimatesmartfee", json!([8, "conservative"])),
-            ("estimatesmartfee", json!([1_000])),
-            ("estimaterawfee", json!([2, 0.5])),
-            ("estimaterawfee", json!([15])),
-            ("verifychain", json!([3, 3])),
-            ("waitforblockheight", json!([height, 100])),
-            ("getconnectioncount", json!([])),
-            (
-                "scantxoutset",
-                json!(["start", [format!("addr({ADDRESS})")]]),
-            ),
-        ];
-        for hash in self.invalidated.clone() {
-            calls.push(("getblockheader", json!([hash])));
-            calls.push(("getblock", json!([hash, 1])));
-        }
-        for _ in 0..3 {
-            if let Some(txid) = self.spender.random.pick(&waiting).cloned() {
-                calls.extend(Walk::about(&txid));
-            }
-            if let Some(txid) = self.spender.random.pick(&self.known).copied() {
-                for vout in 0..2 {
-                    calls.push(("gettxout", json!([txid, vout])));
-                    calls.push(("gettxout", json!([txid, vout, false])));
-                }
-                calls.push(("getmempoolentry", json!([txid])));
-                for verbosity in 0..3 {
-                    calls.push(("getrawtransaction", json!([txid, verbosity])));
-                }
-                calls.push(("gettxoutproof", json!([[txid]])));
-            }
-            if let Some(coin) = self.spender.random.pick(&self.spender.coins).cloned() {
-                let outpoint = coin.outpoint;
-                let asked = json!([{ "txid": outpoint.txid, "vout": outpoint.vout }]);
-                calls.push(("gettxspendingprevout", json!([asked])));
-                calls.push(("gettxout", json!([outpoint.txid, outpoint.vout])));
-            }
-        }
-        self.same_all(&calls);
-        self.check();
     }
 
     /// Fails where an answer of this step was not the same.
@@ -408,19 +395,6 @@ impl Walk {
             differences.join("\n"),
             self.done.join("\n")
         );
-    }
-
-    /// The questions about a transaction that waits.
-    fn about(txid: &Value) -> Vec<(&'static str, Value)> {
-        vec![
-            ("getmempoolentry", json!([txid])),
-            ("getmempoolcluster", json!([txid])),
-            ("getmempoolancestors", json!([txid])),
-            ("getmempooldescendants", json!([txid])),
-            ("getmempoolancestors", json!([txid, true])),
-            ("getrawtransaction", json!([txid, 1])),
-            ("getrawtransaction", json!([txid])),
-        ]
     }
 
     /// Asks both many things at once: a request takes Core some 50 ms.

@@ -1,6 +1,6 @@
 //! Owns how much is logged: the categories of `-debug` and `-debugexclude`, the levels of `-loglevel`.
 //! Promises Core's reading of both, and its words for what it does not know.
-//! Refuses to raise the level of what no category asks for.
+//! Refuses to raise the level of what no category asks for, and categories that there are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use everett_rpc::LOG_CATEGORIES;
 use crate::bitcoind::arguments::Arguments;
 use crate::bitcoind::debug_log::Detail;
 use crate::bitcoind::failure::InitError;
+use crate::bitcoind::log_categories;
 
 /// Names of the levels that may be set.
 const LEVELS: [(&str, Detail); 3] = [
@@ -22,8 +23,8 @@ const SHORTEST_CATEGORY: usize = 3;
 const GONE: &str = "libevent";
 
 /// The levels of `-loglevel`.
-#[derive(Default)]
-pub(super) struct Levels {
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Levels {
     /// Of all categories that have none of their own.
     all: Option<Detail>,
     of_category: BTreeMap<String, Detail>,
@@ -42,16 +43,45 @@ fn level(name: &str) -> Option<Detail> {
     Some(*level)
 }
 
-/// The categories that are logged: those of `-debug` after the last one that takes all back, without those of `-debugexclude`.
-pub(super) fn categories(arguments: &Arguments) -> BTreeSet<String> {
-    let named = arguments.list("debug");
+/// The categories that `-debug` names after the last one that takes all back.
+fn asked_for(arguments: &Arguments) -> Vec<String> {
+    let mut named = arguments.list("debug");
     let last = named.iter().rposition(|name| name == "0" || name == "none");
-    let named = &named[last.map_or(0, |index| index + 1)..];
-    let mut categories: BTreeSet<String> = named.iter().cloned().collect();
-    if named.iter().any(|name| is_all(name)) {
-        categories.extend(LOG_CATEGORIES.map(str::to_owned));
+    named.drain(..last.map_or(0, |index| index + 1));
+    named
+}
+
+/// Refuses categories that there are not.
+///
+/// # Errors
+///
+/// The first one that is none.
+pub(super) fn check(arguments: &Arguments) -> Result<(), InitError> {
+    let both = [
+        ("debug", asked_for(arguments)),
+        ("debugexclude", arguments.list("debugexclude")),
+    ];
+    for (option, names) in both {
+        if let Some(name) = names.iter().find(|name| !is_known(name)) {
+            return Err(InitError::new(format!(
+                "Unsupported logging category -{option}={name}.\nValid categories: {}.",
+                LOG_CATEGORIES.join(", ")
+            )));
+        }
     }
-    categories.retain(|name| !is_all(name) && name != GONE);
+    Ok(())
+}
+
+/// The categories that are logged: those of `-debug` without those of `-debugexclude`.
+pub(super) fn categories(arguments: &Arguments) -> BTreeSet<&'static str> {
+    let named = asked_for(arguments);
+    let mut categories: BTreeSet<&str> = match named.iter().any(|name| is_all(name)) {
+        true => LOG_CATEGORIES.into(),
+        false => named
+            .iter()
+            .filter_map(|name| log_categories::named(name))
+            .collect(),
+    };
     for excluded in arguments.list("debugexclude") {
         categories.retain(|name| !is_all(&excluded) && *name != excluded);
     }
@@ -95,13 +125,9 @@ impl Levels {
         Ok(levels)
     }
 
-    /// How much is logged where these categories are: our log has no categories, and tells as much of all as of the one of
-    /// which it tells most.
-    pub(super) fn detail(&self, categories: &BTreeSet<String>) -> Detail {
-        let of = |category: &String| {
-            let own = self.of_category.get(category).copied();
-            own.or(self.all).unwrap_or(Detail::Debug)
-        };
-        categories.iter().map(of).max().unwrap_or(Detail::Info)
+    /// How much is logged of a category that is asked for.
+    pub(crate) fn of(&self, category: &str) -> Detail {
+        let own = self.of_category.get(category).copied();
+        own.or(self.all).unwrap_or(Detail::Debug)
     }
 }

@@ -3,9 +3,11 @@
 //! Refuses addresses that are none.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
-use everett_net::{Endpoint, default_port};
-use everett_p2p::whitelist::Whitelisted;
+use everett_net::{Endpoint, NetworkKind, default_port};
+use everett_p2p::protocol::Permissions;
+use everett_p2p::whitelist::{Whitebound, Whitelisted};
 use everett_p2p::{BLOCK_RELAY_ONLY, DEFAULT_OUTGOING, P2pConfig};
 
 use super::super::arguments::Arguments;
@@ -20,6 +22,8 @@ const DEFAULT_CONNECTIONS: i64 = 125;
 const MAX_CONNECTIONS: i64 = 10_000;
 /// Most bytes of what a node calls itself.
 const MAX_USER_AGENT: usize = 256;
+/// The longest time in seconds that a handshake may be given: a day.
+const MAX_TIMEOUT: u64 = 24 * 3_600;
 /// The port of a proxy that is given none.
 const PROXY_PORT: u16 = 9050;
 /// What the mempool is given where nobody is asked for transactions, in megabytes.
@@ -117,10 +121,10 @@ pub(super) fn config(
         config.listen.push(bind_address(text, port, "bind")?);
     }
     for text in arguments.list("whitebind") {
-        let address = text.rsplit_once('@').map_or(&*text, |(_, address)| address);
-        config
-            .listen
-            .push(bind_address(address, port, "whitebind")?);
+        let mut one: Whitebound = text.parse().map_err(InitError::new)?;
+        imply_relay(arguments, &text, &mut one.permissions);
+        config.listen.push(one.address);
+        config.whitebind.push(one);
     }
     if listens && binds.is_empty() {
         config.listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
@@ -157,44 +161,82 @@ pub(super) fn config(
             config.outgoing + config.connect.len() + config.add.len(),
         ),
     };
-    if !arguments.flag("networkactive", true) {
-        config.listen.clear();
-        config.connect.clear();
-        config.add.clear();
-        config.outgoing = 0;
+    config.active = arguments.flag("networkactive", true);
+    for text in arguments.list("externalip") {
+        let own = Endpoint::parse(&text, port).ok().or_else(|| {
+            let address = names.then(|| looked_up(&text, port)).flatten();
+            address.map(Endpoint::from)
+        });
+        config.external.push(own.ok_or_else(|| {
+            InitError::new(format!("Cannot resolve -externalip address: '{text}'"))
+        })?);
     }
+    let seeds = arguments.list("seednode");
+    config.seeds = endpoints(&seeds, usual_port, names, "seednode", remarks);
     config.proxy = proxy(arguments)?;
+    let onion = arguments.text("onion").filter(|text| text != "0");
+    config.onion_proxy = match onion {
+        Some(text) => Some(proxy_address(&text).ok_or_else(|| {
+            InitError::new(format!("Invalid -onion address or hostname: '{text}'"))
+        })?),
+        None => None,
+    };
+    config.isolate = arguments.flag("proxyrandomize", true);
+    let milliseconds = arguments.int("timeout").filter(|limit| *limit > 0);
+    config.dial_timeout = milliseconds.map(|limit| Duration::from_millis(limit.unsigned_abs()));
+    if let Some(seconds) = arguments.int("peertimeout") {
+        let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        let seconds =
+            seconds.ok_or_else(|| InitError::new("peertimeout must be a positive integer."))?;
+        config.handshake_timeout = Some(Duration::from_secs(seconds.min(MAX_TIMEOUT)));
+    }
     config.dns_seeds = config.dns_seeds && arguments.flag("dnsseed", true);
     config.v2 = arguments.flag("v2transport", true);
     config.relay = !arguments.flag("blocksonly", false);
     config.discover = arguments.flag("discover", false);
-    check_networks(arguments, &config)?;
+    config.only_networks = only_networks(arguments, &config)?;
     config.whitelist = whitelist(arguments)?;
     config.user_agent = user_agent(arguments)?;
     Ok(config)
 }
 
-/// Refuses to call whom `-onlynet` keeps out: automatic calls go to IPv4 and IPv6 addresses.
-fn check_networks(arguments: &Arguments, config: &P2pConfig) -> Result<(), InitError> {
-    let only = arguments.list("onlynet");
-    for name in &only {
-        if !["ipv4", "ipv6", "onion", "i2p", "cjdns"].contains(&name.to_ascii_lowercase().as_str())
-        {
-            return Err(InitError::new(format!(
-                "Unknown network specified in -onlynet: '{name}'"
-            )));
-        }
+/// The networks of `-onlynet`, whose addresses alone are called.
+fn only_networks(arguments: &Arguments, config: &P2pConfig) -> Result<Vec<NetworkKind>, InitError> {
+    let mut only = Vec::new();
+    for name in arguments.list("onlynet") {
+        only.push(name.parse::<NetworkKind>().map_err(|_| {
+            InitError::new(format!("Unknown network specified in -onlynet: '{name}'"))
+        })?);
     }
-    let allowed = |name: &str| only.iter().any(|one| one.eq_ignore_ascii_case(name));
-    let calls = config.outgoing > 0 && (config.dns_seeds || !config.add.is_empty());
-    if calls && !only.is_empty() && !(allowed("ipv4") && allowed("ipv6")) {
-        return Err(InitError::new(format!(
-            "-onlynet={} is not supported: others would be called as well. Name peers with -connect, or call nobody with \
-             -connect=0",
-            only.join(" -onlynet=")
-        )));
+    if only.contains(&NetworkKind::Cjdns) && !arguments.flag("cjdnsreachable", false) {
+        return Err(InitError::new(
+            "Outbound connections restricted to CJDNS (-onlynet=cjdns) but -cjdnsreachable is not provided",
+        ));
     }
-    Ok(())
+    if only.contains(&NetworkKind::I2p) && !arguments.is_set("i2psam") {
+        return Err(InitError::new(
+            "Outbound connections restricted to i2p (-onlynet=i2p) but -i2psam is not provided",
+        ));
+    }
+    let to_onions = config.proxy.or(config.onion_proxy);
+    // Core expects one of a Tor that it controls, unless that is switched off.
+    let controlled = arguments.flag("listenonion", arguments.flag("listen", true));
+    if only.contains(&NetworkKind::Onion) && to_onions.is_none() && !controlled {
+        return Err(InitError::new(
+            "Outbound connections restricted to Tor (-onlynet=onion) but the proxy for reaching the Tor network is not \
+             provided: none of -proxy, -onion or -listenonion is given",
+        ));
+    }
+    Ok(only)
+}
+
+/// Who is named without permissions has those that two options say.
+fn imply_relay(arguments: &Arguments, text: &str, permissions: &mut Permissions) {
+    if !text.contains('@') {
+        let force = arguments.flag("whitelistforcerelay", false);
+        permissions.force_relay = force;
+        permissions.relay = force || arguments.flag("whitelistrelay", true);
+    }
 }
 
 /// Who may do more than others.
@@ -202,12 +244,7 @@ fn whitelist(arguments: &Arguments) -> Result<Vec<Whitelisted>, InitError> {
     let mut list = Vec::new();
     for text in arguments.list("whitelist") {
         let mut one: Whitelisted = text.parse().map_err(InitError::new)?;
-        // Who is named without permissions has those that two options say.
-        if !text.contains('@') {
-            let force = arguments.flag("whitelistforcerelay", false);
-            one.permissions.force_relay = force;
-            one.permissions.relay = force || arguments.flag("whitelistrelay", true);
-        }
+        imply_relay(arguments, &text, &mut one.permissions);
         list.push(one);
     }
     Ok(list)
@@ -288,19 +325,28 @@ fn proxy_text(arguments: &Arguments) -> Option<String> {
     (!proxy.is_empty() && proxy != "0").then_some(proxy)
 }
 
+fn proxy_address(text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok().or_else(|| {
+        let address = text.parse::<IpAddr>().ok()?;
+        Some(SocketAddr::new(address, PROXY_PORT))
+    });
+    address.or_else(|| looked_up(text, PROXY_PORT))
+}
+
 fn proxy(arguments: &Arguments) -> Result<Option<SocketAddr>, InitError> {
+    for text in arguments.list("proxy") {
+        if let Some((_, network)) = text.rsplit_once('=')
+            && !["", "ipv4", "ipv6", "tor", "onion", "cjdns"].contains(&network)
+        {
+            return Err(InitError::new(format!(
+                "Unrecognized network in -proxy='{text}': '{network}'"
+            )));
+        }
+    }
     let Some(text) = proxy_text(arguments) else {
         return Ok(None);
     };
-    let address = text
-        .parse()
-        .ok()
-        .or_else(|| {
-            let address = text.parse::<IpAddr>().ok()?;
-            Some(SocketAddr::new(address, PROXY_PORT))
-        })
-        .or_else(|| looked_up(&text, PROXY_PORT));
-    match address {
+    match proxy_address(&text) {
         Some(address) => Ok(Some(address)),
         None => Err(InitError::new(format!(
             "Invalid -proxy address or hostname: '{text}'"

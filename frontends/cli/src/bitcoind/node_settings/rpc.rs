@@ -54,6 +54,10 @@ pub(super) fn config(
     if let Some(seconds) = at_least_one("rpcservertimeout") {
         config.timeout = Duration::from_secs(seconds as u64);
     }
+    if let Some(seconds) = arguments.int("bantime") {
+        config.ban_time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    }
+    config.block_filters = block_filters(arguments)?;
     config.rest = arguments.flag("rest", false);
     config.mining = mining::config(arguments)?;
     if let Some(descriptor) = arguments.text("everettgenerateto") {
@@ -63,4 +67,18 @@ pub(super) fn config(
         config.log_path = layout.file(&path);
     }
     Ok(Some(config))
+}
+
+/// Whether filters of blocks are made, by `-blockfilterindex`.
+pub(super) fn block_filters(arguments: &Arguments) -> Result<bool, InitError> {
+    let kinds = arguments.list("blockfilterindex");
+    if let Some(kind) = kinds
+        .iter()
+        .find(|kind| !matches!(kind.as_str(), "" | "0" | "1" | "basic"))
+    {
+        return Err(InitError::new(format!(
+            "Unknown -blockfilterindex value {kind}."
+        )));
+    }
+    Ok(kinds.iter().any(|kind| kind != "0"))
 }

@@ -1,4 +1,8 @@
 use super::*;
+use std::time::Duration;
+
+use everett_net::NetworkKind;
+
 use crate::bitcoind::debug_log::Detail;
 use crate::bitcoind::option::DAEMON;
 
@@ -54,8 +58,18 @@ fn who_names_peers_or_a_proxy_listens_only_when_told_to() {
     let named = given(&["-whitebind=noban@127.0.0.1:3", "-addnode=localhost:7"]);
     assert_eq!(named.p2p.listen, ["127.0.0.1:3".parse().unwrap()]);
     assert_eq!(named.p2p.add[0].to_string(), "127.0.0.1:7");
+    assert!(named.p2p.whitebind[0].permissions.no_ban);
     let inactive = given(&["-networkactive=0", "-bind=127.0.0.1:2"]).p2p;
-    assert!(inactive.listen.is_empty() && inactive.outgoing == 0);
+    assert!(!inactive.active && inactive.listen.len() == 1);
+    let own = given(&["-externalip=203.0.113.7", "-externalip=[2001:db8::1]:5"]).p2p;
+    assert_eq!(own.external[0].to_string(), "203.0.113.7:18444");
+    assert_eq!(own.external[1].port, 5);
+    let through = given(&["-onion=127.0.0.1", "-proxyrandomize=0", "-timeout=250"]).p2p;
+    assert_eq!(through.onion_proxy, Some("127.0.0.1:9050".parse().unwrap()));
+    assert!(!through.isolate && through.dial_timeout == Some(Duration::from_millis(250)));
+    let waiting = given(&["-peertimeout=3", "-seednode=192.0.2.1"]).p2p;
+    assert_eq!(waiting.handshake_timeout, Some(Duration::from_secs(3)));
+    assert_eq!(waiting.seeds[0].to_string(), "192.0.2.1:18444");
     let unnamed = given(&["-dns=0", "-addnode=localhost:7", "-connect=localhost:8"]);
     assert!(unnamed.p2p.add.is_empty() && unnamed.p2p.connect.is_empty());
     assert_eq!(unnamed.p2p.outgoing, 0);
@@ -229,15 +243,18 @@ fn what_is_published_served_and_allowed_is_what_the_options_say() {
 
 #[test]
 fn nobody_is_called_whom_the_user_keeps_out() {
-    let public = |line: &[&str]| settings(&[&["-signet"], line].concat()).map(|_| ());
-    let refused = public(&["-onlynet=onion"]).unwrap_err().to_string();
-    assert!(
-        refused.contains("-onlynet=onion is not supported"),
-        "{refused}"
-    );
-    assert!(public(&["-onlynet=ipv4"]).is_err());
-    assert!(public(&["-onlynet=onion", "-connect=0"]).is_ok());
-    assert!(public(&["-onlynet=ipv4", "-onlynet=ipv6"]).is_ok());
+    let only = |line: &[&str]| {
+        let settings = settings(&[&["-signet"], line].concat());
+        settings.map(|settings| settings.p2p.only_networks)
+    };
+    let refused = |line: &[&str]| only(line).unwrap_err().to_string();
+    assert!(refused(&["-onlynet=onion", "-listen=0"]).contains("restricted to Tor"));
+    assert!(refused(&["-onlynet=i2p"]).contains("restricted to i2p"));
+    assert!(refused(&["-onlynet=cjdns"]).contains("restricted to CJDNS"));
+    assert_eq!(only(&["-onlynet=ipv4"]).unwrap(), [NetworkKind::Ipv4]);
+    let onion = only(&["-onlynet=tor", "-onion=127.0.0.1:9050"]).unwrap();
+    assert_eq!(onion, [NetworkKind::Onion]);
+    assert!(only(&[]).unwrap().is_empty());
     assert!(settings(&["-regtest", "-maxmempool=0"]).is_ok());
 }
 
@@ -267,34 +284,54 @@ fn the_log_tells_more_with_categories_and_goes_to_the_console_in_the_foreground(
         )
     };
     let usual = log(&[]);
-    assert!(usual.console && usual.shrink && usual.timestamps && !usual.micros);
+    assert!(usual.console && usual.shrink && usual.look.timestamps && !usual.look.micros);
     assert_eq!(usual.file, Some(PathBuf::from("/d/regtest/debug.log")));
-    assert_eq!(usual.detail, Detail::Info);
-    assert_eq!(log(&["-debug"]).detail, Detail::Debug);
-    assert_eq!(log(&["-debug=net", "-debug=0"]).detail, Detail::Info);
-    assert_eq!(
-        log(&["-debug=net", "-debugexclude=net"]).detail,
-        Detail::Info
-    );
-    let detail = |line: &[&str]| log(line).detail;
+    let of = |line: &[&str]| {
+        let log = log(line);
+        let all = log
+            .categories
+            .iter()
+            .map(|name| (*name, log.levels.of(name)));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[]), []);
+    assert_eq!(of(&["-debug"]).len(), 29);
+    assert_eq!(of(&["-debug=net", "-debug=0"]), []);
+    assert_eq!(of(&["-debug=net", "-debugexclude=net"]), []);
     // A level is one of what a category asks for.
-    assert_eq!(detail(&["-loglevel=trace"]), Detail::Info);
-    assert_eq!(detail(&["-loglevel=net:trace"]), Detail::Info);
-    assert_eq!(detail(&["-debug=net", "-loglevel=trace"]), Detail::Trace);
-    assert_eq!(detail(&["-debug", "-loglevel=net:trace"]), Detail::Trace);
+    assert_eq!(of(&["-loglevel=trace"]), []);
+    assert_eq!(of(&["-loglevel=net:trace"]), []);
     assert_eq!(
-        detail(&["-debug=rpc", "-loglevel=net:trace"]),
-        Detail::Debug
+        of(&["-debug=net", "-loglevel=trace"]),
+        [("net", Detail::Trace)]
     );
-    assert_eq!(detail(&["-debug=1", "-loglevel=info"]), Detail::Info);
     assert_eq!(
-        detail(&["-debug=net", "-loglevel=trace", "-loglevel=net:info"]),
-        Detail::Info
+        of(&["-debug=net", "-debug=rpc", "-loglevel=net:trace"]),
+        [("net", Detail::Trace), ("rpc", Detail::Debug)]
     );
-    assert_eq!(detail(&["-debug", "-debugexclude=1"]), Detail::Info);
-    assert_eq!(detail(&["-debug=libevent"]), Detail::Info);
+    assert_eq!(
+        of(&["-debug=net", "-loglevel=trace", "-loglevel=net:info"]),
+        [("net", Detail::Info)]
+    );
+    assert_eq!(of(&["-debug", "-debugexclude=1"]), []);
+    assert_eq!(of(&["-debug=libevent"]), []);
     assert!(!log(&["-daemon"]).console && !log(&["-debug=net"]).shrink);
     assert_eq!(log(&["-nodebuglogfile"]).file, None);
+}
+
+#[test]
+fn categories_that_there_are_not_are_refused_in_cores_words() {
+    let refused = |line: &[&str]| match settings(line) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    for option in ["-debug=foo", "-debug=foo,net", "-debugexclude=foo"] {
+        let told = refused(&["-regtest", option]);
+        let text = format!("Unsupported logging category {option}.\nValid categories: addrman, ");
+        assert!(told.starts_with(&text), "{told}");
+    }
+    assert_eq!(refused(&["-regtest", "-debug=foo", "-debug=none"]), "");
+    assert_eq!(refused(&["-regtest", "-debug=libevent"]), "");
 }
 
 #[test]
