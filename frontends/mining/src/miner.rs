@@ -348,7 +348,7 @@ impl Miner {
         };
         {
             let view = self.mempool.view()?;
-            if view.len() > 0 || view.world().hash() != parent.hash() {
+            if !view.is_empty() || view.world().hash() != parent.hash() {
                 return Ok(None);
             }
         }
