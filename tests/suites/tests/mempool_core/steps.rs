@@ -4,7 +4,7 @@
 use bitcoin::{Transaction, Txid};
 use everett_tests::spender::{Fee, Lock, Order};
 
-use crate::pair::{Pair, txids};
+use crate::pair::Pair;
 
 impl Pair {
     /// What waits, as far as a block takes it, in an order that it can have.
