@@ -7,7 +7,9 @@ use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::rand::Rng;
 use bitcoin::secp256k1::rand::rngs::OsRng;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
+use bitcoin::{
+    Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight,
+};
 use everett_ledger::World;
 use everett_mempool::FeeRate;
 
