@@ -2,10 +2,10 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, mempool, mining, network, rawtransactions, util};
+use crate::{blockchain, control, mempool, mining, network, rawtransactions, util, wallet};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 7] = [
+static LISTS: [&[&Method]; 8] = [
     blockchain::METHODS,
     control::METHODS,
     mempool::METHODS,
@@ -13,6 +13,7 @@ static LISTS: [&[&Method]; 7] = [
     network::METHODS,
     rawtransactions::METHODS,
     util::METHODS,
+    wallet::METHODS,
 ];
 
 /// All methods.
@@ -26,15 +27,19 @@ pub(crate) fn find(name: &str) -> Option<&'static Method> {
 }
 
 /// All lines of usage under their headings, or all that one method says of itself.
-pub(crate) fn help(command: &str) -> String {
+///
+/// Without `wallets` the methods of those are not there.
+pub(crate) fn help(command: &str, wallets: bool) -> String {
+    let there = |method: &&Method| wallets || method.category != Category::Wallet;
     if !command.is_empty() {
-        return match find(command) {
+        return match find(command).filter(there) {
             Some(method) => method.help().trim_end_matches('\n').to_owned() + "\n",
             None => format!("help: unknown command: {command}"),
         };
     }
     let mut methods: Vec<&Method> = all()
         .filter(|method| method.category != Category::Hidden)
+        .filter(there)
         .collect();
     methods.sort_by_key(|method| (method.category, method.name));
     let mut lines: Vec<String> = Vec::new();

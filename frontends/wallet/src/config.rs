@@ -1,14 +1,26 @@
 //! Owns the settings of wallets and their defaults, which are Bitcoin Core's where it has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
 
-use crate::keys::Kdf;
+use crate::error::WalletError;
+use crate::keys::{Kdf, OutputType};
 use crate::spend::FeeSettings;
+use crate::wallets::OPENED_FILE;
 
 /// How many addresses ahead of the last used one are watched.
 pub const DEFAULT_KEYPOOL: u32 = 1000;
+
+/// Longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+/// Under this name lies the wallet without a name.
+pub(crate) const UNNAMED: &str = "@unnamed";
+
+/// Whether there is a wallet in a directory.
+pub(crate) fn has_wallet(directory: &Path) -> bool {
+    directory.join("data.mdb").is_file()
+}
 
 /// How wallets are opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +35,20 @@ pub struct WalletConfig {
     pub kdf: Kdf,
     /// What payments pay to miners where nobody says.
     pub fees: FeeSettings,
+    /// The kind of addresses that are given out where nobody says: `-addresstype`.
+    pub address_type: OutputType,
+    /// The kind of addresses for change; `None` for one that fits the payment: `-changetype`.
+    pub change_type: Option<OutputType>,
+    /// Whether coins of one address are spent together where nobody says: `-avoidpartialspends`.
+    pub avoid_partial_spends: bool,
+    /// Whether payments are given to the mempool, or only remembered: `-walletbroadcast`.
+    pub broadcast: bool,
+    /// Whether change of our own pending payments is spent: `-spendzeroconfchange`.
+    pub spend_pending_change: bool,
+    /// Whether payments say that they may be replaced where nobody says: `-walletrbf`.
+    pub replaceable: bool,
+    /// Whether JSON-RPC has the methods that Bitcoin Core had for accounts and single keys: `-walletcompat`.
+    pub compat: bool,
 }
 
 impl WalletConfig {
@@ -34,6 +60,54 @@ impl WalletConfig {
             keypool: DEFAULT_KEYPOOL,
             kdf: Kdf::default(),
             fees: FeeSettings::for_network(network),
+            address_type: OutputType::Bech32,
+            change_type: None,
+            avoid_partial_spends: false,
+            broadcast: true,
+            spend_pending_change: true,
+            replaceable: true,
+            compat: network == Network::Regtest,
         }
+    }
+
+    /// Where a wallet of this name lies.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BadName`].
+    pub fn path(&self, name: &str) -> Result<PathBuf, WalletError> {
+        let bad = |why| WalletError::BadName {
+            name: name.to_owned(),
+            why,
+        };
+        if name.is_empty() {
+            return Ok(self.directory.join(UNNAMED));
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return Err(bad("it is longer than 128 bytes"));
+        }
+        let forbidden = |c: char| {
+            c.is_control()
+                || matches!(
+                    c,
+                    '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@'
+                )
+        };
+        if name.contains(forbidden) {
+            return Err(bad(
+                "it holds one of / \\ : * ? \" < > | @ or a control character",
+            ));
+        }
+        if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
+            return Err(bad(
+                "it begins with a dot, ends with a dot or a blank, or is taken",
+            ));
+        }
+        Ok(self.directory.join(name))
+    }
+
+    /// Whether there is a wallet of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).is_ok_and(|path| has_wallet(&path))
     }
 }

@@ -23,7 +23,7 @@ pub struct RpcNode {
 }
 
 impl RpcNode {
-    /// One with Core's defaults on a free port.
+    /// One with Core's defaults on a free port, without wallets.
     pub fn start() -> RpcNode {
         RpcNode::start_with(|_| ())
     }
@@ -35,15 +35,31 @@ impl RpcNode {
 
     /// One without the transaction index, as Core is unless it is told otherwise: for figures beside it.
     pub fn start_without_index() -> RpcNode {
-        RpcNode::start_as(|_| (), None, false)
+        RpcNode::start_whole(
+            |_| (),
+            None,
+            |node| {
+                node.ledger.tx_index = false;
+                node.wallets = None;
+            },
+        )
     }
 
     /// The same, with notifications as well.
     pub fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> RpcNode {
-        RpcNode::start_as(change, zmq, true)
+        RpcNode::start_whole(change, zmq, |node| node.wallets = None)
     }
 
-    fn start_as(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>, tx_index: bool) -> RpcNode {
+    /// One with wallets, which are set up otherwise.
+    pub fn start_with_wallets(wallets: impl FnOnce(&mut NodeConfig)) -> RpcNode {
+        RpcNode::start_whole(|_| (), None, wallets)
+    }
+
+    fn start_whole(
+        change: impl FnOnce(&mut RpcConfig),
+        zmq: Option<Zmq>,
+        node: impl FnOnce(&mut NodeConfig),
+    ) -> RpcNode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -52,7 +68,7 @@ impl RpcNode {
         let directory = tempfile::tempdir().expect("a directory for the node");
         let params = Params::new(Network::Regtest);
         let mut ledger = LedgerConfig::new(params, directory.path());
-        ledger.tx_index = tx_index;
+        ledger.tx_index = true;
         let mut network: P2pConfig = on_loopback();
         network.directory = Some(directory.path().to_owned());
         let mut config = RpcConfig::new(directory.path());
@@ -60,7 +76,9 @@ impl RpcNode {
         change(&mut config);
         let rpc = Rpc::new(config);
         let bound = rpc.bound_address();
-        let mut node = Node::builder(NodeConfig::new(ledger));
+        let mut node_config = NodeConfig::new(ledger);
+        node(&mut node_config);
+        let mut node = Node::builder(node_config);
         if let Some(zmq) = zmq {
             node = node.frontend(zmq);
         }
