@@ -29,6 +29,8 @@ pub struct WorldBalance {
     pub immature: Amount,
     /// Confirmed and mature coins, whatever is pending.
     pub confirmed: Amount,
+    /// What of `confirmed` payments of ours spend that wait, but not in the mempool; `trusted` is without it.
+    pub held: Amount,
     /// Coins of the world, without what is pending.
     pub coins: u64,
 }
@@ -159,10 +161,15 @@ impl View<'_> {
             pending: Amount::ZERO,
             immature: settled.immature,
             confirmed: settled.confirmed,
+            held: Amount::ZERO,
             coins: settled.coins,
         };
         let mut trust = Trust::new(&self.book, &state, &pending);
-        for txid in self.unconfirmed_spenders(&state, &pending) {
+        let spenders = self.unconfirmed_spenders(&state, &pending);
+        // Those in the mempool first: what they spend is not held by the others.
+        let (waiting, held): (Vec<Txid>, Vec<Txid>) =
+            spenders.iter().partition(|txid| pending.contains(*txid));
+        for txid in waiting.into_iter().chain(held) {
             let Some(record) = self.record(&txid) else {
                 continue;
             };
@@ -172,12 +179,15 @@ impl View<'_> {
                     && trust.take(input.previous_output)
                 {
                     balance.trusted -= coin.amount;
+                    if !pending.contains(&txid) {
+                        balance.held += coin.amount;
+                    }
                 }
             }
         }
         for txid in &pending {
             let trusted = trust.is_trusted(txid);
-            for (_, output) in self.unspent_outputs(txid, &state, &pending) {
+            for (_, output) in self.unspent_outputs(txid, &state, &spenders) {
                 match trusted {
                     true => balance.trusted += output.amount,
                     false => balance.pending += output.amount,
@@ -289,12 +299,12 @@ impl View<'_> {
         loose.chain(pending.iter().copied()).collect()
     }
 
-    /// The outputs of a pending record that are ours and that no other pending one spends.
+    /// The outputs of a pending record that are ours and that none of these spends.
     fn unspent_outputs(
         &self,
         txid: &Txid,
         state: &State,
-        pending: &HashSet<Txid>,
+        by: &HashSet<Txid>,
     ) -> Vec<(OutPoint, OwnOutput)> {
         let Some(record) = self.record(txid) else {
             return Vec::new();
@@ -303,8 +313,7 @@ impl View<'_> {
             .map(|vout| OutPoint::new(*txid, vout))
             .filter(|outpoint| {
                 let spenders = self.spenders(outpoint);
-                state.spender(outpoint).is_none()
-                    && !spenders.iter().any(|txid| pending.contains(txid))
+                state.spender(outpoint).is_none() && !spenders.iter().any(|txid| by.contains(txid))
             })
             .filter_map(|outpoint| Some((outpoint, self.output(&outpoint)?)))
             .collect()
