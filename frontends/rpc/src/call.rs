@@ -97,11 +97,28 @@ pub(crate) fn parse_hex(value: &Json, name: &str) -> Result<Vec<u8>, RpcError> {
 pub(crate) struct Call {
     pub(crate) site: Arc<Site>,
     given: Given,
+    /// The wallet that the path of the request names.
+    wallet: Option<String>,
 }
 
 impl Call {
     pub(crate) fn new(site: Arc<Site>, given: Given) -> Call {
-        Call { site, given }
+        Call {
+            site,
+            given,
+            wallet: None,
+        }
+    }
+
+    /// The same, asked of a wallet by name.
+    pub(crate) fn of_wallet(mut self, name: Option<String>) -> Call {
+        self.wallet = name;
+        self
+    }
+
+    /// The wallet that the path of the request names.
+    pub(crate) fn wallet_name(&self) -> Option<&str> {
+        self.wallet.as_deref()
     }
 
     pub(crate) fn handle(&self) -> &Handle {

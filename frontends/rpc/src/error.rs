@@ -38,6 +38,30 @@ pub(crate) const CLIENT_NODE_NOT_CONNECTED: i32 = -29;
 pub(crate) const CLIENT_INVALID_IP_OR_SUBNET: i32 = -30;
 /// The node keeps no connections.
 pub(crate) const CLIENT_P2P_DISABLED: i32 = -31;
+/// Something with a wallet that fits nothing else.
+pub(crate) const WALLET_ERROR: i32 = -4;
+/// A wallet has too little.
+pub(crate) const WALLET_INSUFFICIENT_FUNDS: i32 = -6;
+/// A label that there cannot be, or that nothing has.
+pub(crate) const WALLET_INVALID_LABEL_NAME: i32 = -11;
+/// A wallet has no address left to give out.
+pub(crate) const WALLET_KEYPOOL_RAN_OUT: i32 = -12;
+/// A wallet has to be unlocked first.
+pub(crate) const WALLET_UNLOCK_NEEDED: i32 = -13;
+/// The passphrase is not the wallet's.
+pub(crate) const WALLET_PASSPHRASE_INCORRECT: i32 = -14;
+/// A wallet has no passphrase, or has one already.
+pub(crate) const WALLET_WRONG_ENC_STATE: i32 = -15;
+/// A wallet was not sealed.
+pub(crate) const WALLET_ENCRYPTION_FAILED: i32 = -16;
+/// There is no such wallet.
+pub(crate) const WALLET_NOT_FOUND: i32 = -18;
+/// Which of several wallets is not said.
+pub(crate) const WALLET_NOT_SPECIFIED: i32 = -19;
+/// The wallet is loaded already.
+pub(crate) const WALLET_ALREADY_LOADED: i32 = -35;
+/// There is a wallet of that name.
+pub(crate) const WALLET_ALREADY_EXISTS: i32 = -36;
 /// There is no such method.
 pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
 /// Parameters that do not go together.

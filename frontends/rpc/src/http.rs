@@ -28,6 +28,8 @@ const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 const DETERRENT: Duration = Duration::from_millis(250);
 /// What the browser's dialogue is asked to name.
 const CHALLENGE: &str = "Basic realm=\"jsonrpc\"";
+/// Behind it stands the name of the wallet that is asked.
+const WALLET_PATH: &str = "/wallet/";
 /// The type that Core gives answers that are no JSON.
 const PLAIN: &str = "text/html; charset=ISO-8859-1";
 
@@ -150,10 +152,13 @@ pub(crate) async fn handle(
     if let Some(route) = front.rest_route(request.uri()) {
         return rest(&front, route, request).await;
     }
-    // Without wallets there is no `/wallet/NAME` either.
-    if request.uri().path() != "/" || request.uri().query().is_some() {
-        return plain(StatusCode::NOT_FOUND, "");
-    }
+    let wallet = match target(request.uri()) {
+        "/" => None,
+        path => match wallet_name(path) {
+            Some(name) => Some(name),
+            None => return plain(StatusCode::NOT_FOUND, ""),
+        },
+    };
     if request.method() != Method::POST {
         return plain(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -176,7 +181,7 @@ pub(crate) async fn handle(
         Ok(worker) => worker,
         Err(refused) => return refused,
     };
-    let reply = answer(&front.site, &body, &front.whitelist.of(&user)).await;
+    let reply = answer(&front.site, wallet, &body, &front.whitelist.of(&user)).await;
     drop(worker);
     respond(reply)
 }
@@ -203,6 +208,22 @@ async fn rest(front: &Front, route: Route, request: Request<Body>) -> Response<B
 /// A path with its query.
 fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or("", |target| target.as_str())
+}
+
+/// The name that a path gives a wallet, with its `%xx` read; what stands behind a `?` belongs to it, as in Core.
+fn wallet_name(path: &str) -> Option<String> {
+    let bytes = path.strip_prefix(WALLET_PATH)?.as_bytes();
+    let mut name = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let pair = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        let escaped = pair
+            .filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        name.push(escaped.unwrap_or(*byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    Some(String::from_utf8_lossy(&name).into_owned())
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
@@ -243,6 +264,21 @@ fn respond(reply: Reply) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_names_a_wallet() {
+        for (path, name) in [
+            ("/wallet/w1", Some("w1")),
+            ("/wallet/", Some("")),
+            ("/wallet/a%20b%2fc", Some("a b/c")),
+            ("/wallet/50%", Some("50%")),
+            ("/wallet/a?b", Some("a?b")),
+            ("/wallet", None),
+            ("/?x", None),
+        ] {
+            assert_eq!(wallet_name(path).as_deref(), name, "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn a_body_is_read_up_to_the_limit() {

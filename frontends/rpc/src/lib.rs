@@ -36,6 +36,7 @@ mod signing;
 mod site;
 mod transaction;
 mod util;
+mod wallet;
 mod whitelist;
 
 pub use config::{

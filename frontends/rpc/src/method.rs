@@ -30,6 +30,8 @@ pub(crate) enum Category {
     Rawtransactions,
     /// What needs no chain.
     Util,
+    /// Wallets; not there on a node without them.
+    Wallet,
     /// Notifications over ZeroMQ.
     Zmq,
 }
@@ -45,6 +47,7 @@ impl Category {
             Category::Network => "Network",
             Category::Rawtransactions => "Rawtransactions",
             Category::Util => "Util",
+            Category::Wallet => "Wallet",
             Category::Zmq => "Zmq",
         }
     }

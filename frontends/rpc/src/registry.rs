@@ -2,10 +2,10 @@
 //! Promises that a method is found by its name, and that `help` lists all but the hidden ones.
 
 use crate::method::{Category, Method};
-use crate::{blockchain, control, mempool, mining, network, rawtransactions, util};
+use crate::{blockchain, control, mempool, mining, network, rawtransactions, util, wallet};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 7] = [
+static LISTS: [&[&Method]; 8] = [
     blockchain::METHODS,
     control::METHODS,
     mempool::METHODS,
@@ -13,6 +13,7 @@ static LISTS: [&[&Method]; 7] = [
     network::METHODS,
     rawtransactions::METHODS,
     util::METHODS,
+    wallet::METHODS,
 ];
 
 /// All methods.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::call::Call;
 use crate::error::{INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError};
 use crate::json::Json;
-use crate::method::{Answer, Run};
+use crate::method::{Answer, Category, Run};
 use crate::registry;
 use crate::site::Site;
 use crate::whitelist::Allowed;
@@ -35,6 +35,8 @@ struct Request {
     version: Version,
     method: String,
     params: Json,
+    /// The wallet that the path names.
+    wallet: Option<String>,
 }
 
 impl Request {
@@ -44,6 +46,7 @@ impl Request {
             version: Version::Legacy,
             method: String::new(),
             params: Json::Null,
+            wallet: None,
         }
     }
 
@@ -129,8 +132,16 @@ const FORBIDDEN: Reply = Reply {
 };
 
 /// Answers the body of a request.
-pub(crate) async fn answer(site: &Arc<Site>, body: &[u8], allowed: &Allowed<'_>) -> Reply {
+///
+/// `wallet`: the one that the path names.
+pub(crate) async fn answer(
+    site: &Arc<Site>,
+    wallet: Option<String>,
+    body: &[u8],
+    allowed: &Allowed<'_>,
+) -> Reply {
     let mut request = Request::new();
+    request.wallet = wallet;
     let Ok(value) = Json::parse(body) else {
         return request.refuse(RpcError::new(PARSE_ERROR, "Parse error"));
     };
@@ -206,10 +217,11 @@ fn check_batch(items: &[Json], allowed: &Allowed, request: &Request) -> Option<R
 
 async fn execute(site: &Arc<Site>, request: &Request) -> Answer {
     let method = registry::find(&request.method)
+        .filter(|method| method.category != Category::Wallet || site.handle.wallets().is_some())
         .ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, "Method not found"))?;
     let _running = site.enter(method.name);
     let given = method.take(&request.params)?;
-    let call = Call::new(site.clone(), given);
+    let call = Call::new(site.clone(), given).of_wallet(request.wallet.clone());
     let handle = site.handle.clone();
     match method.run {
         Run::Read(run) => handle.read(move |_| run(&call)).await?,
