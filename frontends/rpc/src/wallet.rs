@@ -3,7 +3,14 @@
 //! difference.
 //! Refuses all of them, as unknown, on a node that keeps no wallets.
 
+mod balance;
+mod coins;
+mod history;
+mod label;
+pub(crate) mod money;
+mod received;
 mod refusal;
+mod worlds;
 
 use everett_wallet::{Wallet, Wallets};
 

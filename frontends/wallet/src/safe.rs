@@ -196,7 +196,7 @@ impl View<'_> {
         txids.extend(waiting.iter().map(|record| record.txid));
         let mut payments = Vec::new();
         for txid in txids {
-            match self.payment_among(&txid, rival, &there, &pending)? {
+            match self.payment_in(&txid, rival, &there, &pending)? {
                 PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
                 against => payments.push((txid, against)),
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
 use everett_ledger::decode::decode_block;
-use everett_ledger::{Ledger, World};
+use everett_ledger::{COINBASE_MATURITY, Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::RwLockReadGuard;
 
@@ -17,6 +17,7 @@ use crate::error::WalletError;
 use crate::keys::{Keyring, SpentCoin};
 use crate::payment::PaymentState;
 use crate::record::Record;
+use crate::slot::Slot;
 
 /// What a wallet has in one world, with what is pending there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,6 +51,8 @@ pub struct Spendable {
     pub trusted: bool,
     /// Whether its owner locked it.
     pub locked: bool,
+    /// Whether its address was paid from before; only looked at where the wallet is to avoid that.
+    pub reused: bool,
 }
 
 /// What is read of a wallet at one moment.
@@ -206,6 +209,26 @@ impl View<'_> {
         self.spendable_without(world, None)
     }
 
+    /// The coinbases of ours that are too young to be spent in a world.
+    pub fn immature(&self, world: &World) -> Vec<Spendable> {
+        let state = self.state(world);
+        let young = state.coinbases_since((world.height() + 1).saturating_sub(COINBASE_MATURITY));
+        let coins = young.filter_map(|outpoint| Some((outpoint, *state.coin(&outpoint)?)));
+        let told = coins.map(|(outpoint, coin)| Spendable {
+            outpoint,
+            output: OwnOutput {
+                slot: coin.slot,
+                amount: coin.amount,
+            },
+            coin: Some(coin),
+            confirmations: world.height() + 1 - coin.height,
+            trusted: true,
+            locked: self.lock_of(&outpoint).is_some(),
+            reused: false,
+        });
+        told.collect()
+    }
+
     /// The same as if one of our transactions, and what is built on it, did not wait.
     pub(crate) fn spendable_without(
         &self,
@@ -222,6 +245,7 @@ impl View<'_> {
             .filter_map(|txid| self.record(txid))
             .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
             .collect();
+        let reused = self.paid_from();
         let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
         for (outpoint, coin) in state.coins() {
             if taken.contains(outpoint) || !coin.is_mature(world.height()) {
@@ -237,6 +261,7 @@ impl View<'_> {
                 confirmations: world.height() + 1 - coin.height,
                 trusted: true,
                 locked: self.lock_of(outpoint).is_some(),
+                reused: reused.contains(&coin.slot),
             };
             spendable.insert(*outpoint, found);
         }
@@ -253,11 +278,29 @@ impl View<'_> {
                     confirmations: 0,
                     trusted,
                     locked: self.lock_of(&outpoint).is_some(),
+                    reused: reused.contains(&output.slot),
                 };
                 spendable.insert(outpoint, found);
             }
         }
         Ok(spendable.into_values().collect())
+    }
+
+    /// The addresses that were paid from, where the wallet is to avoid those.
+    fn paid_from(&self) -> HashSet<Slot> {
+        if !self.keyring().flags().avoid_reuse {
+            return HashSet::new();
+        }
+        let spent = self.book.spends.iter().filter(|(_, by)| !by.is_empty());
+        let ours = spent.filter_map(|(outpoint, _)| self.book.outputs.get(outpoint));
+        ours.map(|output| output.slot).collect()
+    }
+
+    /// Which of the pending transactions count as ours already: they spend our own coins alone, that are confirmed or as good.
+    pub fn trusted(&self, state: &State, pending: &HashSet<Txid>) -> HashSet<Txid> {
+        let mut trust = Trust::new(&self.book, state, pending);
+        let pending = pending.iter().copied();
+        pending.filter(|txid| trust.is_trusted(txid)).collect()
     }
 
     /// A transaction of ours, and all of ours that are built on it.
@@ -326,11 +369,15 @@ impl View<'_> {
     /// [`WalletError::NoSuchTransaction`]; those of the ledger and of the mempool.
     pub fn payment(&self, txid: &Txid, world: &World) -> Result<PaymentState, WalletError> {
         let pending = self.pending_on(world)?;
-        self.payment_among(txid, world, &self.state(world), &pending)
+        self.payment_in(txid, world, &self.state(world), &pending)
     }
 
-    /// The same with what was looked up before, for those who ask of many.
-    pub(crate) fn payment_among(
+    /// The same with what was looked up before, for those who ask of many: [`View::state`] and [`View::pending_on`] of the world.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::payment`].
+    pub fn payment_in(
         &self,
         txid: &Txid,
         world: &World,

@@ -182,6 +182,7 @@ impl View<'_> {
             let fits = depth.contains(&coin.confirmations)
                 && (coin.trusted || request.include_unsafe)
                 && !coin.locked
+                && (!coin.reused || request.use_reused)
                 && !excluded.contains(&coin.outpoint);
             if fits && let Some(candidate) = self.candidate(coin) {
                 candidates.push(candidate);

@@ -100,6 +100,8 @@ pub struct Request {
     pub version: i32,
     /// Whether locked coins may be taken when they are among `inputs`.
     pub use_locked: bool,
+    /// Whether coins may be added whose address was paid from, in a wallet that is to avoid those.
+    pub use_reused: bool,
     /// The transaction that this one replaces: its coins count as free.
     pub replaces: Option<Txid>,
     /// What is said of it: `comment` and `to`.
@@ -128,6 +130,7 @@ impl Request {
             replaceable: true,
             version: 2,
             use_locked: false,
+            use_reused: false,
             replaces: None,
             notes: BTreeMap::new(),
         }
