@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bitcoin::Network;
 
-use crate::keys::Kdf;
+use crate::keys::{Kdf, OutputType};
 use crate::spend::FeeSettings;
 
 /// How many addresses ahead of the last used one are watched.
@@ -23,6 +23,20 @@ pub struct WalletConfig {
     pub kdf: Kdf,
     /// What payments pay to miners where nobody says.
     pub fees: FeeSettings,
+    /// The kind of addresses that are given out where nobody says: `-addresstype`.
+    pub address_type: OutputType,
+    /// The kind of addresses for change; `None` for one that fits the payment: `-changetype`.
+    pub change_type: Option<OutputType>,
+    /// Whether coins of one address are spent together where nobody says: `-avoidpartialspends`.
+    pub avoid_partial_spends: bool,
+    /// Whether payments are given to the mempool, or only remembered: `-walletbroadcast`.
+    pub broadcast: bool,
+    /// Whether change of our own pending payments is spent: `-spendzeroconfchange`.
+    pub spend_pending_change: bool,
+    /// Whether payments say that they may be replaced where nobody says: `-walletrbf`.
+    pub replaceable: bool,
+    /// Whether JSON-RPC has the methods that Bitcoin Core had for accounts and single keys: `-walletcompat`.
+    pub compat: bool,
 }
 
 impl WalletConfig {
@@ -34,6 +48,13 @@ impl WalletConfig {
             keypool: DEFAULT_KEYPOOL,
             kdf: Kdf::default(),
             fees: FeeSettings::for_network(network),
+            address_type: OutputType::Bech32,
+            change_type: None,
+            avoid_partial_spends: false,
+            broadcast: true,
+            spend_pending_change: true,
+            replaceable: true,
+            compat: network == Network::Regtest,
         }
     }
 }

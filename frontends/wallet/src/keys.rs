@@ -19,7 +19,7 @@ mod vault;
 pub use descriptor::WalletDescriptor;
 pub use error::KeyError;
 pub use expression::{DescriptorError, address_of, infer, with_checksum};
-pub use keyring::{Import, Imported, Keyring};
+pub use keyring::{HdKey, Import, Imported, Keyring};
 pub use kind::{Chain, OutputType, UnknownOutputType};
 pub use master::{Master, new_mnemonic};
 pub use message::{MessageError, sign_message, verify_message};

@@ -3,6 +3,7 @@
 //! disk before it is told of.
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ struct Inner {
     revision: watch::Sender<u64>,
     kdf: Kdf,
     fees: FeeSettings,
+    change_type: Option<OutputType>,
+    broadcast: bool,
+    spend_pending_change: bool,
     /// When the private part is forgotten again; `None` while it is locked, and without a passphrase.
     unlocked_until: Mutex<Option<Instant>>,
 }
@@ -115,6 +119,9 @@ impl Wallet {
                 revision: watch::Sender::new(0),
                 kdf: config.kdf,
                 fees: config.fees,
+                change_type: config.change_type,
+                broadcast: config.broadcast,
+                spend_pending_change: config.spend_pending_change,
                 unlocked_until: Mutex::new(None),
             }),
         })
@@ -326,11 +333,17 @@ impl Wallet {
             ChangeTo::Script(script) => (None, script.clone()),
             ChangeTo::Kind(kind) => new_change(&mut keyring, *kind)?,
             ChangeTo::Automatic => {
-                let kind = change_kind(&keyring, request);
+                let kind = self.inner.change_type;
+                let kind = kind.unwrap_or_else(|| change_kind(&keyring, request));
                 new_change(&mut keyring, kind)?
             }
         };
-        let plan = view.plan(request, &self.inner.fees, &change.1)?;
+        let mut request = Cow::Borrowed(request);
+        if !self.inner.spend_pending_change && !request.include_unsafe {
+            let least = request.min_confirmations.max(1);
+            request.to_mut().min_confirmations = least;
+        }
+        let plan = view.plan(&request, &self.inner.fees, &change.1)?;
         drop(view);
         if let (Some(slot), true) = (change.0, plan.change.is_some()) {
             self.change_keys(|keyring| -> Result<(), WalletError> {
@@ -433,7 +446,11 @@ impl Wallet {
         record.replaces = replaces.or(record.replaces);
         book.put(record)?;
         drop(book);
-        let accepted = inner.mempool.accept_own(&decoded)?;
+        // Without broadcasting it stays here, until its owner gives it to somebody.
+        let accepted = match inner.broadcast {
+            true => inner.mempool.accept_own(&decoded)?.map(drop),
+            false => Ok(()),
+        };
         if let Err(refused) = accepted
             && !inner.mempool.view()?.contains(&txid)
         {
@@ -462,6 +479,9 @@ impl Wallet {
     ///
     /// Those of the mempool, and what the disk does.
     pub fn send_again(&self) -> Result<usize, WalletError> {
+        if !self.inner.broadcast {
+            return Ok(0);
+        }
         let waiting: Vec<Arc<DecodedTransaction>> = {
             let view = self.view()?;
             let best = view.ledger.best();

@@ -19,6 +19,11 @@ use miniscript::descriptor::{DefiniteDescriptorKey, DescriptorPublicKey, Descrip
 use thiserror::Error;
 
 pub(crate) use form::{Form, argument, combined};
+/// A derived descriptor with the origins of its keys, and a checksum.
+pub(crate) fn with_origins(descriptor: &Descriptor<DefiniteDescriptorKey>) -> Option<String> {
+    origin::with_origins(descriptor, &SECP).ok()
+}
+
 pub use infer::{address_of, infer, with_checksum};
 pub use origin::origin;
 pub use text::checksum;

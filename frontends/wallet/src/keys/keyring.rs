@@ -11,6 +11,7 @@
 //! ```
 
 mod changes;
+mod hd_keys;
 mod import;
 
 use std::path::PathBuf;
@@ -23,11 +24,12 @@ use miniscript::descriptor::DefiniteDescriptorKey;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
+pub use hd_keys::HdKey;
 pub use import::{Import, Imported};
 
 use self::changes::Changes;
 use super::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use super::expression::with_checksum;
+use super::expression::{with_checksum, with_origins};
 use super::held::Held;
 use super::secret::{PrivateKeys, Secret};
 use super::vault::Vault;
@@ -200,6 +202,12 @@ impl Keyring {
         self.keypool
     }
 
+    /// Says whether coins of an address that was paid from already are left out.
+    pub fn set_avoid_reuse(&mut self, avoid: bool) {
+        self.changes.flags = self.changes.flags || self.flags.avoid_reuse != avoid;
+        self.flags.avoid_reuse = avoid;
+    }
+
     /// The labels.
     pub fn labels(&self) -> &Labels {
         &self.labels
@@ -273,6 +281,12 @@ impl Keyring {
             self.descriptor(slot.descriptor)?
                 .solution(slot.index, script)
         })
+    }
+
+    /// What a script of ours is as a descriptor of its own, with the origins of its keys and a checksum; `None` where nothing is
+    /// known that solves it.
+    pub fn text_of(&self, script: &Script) -> Option<String> {
+        with_origins(&self.solution(script)?)
     }
 
     /// The descriptors of a slot at its index: four of `combo()`, none of `addr()`, `raw()` and `rawtr()`.

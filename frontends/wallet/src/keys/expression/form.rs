@@ -70,7 +70,8 @@ pub(crate) fn raw_taproot(definite: &Descriptor<DefiniteDescriptorKey>) -> Optio
 }
 
 impl Form {
-    fn descriptor(&self) -> Option<&Descriptor<DescriptorPublicKey>> {
+    /// What miniscript knows of it; `None` for `addr()` and `raw()`.
+    pub(crate) fn descriptor(&self) -> Option<&Descriptor<DescriptorPublicKey>> {
         match self {
             Form::Script(_) => None,
             Form::RawTaproot(descriptor) | Form::Combo(descriptor) | Form::Known(descriptor) => {
