@@ -4,10 +4,13 @@
 //! Refuses all of them, as unknown, on a node that keeps no wallets.
 
 mod balance;
+mod bump;
 mod coins;
 mod history;
 mod label;
 pub(crate) mod money;
+mod pay;
+mod psbt;
 mod received;
 mod refusal;
 mod worlds;

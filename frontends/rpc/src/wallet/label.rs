@@ -3,6 +3,7 @@
 use bitcoin::{Address, Network, OutPoint, Script};
 use everett_wallet::{Label, View};
 
+use crate::call::Call;
 use crate::error::{RpcError, WALLET_INVALID_LABEL_NAME};
 
 /// The address of a script, if it has one.
@@ -41,6 +42,6 @@ pub(super) fn check(label: &str) -> Result<&str, RpcError> {
 }
 
 /// Whether methods and answers of older wallets are spoken as well: `-walletcompat`.
-pub(super) fn speaks_of_accounts(_call: &crate::call::Call) -> bool {
-    false
+pub(super) fn speaks_of_accounts(call: &Call) -> bool {
+    call.wallets().is_ok_and(|wallets| wallets.config().compat)
 }

@@ -1,6 +1,6 @@
 //! Owns the list of methods about balances, coins, payments and PSBTs.
 
-use super::{balance, coins, history, received, worlds};
+use super::{balance, bump, coins, history, pay, psbt, received, worlds};
 use crate::method::Method;
 
 /// What there is.
@@ -8,6 +8,8 @@ pub(crate) static METHODS: &[&Method] = &[
     &balance::GETBALANCE,
     &balance::GETBALANCES,
     &balance::GETUNCONFIRMEDBALANCE,
+    &bump::BUMPFEE,
+    &bump::PSBTBUMPFEE,
     &coins::LISTLOCKUNSPENT,
     &coins::LISTUNSPENT,
     &coins::LOCKUNSPENT,
@@ -15,6 +17,16 @@ pub(crate) static METHODS: &[&Method] = &[
     &history::GETTRANSACTION,
     &history::LISTSINCEBLOCK,
     &history::LISTTRANSACTIONS,
+    &pay::SEND,
+    &pay::SENDALL,
+    &pay::SENDMANY,
+    &pay::SENDTOADDRESS,
+    &psbt::FUNDRAWTRANSACTION,
+    &psbt::SIGNRAWTRANSACTIONWITHWALLET,
+    &psbt::SIMULATERAWTRANSACTION,
+    &psbt::WALLETCREATEFUNDEDPSBT,
+    &psbt::WALLETDISPLAYADDRESS,
+    &psbt::WALLETPROCESSPSBT,
     &received::GETRECEIVEDBYADDRESS,
     &received::GETRECEIVEDBYLABEL,
     &received::LISTADDRESSGROUPINGS,

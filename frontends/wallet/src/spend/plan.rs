@@ -554,7 +554,10 @@ fn spend_all(
     // A coin that costs more to spend than it is worth stays, unless it was asked for.
     let coins: Vec<&Candidate> = candidates
         .iter()
-        .filter(|coin| coin.wanted || coin.output.value > fee_for(rate, coin.weight))
+        .filter(|coin| {
+            let dear = coin.output.value <= fee_for(rate, coin.weight);
+            coin.wanted || !request.economical || !dear
+        })
         .collect();
     let mut outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
     let coming = total(coins.iter().map(|coin| coin.output.value))?;

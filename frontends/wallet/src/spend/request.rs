@@ -86,6 +86,8 @@ pub struct Request {
     /// Whether all that can be spent is, and nothing comes back: each payee gets an equal part of what is left, beside those
     /// with an amount.
     pub everything: bool,
+    /// Whether, with `everything`, coins stay that cost more to spend than they are worth.
+    pub economical: bool,
     /// Whether pending coins that others sent may be taken.
     pub include_unsafe: bool,
     /// Fewest confirmations of a coin that is added.
@@ -123,6 +125,7 @@ impl Request {
             inputs: Vec::new(),
             add_inputs: true,
             everything: false,
+            economical: true,
             include_unsafe: false,
             min_confirmations: 0,
             max_confirmations: 9_999_999,
