@@ -28,15 +28,19 @@ pub(crate) fn find(name: &str) -> Option<&'static Method> {
 }
 
 /// All lines of usage under their headings, or all that one method says of itself.
-pub(crate) fn help(command: &str) -> String {
+///
+/// Without `wallets` the methods of those are not there.
+pub(crate) fn help(command: &str, wallets: bool) -> String {
+    let there = |method: &&Method| wallets || method.category != Category::Wallet;
     if !command.is_empty() {
-        return match find(command) {
+        return match find(command).filter(there) {
             Some(method) => method.help().trim_end_matches('\n').to_owned() + "\n",
             None => format!("help: unknown command: {command}"),
         };
     }
     let mut methods: Vec<&Method> = all()
         .filter(|method| method.category != Category::Hidden)
+        .filter(there)
         .collect();
     methods.sort_by_key(|method| (method.category, method.name));
     let mut lines: Vec<String> = Vec::new();

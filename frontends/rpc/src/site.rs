@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
 use crate::mining::Templates;
+use crate::wallet::Scans;
 
 /// What all calls share.
 pub(crate) struct Site {
@@ -23,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) coin_scan: Scan,
     /// A scan of blocks that runs.
     pub(crate) block_scan: Scan,
+    /// Scans of blocks for wallets that run.
+    pub(crate) wallet_scans: Scans,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
     /// Core's categories of log lines that were asked for, a bit each.
@@ -140,6 +143,7 @@ impl Site {
             active: Mutex::default(),
             coin_scan: Scan::default(),
             block_scan: Scan::default(),
+            wallet_scans: Scans::default(),
             counts: Mutex::default(),
             logged: Mutex::new(0),
         }

@@ -1,6 +1,7 @@
 //! Owns the methods that need no chain: addresses, descriptors, signed messages, and what is said of indexes.
 
 mod address;
+pub(crate) use address::describe;
 mod descriptors;
 mod index;
 mod message;

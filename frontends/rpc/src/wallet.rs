@@ -3,16 +3,27 @@
 //! difference.
 //! Refuses all of them, as unknown, on a node that keeps no wallets.
 
+mod account;
+mod address;
+mod address_info;
 mod balance;
+mod book;
 mod bump;
 mod coins;
+mod descriptor;
+mod directory;
+mod hd_key;
 mod history;
+mod info;
 mod label;
+mod message;
 pub(crate) mod money;
+mod passphrase;
 mod pay;
 mod psbt;
 mod received;
 mod refusal;
+mod rescan;
 mod worlds;
 
 use everett_wallet::{Wallet, Wallets};
@@ -21,8 +32,49 @@ use crate::call::Call;
 use crate::error::{METHOD_NOT_FOUND, RpcError, WALLET_NOT_FOUND, WALLET_NOT_SPECIFIED};
 use crate::method::Method;
 
+pub(crate) use address::new_address;
+pub(crate) use info::old_info;
+pub(crate) use passphrase::unlocked;
+pub(crate) use rescan::Scans;
+
 /// What there is.
-pub(crate) static METHODS: &[&Method] = &[];
+pub(crate) static METHODS: &[&Method] = &[
+    &account::DUMPPRIVKEY,
+    &account::GETACCOUNT,
+    &account::GETACCOUNTADDRESS,
+    &account::GETADDRESSESBYACCOUNT,
+    &account::IMPORTPRIVKEY,
+    &account::LISTACCOUNTS,
+    &account::SETACCOUNT,
+    &address::GETNEWADDRESS,
+    &address::GETRAWCHANGEADDRESS,
+    &address::KEYPOOLREFILL,
+    &address_info::GETADDRESSINFO,
+    &descriptor::IMPORTDESCRIPTORS,
+    &descriptor::LISTDESCRIPTORS,
+    &directory::BACKUPWALLET,
+    &directory::CREATEWALLET,
+    &directory::LISTWALLETDIR,
+    &directory::LISTWALLETS,
+    &directory::LOADWALLET,
+    &directory::MIGRATEWALLET,
+    &directory::RESTOREWALLET,
+    &directory::UNLOADWALLET,
+    &hd_key::CREATEWALLETDESCRIPTOR,
+    &hd_key::GETHDKEYS,
+    &info::GETWALLETINFO,
+    &info::SETWALLETFLAG,
+    &label::GETADDRESSESBYLABEL,
+    &label::LISTLABELS,
+    &label::SETLABEL,
+    &message::SIGNMESSAGE,
+    &passphrase::ENCRYPTWALLET,
+    &passphrase::WALLETLOCK,
+    &passphrase::WALLETPASSPHRASE,
+    &passphrase::WALLETPASSPHRASECHANGE,
+    &rescan::ABORTRESCAN,
+    &rescan::RESCANBLOCKCHAIN,
+];
 
 impl Call {
     /// The node's wallets.

@@ -22,7 +22,7 @@ pub(super) static HELP: Method = Method {
 
 fn help(call: &Call) -> Answer {
     let command = call.maybe(0).map_or(Ok(""), Json::text)?;
-    Ok(registry::help(command).into())
+    Ok(registry::help(command, call.handle().wallets().is_some()).into())
 }
 
 pub(super) static STOP: Method = Method {

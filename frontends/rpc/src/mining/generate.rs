@@ -1,15 +1,17 @@
 //! Owns the methods that make blocks of what is pending.
 
-use bitcoin::{BlockHash, Script};
+use bitcoin::{BlockHash, Script, ScriptBuf};
 use everett_ledger::Network;
 use everett_mining::DEFAULT_MAX_TRIES;
 
 use super::{named_world, network, payout};
 use crate::address::parse;
 use crate::call::Call;
+use crate::config::DEFAULT_GENERATE_TO;
 use crate::error::{INVALID_ADDRESS_OR_KEY, METHOD_NOT_FOUND, RpcError};
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+use crate::wallet::new_address;
 
 const RESULT: &str = "[\"hex\", ...]    (json array) The hashes of the blocks";
 
@@ -73,7 +75,7 @@ fn generate_to_descriptor(call: &Call) -> Answer {
 pub(super) static GENERATE: Method = Method {
     name: "generate",
     category: Category::Hidden,
-    about: "Makes blocks that pay the descriptor which the node was started with, or one whose key everybody knows \
+    about: "Makes blocks that pay a new address of the wallet, or the descriptor which the node was started with, or one whose key everybody knows \
             (regtest only).",
     arguments: &[
         Argument::required("nblocks", Kind::Any, "How many blocks"),
@@ -99,8 +101,24 @@ fn generate_as_of_old(call: &Call) -> Answer {
     // `bitcoin-cli` does not know that its arguments are numbers.
     let count: i32 = number(call.arg(0))?;
     let tries = call.maybe(1).map_or(Ok(DEFAULT_MAX_TRIES), number)?;
-    let script = payout(&call.site.config.generate_to, network(call))??;
+    let script = match default_wallet(call)? {
+        Some(script) => script,
+        None => payout(&call.site.config.generate_to, network(call))??,
+    };
     generate(call, &script, count, tries)
+}
+
+/// A new address of the wallet that is asked, where there is one and no other payee was set.
+fn default_wallet(call: &Call) -> Result<Option<ScriptBuf>, RpcError> {
+    let ours = call.site.config.generate_to == DEFAULT_GENERATE_TO;
+    let compat = call.wallets().is_ok_and(|wallets| wallets.config().compat);
+    let Some(wallet) = call.wallet().ok().filter(|_| ours && compat) else {
+        return Ok(None);
+    };
+    let kind = call.wallets()?.config().address_type;
+    // One that cannot give an address out is no hindrance.
+    let address = new_address(&wallet, kind, "").ok();
+    Ok(address.map(|address| address.script_pubkey()))
 }
 
 fn number<T: std::str::FromStr>(value: &Json) -> Result<T, RpcError> {

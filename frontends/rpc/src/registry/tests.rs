@@ -11,7 +11,7 @@ fn every_name_is_there_once() {
 
 #[test]
 fn help_lists_what_is_not_hidden_under_its_heading() {
-    let help = help("");
+    let help = help("", true);
     assert!(
         help.starts_with("== Blockchain ==\ndumptxoutset "),
         "{help}"
@@ -19,12 +19,14 @@ fn help_lists_what_is_not_hidden_under_its_heading() {
     assert!(help.contains("\ngetbestblockhash\n"));
     assert!(help.contains("\n\n== Control ==\n"));
     assert!(!help.contains("invalidateblock"));
+    assert!(help.contains("\n\n== Wallet ==\nabortrescan\n"));
+    assert!(!super::help("", false).contains("Wallet"));
 }
 
 #[test]
 fn help_on_one_method_begins_with_its_usage() {
-    assert!(help("getblock").starts_with("getblock \"blockhash\" ( verbosity )\n\n"));
+    assert!(help("getblock", true).starts_with("getblock \"blockhash\" ( verbosity )\n\n"));
     let usage = "dumptxoutset \"path\" ( \"type\" {\"rollback\":n,\"in_memory\":bool,...} )\n\n";
-    assert!(help("dumptxoutset").starts_with(usage));
-    assert_eq!(help("nonsense"), "help: unknown command: nonsense");
+    assert!(help("dumptxoutset", true).starts_with(usage));
+    assert_eq!(help("nonsense", true), "help: unknown command: nonsense");
 }

@@ -41,7 +41,8 @@ fn validate_address(call: &Call) -> Answer {
     Ok(json)
 }
 
-fn describe(json: &mut Json, template: &Template<'_>) {
+/// Adds of which kind a script is.
+pub(crate) fn describe(json: &mut Json, template: &Template<'_>) {
     let (is_script, is_witness, program) = match template {
         Template::PubKeyHash { .. } => (Some(false), false, None),
         Template::ScriptHash { .. } => (Some(true), false, None),

@@ -5,7 +5,7 @@ use bitcoin::Amount;
 use everett_ledger::World;
 use everett_wallet::{Spendable, View};
 
-use super::label::{is_labelled, speaks_of_accounts};
+use super::book::{is_labelled, speaks_of_accounts};
 use crate::call::Call;
 use crate::error::{RpcError, WALLET_ERROR};
 use crate::json::{Json, amount, object};

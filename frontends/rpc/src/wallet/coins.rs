@@ -8,7 +8,7 @@ use everett_wallet::keys::with_checksum;
 use everett_wallet::{Spendable, View};
 
 use super::balance::avoids_reuse;
-use super::label;
+use super::book;
 use crate::address;
 use crate::call::{Call, parse_txid};
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError, TYPE_ERROR};
@@ -230,11 +230,11 @@ fn coin_json(
     let keyring = view.keyring();
     let solution = keyring.solution(script);
     let mut json = object! { "txid" => coin.outpoint.txid, "vout" => coin.outpoint.vout };
-    if let Some(address) = label::address(script, keyring.network()) {
+    if let Some(address) = book::address(script, keyring.network()) {
         json.push("address", address.to_string());
         json.push_some(
             "label",
-            label::entry(view, script).map(|label| label.text.clone()),
+            book::entry(view, script).map(|label| label.text.clone()),
         );
     }
     if let Some(solution) = &solution {
@@ -269,7 +269,7 @@ fn coin_json(
             json.push("ancestorfees", entry.ancestors.fee);
         }
     }
-    if label::speaks_of_accounts(call) {
+    if book::speaks_of_accounts(call) {
         // Core's wallets told it until version 31, and programs of that time ask for it.
         json.push("spendable", true);
     }

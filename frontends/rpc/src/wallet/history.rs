@@ -9,7 +9,7 @@ use bitcoin::Txid;
 use everett_wallet::Record;
 
 use super::balance::last_block;
-use super::label;
+use super::book;
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount};
@@ -87,7 +87,7 @@ pub(super) fn wanted_label(call: &Call, place: usize) -> Result<Option<&str>, Rp
         Some("") => Err(RpcError::parameter(
             "Label argument must be a valid label name or \"*\".",
         )),
-        Some(text) => label::check(text).map(Some),
+        Some(text) => book::check(text).map(Some),
     }
 }
 

@@ -1,47 +1,121 @@
-//! Owns what the book of addresses says of a script.
+//! Owns the labels of addresses.
 
-use bitcoin::{Address, Network, OutPoint, Script};
-use everett_wallet::{Label, View};
+use everett_wallet::{Purpose, View};
 
+use crate::address::parse;
 use crate::call::Call;
 use crate::error::{RpcError, WALLET_INVALID_LABEL_NAME};
+use crate::json::{Json, object};
+use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
-/// The address of a script, if it has one.
-pub(super) fn address(script: &Script, network: Network) -> Option<Address> {
-    Address::from_script(script, network).ok()
-}
-
-/// What the book of addresses says of a script.
-pub(super) fn entry<'a>(view: &'a View<'_>, script: &Script) -> Option<&'a Label> {
-    let keyring = view.keyring();
-    let address = address(script, keyring.network())?;
-    keyring.labels().address(&address.to_string())
-}
-
-/// Whether an output of ours pays an address with this label.
-pub(super) fn is_labelled(view: &View<'_>, outpoint: &OutPoint, label: &str) -> bool {
-    let script = view.script_of(outpoint);
-    let text = script.and_then(|script| Some(entry(view, &script)?.text.clone()));
-    text.unwrap_or_default() == label
-}
-
-/// Whether an output is change: ours, of the chain of keys for change, and in no book of addresses.
-pub(super) fn is_change(view: &View<'_>, script: &Script) -> bool {
-    view.is_change(script) && entry(view, script).is_none()
-}
-
-/// A label that there can be.
-pub(super) fn check(label: &str) -> Result<&str, RpcError> {
+/// A label, as a caller writes it; none is the empty one.
+pub(crate) fn parse_label(value: &Json) -> Result<String, RpcError> {
+    let label = match value {
+        Json::Null => "",
+        value => value.text()?,
+    };
     match label {
         "*" => Err(RpcError::new(
             WALLET_INVALID_LABEL_NAME,
             "Invalid label name",
         )),
-        label => Ok(label),
+        label => Ok(label.to_owned()),
     }
 }
 
-/// Whether methods and answers of older wallets are spoken as well: `-walletcompat`.
-pub(super) fn speaks_of_accounts(call: &Call) -> bool {
-    call.wallets().is_ok_and(|wallets| wallets.config().compat)
+/// What an address with a label is for.
+pub(super) fn purpose_of(view: &View<'_>, address: &bitcoin::Address) -> Purpose {
+    let ours = view.keyring().slot_of(&address.script_pubkey()).is_some();
+    match ours {
+        true => Purpose::Receive,
+        false => Purpose::Send,
+    }
+}
+
+pub(super) static SETLABEL: Method = Method {
+    name: "setlabel",
+    category: Category::Wallet,
+    about: "Puts a label on an address, ours or another's.",
+    arguments: &[
+        Argument::required("address", Kind::Text, "The address"),
+        Argument::required("label", Kind::Text, "Its label from now on"),
+    ],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(set_label),
+};
+
+/// Puts a label on the address that is the first argument.
+pub(super) fn set_label(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let network = call.ledger().params().network.to_bitcoin();
+    let address = parse(call.text(0)?, network)
+        .map_err(|_| RpcError::not_found("Invalid Bitcoin address"))?;
+    let label = parse_label(call.arg(1))?;
+    let purpose = purpose_of(&wallet.view()?, &address);
+    wallet.change_keys(|keyring| {
+        let labels = keyring.labels_mut();
+        Ok::<(), RpcError>(labels.set_address(&address.to_string(), &label, purpose)?)
+    })?;
+    Ok(Json::Null)
+}
+
+pub(super) static LISTLABELS: Method = Method {
+    name: "listlabels",
+    category: Category::Wallet,
+    about: "The labels that addresses have.",
+    arguments: &[Argument::optional(
+        "purpose",
+        Kind::Text,
+        "receive: of ours alone; send: of others' alone",
+    )],
+    result: "[\"label\", ...]    (json array) The labels, in order",
+    at: false,
+    run: Run::Read(list_labels),
+};
+
+fn list_labels(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let purpose = match call.maybe(0).map(Json::text).transpose()? {
+        None | Some("") => None,
+        Some("receive") => Some(Purpose::Receive),
+        Some("send") => Some(Purpose::Send),
+        // Core knows it, and has nothing that is for it.
+        Some("refund") => return Ok(Json::Array(Vec::new())),
+        Some(_) => {
+            return Err(RpcError::parameter(
+                "Invalid 'purpose' argument, must be a known purpose string, typically 'send', or 'receive'.",
+            ));
+        }
+    };
+    let view = wallet.view()?;
+    Ok(view.keyring().labels().names(purpose).into_iter().collect())
+}
+
+pub(super) static GETADDRESSESBYLABEL: Method = Method {
+    name: "getaddressesbylabel",
+    category: Category::Wallet,
+    about: "The addresses that have a label.",
+    arguments: &[Argument::required("label", Kind::Text, "The label")],
+    result: "{\"address\": {\"purpose\"}, ...}    (json object) The addresses, each with what it is for",
+    at: false,
+    run: Run::Read(addresses_by_label),
+};
+
+fn addresses_by_label(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let label = parse_label(call.arg(0))?;
+    let view = wallet.view()?;
+    let mut json = Json::Object(Vec::new());
+    for (address, known) in view.keyring().labels().addresses_of(&label) {
+        let purpose = known.purpose.map_or("unknown", Purpose::name);
+        json.push(address, object! { "purpose" => purpose });
+    }
+    match json.object() {
+        Ok([]) => Err(RpcError::new(
+            WALLET_INVALID_LABEL_NAME,
+            format!("No addresses with label {label}"),
+        )),
+        _ => Ok(json),
+    }
 }

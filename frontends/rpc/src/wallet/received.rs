@@ -8,8 +8,8 @@ use everett_ledger::World;
 use everett_wallet::{LabelKind, View};
 
 use super::balance::min_confirmations;
+use super::book;
 use super::history::{Teller, WATCH_ONLY};
-use super::label;
 use crate::address;
 use crate::call::Call;
 use crate::error::{RpcError, WALLET_ERROR};
@@ -153,7 +153,7 @@ fn tally(
 }
 
 /// The addresses of the book that are ours, with their labels.
-fn book<'a>(view: &'a View<'_>) -> Vec<(&'a str, ScriptBuf, &'a str)> {
+fn addresses<'a>(view: &'a View<'_>) -> Vec<(&'a str, ScriptBuf, &'a str)> {
     let keyring = view.keyring();
     let network = keyring.network();
     let labels = keyring.labels().iter();
@@ -184,7 +184,7 @@ fn list_by_address(call: &Call) -> Answer {
     let view = wallet.view()?;
     let tallies = tally(call, &view, &world, least, immature)?;
     let mut told = Vec::new();
-    for (address, script, label) in book(&view) {
+    for (address, script, label) in addresses(&view) {
         let tally = tallies.get(&script);
         let wanted = only.as_ref().is_none_or(|only| *only == script);
         if !wanted || (tally.is_none() && !include_empty) {
@@ -212,7 +212,7 @@ fn list_by_label(call: &Call) -> Answer {
     let view = wallet.view()?;
     let tallies = tally(call, &view, &world, least, immature)?;
     let mut labels: BTreeMap<&str, (Amount, Option<i64>)> = BTreeMap::new();
-    for (_, script, label) in book(&view) {
+    for (_, script, label) in addresses(&view) {
         let tally = tallies.get(&script);
         if tally.is_none() && !include_empty {
             continue;
@@ -262,9 +262,9 @@ fn by_address(call: &Call) -> Answer {
 
 fn by_label(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let wanted = label::check(call.text(0)?)?;
+    let wanted = book::check(call.text(0)?)?;
     let view = wallet.view()?;
-    let book = book(&view).into_iter();
+    let book = addresses(&view).into_iter();
     let labelled = book.filter(|(_, _, label)| *label == wanted);
     let scripts: HashSet<ScriptBuf> = labelled.map(|(_, script, _)| script).collect();
     if scripts.is_empty() {
@@ -324,7 +324,7 @@ fn groupings(call: &Call) -> Answer {
             if view.keyring().slot_of(script).is_none() {
                 continue;
             }
-            match spends && label::is_change(&view, script) {
+            match spends && book::is_change(&view, script) {
                 true => {
                     together.insert(script.clone());
                 }
@@ -341,10 +341,10 @@ fn groupings(call: &Call) -> Answer {
     }
     let told = groups.groups.into_values().map(|group| {
         let addresses = group.into_iter().filter_map(|script| {
-            let address = label::address(&script, network)?;
+            let address = book::address(&script, network)?;
             let worth = worth.get(&script).copied().unwrap_or_default();
             let mut entry: Vec<Json> = vec![address.to_string().into(), worth.into()];
-            entry.extend(label::entry(&view, &script).map(|label| label.text.as_str().into()));
+            entry.extend(book::entry(&view, &script).map(|label| label.text.as_str().into()));
             Some(Json::Array(entry))
         });
         addresses.collect::<Json>()

@@ -111,7 +111,7 @@ impl From<MessageError> for RpcError {
         let code = match error {
             MessageError::Keys(error) => return error.into(),
             MessageError::NoKey | MessageError::NotBase64 => TYPE_ERROR,
-            MessageError::NoPrivateKey => INVALID_ADDRESS_OR_KEY,
+            MessageError::NoPrivateKey => WALLET_ERROR,
             _ => WALLET_ERROR,
         };
         RpcError::new(code, error.to_string())

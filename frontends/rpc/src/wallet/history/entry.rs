@@ -7,7 +7,7 @@ use bitcoin::{OutPoint, Script, Sequence, TxOut, Txid};
 use everett_ledger::World;
 use everett_wallet::{PaymentState, Record, State, View};
 
-use super::super::{coins, label};
+use super::super::{book, coins};
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount, object};
@@ -247,7 +247,7 @@ impl<'a, 'v> Teller<'a, 'v> {
     }
 
     fn push_address(&self, script: &Script, json: &mut Json) {
-        let address = label::address(script, self.view.keyring().network());
+        let address = book::address(script, self.view.keyring().network());
         json.push_some("address", address.map(|address| address.to_string()));
     }
 
@@ -260,7 +260,7 @@ impl<'a, 'v> Teller<'a, 'v> {
     ) -> Result<(), RpcError> {
         let debit = self.debit(record);
         let shown =
-            |script: &Script| debit == 0 || listing.change || !label::is_change(self.view, script);
+            |script: &Script| debit == 0 || listing.change || !book::is_change(self.view, script);
         let sends = debit > 0 && listing.label.is_none();
         for (outpoint, output) in Self::outputs(record).filter(|_| sends) {
             let script = &output.script_pubkey;
@@ -271,7 +271,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             self.push_address(script, &mut json);
             json.push("category", "send");
             json.push("amount", amount(-sat(output)));
-            let entry = label::entry(self.view, script);
+            let entry = book::entry(self.view, script);
             json.push_some("label", entry.map(|label| label.text.as_str()));
             json.push("vout", outpoint.vout);
             json.push("fee", amount(self.paid(record) - debit));
@@ -290,7 +290,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             if !self.is_ours(&outpoint) || !shown(script) {
                 continue;
             }
-            let entry = label::entry(self.view, script);
+            let entry = book::entry(self.view, script);
             let text = entry.map_or("", |label| label.text.as_str());
             if listing.label.is_some_and(|wanted| wanted != text) {
                 continue;

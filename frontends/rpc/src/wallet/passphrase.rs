@@ -1,0 +1,148 @@
+//! Owns the passphrase of a wallet: set, changed, and given for a time.
+//! Promises Core's order of checks.
+
+use std::time::Duration;
+
+use everett_wallet::{KeyError, Wallet};
+
+use crate::call::Call;
+use crate::error::{
+    RpcError, WALLET_ENCRYPTION_FAILED, WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
+};
+use crate::json::Json;
+use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+
+/// Longest time for which a wallet is unlocked, in seconds.
+const MAX_UNLOCKED_SECONDS: i64 = 100_000_000;
+
+/// Refuses a wallet that is locked.
+pub(crate) fn unlocked(wallet: &Wallet) -> Result<(), RpcError> {
+    match wallet.view()?.keyring().is_locked() {
+        false => Ok(()),
+        true => Err(RpcError::new(
+            WALLET_UNLOCK_NEEDED,
+            KeyError::Locked.to_string(),
+        )),
+    }
+}
+
+/// Refuses a wallet that has no passphrase.
+fn sealed(wallet: &Wallet, method: &str) -> Result<(), RpcError> {
+    match wallet.view()?.keyring().is_encrypted() {
+        true => Ok(()),
+        false => Err(RpcError::new(
+            WALLET_WRONG_ENC_STATE,
+            format!("Error: running with an unencrypted wallet, but {method} was called."),
+        )),
+    }
+}
+
+fn not_empty(passphrase: &str) -> Result<&str, RpcError> {
+    match passphrase.is_empty() {
+        false => Ok(passphrase),
+        true => Err(KeyError::EmptyPassphrase.into()),
+    }
+}
+
+pub(super) static ENCRYPTWALLET: Method = Method {
+    name: "encryptwallet",
+    category: Category::Wallet,
+    about: "Seals the private keys of a wallet with a passphrase. It is locked then.",
+    arguments: &[Argument::required(
+        "passphrase",
+        Kind::Text,
+        "The passphrase",
+    )],
+    result: "\"str\"    (string) What is to be done now",
+    at: false,
+    run: Run::Read(encrypt_wallet),
+};
+
+fn encrypt_wallet(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let (watches, sealed) = {
+        let view = wallet.view()?;
+        let keyring = view.keyring();
+        (keyring.flags().disable_private_keys, keyring.is_encrypted())
+    };
+    if watches {
+        return Err(RpcError::new(
+            WALLET_ENCRYPTION_FAILED,
+            KeyError::NothingToEncrypt.to_string(),
+        ));
+    }
+    if sealed {
+        return Err(RpcError::new(
+            WALLET_WRONG_ENC_STATE,
+            "Error: running with an encrypted wallet, but encryptwallet was called.",
+        ));
+    }
+    let _scan = call.site.wallet_scans.begin(wallet.name())?;
+    wallet.encrypt(not_empty(call.text(0)?)?)?;
+    Ok("wallet encrypted; The keypool is as it was and the keys are the same, so that a backup from before is as good, but is \
+        not encrypted: make a new one and delete the old."
+        .into())
+}
+
+pub(super) static WALLETPASSPHRASE: Method = Method {
+    name: "walletpassphrase",
+    category: Category::Wallet,
+    about: "Unlocks a wallet for a time; any earlier end is forgotten.",
+    arguments: &[
+        Argument::required("passphrase", Kind::Text, "The passphrase"),
+        Argument::required("timeout", Kind::Number, "Seconds; 100000000 at most"),
+    ],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(wallet_passphrase),
+};
+
+fn wallet_passphrase(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    sealed(&wallet, "walletpassphrase")?;
+    let passphrase = call.text(0)?;
+    let seconds: i64 = call.int(1)?;
+    if seconds < 0 {
+        return Err(RpcError::parameter("Timeout cannot be negative."));
+    }
+    let seconds = seconds.min(MAX_UNLOCKED_SECONDS).unsigned_abs();
+    wallet.unlock(not_empty(passphrase)?, Duration::from_secs(seconds))?;
+    Ok(Json::Null)
+}
+
+pub(super) static WALLETPASSPHRASECHANGE: Method = Method {
+    name: "walletpassphrasechange",
+    category: Category::Wallet,
+    about: "Changes the passphrase of a wallet.",
+    arguments: &[
+        Argument::required("oldpassphrase", Kind::Text, "The one that it has"),
+        Argument::required("newpassphrase", Kind::Text, "The one that it gets"),
+    ],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(wallet_passphrase_change),
+};
+
+fn wallet_passphrase_change(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    sealed(&wallet, "walletpassphrasechange")?;
+    let old = not_empty(call.text(0)?)?;
+    let new = not_empty(call.text(1)?)?;
+    wallet.change_keys(|keyring| Ok::<(), RpcError>(keyring.change_passphrase(old, new)?))?;
+    Ok(Json::Null)
+}
+
+pub(super) static WALLETLOCK: Method = Method {
+    name: "walletlock",
+    category: Category::Wallet,
+    about: "Forgets the private keys of a wallet until it is unlocked again.",
+    arguments: &[],
+    result: "null    (json null)",
+    at: false,
+    run: Run::Read(|call| {
+        let wallet = call.wallet()?;
+        sealed(&wallet, "walletlock")?;
+        wallet.lock()?;
+        Ok(Json::Null)
+    }),
+};
