@@ -87,6 +87,21 @@ impl Partial {
         })
     }
 
+    /// One of version 0.
+    pub(crate) fn of(psbt: Psbt) -> Partial {
+        let extras = psbt.unsigned_tx.input.iter().map(|input| InputExtra {
+            sequence: Some(input.sequence.0),
+            ..InputExtra::default()
+        });
+        Partial {
+            version: 0,
+            fallback: Some(psbt.unsigned_tx.lock_time.to_consensus_u32()),
+            modifiable: None,
+            extras: extras.collect(),
+            psbt,
+        }
+    }
+
     /// Reads one in base 64.
     pub(crate) fn parse(text: &str) -> Result<Partial, RpcError> {
         let failed =

@@ -1,13 +1,14 @@
 //! Owns the methods about transactions and PSBTs, as far as they need no wallet.
 
 mod combine;
-mod create;
+pub(crate) mod create;
 mod decode;
 mod get;
 mod psbt;
-mod sign;
+pub(crate) mod sign;
 
 pub(crate) use create::parse_amount;
+pub(crate) use psbt::extracted;
 
 use bitcoin::{BlockHash, Network, OutPoint, Transaction, TxOut, Txid};
 
@@ -42,7 +43,7 @@ fn network(call: &Call) -> Network {
 
 /// The outputs at outpoints. In a world that is named: those that are unspent there. Else those of transactions that wait,
 /// spent by others that wait or not, and those that are unspent in the best world.
-fn outputs_at(
+pub(crate) fn outputs_at(
     call: &Call,
     outpoints: impl Iterator<Item = OutPoint>,
 ) -> Result<Vec<Option<TxOut>>, RpcError> {

@@ -5,7 +5,7 @@ use crate::method::{Category, Method};
 use crate::{blockchain, control, mempool, mining, network, rawtransactions, util, wallet};
 
 /// The lists of all categories.
-static LISTS: [&[&Method]; 8] = [
+static LISTS: [&[&Method]; 9] = [
     blockchain::METHODS,
     control::METHODS,
     mempool::METHODS,
@@ -14,6 +14,7 @@ static LISTS: [&[&Method]; 8] = [
     rawtransactions::METHODS,
     util::METHODS,
     wallet::METHODS,
+    wallet::money::METHODS,
 ];
 
 /// All methods.

@@ -6,15 +6,25 @@
 mod account;
 mod address;
 mod address_info;
+mod balance;
+mod book;
+mod bump;
+mod coins;
 mod descriptor;
 mod directory;
 mod hd_key;
+mod history;
 mod info;
 mod label;
 mod message;
+pub(crate) mod money;
 mod passphrase;
+mod pay;
+mod psbt;
+mod received;
 mod refusal;
 mod rescan;
+mod worlds;
 
 use everett_wallet::{Wallet, Wallets};
 

@@ -94,7 +94,7 @@ impl Book {
         last: u32,
     ) -> Result<(Found, u32), WalletError> {
         let now = ledger.clock().now();
-        let slot_of = |script: &bitcoin::Script| self.keyring.slot_of(script);
+        let mut keyring = self.keyring.clone();
         let mut found = Found::default();
         let mut known: HashSet<Txid> = HashSet::new();
         let mut state = self.timeline.at_height(world, height - 1);
@@ -108,7 +108,19 @@ impl Book {
             bytes += raw.len();
             let (block, _) =
                 decode_block(&raw).map_err(|error| WalletError::Block { hash, error })?;
-            if let Some(touched) = scan::of_block(&block, next, &state, &slot_of) {
+            let touched = loop {
+                let slot_of = |script: &bitcoin::Script| keyring.slot_of(script);
+                let Some(touched) = scan::of_block(&block, next, &state, &slot_of) else {
+                    break None;
+                };
+                let used: Vec<Slot> = touched.created.iter().map(|(_, coin)| coin.slot).collect();
+                // Addresses that are watched from now on may be paid in the same block. It ends, for a block pays only so
+                // many scripts.
+                if keyring.mark_used(&used) == 0 {
+                    break Some(touched);
+                }
+            };
+            if let Some(touched) = touched {
                 for (index, txid) in &touched.transactions {
                     if self.records.contains_key(txid) || !known.insert(*txid) {
                         continue;

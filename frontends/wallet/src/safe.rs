@@ -10,6 +10,7 @@ use everett_ledger::{COINBASE_MATURITY, World};
 use crate::coins::{OwnCoin, State};
 use crate::error::WalletError;
 use crate::payment::PaymentState;
+use crate::record::Record;
 use crate::spend::Lacking;
 use crate::view::View;
 
@@ -46,7 +47,8 @@ pub struct Warning {
     pub lost: Vec<(OutPoint, OwnCoin)>,
     /// What those are worth.
     pub lost_amount: Amount,
-    /// The confirmed payments of the best world that something stands against there, or that cannot be there.
+    /// The payments that are confirmed or pending in the best world, and that something stands against there, or that cannot
+    /// be there.
     pub payments: Vec<(Txid, PaymentState)>,
 }
 
@@ -181,15 +183,22 @@ impl View<'_> {
             .filter_map(|outpoint| Some((*outpoint, *state.coin(outpoint)?)))
             .collect();
         lost.sort_by_key(|(outpoint, _)| *outpoint);
-        let mut payments = Vec::new();
         let undone = self.book.timeline.down_from(best, best.height());
-        for block in undone.take_while(|block| block.height > comparison.fork_height) {
-            for (_, txid) in &block.transactions {
-                let there = self.payment_among(txid, rival, &there, &pending)?;
-                match there {
-                    PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
-                    against => payments.push((*txid, against)),
-                }
+        let undone = undone.take_while(|block| block.height > comparison.fork_height);
+        let mut txids: Vec<Txid> = undone
+            .flat_map(|block| block.transactions.iter().map(|(_, txid)| *txid))
+            .collect();
+        // What waits on the best chain may be spent otherwise over there.
+        let mut waiting: Vec<&Record> = (self.pending_on(best)?.iter())
+            .filter_map(|txid| self.record(txid))
+            .collect();
+        waiting.sort_by_key(|record| record.order);
+        txids.extend(waiting.iter().map(|record| record.txid));
+        let mut payments = Vec::new();
+        for txid in txids {
+            match self.payment_in(&txid, rival, &there, &pending)? {
+                PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
+                against => payments.push((txid, against)),
             }
         }
         if lost.is_empty() && payments.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
 use everett_ledger::decode::decode_block;
-use everett_ledger::{Ledger, World};
+use everett_ledger::{COINBASE_MATURITY, Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::RwLockReadGuard;
 
@@ -17,6 +17,7 @@ use crate::error::WalletError;
 use crate::keys::{Keyring, SpentCoin};
 use crate::payment::PaymentState;
 use crate::record::Record;
+use crate::slot::Slot;
 
 /// What a wallet has in one world, with what is pending there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct WorldBalance {
     pub immature: Amount,
     /// Confirmed and mature coins, whatever is pending.
     pub confirmed: Amount,
+    /// What of `confirmed` payments of ours spend that wait, but not in the mempool; `trusted` is without it.
+    pub held: Amount,
     /// Coins of the world, without what is pending.
     pub coins: u64,
 }
@@ -48,6 +51,8 @@ pub struct Spendable {
     pub trusted: bool,
     /// Whether its owner locked it.
     pub locked: bool,
+    /// Whether its address was paid from before; only looked at where the wallet is to avoid that.
+    pub reused: bool,
 }
 
 /// What is read of a wallet at one moment.
@@ -159,10 +164,15 @@ impl View<'_> {
             pending: Amount::ZERO,
             immature: settled.immature,
             confirmed: settled.confirmed,
+            held: Amount::ZERO,
             coins: settled.coins,
         };
         let mut trust = Trust::new(&self.book, &state, &pending);
-        for txid in self.unconfirmed_spenders(&state, &pending) {
+        let spenders = self.unconfirmed_spenders(&state, &pending);
+        // Those in the mempool first: what they spend is not held by the others.
+        let (waiting, held): (Vec<Txid>, Vec<Txid>) =
+            spenders.iter().partition(|txid| pending.contains(*txid));
+        for txid in waiting.into_iter().chain(held) {
             let Some(record) = self.record(&txid) else {
                 continue;
             };
@@ -172,12 +182,15 @@ impl View<'_> {
                     && trust.take(input.previous_output)
                 {
                     balance.trusted -= coin.amount;
+                    if !pending.contains(&txid) {
+                        balance.held += coin.amount;
+                    }
                 }
             }
         }
         for txid in &pending {
             let trusted = trust.is_trusted(txid);
-            for (_, output) in self.unspent_outputs(txid, &state, &pending) {
+            for (_, output) in self.unspent_outputs(txid, &state, &spenders) {
                 match trusted {
                     true => balance.trusted += output.amount,
                     false => balance.pending += output.amount,
@@ -196,6 +209,26 @@ impl View<'_> {
         self.spendable_without(world, None)
     }
 
+    /// The coinbases of ours that are too young to be spent in a world.
+    pub fn immature(&self, world: &World) -> Vec<Spendable> {
+        let state = self.state(world);
+        let young = state.coinbases_since((world.height() + 1).saturating_sub(COINBASE_MATURITY));
+        let coins = young.filter_map(|outpoint| Some((outpoint, *state.coin(&outpoint)?)));
+        let told = coins.map(|(outpoint, coin)| Spendable {
+            outpoint,
+            output: OwnOutput {
+                slot: coin.slot,
+                amount: coin.amount,
+            },
+            coin: Some(coin),
+            confirmations: world.height() + 1 - coin.height,
+            trusted: true,
+            locked: self.lock_of(&outpoint).is_some(),
+            reused: false,
+        });
+        told.collect()
+    }
+
     /// The same as if one of our transactions, and what is built on it, did not wait.
     pub(crate) fn spendable_without(
         &self,
@@ -212,6 +245,7 @@ impl View<'_> {
             .filter_map(|txid| self.record(txid))
             .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
             .collect();
+        let reused = self.paid_from();
         let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
         for (outpoint, coin) in state.coins() {
             if taken.contains(outpoint) || !coin.is_mature(world.height()) {
@@ -227,6 +261,7 @@ impl View<'_> {
                 confirmations: world.height() + 1 - coin.height,
                 trusted: true,
                 locked: self.lock_of(outpoint).is_some(),
+                reused: reused.contains(&coin.slot),
             };
             spendable.insert(*outpoint, found);
         }
@@ -243,11 +278,29 @@ impl View<'_> {
                     confirmations: 0,
                     trusted,
                     locked: self.lock_of(&outpoint).is_some(),
+                    reused: reused.contains(&output.slot),
                 };
                 spendable.insert(outpoint, found);
             }
         }
         Ok(spendable.into_values().collect())
+    }
+
+    /// The addresses that were paid from, where the wallet is to avoid those.
+    fn paid_from(&self) -> HashSet<Slot> {
+        if !self.keyring().flags().avoid_reuse {
+            return HashSet::new();
+        }
+        let spent = self.book.spends.iter().filter(|(_, by)| !by.is_empty());
+        let ours = spent.filter_map(|(outpoint, _)| self.book.outputs.get(outpoint));
+        ours.map(|output| output.slot).collect()
+    }
+
+    /// Which of the pending transactions count as ours already: they spend our own coins alone, that are confirmed or as good.
+    pub fn trusted(&self, state: &State, pending: &HashSet<Txid>) -> HashSet<Txid> {
+        let mut trust = Trust::new(&self.book, state, pending);
+        let pending = pending.iter().copied();
+        pending.filter(|txid| trust.is_trusted(txid)).collect()
     }
 
     /// A transaction of ours, and all of ours that are built on it.
@@ -289,12 +342,12 @@ impl View<'_> {
         loose.chain(pending.iter().copied()).collect()
     }
 
-    /// The outputs of a pending record that are ours and that no other pending one spends.
+    /// The outputs of a pending record that are ours and that none of these spends.
     fn unspent_outputs(
         &self,
         txid: &Txid,
         state: &State,
-        pending: &HashSet<Txid>,
+        by: &HashSet<Txid>,
     ) -> Vec<(OutPoint, OwnOutput)> {
         let Some(record) = self.record(txid) else {
             return Vec::new();
@@ -303,8 +356,7 @@ impl View<'_> {
             .map(|vout| OutPoint::new(*txid, vout))
             .filter(|outpoint| {
                 let spenders = self.spenders(outpoint);
-                state.spender(outpoint).is_none()
-                    && !spenders.iter().any(|txid| pending.contains(txid))
+                state.spender(outpoint).is_none() && !spenders.iter().any(|txid| by.contains(txid))
             })
             .filter_map(|outpoint| Some((outpoint, self.output(&outpoint)?)))
             .collect()
@@ -317,11 +369,15 @@ impl View<'_> {
     /// [`WalletError::NoSuchTransaction`]; those of the ledger and of the mempool.
     pub fn payment(&self, txid: &Txid, world: &World) -> Result<PaymentState, WalletError> {
         let pending = self.pending_on(world)?;
-        self.payment_among(txid, world, &self.state(world), &pending)
+        self.payment_in(txid, world, &self.state(world), &pending)
     }
 
-    /// The same with what was looked up before, for those who ask of many.
-    pub(crate) fn payment_among(
+    /// The same with what was looked up before, for those who ask of many: [`View::state`] and [`View::pending_on`] of the world.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::payment`].
+    pub fn payment_in(
         &self,
         txid: &Txid,
         world: &World,

@@ -316,7 +316,9 @@ impl Wallet {
             seen.push(world);
         }
         let mut book = inner.book.write();
+        // So that the next look goes through all of it again.
         book.best = BlockHash::all_zeros();
+        book.event = None;
         drop(book);
         self.changed();
         self.catch_up()
@@ -336,6 +338,8 @@ impl Wallet {
         let view = self.view()?;
         let mut keyring = view.keyring().clone();
         let change = match &request.change {
+            // Nothing comes back.
+            _ if request.everything => (None, ScriptBuf::new()),
             ChangeTo::Script(script) => (None, script.clone()),
             ChangeTo::Kind(kind) => new_change(&mut keyring, *kind)?,
             ChangeTo::Automatic => {

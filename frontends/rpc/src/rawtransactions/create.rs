@@ -22,27 +22,27 @@ const MAX_MONEY: i64 = 21_000_000 * 100_000_000;
 /// The highest sequence that signals replacement (BIP125).
 const SIGNALS: u32 = 0xffff_fffd;
 
-pub(super) const INPUTS: Argument = Argument::required(
+pub(crate) const INPUTS: Argument = Argument::required(
     "inputs",
     Kind::Array,
     "What is spent: txid, vout, and a sequence where it matters",
 )
 .shown("[{\"txid\":\"hex\",\"vout\":n,\"sequence\":n},...]");
-pub(super) const OUTPUTS: Argument = Argument::required(
+pub(crate) const OUTPUTS: Argument = Argument::required(
     "outputs",
     Kind::Any,
     "What is paid: an amount for each address, and bytes for \"data\"; as an array of objects, or as one",
 )
 .shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]");
-pub(super) const LOCKTIME: Argument =
+pub(crate) const LOCKTIME: Argument =
     Argument::default("locktime", Kind::Number, "0", "The lock time");
-pub(super) const REPLACEABLE: Argument = Argument::default(
+pub(crate) const REPLACEABLE: Argument = Argument::default(
     "replaceable",
     Kind::Bool,
     "true",
     "Whether it signals that it may be replaced (BIP125)",
 );
-pub(super) const VERSION: Argument = Argument::default(
+pub(crate) const VERSION: Argument = Argument::default(
     "version",
     Kind::Number,
     "2",
@@ -83,7 +83,7 @@ pub(crate) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
 }
 
 /// The transaction that the first five arguments describe.
-pub(super) fn construct(call: &Call) -> Result<Transaction, RpcError> {
+pub(crate) fn construct(call: &Call) -> Result<Transaction, RpcError> {
     let replaceable = call.maybe(3).map(Json::bool).transpose()?;
     let version: u32 = call.int_or(4, 2)?;
     let lock_time: i64 = call.int_or(2, 0)?;
@@ -120,7 +120,8 @@ pub(super) fn construct(call: &Call) -> Result<Transaction, RpcError> {
     Ok(transaction)
 }
 
-fn parse_input(value: &Json, default: Sequence) -> Result<TxIn, RpcError> {
+/// An input that is described.
+pub(crate) fn parse_input(value: &Json, default: Sequence) -> Result<TxIn, RpcError> {
     value.object()?;
     let txid = parse_txid(value.get("txid"), "txid")?;
     let vout = value.get("vout");
@@ -148,7 +149,8 @@ fn parse_input(value: &Json, default: Sequence) -> Result<TxIn, RpcError> {
     })
 }
 
-fn parse_outputs(value: &Json, network: Network) -> Result<Vec<TxOut>, RpcError> {
+/// The outputs that are described.
+pub(crate) fn parse_outputs(value: &Json, network: Network) -> Result<Vec<TxOut>, RpcError> {
     if value.is_null() {
         return Err(RpcError::parameter(
             "Invalid parameter, output argument must be non-null",

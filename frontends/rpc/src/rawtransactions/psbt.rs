@@ -13,6 +13,7 @@ pub(super) use analyze::ANALYZEPSBT;
 pub(super) use create::{CONVERTTOPSBT, CREATEPSBT};
 pub(super) use decode::DECODEPSBT;
 pub(super) use finalize::FINALIZEPSBT;
+pub(crate) use finalize::extracted;
 pub(super) use join::{COMBINEPSBT, JOINPSBTS};
 pub(super) use update::{DESCRIPTORPROCESSPSBT, UTXOUPDATEPSBT};
 

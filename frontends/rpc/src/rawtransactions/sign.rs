@@ -41,7 +41,7 @@ pub(super) static SIGNRAWTRANSACTIONWITHKEY: Method = Method {
 };
 
 /// A signature hash type by its name.
-pub(super) fn parse_hash_type(value: Option<&Json>) -> Result<Option<u8>, RpcError> {
+pub(crate) fn parse_hash_type(value: Option<&Json>) -> Result<Option<u8>, RpcError> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -102,7 +102,8 @@ fn check_types(value: &Json, fields: &[&str], optional: bool) -> Result<(), RpcE
     Ok(())
 }
 
-fn add_previous(
+/// Adds an output that somebody describes, with its scripts.
+pub(crate) fn add_previous(
     value: &Json,
     outputs: &mut BTreeMap<OutPoint, TxOut>,
     keys: &mut Keys,
@@ -194,7 +195,8 @@ fn complaint(error: ScriptError) -> String {
     }
 }
 
-fn sign_all(
+/// Signs with these keys, and says what is missing.
+pub(crate) fn sign_all(
     transaction: &mut Transaction,
     outputs: &BTreeMap<OutPoint, TxOut>,
     keys: &mut Keys,

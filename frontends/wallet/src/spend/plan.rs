@@ -164,13 +164,16 @@ impl View<'_> {
             }
             candidates.push(self.wanted(wanted, coin, best)?);
         }
-        if !request.add_inputs && !request.inputs.is_empty() {
-            return Ok(candidates);
-        }
         let excluded = match request.scope {
             Scope::AllWorlds => self.not_everywhere(&spendable, best)?,
             Scope::Best => HashSet::new(),
         };
+        if request.scope == Scope::AllWorlds {
+            self.check_everywhere(&request.inputs, &excluded, best)?;
+        }
+        if !request.add_inputs {
+            return Ok(candidates);
+        }
         for coin in spendable
             .iter()
             .filter(|coin| by_outpoint.contains_key(&coin.outpoint))
@@ -179,12 +182,51 @@ impl View<'_> {
             let fits = depth.contains(&coin.confirmations)
                 && (coin.trusted || request.include_unsafe)
                 && !coin.locked
+                && (!coin.reused || request.use_reused)
                 && !excluded.contains(&coin.outpoint);
             if fits && let Some(candidate) = self.candidate(coin) {
                 candidates.push(candidate);
             }
         }
         Ok(candidates)
+    }
+
+    /// Refuses a coin that was asked for and that some live world does not have and could not have.
+    fn check_everywhere(
+        &self,
+        inputs: &[In],
+        excluded: &HashSet<OutPoint>,
+        best: &World,
+    ) -> Result<(), SpendError> {
+        let missing = |outpoint| SpendError::Coin {
+            outpoint,
+            why: "some live world does not have it; choose the best world alone as scope to spend it",
+        };
+        if let Some(wanted) = inputs
+            .iter()
+            .find(|wanted| excluded.contains(&wanted.outpoint))
+        {
+            return Err(missing(wanted.outpoint));
+        }
+        // Of other people's coins nothing is kept: the worlds are asked.
+        let foreign: Vec<&In> = inputs
+            .iter()
+            .filter(|wanted| self.output(&wanted.outpoint).is_none())
+            .collect();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        for rival in self.rivals(best) {
+            for wanted in &foreign {
+                let there = rival
+                    .coin(&wanted.outpoint)
+                    .map_err(crate::WalletError::from)?;
+                if there.is_none() && self.pending_output(&wanted.outpoint)?.is_none() {
+                    return Err(missing(wanted.outpoint));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The coins that some live world does not have and could not have.
@@ -512,7 +554,10 @@ fn spend_all(
     // A coin that costs more to spend than it is worth stays, unless it was asked for.
     let coins: Vec<&Candidate> = candidates
         .iter()
-        .filter(|coin| coin.wanted || coin.output.value > fee_for(rate, coin.weight))
+        .filter(|coin| {
+            let dear = coin.output.value <= fee_for(rate, coin.weight);
+            coin.wanted || !request.economical || !dear
+        })
         .collect();
     let mut outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
     let coming = total(coins.iter().map(|coin| coin.output.value))?;

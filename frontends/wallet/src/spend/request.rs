@@ -86,6 +86,8 @@ pub struct Request {
     /// Whether all that can be spent is, and nothing comes back: each payee gets an equal part of what is left, beside those
     /// with an amount.
     pub everything: bool,
+    /// Whether, with `everything`, coins stay that cost more to spend than they are worth.
+    pub economical: bool,
     /// Whether pending coins that others sent may be taken.
     pub include_unsafe: bool,
     /// Fewest confirmations of a coin that is added.
@@ -100,6 +102,8 @@ pub struct Request {
     pub version: i32,
     /// Whether locked coins may be taken when they are among `inputs`.
     pub use_locked: bool,
+    /// Whether coins may be added whose address was paid from, in a wallet that is to avoid those.
+    pub use_reused: bool,
     /// The transaction that this one replaces: its coins count as free.
     pub replaces: Option<Txid>,
     /// What is said of it: `comment` and `to`.
@@ -121,6 +125,7 @@ impl Request {
             inputs: Vec::new(),
             add_inputs: true,
             everything: false,
+            economical: true,
             include_unsafe: false,
             min_confirmations: 0,
             max_confirmations: 9_999_999,
@@ -128,6 +133,7 @@ impl Request {
             replaceable: true,
             version: 2,
             use_locked: false,
+            use_reused: false,
             replaces: None,
             notes: BTreeMap::new(),
         }

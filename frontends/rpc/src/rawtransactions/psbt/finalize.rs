@@ -43,7 +43,7 @@ fn finalize(call: &Call) -> Answer {
 }
 
 /// The transaction with what is final.
-pub(super) fn extracted(psbt: &Psbt) -> Transaction {
+pub(crate) fn extracted(psbt: &Psbt) -> Transaction {
     let mut transaction = psbt.unsigned_tx.clone();
     for (input, told) in transaction.input.iter_mut().zip(&psbt.inputs) {
         input.script_sig = told.final_script_sig.clone().unwrap_or_default();

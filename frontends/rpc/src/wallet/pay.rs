@@ -1,0 +1,428 @@
+//! Owns the methods that pay.
+//! Promises that nothing is written where one of them fails, and that coins which some live world lacks are only taken where
+//! that is said.
+
+pub(super) mod fee;
+pub(super) mod options;
+
+use bitcoin::{OutPoint, Transaction};
+use everett_wallet::keys::Process;
+use everett_wallet::spend::{FeeChoice, Payee, Plan, Request, SpendError};
+use everett_wallet::{Wallet, WalletError};
+
+use self::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
+use self::options::{IN, OPTIONS, Options, names, parse_scope, parse_version, payees, paying};
+use crate::call::Call;
+use crate::error::{RpcError, WALLET_ERROR, WALLET_INSUFFICIENT_FUNDS};
+use crate::json::{Json, object};
+use crate::method::{Answer, Argument, Category, Kind, Method, Run};
+use crate::psbt::Partial;
+use crate::rawtransactions::create::parse_outputs;
+use crate::transaction::encode_hex;
+
+const COMMENT: Argument =
+    Argument::optional("comment", Kind::Text, "What it is for; kept in the wallet");
+const REPLACEABLE: Argument = Argument::optional(
+    "replaceable",
+    Kind::Bool,
+    "Whether it says that it may be replaced (BIP125)",
+);
+const VERBOSE: Argument = Argument::default(
+    "verbose",
+    Kind::Bool,
+    "false",
+    "Whether it is told how the fee was found",
+);
+const OUTPUTS: Argument = Argument::required(
+    "outputs",
+    Kind::Any,
+    "What is paid: an amount for each address, and bytes for \"data\"; as an array of objects, or as one",
+)
+.shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]");
+pub(super) const OPTIONS_ARGUMENT: Argument =
+    Argument::optional("options", Kind::Object, "Further wishes").options(OPTIONS);
+
+pub(super) static SENDTOADDRESS: Method = Method {
+    name: "sendtoaddress",
+    category: Category::Wallet,
+    about: "Pays an address. The wallet has to be unlocked.",
+    arguments: &[
+        Argument::required("address", Kind::Text, "Who is paid"),
+        Argument::required("amount", Kind::Any, "Bitcoins"),
+        COMMENT,
+        Argument::optional(
+            "comment_to",
+            Kind::Text,
+            "Who is paid, in words; kept in the wallet",
+        ),
+        Argument::default(
+            "subtractfeefromamount",
+            Kind::Bool,
+            "false",
+            "Whether the fee is taken from the amount",
+        ),
+        REPLACEABLE,
+        CONF_TARGET,
+        ESTIMATE_MODE,
+        Argument::optional(
+            "avoid_reuse",
+            Kind::Bool,
+            "Whether coins of addresses that were paid from are left; true where the wallet avoids them",
+        ),
+        FEE_RATE,
+        VERBOSE,
+        IN,
+    ],
+    result: "\"hex\"    (string) The transaction's id, or (json object) with fee_reason",
+    at: false,
+    run: Run::Read(send_to_address),
+};
+
+pub(super) static SENDMANY: Method = Method {
+    name: "sendmany",
+    category: Category::Wallet,
+    about: "Pays several addresses by one transaction. The wallet has to be unlocked.",
+    arguments: &[
+        Argument::default("dummy|fromaccount", Kind::Text, "\"\"", "Has to be \"\""),
+        Argument::required("amounts", Kind::Object, "Bitcoins for each address")
+            .shown("{\"address\":amount,...}"),
+        Argument::optional("minconf", Kind::Number, "Has no effect"),
+        COMMENT,
+        Argument::default(
+            "subtractfeefrom",
+            Kind::Array,
+            "[]",
+            "The addresses from whose amounts the fee is taken, in equal parts",
+        ),
+        REPLACEABLE,
+        CONF_TARGET,
+        ESTIMATE_MODE,
+        FEE_RATE,
+        VERBOSE,
+        IN,
+    ],
+    result: "\"hex\"    (string) The transaction's id, or (json object) with fee_reason",
+    at: false,
+    run: Run::Read(send_many),
+};
+
+pub(super) static SEND: Method = Method {
+    name: "send",
+    category: Category::Wallet,
+    about: "Pays what is said, with all that can be wished for; or tells the transaction that would.",
+    arguments: &[
+        OUTPUTS,
+        CONF_TARGET,
+        ESTIMATE_MODE,
+        FEE_RATE,
+        OPTIONS_ARGUMENT,
+        Argument::default(
+            "version",
+            Kind::Number,
+            "2",
+            "The version of the transaction",
+        ),
+    ],
+    result: "{\"psbt\", \"txid\", \"hex\", \"complete\"}    (json object) The transaction, and whether it is fully signed",
+    at: false,
+    run: Run::Read(send),
+};
+
+pub(super) static SENDALL: Method = Method {
+    name: "sendall",
+    category: Category::Wallet,
+    about: "Pays all that the wallet has, or all of some coins, without change.",
+    arguments: &[
+        Argument::required(
+            "recipients",
+            Kind::Array,
+            "Who is paid: those without an amount share what is left",
+        )
+        .shown("[\"address\",{\"address\":amount},...]"),
+        CONF_TARGET,
+        ESTIMATE_MODE,
+        FEE_RATE,
+        OPTIONS_ARGUMENT,
+    ],
+    result: "{\"psbt\", \"txid\", \"hex\", \"complete\"}    (json object) The transaction, and whether it is fully signed",
+    at: false,
+    run: Run::Read(send_all),
+};
+
+/// What a payment that cannot be made is refused with, where nothing says better than that.
+pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
+    move |error| match error {
+        SpendError::Wallet(error) => error.into(),
+        SpendError::Mempool(error) => error.into(),
+        SpendError::Dust { .. } => {
+            RpcError::new(code, format!("Transaction amount too small: {error}"))
+        }
+        other => RpcError::new(code, other.to_string()),
+    }
+}
+
+/// Refuses where the wallet has no private keys, or they are locked.
+fn check_keys(wallet: &Wallet) -> Result<(), RpcError> {
+    let view = wallet.view()?;
+    if view.keyring().flags().disable_private_keys {
+        return Err(RpcError::new(
+            WALLET_ERROR,
+            "Error: Private keys are disabled for this wallet",
+        ));
+    }
+    match view.keyring().is_locked() {
+        true => Err(WalletError::from(everett_wallet::KeyError::Locked).into()),
+        false => Ok(()),
+    }
+}
+
+/// A request with the wallets' defaults.
+pub(super) fn request(call: &Call, payees: Vec<Payee>) -> Result<Request, RpcError> {
+    let mut request = Request::to(payees);
+    request.replaceable = call.wallets()?.config().replaceable;
+    Ok(request)
+}
+
+/// How the rate of a payment was found, in Core's words.
+fn fee_reason(call: &Call, choice: FeeChoice) -> Result<&'static str, RpcError> {
+    let FeeChoice::Target {
+        blocks,
+        conservative,
+    } = choice
+    else {
+        return Ok("PayTxFee set");
+    };
+    let view = call.handle().mempool().view()?;
+    Ok(match view.fee_estimate(blocks, conservative).rate {
+        Some(_) => "Target 85% Threshold",
+        None => "Fallback fee",
+    })
+}
+
+/// Pays, and tells the transaction's id.
+fn pay(call: &Call, wallet: &Wallet, request: &Request, verbose: bool) -> Answer {
+    let reason = fee_reason(call, request.fee)?;
+    let paid = wallet
+        .pay(request)
+        .map_err(refused(WALLET_INSUFFICIENT_FUNDS))?;
+    announce(call, &paid.tx);
+    Ok(match verbose {
+        true => object! { "txid" => paid.txid, "fee_reason" => reason },
+        false => paid.txid.into(),
+    })
+}
+
+/// Has peers told of a payment.
+pub(super) fn announce(call: &Call, tx: &Transaction) {
+    if let Some(peers) = call.handle().peers() {
+        peers.announce_transaction(&tx.compute_txid());
+    }
+}
+
+fn note(request: &mut Request, name: &str, text: Option<&Json>) -> Result<(), RpcError> {
+    let text = text.map_or(Ok(""), Json::text)?;
+    if !text.is_empty() {
+        request.notes.insert(name.to_owned(), text.to_owned());
+    }
+    Ok(())
+}
+
+fn send_to_address(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let said = Said {
+        target: call.maybe(6),
+        mode: call.maybe(7),
+        rate: call.maybe(9),
+    };
+    let network = call.ledger().params().network.to_bitcoin();
+    let subtracts = call.bool_or(4, false)?;
+    let mut all = Json::Object(Vec::new());
+    all.push(call.text(0)?, call.arg(1).clone());
+    check_keys(&wallet)?;
+    let outputs = parse_outputs(&all, network)?;
+    let places: &[usize] = if subtracts { &[0] } else { &[] };
+    let mut request = request(call, payees(outputs, places))?;
+    note(&mut request, "comment", call.maybe(2))?;
+    note(&mut request, "to", call.maybe(3))?;
+    request.replaceable = call.bool_or(5, request.replaceable)?;
+    request.fee = said.choice()?;
+    request.use_reused = !super::balance::avoids_reuse(&wallet.view()?, call.maybe(8))?;
+    request.scope = parse_scope(call.maybe(11))?;
+    pay(call, &wallet, &request, call.bool_or(10, false)?)
+}
+
+fn send_many(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    if call.maybe(0).is_some_and(|dummy| dummy.text() != Ok("")) {
+        return Err(RpcError::parameter("Dummy value must be set to \"\""));
+    }
+    let said = Said {
+        target: call.maybe(6),
+        mode: call.maybe(7),
+        rate: call.maybe(8),
+    };
+    let network = call.ledger().params().network.to_bitcoin();
+    check_keys(&wallet)?;
+    let outputs = parse_outputs(call.arg(1), network)?;
+    let places = paying(call.maybe(4), &names(call.arg(1)))?;
+    let mut request = request(call, payees(outputs, &places))?;
+    note(&mut request, "comment", call.maybe(3))?;
+    request.replaceable = call.bool_or(5, request.replaceable)?;
+    request.fee = said.choice()?;
+    request.scope = parse_scope(call.maybe(10))?;
+    pay(call, &wallet, &request, call.bool_or(9, false)?)
+}
+
+/// Plans what is asked for, not above a weight.
+pub(super) fn plan(
+    wallet: &Wallet,
+    request: &Request,
+    most_weight: u64,
+    code: i32,
+) -> Result<Plan, RpcError> {
+    let plan = wallet.plan(request).map_err(refused(code))?;
+    match plan.weight > most_weight {
+        true => Err(RpcError::new(
+            WALLET_ERROR,
+            "The inputs size exceeds the maximum weight. Please try sending a smaller amount or manually consolidating your wallet's UTXOs",
+        )),
+        false => Ok(plan),
+    }
+}
+
+/// Locks the coins that a plan takes.
+pub(super) fn lock_coins(wallet: &Wallet, plan: &Plan) -> Result<(), RpcError> {
+    let coins: Vec<OutPoint> = plan
+        .tx
+        .input
+        .iter()
+        .map(|input| input.previous_output)
+        .collect();
+    for outpoint in coins {
+        wallet.lock_coin(outpoint, true, false)?;
+    }
+    Ok(())
+}
+
+/// Signs a plan as far as the wallet can, and sends it where that is wished and possible.
+fn finish(
+    call: &Call,
+    wallet: &Wallet,
+    request: &Request,
+    plan: &Plan,
+    options: Options<'_>,
+) -> Answer {
+    let wants_psbt = options.bool_or("psbt", false)?;
+    let sends = options.bool_or("add_to_wallet", true)?;
+    let mut psbt = wallet.psbt(plan)?;
+    let complete = {
+        let view = wallet.view()?;
+        let process = Process {
+            sign: !view.keyring().is_locked(),
+            ..Process::default()
+        };
+        let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
+        view.keyring().process_psbt(&mut psbt, spent, process)?
+    };
+    let mut json = Json::Object(Vec::new());
+    if wants_psbt || !sends || !complete {
+        json.push("psbt", Partial::of(psbt.clone()).text());
+    }
+    if complete {
+        let tx = super::psbt::extracted(&psbt);
+        json.push("txid", tx.compute_txid());
+        match sends && !wants_psbt {
+            true => {
+                let sent = wallet.send(tx.clone(), &request.notes, request.replaces);
+                sent.map_err(refused(WALLET_ERROR))?;
+                announce(call, &tx);
+            }
+            false => json.push("hex", encode_hex(&tx)),
+        }
+    }
+    json.push("complete", complete);
+    if options.locks()? {
+        lock_coins(wallet, plan)?;
+    }
+    Ok(json)
+}
+
+fn send(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let options = Options::read(call.maybe(4))?;
+    let said = Said {
+        target: call.maybe(1),
+        mode: call.maybe(2),
+        rate: call.maybe(3),
+    };
+    let network = call.ledger().params().network.to_bitcoin();
+    let outputs = parse_outputs(call.arg(0), network)?;
+    let places = options.paying(&names(call.arg(0)))?;
+    let mut request = request(call, payees(outputs, &places))?;
+    // Coins that are named are enough, unless somebody says otherwise.
+    request.add_inputs = options
+        .get("inputs")
+        .is_none_or(|inputs| inputs.array().is_ok_and(<[Json]>::is_empty));
+    if let Some(version) = call.maybe(5) {
+        request.version = parse_version(version)?;
+    }
+    options.apply(call, said, &mut request)?;
+    let plan = plan(&wallet, &request, options.most_weight()?, WALLET_ERROR)?;
+    finish(call, &wallet, &request, &plan, options)
+}
+
+fn send_all(call: &Call) -> Answer {
+    let wallet = call.wallet()?;
+    let options = Options::read(call.maybe(4))?;
+    let said = Said {
+        target: call.maybe(1),
+        mode: call.maybe(2),
+        rate: call.maybe(3),
+    };
+    let network = call.ledger().params().network.to_bitcoin();
+    let mut outputs = Json::Object(Vec::new());
+    let mut sharing = 0;
+    for recipient in call.arg(0).array()? {
+        match recipient {
+            Json::Text(address) => {
+                outputs.push(address, 0);
+                sharing += 1;
+            }
+            other => {
+                for (address, amount) in other.object()? {
+                    outputs.push(address, amount.clone());
+                }
+            }
+        }
+    }
+    if sharing == 0 {
+        return Err(RpcError::parameter(
+            "Must provide at least one address without a specified amount",
+        ));
+    }
+    let given = |name: &str| options.get(name).is_some();
+    let inputs = given("inputs");
+    if inputs && options.bool_or("send_max", false)? {
+        return Err(RpcError::parameter(
+            "Cannot combine send_max with specific inputs.",
+        ));
+    }
+    if inputs && (given("minconf") || given("maxconf")) {
+        return Err(RpcError::parameter(
+            "Cannot combine minconf or maxconf with specific inputs.",
+        ));
+    }
+    let outputs = parse_outputs(&outputs, network)?;
+    let mut request = request(call, payees(outputs, &[]))?;
+    request.everything = true;
+    request.economical = options.bool_or("send_max", false)?;
+    options.apply(call, said, &mut request)?;
+    request.add_inputs = !inputs;
+    let plan = plan(
+        &wallet,
+        &request,
+        options.most_weight()?,
+        WALLET_INSUFFICIENT_FUNDS,
+    )?;
+    finish(call, &wallet, &request, &plan, options)
+}

@@ -1,0 +1,102 @@
+//! Owns how a caller says what a payment costs: a rate, or within how many blocks it is to be confirmed.
+//! Promises Core's refusals of what does not go together.
+
+use everett_mempool::{FeeRate, Horizon};
+use everett_wallet::spend::FeeChoice;
+
+use crate::error::{RpcError, TYPE_ERROR};
+use crate::json::{Json, parse_fixed_point};
+use crate::method::{Argument, Kind};
+
+/// Blocks within which a payment is to be confirmed where nobody says.
+const DEFAULT_TARGET: u32 = 6;
+/// The names of the ways to estimate.
+const MODES: [&str; 3] = ["unset", "economical", "conservative"];
+/// A rate of so many satoshis for 1,000 virtual bytes is taken for a mistake.
+const MAX_RATE: i64 = 21_000_000 * 100_000_000;
+
+pub(in super::super) const CONF_TARGET: Argument = Argument::optional(
+    "conf_target",
+    Kind::Number,
+    "Within how many blocks it is to be confirmed",
+);
+pub(in super::super) const ESTIMATE_MODE: Argument = Argument::default(
+    "estimate_mode",
+    Kind::Text,
+    "\"unset\"",
+    "unset, economical, or conservative: looks back farther",
+);
+pub(in super::super) const FEE_RATE: Argument =
+    Argument::optional("fee_rate", Kind::Any, "Satoshis for each virtual byte");
+
+/// What was said of the fee.
+#[derive(Clone, Copy, Default)]
+pub(in super::super) struct Said<'a> {
+    pub(in super::super) target: Option<&'a Json>,
+    pub(in super::super) mode: Option<&'a Json>,
+    pub(in super::super) rate: Option<&'a Json>,
+}
+
+/// Satoshis for each virtual byte, with three decimals.
+pub(in super::super) fn parse_rate(value: &Json) -> Result<FeeRate, RpcError> {
+    let text = match value {
+        Json::Number(text) | Json::Text(text) => text,
+        _ => {
+            return Err(RpcError::new(
+                TYPE_ERROR,
+                "Amount is not a number or string",
+            ));
+        }
+    };
+    let rate =
+        parse_fixed_point(text, 3).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
+    match (0..=MAX_RATE).contains(&rate) {
+        true => Ok(FeeRate::per_kvb(rate)),
+        false => Err(RpcError::new(TYPE_ERROR, "Amount out of range")),
+    }
+}
+
+impl Said<'_> {
+    /// What is to be paid.
+    pub(in super::super) fn choice(self) -> Result<FeeChoice, RpcError> {
+        let mode = self.mode.map(Json::text).transpose()?;
+        let mode = mode.map(str::to_ascii_lowercase);
+        if let Some(rate) = self.rate {
+            if self.target.is_some() {
+                return Err(RpcError::parameter(
+                    "Cannot specify both conf_target and fee_rate. Please provide either a confirmation target in blocks for automatic fee \
+                     estimation, or an explicit fee rate.",
+                ));
+            }
+            if mode.is_some_and(|mode| mode != "unset") {
+                return Err(RpcError::parameter(
+                    "Cannot specify both estimate_mode and fee_rate",
+                ));
+            }
+            return parse_rate(rate).map(FeeChoice::Rate);
+        }
+        if mode.as_deref().is_some_and(|mode| !MODES.contains(&mode)) {
+            return Err(RpcError::parameter(format!(
+                "Invalid estimate_mode parameter, must be one of: \"{}\"",
+                MODES.join("\", \"")
+            )));
+        }
+        let most = Horizon::Long.most_blocks();
+        let blocks = match self.target {
+            None => DEFAULT_TARGET,
+            Some(target) => {
+                let target = u32::try_from(target.int::<i64>()?).ok();
+                let target = target.filter(|target| (1..=most).contains(target));
+                target.ok_or_else(|| {
+                    RpcError::parameter(format!(
+                        "Invalid conf_target, must be between 1 and {most}"
+                    ))
+                })?
+            }
+        };
+        Ok(FeeChoice::Target {
+            blocks,
+            conservative: mode.as_deref() == Some("conservative"),
+        })
+    }
+}

@@ -1,0 +1,506 @@
+//! Owns the options of methods that make payments.
+//! Promises that one which is not known, or of the wrong type, is refused before anything is looked at.
+
+use bitcoin::{OutPoint, TxOut};
+use everett_wallet::OutputType;
+use everett_wallet::spend::{ChangeTo, In, Payee, Request, Scope};
+
+use super::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
+use crate::address;
+use crate::call::{Call, parse_txid};
+use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
+use crate::json::{Json, parse_fixed_point};
+use crate::method::{Argument, Kind};
+use crate::wallet::coins::check_options;
+
+/// Sequence numbers at or below this say that a transaction may be replaced (BIP125).
+const SIGNALS: u32 = 0xffff_fffd;
+/// Weight units of the least that an input takes up.
+const MIN_INPUT_WEIGHT: u64 = 165;
+/// Weight units of a transaction that is relayed, at most.
+const MAX_WEIGHT: u64 = 400_000;
+
+pub(in super::super) const IN: Argument = Argument::default(
+    "in",
+    Kind::Text,
+    "\"all\"",
+    "In which worlds the coins have to exist: \"all\", so that the payment is as good whichever branch wins, or \"best\"",
+);
+
+pub(in super::super) const OPTIONS: &[Argument] = &[
+    Argument::optional(
+        "add_inputs",
+        Kind::Bool,
+        "Whether coins are added to those that are named",
+    ),
+    Argument::default(
+        "include_unsafe",
+        Kind::Bool,
+        "false",
+        "Whether coins that others are about to pay may be added",
+    ),
+    Argument::default(
+        "minconf",
+        Kind::Number,
+        "0",
+        "Fewest confirmations of coins that are added",
+    ),
+    Argument::default(
+        "maxconf",
+        Kind::Number,
+        "9999999",
+        "Most confirmations of coins that are added",
+    ),
+    Argument::default(
+        "add_to_wallet",
+        Kind::Bool,
+        "true",
+        "Whether it is sent rather than only shown",
+    ),
+    Argument::optional(
+        "change_address|changeAddress",
+        Kind::Text,
+        "Where change goes",
+    ),
+    Argument::optional(
+        "change_position|changePosition",
+        Kind::Number,
+        "The place of the change among the outputs",
+    ),
+    Argument::optional("change_type", Kind::Text, "The kind of address for change"),
+    FEE_RATE,
+    Argument::optional("feeRate", Kind::Any, "Bitcoins for 1,000 virtual bytes"),
+    Argument::default(
+        "include_watching|includeWatching",
+        Kind::Bool,
+        "false",
+        "(DEPRECATED) Has no effect",
+    ),
+    Argument::optional(
+        "inputs",
+        Kind::Array,
+        "Coins to spend: txid, vout, and sequence and weight where they matter",
+    ),
+    Argument::optional(
+        "input_weights",
+        Kind::Array,
+        "Weights of inputs: txid, vout, weight",
+    ),
+    Argument::optional("locktime", Kind::Number, "The lock time"),
+    Argument::default(
+        "lock_unspents|lockUnspents",
+        Kind::Bool,
+        "false",
+        "Whether the coins are locked",
+    ),
+    Argument::default(
+        "psbt",
+        Kind::Bool,
+        "false",
+        "Whether a PSBT is told and nothing is sent",
+    ),
+    Argument::default(
+        "send_max",
+        Kind::Bool,
+        "false",
+        "Whether coins stay that cost more than they are worth",
+    ),
+    Argument::default(
+        "subtract_fee_from_outputs|subtractFeeFromOutputs",
+        Kind::Array,
+        "[]",
+        "Places of the outputs that pay the fee",
+    ),
+    CONF_TARGET,
+    ESTIMATE_MODE,
+    Argument::optional(
+        "replaceable",
+        Kind::Bool,
+        "Whether it says that it may be replaced (BIP125)",
+    ),
+    Argument::optional(
+        "solving_data",
+        Kind::Object,
+        "Descriptors of coins that are not the wallet's",
+    ),
+    Argument::default(
+        "max_tx_weight",
+        Kind::Number,
+        "400000",
+        "Most weight units of the transaction",
+    ),
+    Argument::optional("version", Kind::Number, "The version of the transaction"),
+    IN,
+];
+
+/// The types of options where they are checked.
+const KNOWN: [(&str, Option<&str>); 32] = [
+    ("add_inputs", Some("bool")),
+    ("include_unsafe", Some("bool")),
+    ("minconf", Some("number")),
+    ("maxconf", Some("number")),
+    ("add_to_wallet", Some("bool")),
+    ("change_address", Some("string")),
+    ("changeAddress", Some("string")),
+    ("change_position", Some("number")),
+    ("changePosition", Some("number")),
+    ("change_type", Some("string")),
+    ("fee_rate", None),
+    ("feeRate", None),
+    ("include_watching", Some("bool")),
+    ("includeWatching", Some("bool")),
+    ("inputs", Some("array")),
+    ("input_weights", Some("array")),
+    ("locktime", Some("number")),
+    ("lock_unspents", Some("bool")),
+    ("lockUnspents", Some("bool")),
+    ("psbt", Some("bool")),
+    ("send_max", Some("bool")),
+    ("subtract_fee_from_outputs", Some("array")),
+    ("subtractFeeFromOutputs", Some("array")),
+    ("conf_target", Some("number")),
+    ("estimate_mode", Some("string")),
+    ("replaceable", Some("bool")),
+    ("solving_data", Some("object")),
+    ("max_tx_weight", Some("number")),
+    ("version", Some("number")),
+    ("in", Some("string")),
+    ("original_change_index", Some("number")),
+    ("outputs", None),
+];
+
+static EMPTY: Json = Json::Object(Vec::new());
+
+/// The options of one call.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Options<'a>(&'a Json);
+
+/// In which worlds coins have to exist.
+pub(in super::super) fn parse_scope(value: Option<&Json>) -> Result<Scope, RpcError> {
+    match value.map(Json::text).transpose()? {
+        None | Some("all") => Ok(Scope::AllWorlds),
+        Some("best") => Ok(Scope::Best),
+        Some(other) => Err(RpcError::parameter(format!(
+            "in must be \"all\", for coins of every live world, or \"best\" (not '{other}')"
+        ))),
+    }
+}
+
+/// Who is paid by these outputs; `paying`: the places of those that pay the fee.
+pub(in super::super) fn payees(outputs: Vec<TxOut>, paying: &[usize]) -> Vec<Payee> {
+    let payee = |(index, output): (usize, TxOut)| Payee {
+        script_pubkey: output.script_pubkey,
+        amount: output.value,
+        pays_fee: paying.contains(&index),
+    };
+    outputs.into_iter().enumerate().map(payee).collect()
+}
+
+/// The names of outputs that are described, in their order.
+pub(in super::super) fn names(outputs: &Json) -> Vec<&str> {
+    match outputs {
+        Json::Object(fields) => fields.iter().map(|(name, _)| name.as_str()).collect(),
+        Json::Array(items) => items
+            .iter()
+            .flat_map(|item| item.object().unwrap_or_default())
+            .map(|(name, _)| name.as_str())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The places of the outputs that pay the fee, said by place or by address.
+pub(in super::super) fn paying(
+    said: Option<&Json>,
+    names: &[&str],
+) -> Result<Vec<usize>, RpcError> {
+    let mut places: Vec<usize> = Vec::new();
+    let fail = |why: String| {
+        Err(RpcError::parameter(format!(
+            "Invalid parameter 'subtract fee from output', {why}"
+        )))
+    };
+    for value in said.map_or(Ok(&[][..]), Json::array)? {
+        let place: i64 = match value {
+            Json::Text(name) => match names.iter().position(|other| other == name) {
+                Some(place) => place as i64,
+                None => return fail(format!("destination {name} not found in tx outputs")),
+            },
+            Json::Number(_) => value.int()?,
+            other => return fail(format!("invalid value type: {}", other.type_name())),
+        };
+        let Ok(index) = usize::try_from(place) else {
+            return fail(format!("negative position: {place}"));
+        };
+        if places.contains(&index) {
+            return fail(format!("duplicated position: {place}"));
+        }
+        if index >= names.len() {
+            return fail(format!("position too large: {place}"));
+        }
+        places.push(index);
+    }
+    Ok(places)
+}
+
+/// A coin that is named: txid and vout.
+pub(in super::super) fn parse_outpoint(value: &Json) -> Result<OutPoint, RpcError> {
+    value.object()?;
+    let txid = parse_txid(value.get("txid"), "txid")?;
+    let vout = value.get("vout");
+    if !matches!(vout, Json::Number(_)) {
+        return Err(RpcError::parameter("Invalid parameter, missing vout key"));
+    }
+    let vout = u32::try_from(vout.int::<i64>()?)
+        .map_err(|_| RpcError::parameter("Invalid parameter, vout cannot be negative"))?;
+    Ok(OutPoint::new(txid, vout))
+}
+
+fn parse_weight(value: &Json) -> Result<u64, RpcError> {
+    match value.int::<i64>()? {
+        weight if weight < MIN_INPUT_WEIGHT as i64 => Err(RpcError::parameter(format!(
+            "Invalid parameter, weight cannot be less than {MIN_INPUT_WEIGHT} (41 bytes (size of outpoint + sequence + empty scriptSig) * 4 \
+             (witness scaling factor)) + 1 (empty witness)"
+        ))),
+        weight if weight > MAX_WEIGHT as i64 => Err(RpcError::parameter(format!(
+            "Invalid parameter, weight cannot be greater than the maximum standard tx weight of {MAX_WEIGHT}"
+        ))),
+        weight => Ok(weight as u64),
+    }
+}
+
+/// A coin to spend, as it is described.
+pub(in super::super) fn parse_wanted(value: &Json) -> Result<In, RpcError> {
+    let outpoint = parse_outpoint(value)?;
+    let sequence = match value.get("sequence") {
+        given @ Json::Number(_) => Some(u32::try_from(given.int::<i64>()?).map_err(|_| {
+            RpcError::parameter("Invalid parameter, sequence number is out of range")
+        })?),
+        _ => None,
+    };
+    let weight = value.find("weight").map(parse_weight).transpose()?;
+    Ok(In {
+        outpoint,
+        sequence,
+        weight,
+    })
+}
+
+impl<'a> Options<'a> {
+    /// Those that were given, all of them known.
+    pub(in super::super) fn read(given: Option<&'a Json>) -> Result<Options<'a>, RpcError> {
+        let given = given.unwrap_or(&EMPTY);
+        // Of old a boolean stood here that has no effect any more.
+        let given = match given {
+            Json::Bool(_) => &EMPTY,
+            given => given,
+        };
+        check_options(given, &KNOWN)?;
+        Ok(Options(given))
+    }
+
+    /// One that was given.
+    pub(in super::super) fn get(self, name: &str) -> Option<&'a Json> {
+        self.0.find(name).filter(|value| !value.is_null())
+    }
+
+    /// One that has two names.
+    fn either(self, name: &str, old: &str) -> Option<&'a Json> {
+        self.get(name).or_else(|| self.get(old))
+    }
+
+    pub(in super::super) fn bool_or(self, name: &str, default: bool) -> Result<bool, RpcError> {
+        self.get(name).map_or(Ok(default), Json::bool)
+    }
+
+    /// Whether the coins that are taken are locked.
+    pub(in super::super) fn locks(self) -> Result<bool, RpcError> {
+        let said = self.either("lock_unspents", "lockUnspents");
+        said.map_or(Ok(false), Json::bool)
+    }
+
+    /// What was said of the fee, here or as arguments of their own.
+    pub(in super::super) fn fee(self, arguments: Said<'a>) -> Result<Said<'a>, RpcError> {
+        let both = |here: &str, there: Option<&Json>| self.get(here).is_some() && there.is_some();
+        if both("conf_target", arguments.target) || both("estimate_mode", arguments.mode) {
+            return Err(RpcError::parameter(
+                "Pass conf_target and estimate_mode either as arguments or in the options object, but not both",
+            ));
+        }
+        if both("fee_rate", arguments.rate) {
+            return Err(RpcError::parameter(
+                "Pass the fee_rate either as an argument, or in the options object, but not both",
+            ));
+        }
+        Ok(Said {
+            target: arguments.target.or_else(|| self.get("conf_target")),
+            mode: arguments.mode.or_else(|| self.get("estimate_mode")),
+            rate: arguments.rate.or_else(|| self.get("fee_rate")),
+        })
+    }
+
+    /// Brings all that is said here of coins, change and fee into a request.
+    pub(in super::super) fn apply(
+        self,
+        call: &Call,
+        arguments: Said<'a>,
+        request: &mut Request,
+    ) -> Result<(), RpcError> {
+        let said = self.fee(arguments)?;
+        match self.get("feeRate") {
+            None => request.fee = said.choice()?,
+            Some(rate) => {
+                for (name, other) in [
+                    ("fee_rate (sat/vB)", said.rate),
+                    ("conf_target", said.target),
+                    ("estimate_mode", said.mode),
+                ] {
+                    if other.is_some() {
+                        return Err(RpcError::parameter(format!(
+                            "Cannot specify both {name} and feeRate"
+                        )));
+                    }
+                }
+                // Bitcoins for 1,000 virtual bytes: satoshis of them.
+                let text = match rate {
+                    Json::Number(text) | Json::Text(text) => text.as_str(),
+                    _ => "",
+                };
+                let rate = parse_fixed_point(text, 8).filter(|rate| *rate >= 0);
+                let rate =
+                    rate.ok_or_else(|| RpcError::new(crate::error::TYPE_ERROR, "Invalid amount"))?;
+                request.fee =
+                    everett_wallet::spend::FeeChoice::Rate(everett_mempool::FeeRate::per_kvb(rate));
+            }
+        }
+        request.scope = parse_scope(self.get("in"))?;
+        self.change(call, request)?;
+        if let Some(inputs) = self.get("inputs") {
+            for value in inputs.array()? {
+                request.inputs.push(parse_wanted(value)?);
+            }
+        }
+        for value in self.get("input_weights").map_or(Ok(&[][..]), Json::array)? {
+            let outpoint = parse_outpoint(value)?;
+            let weight = value
+                .find("weight")
+                .filter(|weight| matches!(weight, Json::Number(_)));
+            let weight = weight
+                .ok_or_else(|| RpcError::parameter("Invalid parameter, missing weight key"))
+                .and_then(parse_weight)?;
+            let wanted = request
+                .inputs
+                .iter_mut()
+                .find(|wanted| wanted.outpoint == outpoint);
+            if let Some(wanted) = wanted {
+                wanted.weight = Some(weight);
+            }
+        }
+        request.add_inputs = self.bool_or("add_inputs", request.add_inputs)?;
+        request.include_unsafe = self.bool_or("include_unsafe", false)?;
+        let depth = |name: &str, default: u32| match self.get(name) {
+            None => Ok(default),
+            Some(value) => u32::try_from(value.int::<i64>()?)
+                .map_err(|_| RpcError::parameter(format!("Negative {name}"))),
+        };
+        request.min_confirmations = depth("minconf", request.min_confirmations)?;
+        request.max_confirmations = depth("maxconf", request.max_confirmations)?;
+        if request.max_confirmations < request.min_confirmations {
+            return Err(RpcError::parameter(format!(
+                "maxconf can't be lower than minconf: {} < {}",
+                request.max_confirmations, request.min_confirmations
+            )));
+        }
+        if let Some(lock_time) = self.get("locktime") {
+            let lock_time = u32::try_from(lock_time.int::<i64>()?);
+            let lock_time = lock_time
+                .map_err(|_| RpcError::parameter("Invalid parameter, locktime out of range"))?;
+            request.lock_time = Some(lock_time);
+        }
+        if let Some(version) = self.get("version") {
+            request.version = parse_version(version)?;
+        }
+        if let Some(replaceable) = self.get("replaceable") {
+            request.replaceable = replaceable.bool()?;
+            let signals = |wanted: &In| wanted.sequence.is_none_or(|sequence| sequence <= SIGNALS);
+            let all = request.inputs.iter().all(signals);
+            if request.replaceable && !all {
+                return Err(RpcError::parameter(
+                    "Invalid parameter combination: Sequence number(s) contradict replaceable option",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn change(self, call: &Call, request: &mut Request) -> Result<(), RpcError> {
+        let network = call.ledger().params().network.to_bitcoin();
+        if let Some(text) = self.either("change_address", "changeAddress") {
+            let parsed = address::parse(text.text()?, network).map_err(|_| {
+                RpcError::new(
+                    INVALID_ADDRESS_OR_KEY,
+                    "Change address must be a valid bitcoin address",
+                )
+            })?;
+            if self.get("change_type").is_some() {
+                return Err(RpcError::parameter(
+                    "Cannot specify both change address and address type options",
+                ));
+            }
+            request.change = ChangeTo::Script(parsed.script_pubkey());
+        }
+        if let Some(kind) = self.get("change_type") {
+            request.change = ChangeTo::Kind(parse_kind(kind.text()?)?);
+        }
+        if let Some(place) = self.either("change_position", "changePosition") {
+            let place: i64 = place.int()?;
+            let place = usize::try_from(place).ok();
+            let place = place.filter(|place| *place <= request.payees.len());
+            request.change_position =
+                Some(place.ok_or_else(|| RpcError::parameter("changePosition out of bounds"))?);
+        }
+        Ok(())
+    }
+
+    /// Most weight units of the transaction.
+    pub(in super::super) fn most_weight(self) -> Result<u64, RpcError> {
+        let Some(value) = self.get("max_tx_weight") else {
+            return Ok(MAX_WEIGHT);
+        };
+        let weight: i64 = value.int()?;
+        match weight {
+            0..=400_000 => Ok(weight as u64),
+            _ => Err(RpcError::parameter(format!(
+                "Maximum transaction weight must be between 0 and {MAX_WEIGHT}"
+            ))),
+        }
+    }
+
+    /// The places of the outputs that pay the fee.
+    pub(in super::super) fn paying(self, names: &[&str]) -> Result<Vec<usize>, RpcError> {
+        paying(
+            self.either("subtract_fee_from_outputs", "subtractFeeFromOutputs"),
+            names,
+        )
+    }
+}
+
+/// A kind of addresses by its name.
+fn parse_kind(text: &str) -> Result<OutputType, RpcError> {
+    text.parse().map_err(|_| {
+        RpcError::new(
+            INVALID_ADDRESS_OR_KEY,
+            format!("Unknown change type '{text}'"),
+        )
+    })
+}
+
+/// A version that is relayed.
+pub(in super::super) fn parse_version(value: &Json) -> Result<i32, RpcError> {
+    match value.int::<i64>()? {
+        version @ 1..=3 => Ok(version as i32),
+        _ => Err(RpcError::parameter(
+            "Invalid parameter, version out of range(1~3)",
+        )),
+    }
+}
