@@ -25,7 +25,7 @@ fn help_lists_what_is_not_hidden_under_its_heading() {
 
 #[test]
 fn help_tells_what_is_taken_what_is_answered_and_how_it_is_called() {
-    let help = help("gettxout");
+    let help = help("gettxout", false);
     for part in [
         "\nArguments:\n1. txid               (string, required) ",
         "\n3. include_mempool    (boolean, optional, default=true) ",
@@ -38,7 +38,7 @@ fn help_tells_what_is_taken_what_is_answered_and_how_it_is_called() {
     ] {
         assert!(help.contains(part), "{part}\n{help}");
     }
-    let help = super::help("createrawtransaction");
+    let help = super::help("createrawtransaction", false);
     assert!(
         help.contains(
             "\n     [\n       {                       (json object)\n         \"txid\": \"hex\","

@@ -51,10 +51,10 @@ fn bones(help: &str) -> (String, Vec<String>, BTreeSet<String>) {
             arguments.push(format!("{name} ({kind}"));
         }
         let field = line.trim_start().strip_prefix('"');
-        if let Some((name, _)) = field.and_then(|rest| rest.split_once("\" :")) {
-            if in_results {
-                fields.insert(name.to_owned());
-            }
+        if let Some((name, _)) = field.and_then(|rest| rest.split_once("\" :"))
+            && in_results
+        {
+            fields.insert(name.to_owned());
         }
     }
     (usage, arguments, fields)

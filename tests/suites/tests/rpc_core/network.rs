@@ -183,11 +183,9 @@ fn a_peer_is_shown_as_core_shows_it_and_the_switch_ends_all_connections() {
     });
     // On: who was added is called again.
     both.same("setnetworkactive", json!([true]));
-    for server in [&both.ours] {
-        wait("a connection", || {
-            server.call("getconnectioncount", json!([])) == 1
-        });
-    }
+    wait("a connection", || {
+        both.ours.call("getconnectioncount", json!([])) == 1
+    });
 }
 
 #[test]
