@@ -7,15 +7,15 @@ use everett_wallet::keys::Kdf;
 use serde_json::{Value, json};
 
 /// Addresses ahead: few, so that wallets are made quickly.
-pub const KEYPOOL: u32 = 5;
+pub(crate) const KEYPOOL: u32 = 5;
 
 /// A node with wallets, none of them there yet.
-pub fn node() -> RpcNode {
+pub(crate) fn node() -> RpcNode {
     node_with(|_| ())
 }
 
 /// The same, set up otherwise.
-pub fn node_with(change: impl FnOnce(&mut NodeConfig)) -> RpcNode {
+pub(crate) fn node_with(change: impl FnOnce(&mut NodeConfig)) -> RpcNode {
     RpcNode::start_with_wallets(|node| {
         let wallets = node.wallets.as_mut().expect("wallets by default");
         wallets.keypool = KEYPOOL;
@@ -29,14 +29,14 @@ pub fn node_with(change: impl FnOnce(&mut NodeConfig)) -> RpcNode {
 }
 
 /// A client that asks one wallet, or whichever is loaded.
-pub struct Asker {
+pub(crate) struct Asker {
     client: RpcClient,
     path: String,
 }
 
 impl Asker {
     /// Whichever wallet is loaded.
-    pub fn any(node: &RpcNode) -> Asker {
+    pub(crate) fn any(node: &RpcNode) -> Asker {
         Asker {
             client: node.client(),
             path: "/".to_owned(),
@@ -44,7 +44,7 @@ impl Asker {
     }
 
     /// The wallet of this name.
-    pub fn of(node: &RpcNode, wallet: &str) -> Asker {
+    pub(crate) fn of(node: &RpcNode, wallet: &str) -> Asker {
         Asker {
             client: node.client(),
             path: format!("/wallet/{wallet}"),
@@ -59,21 +59,21 @@ impl Asker {
     }
 
     /// What a method answers that has to succeed.
-    pub fn call(&self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
         let body = self.ask(method, &params);
         assert!(body["error"].is_null(), "{method} {params}: {body}");
         body["result"].clone()
     }
 
     /// The same, text.
-    pub fn text(&self, method: &str, params: Value) -> String {
+    pub(crate) fn text(&self, method: &str, params: Value) -> String {
         let result = self.call(method, params);
         result.as_str().expect("a string").to_owned()
     }
 
     /// The code that a method refuses with, whose message has to begin so.
     #[track_caller]
-    pub fn refused(&self, method: &str, params: Value, code: i64, message: &str) {
+    pub(crate) fn refused(&self, method: &str, params: Value, code: i64, message: &str) {
         let error = self.ask(method, &params)["error"].clone();
         let said = error["message"].as_str().unwrap_or_default();
         assert!(
@@ -84,7 +84,7 @@ impl Asker {
 }
 
 /// The keys of an object, in their order.
-pub fn keys(value: &Value) -> Vec<&str> {
+pub(crate) fn keys(value: &Value) -> Vec<&str> {
     let object = value.as_object().expect("an object");
     object.keys().map(String::as_str).collect()
 }
