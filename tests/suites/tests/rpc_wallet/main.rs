@@ -1,0 +1,9 @@
+//! The wallet's methods of JSON-RPC on a node with wallets, over HTTP: what they answer, and with which of Core's codes they
+//! refuse.
+
+mod accounts;
+mod addresses;
+mod descriptors;
+mod passphrases;
+mod scene;
+mod wallets;
