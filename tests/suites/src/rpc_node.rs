@@ -23,7 +23,7 @@ pub struct RpcNode {
 }
 
 impl RpcNode {
-    /// One with Core's defaults on a free port.
+    /// One with Core's defaults on a free port, without wallets.
     pub fn start() -> RpcNode {
         RpcNode::start_with(|_| ())
     }
@@ -35,6 +35,19 @@ impl RpcNode {
 
     /// The same, with notifications as well.
     pub fn start_with_zmq(change: impl FnOnce(&mut RpcConfig), zmq: Option<Zmq>) -> RpcNode {
+        RpcNode::start_whole(change, zmq, |node| node.wallets = None)
+    }
+
+    /// One with wallets, which are set up otherwise.
+    pub fn start_with_wallets(wallets: impl FnOnce(&mut NodeConfig)) -> RpcNode {
+        RpcNode::start_whole(|_| (), None, wallets)
+    }
+
+    fn start_whole(
+        change: impl FnOnce(&mut RpcConfig),
+        zmq: Option<Zmq>,
+        wallets: impl FnOnce(&mut NodeConfig),
+    ) -> RpcNode {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -51,7 +64,9 @@ impl RpcNode {
         change(&mut config);
         let rpc = Rpc::new(config);
         let bound = rpc.bound_address();
-        let mut node = Node::builder(NodeConfig::new(ledger));
+        let mut node_config = NodeConfig::new(ledger);
+        wallets(&mut node_config);
+        let mut node = Node::builder(node_config);
         if let Some(zmq) = zmq {
             node = node.frontend(zmq);
         }
