@@ -190,7 +190,7 @@ fn where_nobody_answers_it_says_so_in_cores_words() {
 #[test]
 fn blocks_are_made_at_a_node_without_wallets_for_whom_it_is_set_to_pay() {
     let directory = tempdir().unwrap();
-    let node = Daemon::start(directory.path(), &[]);
+    let node = Daemon::start(directory.path(), &["-disablewallet"]);
     let made = node.cli(&["-generate", "3"]);
     assert_eq!((made.code, &*made.stderr), (Some(0), ""));
     let made: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
@@ -202,4 +202,24 @@ fn blocks_are_made_at_a_node_without_wallets_for_whom_it_is_set_to_pay() {
     assert_eq!(none.code, Some(1));
     let named = node.cli(&["-rpcwallet=w", "-generate"]);
     assert_ne!(named.code, Some(0));
+}
+
+#[test]
+fn blocks_are_made_for_the_wallet_that_a_node_on_regtest_has_from_the_start() {
+    let directory = tempdir().unwrap();
+    let node = Daemon::start(directory.path(), &["-keypool=5"]);
+    assert_eq!(node.cli(&["listwallets"]).stdout, "[\n  \"\"\n]\n");
+    let made = node.cli(&["-generate", "3"]);
+    assert_eq!((made.code, &*made.stderr), (Some(0), ""));
+    assert_eq!(node.cli(&["generate", "98"]).code, Some(0));
+    let accounts = node.cli(&["listaccounts"]);
+    assert_eq!(accounts.stdout, "{\n  \"\": 50.00000000\n}\n");
+    let named = node.cli(&["-rpcwallet=w", "-generate"]);
+    assert_eq!(named.code, Some(18));
+    assert_eq!(node.cli(&["createwallet", "w"]).code, Some(0));
+    assert_eq!(node.cli(&["-rpcwallet=w", "-generate"]).code, Some(0));
+    if let Some(client) = cores("bitcoin-cli") {
+        let core = core_cli(&client, &node.options(), &["-rpcwallet=w", "-generate"]);
+        assert_eq!((core.code, &*core.stderr), (Some(0), ""));
+    }
 }

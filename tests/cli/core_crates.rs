@@ -22,12 +22,15 @@ fn link() -> (TempDir, PathBuf) {
 fn the_crate_bitcoind_starts_asks_connects_and_stops_it() {
     let (_links, program) = link();
     let mut conf = bitcoind::Conf::default();
-    // It makes a wallet unless it is told not to; there is none here.
-    conf.wallet = None;
     conf.p2p = bitcoind::P2P::Yes;
     let mut first = bitcoind::BitcoinD::with_conf(&program, &conf).unwrap();
     let hash = first.client.get_best_block_hash().unwrap();
     assert_eq!(hash.0, GENESIS);
+    // It has made a wallet of its own, and asks that.
+    let wallets = first.client.call::<serde_json::Value>("listwallets", &[]);
+    assert_eq!(wallets.unwrap(), serde_json::json!(["default"]));
+    let address = first.client.new_address().unwrap();
+    first.client.generate_to_address(1, &address).unwrap();
     let cookie = std::fs::read_to_string(&first.params.cookie_file).unwrap();
     assert!(cookie.starts_with("__cookie__:"));
     conf.p2p = first.p2p_connect(true).unwrap();
@@ -46,13 +49,14 @@ fn the_crate_bitcoind_starts_asks_connects_and_stops_it() {
 fn the_crate_corepc_node_starts_and_asks_it() {
     let (_links, program) = link();
     let mut conf = corepc_node::Conf::default();
-    conf.wallet = None;
     let directory = tempdir().unwrap();
     conf.staticdir = Some(directory.path().join("kept"));
     for _ in 0..2 {
         let mut node = corepc_node::Node::with_conf(&program, &conf).unwrap();
         let hash = node.client.get_best_block_hash().unwrap();
         assert_eq!(hash.0, GENESIS);
+        // Made the first time, loaded the second.
+        assert_eq!(node.client.list_wallets().unwrap().0, ["default"]);
         assert!(node.stop().unwrap().success());
     }
 }

@@ -9,6 +9,7 @@ mod p2p;
 mod peers;
 mod rpc;
 pub(crate) mod script;
+mod wallet;
 mod zmq;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub(crate) use p2p::P2pArgs;
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
+pub(crate) use wallet::WalletArgs;
 pub(crate) use zmq::ZmqArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -437,6 +439,8 @@ pub(crate) struct RunArgs {
     pub(crate) lab: bool,
     #[command(flatten)]
     pub(crate) p2p: P2pArgs,
+    #[command(flatten)]
+    pub(crate) wallet: WalletArgs,
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
 }

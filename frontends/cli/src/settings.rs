@@ -7,6 +7,7 @@ mod descriptors;
 mod file;
 mod p2p;
 mod rpc;
+mod wallet;
 mod zmq;
 
 use bitcoin::hex::FromHex;

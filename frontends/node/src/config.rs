@@ -37,6 +37,8 @@ pub struct NodeConfig {
     pub wallets: Option<WalletConfig>,
     /// Wallets that are opened at the start, beside those that are marked for it.
     pub open_wallets: Vec<String>,
+    /// Whether a wallet without a name is made where there is none at all.
+    pub default_wallet: bool,
     /// Lab mode: history may be made by hand. Impossible on mainnet.
     pub lab: bool,
     /// Seconds that the best block may be old when the initial download is over.
@@ -67,6 +69,7 @@ impl NodeConfig {
             persist_mempool: true,
             wallets,
             open_wallets: Vec::new(),
+            default_wallet: false,
             lab: false,
             max_tip_age: DEFAULT_MAX_TIP_AGE,
             readers: DEFAULT_READERS,

@@ -57,6 +57,7 @@ impl NodeBuilder {
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
         let persist = self.config.persist_mempool;
         let open_wallets = self.config.open_wallets;
+        let default_wallet = self.config.default_wallet;
         let opening = self.config.ledger;
         let ledger = match self.ledger {
             Some(ledger) => ledger,
@@ -73,7 +74,7 @@ impl NodeBuilder {
             indexer: tokio::spawn(build_tx_index(handle.clone())),
             download: tokio::spawn(initial_download::watch(handle.clone())),
             mempool: MempoolKeeper::start(handle.clone(), persist),
-            wallets: WalletKeeper::start(&handle, open_wallets).await?,
+            wallets: WalletKeeper::start(&handle, open_wallets, default_wallet).await?,
             handle,
         };
         for frontend in self.frontends {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use everett_wallet::{Wallet, WalletError, Wallets};
+use everett_wallet::{NewWallet, Wallet, WalletError, Wallets};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
@@ -21,16 +21,24 @@ const SEND_EVERY: Duration = Duration::from_secs(600);
 pub(crate) struct WalletKeeper(Option<JoinHandle<()>>);
 
 impl WalletKeeper {
-    /// Opens wallets and begins to follow for them.
+    /// Opens wallets and begins to follow for them; with `make` one without a name is made where there is none at all.
     pub(crate) async fn start(
         handle: &Handle,
         names: Vec<String>,
+        make: bool,
     ) -> Result<WalletKeeper, NodeError> {
         let Some(wallets) = handle.wallets().cloned() else {
             return Ok(WalletKeeper(None));
         };
         let opening = wallets.clone();
-        handle.read(move |_| open(&opening, &names)).await??;
+        let opened = move |_: &_| {
+            open(&opening, &names)?;
+            match make {
+                true => make_unnamed(&opening),
+                false => Ok(()),
+            }
+        };
+        handle.read(opened).await??;
         Ok(WalletKeeper(Some(tokio::spawn(follow(
             handle.clone(),
             wallets,
@@ -68,6 +76,22 @@ fn open(wallets: &Wallets, names: &[String]) -> Result<(), NodeError> {
         }
     }
     Ok(())
+}
+
+/// Makes the wallet without a name, which is opened at every start from then on, if there is no wallet at all.
+fn make_unnamed(wallets: &Wallets) -> Result<(), NodeError> {
+    let made = || -> Result<(), WalletError> {
+        if wallets.list().is_empty() && wallets.names()?.is_empty() {
+            wallets.create("", NewWallet::default())?;
+            wallets.open_at_start("", true)?;
+            info!("made a wallet without a name: there was none");
+        }
+        Ok(())
+    };
+    made().map_err(|error| NodeError::Wallet {
+        name: String::new(),
+        error: Box::new(error),
+    })
 }
 
 /// Moves all wallets whenever the ledger or the mempool has something new.

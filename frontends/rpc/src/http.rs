@@ -155,8 +155,8 @@ pub(crate) async fn handle(
     let wallet = match target(request.uri()) {
         "/" => None,
         path => match wallet_name(path) {
-            Some(name) => Some(name),
-            None => return plain(StatusCode::NOT_FOUND, ""),
+            Some(name) if front.site.handle.wallets().is_some() => Some(name),
+            _ => return plain(StatusCode::NOT_FOUND, ""),
         },
     };
     if request.method() != Method::POST {

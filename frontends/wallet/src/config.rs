@@ -1,14 +1,26 @@
 //! Owns the settings of wallets and their defaults, which are Bitcoin Core's where it has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
 
+use crate::error::WalletError;
 use crate::keys::{Kdf, OutputType};
 use crate::spend::FeeSettings;
+use crate::wallets::OPENED_FILE;
 
 /// How many addresses ahead of the last used one are watched.
 pub const DEFAULT_KEYPOOL: u32 = 1000;
+
+/// Longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+/// Under this name lies the wallet without a name.
+pub(crate) const UNNAMED: &str = "@unnamed";
+
+/// Whether there is a wallet in a directory.
+pub(crate) fn has_wallet(directory: &Path) -> bool {
+    directory.join("data.mdb").is_file()
+}
 
 /// How wallets are opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,5 +68,46 @@ impl WalletConfig {
             replaceable: true,
             compat: network == Network::Regtest,
         }
+    }
+
+    /// Where a wallet of this name lies.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BadName`].
+    pub fn path(&self, name: &str) -> Result<PathBuf, WalletError> {
+        let bad = |why| WalletError::BadName {
+            name: name.to_owned(),
+            why,
+        };
+        if name.is_empty() {
+            return Ok(self.directory.join(UNNAMED));
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return Err(bad("it is longer than 128 bytes"));
+        }
+        let forbidden = |c: char| {
+            c.is_control()
+                || matches!(
+                    c,
+                    '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@'
+                )
+        };
+        if name.contains(forbidden) {
+            return Err(bad(
+                "it holds one of / \\ : * ? \" < > | @ or a control character",
+            ));
+        }
+        if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
+            return Err(bad(
+                "it begins with a dot, ends with a dot or a blank, or is taken",
+            ));
+        }
+        Ok(self.directory.join(name))
+    }
+
+    /// Whether there is a wallet of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).is_ok_and(|path| has_wallet(&path))
     }
 }

@@ -31,7 +31,7 @@ mod wallets;
 
 pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
-pub use config::{DEFAULT_KEYPOOL, WalletConfig};
+pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, WalletConfig};
 pub use error::WalletError;
 pub use follow::Progress;
 pub use keys::{Chain, KeyError, Keyring, OutputType};
@@ -43,4 +43,4 @@ pub use slot::{DescriptorNumber, Slot};
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
 pub use view::{Spendable, View, WorldBalance};
 pub use wallet::{Paid, Wallet};
-pub use wallets::{MAX_NAME_BYTES, MAX_WALLETS, NewWallet, Wallets};
+pub use wallets::{MAX_WALLETS, NewWallet, Wallets};

@@ -9,7 +9,7 @@ use everett_ledger::Ledger;
 use everett_mempool::Mempool;
 use parking_lot::RwLock;
 
-use crate::config::WalletConfig;
+use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
 use crate::keys::{Keyring, Master};
 use crate::store::{WalletFile, WalletFlags};
@@ -17,12 +17,8 @@ use crate::wallet::Wallet;
 
 /// Wallets that are open at once, at most.
 pub const MAX_WALLETS: usize = 256;
-/// Longest name, in bytes.
-pub const MAX_NAME_BYTES: usize = 128;
-/// Under this name lies the wallet without a name.
-const UNNAMED: &str = "@unnamed";
 /// The file that says which wallets are opened at the start: a name on each line.
-const OPENED_FILE: &str = "opened-at-start";
+pub(crate) const OPENED_FILE: &str = "opened-at-start";
 
 /// What a new wallet is to be.
 #[derive(Default)]
@@ -96,10 +92,7 @@ impl Wallets {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let Some(name) = name
-                .to_str()
-                .filter(|_| entry.path().join("data.mdb").is_file())
-            else {
+            let Some(name) = name.to_str().filter(|_| has_wallet(&entry.path())) else {
                 continue;
             };
             names.push(match name {
@@ -117,34 +110,7 @@ impl Wallets {
     ///
     /// [`WalletError::BadName`].
     pub fn path(&self, name: &str) -> Result<PathBuf, WalletError> {
-        let bad = |why| WalletError::BadName {
-            name: name.to_owned(),
-            why,
-        };
-        if name.is_empty() {
-            return Ok(self.inner.config.directory.join(UNNAMED));
-        }
-        if name.len() > MAX_NAME_BYTES {
-            return Err(bad("it is longer than 128 bytes"));
-        }
-        let forbidden = |c: char| {
-            c.is_control()
-                || matches!(
-                    c,
-                    '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '@'
-                )
-        };
-        if name.contains(forbidden) {
-            return Err(bad(
-                "it holds one of / \\ : * ? \" < > | @ or a control character",
-            ));
-        }
-        if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
-            return Err(bad(
-                "it begins with a dot, ends with a dot or a blank, or is taken",
-            ));
-        }
-        Ok(self.inner.config.directory.join(name))
+        self.inner.config.path(name)
     }
 
     /// Makes a wallet and opens it.

@@ -8,6 +8,7 @@ mod mempool;
 mod mining;
 mod network;
 mod rpc;
+mod wallet;
 mod zmq;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use super::failure::InitError;
 use super::layout::Layout;
 use super::option::Support;
 use crate::settings::zmq_publishers;
+pub(crate) use wallet::WalletSettings;
 
 /// The smallest target of pruning, in MiB; 1 stands for pruning by hand.
 const LEAST_PRUNE: i64 = 550;
@@ -47,6 +49,8 @@ pub(crate) struct NodeSettings {
     pub(crate) p2p: P2pConfig,
     /// JSON-RPC, unless it is off.
     pub(crate) rpc: Option<RpcConfig>,
+    /// Wallets, unless they are off.
+    pub(crate) wallets: Option<WalletSettings>,
     /// gRPC, if it is asked for.
     pub(crate) grpc: Option<std::net::SocketAddr>,
     /// The web page, if it is asked for.
@@ -145,6 +149,7 @@ impl NodeSettings {
         if let Some(rpc) = &mut rpc {
             rpc.zmq = zmq_publishers(&zmq);
         }
+        let wallets = wallet::config(arguments, chain, layout, &mut remarks)?;
         let address = |name: &str| {
             let text = arguments.text(name).filter(|text| text != "0");
             text.map(|text| {
@@ -160,6 +165,7 @@ impl NodeSettings {
             mempool,
             persist_mempool: arguments.flag("persistmempool", true),
             rpc,
+            wallets,
             grpc: address("everettgrpc")?,
             webui: address("everettwebui")?,
             lab: arguments.flag("everettlab", false),

@@ -83,6 +83,12 @@ async fn start(
     config.max_tip_age = settings.max_tip_age;
     config.mempool = settings.mempool;
     config.persist_mempool = settings.persist_mempool;
+    config.wallets = None;
+    if let Some(wallets) = settings.wallets {
+        config.wallets = Some(wallets.config);
+        config.open_wallets = wallets.open;
+        config.default_wallet = wallets.make;
+    }
     // Where Core has it, and in its format.
     config.mempool_file = Some(layout.network.join("mempool.dat"));
     let mut builder = Node::builder(config).frontend(TipLog {

@@ -28,6 +28,7 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
     let lab = config.lab;
+    settings.wallets(args.wallet, &mut config);
     let p2p = settings.p2p(args.p2p, network, false)?;
     let p2p = PeerNetwork::new(p2p, &settings.sink, &directory, pruned);
     let faces = Faces::new(settings, args.faces, p2p, &directory)?;

@@ -105,6 +105,11 @@ pub(super) struct SettingsFile {
     #[serde(default)]
     pub(super) zmqpubsequence: Vec<String>,
     pub(super) zmqpubsequencehwm: Option<u32>,
+    pub(super) disablewallet: Option<bool>,
+    #[serde(default)]
+    pub(super) wallet: Vec<String>,
+    pub(super) keypool: Option<u32>,
+    pub(super) walletcompat: Option<bool>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,

@@ -66,6 +66,6 @@ impl Settings {
 }
 
 /// What the command line lists, or else the file.
-fn either(args: Vec<String>, file: Vec<String>) -> Vec<String> {
+pub(super) fn either(args: Vec<String>, file: Vec<String>) -> Vec<String> {
     if args.is_empty() { file } else { args }
 }

@@ -43,7 +43,7 @@ impl Kept {
     }
 
     fn keep(&mut self, block: BlockHash, state: &State) {
-        if state.blocks() % STRIDE == 0 {
+        if state.blocks().is_multiple_of(STRIDE) {
             self.milestones.insert(block, state.clone());
         }
     }

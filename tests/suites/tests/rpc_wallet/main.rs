@@ -1,6 +1,13 @@
-//! The wallet's methods over JSON-RPC: a real node, asked over HTTP.
+//! The wallet's methods of JSON-RPC on a node with wallets, over HTTP: what they answer, and with which of Core's codes they
+//! refuse.
 
+mod accounts;
+mod addresses;
 mod branches;
+mod descriptors;
 mod money;
+mod passphrases;
 mod payments;
 mod psbts;
+mod scene;
+mod wallets;

@@ -4,7 +4,7 @@
 
 use super::{OptionSpec, OptionTable};
 
-const WALLET: &str = "there is no wallet";
+const WALLET: &str = "no such choice of coins, and no such file";
 const INDEXED_OTHERWISE: &str =
     "every world is indexed by script; there is no such index of blocks";
 const SELF_CHECK: &str = "a self-check of Core's own structures";
@@ -208,27 +208,27 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     does("rpcworkqueue", "=<n>", "Calls that may wait (default: 64)"),
     does("server", "", "Serve JSON-RPC (default: 1)"),
     // Of Core's wallet, its window and its other builds.
-    ignored("addresstype", "", WALLET),
-    ignored("avoidpartialspends", "", WALLET),
-    ignored("changetype", "", WALLET),
+    does("addresstype", "=<type>", "The kind of new addresses: legacy, p2sh-segwit, bech32 or bech32m (default: bech32)"),
+    does("avoidpartialspends", "", "Spend the coins of an address together (default: 0)"),
+    does("changetype", "=<type>", "The kind of addresses for change (default: one that fits the payment)"),
     ignored("consolidatefeerate", "=<amt>", WALLET),
-    ignored("disablewallet", "", WALLET),
-    ignored("discardfee", "=<amt>", WALLET),
-    ignored("fallbackfee", "=<amt>", WALLET),
-    ignored("keypool", "=<n>", WALLET),
+    does("disablewallet", "", "Keep no wallets; their methods are not there (default: 0)"),
+    does("discardfee", "=<amt>", "Change that costs more than this to spend is left to miners, in BTC for 1,000 virtual bytes (default: 0.0001)"),
+    does("fallbackfee", "=<amt>", "What is paid where there is no estimate; 0 for not at all (default: 0; regtest 0.0002)"),
+    does("keypool", "=<n>", "Addresses of each descriptor that are watched ahead (default: 1000)"),
     ignored("maxapsfee", "=<n>", WALLET),
-    ignored("maxtxfee", "=<amt>", WALLET),
-    ignored("mintxfee", "=<amt>", WALLET),
-    unsupported("signer", "=<cmd>", WALLET),
-    ignored("spendzeroconfchange", "", WALLET),
+    does("maxtxfee", "=<amt>", "The most that one transaction pays, in BTC (default: 0.1)"),
+    does("mintxfee", "=<amt>", "The least that is paid, in BTC for 1,000 virtual bytes (default: 0.00001)"),
+    unsupported("signer", "=<cmd>", "external signers are not called"),
+    does("spendzeroconfchange", "", "Spend change of our own payments before blocks have it (default: 1)"),
     ignored("txconfirmtarget", "=<n>", WALLET),
     ignored("unsafesqlitesync", "", WALLET),
-    unsupported("wallet", "=<path>", WALLET),
-    ignored("walletbroadcast", "", WALLET),
+    does("wallet", "=<path>", "Load this wallet at the start; may be repeated; -nowallet loads none but those that were told to"),
+    does("walletbroadcast", "", "Send payments, rather than only remember them (default: 1; 0 with -blocksonly)"),
     ignored("walletcrosschain", "", WALLET),
-    ignored("walletdir", "=<dir>", WALLET),
-    unsupported("walletnotify", "=<cmd>", WALLET),
-    ignored("walletrbf", "", WALLET),
+    does("walletdir", "=<dir>", "Where wallets lie; it has to exist (default: wallets beside the ledger)"),
+    unsupported("walletnotify", "=<cmd>", "no command is run for a wallet; follow its events"),
+    does("walletrbf", "", "Say of payments that they may be replaced (default: 1)"),
     ignored("walletrejectlongchains", "", WALLET),
     ignored("choosedatadir", "", "there is no window"),
     ignored("dbcrashratio", "", SELF_CHECK),
@@ -245,5 +245,6 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ours("everetthorizon", "=<n>", "Blocks behind the best tip that a branch may fork off and stay live (default: 288; regtest 10000)"),
     ours("everettinstall", "=<dir>", "Make links `bitcoind` and `bitcoin-cli` to this program in a directory, and exit"),
     ours("everettlab", "", "Let history be made by hand over gRPC; not on mainnet"),
+    ours("walletcompat", "", "Have the methods that Core had for accounts and single keys, and make a wallet without a name where there is none (default: 1 on regtest, else 0)"),
     ours("everettwebui", "=<ip:port>", "Serve the web page here"),
 ]);

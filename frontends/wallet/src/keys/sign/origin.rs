@@ -35,10 +35,7 @@ fn follow(secret: &DescriptorSecretKey, (fingerprint, way): &KeySource) -> Optio
         return None;
     }
     let derived = extended.xkey.derive_priv(&*SECP, &below).ok()?;
-    Some(PrivateKey::new(
-        derived.private_key,
-        NetworkKind::from(extended.xkey.network),
-    ))
+    Some(PrivateKey::new(derived.private_key, extended.xkey.network))
 }
 
 /// Adds the private keys that an input names and that are ours.
