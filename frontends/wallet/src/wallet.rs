@@ -551,6 +551,23 @@ impl Wallet {
         Ok(())
     }
 
+    /// Forgets a transaction, with all that it did in whatever world. It is found again when its blocks are looked into again.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoSuchTransaction`], what the disk does.
+    pub fn forget(&self, txid: &Txid) -> Result<(), WalletError> {
+        self.catch_up()?;
+        let mut book = self.inner.book.write();
+        if !book.records.contains_key(txid) {
+            return Err(WalletError::NoSuchTransaction { txid: *txid });
+        }
+        book.forget(txid)?;
+        drop(book);
+        self.changed();
+        Ok(())
+    }
+
     /// Locks a coin, so that it is not chosen, or unlocks it. What is kept outlasts the run.
     ///
     /// # Errors

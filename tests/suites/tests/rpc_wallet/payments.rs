@@ -486,3 +486,35 @@ fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
         -5
     );
 }
+
+#[test]
+fn a_transaction_of_an_old_block_is_forgotten_and_taken_up_again_by_its_proof() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let txid = text(&money.call("miner", "sendtoaddress", json!([alice, 3])));
+    let hex = money.hex("miner", &txid);
+    money.mine_elsewhere(1);
+    let proof = text(&money.node_call("gettxoutproof", json!([[txid]])));
+    money.call("alice", "removeprunedfunds", json!([txid]));
+    assert_eq!(money.balance("alice"), 0.0);
+    assert_eq!(
+        money.call("alice", "listtransactions", json!([])),
+        json!([])
+    );
+    let (code, message) = money.refused("alice", "removeprunedfunds", json!([txid]));
+    assert_eq!(
+        (code, message.as_str()),
+        (-4, "Transaction does not exist in wallet.")
+    );
+    let (code, message) = money.refused("alice", "importprunedfunds", json!([hex, "00"]));
+    assert_eq!(
+        (code, message.as_str()),
+        (-5, "Something wrong with merkleblock")
+    );
+    money.call("alice", "importprunedfunds", json!([hex, proof]));
+    assert_eq!(money.balance("alice"), 3.0);
+    let told = money.call("alice", "gettransaction", json!([txid]));
+    assert_eq!(told["confirmations"], 1);
+    money.mine_elsewhere(1);
+    assert_eq!(money.balance("alice"), 3.0);
+}
