@@ -20,6 +20,7 @@ mod message;
 pub(crate) mod money;
 mod passphrase;
 mod pay;
+mod pruned;
 mod psbt;
 mod received;
 mod refusal;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid};
 
-use crate::coins::Timeline;
+use crate::coins::{Timeline, Touched};
 use crate::error::WalletError;
 use crate::follow::put_record;
 use crate::keys::Keyring;
@@ -138,6 +138,29 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    /// Forgets a record, and what it did in blocks.
+    pub(crate) fn forget(&mut self, txid: &Txid) -> Result<(), WalletError> {
+        let touched: Vec<Touched> = (self.timeline.having(txid))
+            .map(|touched| touched.without(txid))
+            .collect();
+        self.file.write(|step| -> Result<(), WalletError> {
+            for touched in &touched {
+                match touched.transactions.is_empty() {
+                    true => {
+                        step.delete(Table::Blocks, &touched.key())?;
+                    }
+                    false => step.put(Table::Blocks, &touched.key(), &touched.encode())?,
+                }
+            }
+            step.delete(Table::Transactions, txid.as_byte_array())?;
+            Ok(())
+        })?;
+        for touched in touched {
+            self.timeline.enter(touched);
+        }
+        self.remove(txid)
     }
 
     /// The number for the next record.

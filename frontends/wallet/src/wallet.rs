@@ -482,8 +482,8 @@ impl Wallet {
         Ok(txid)
     }
 
-    /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out. Says
-    /// how many it took.
+    /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out, unless
+    /// another one waits that spends the same. Says how many it took.
     ///
     /// # Errors
     ///
@@ -509,6 +509,15 @@ impl Wallet {
         };
         let mut taken = 0;
         for tx in waiting {
+            let stands_against_another = {
+                let mempool = self.inner.mempool.view()?;
+                let mut spent = tx.tx.input.iter().map(|input| input.previous_output);
+                spent.any(|outpoint| mempool.spender(&outpoint).is_some())
+            };
+            // What a rival branch has must not push out what waits for this one.
+            if stands_against_another {
+                continue;
+            }
             taken += usize::from(self.inner.mempool.accept_own(&tx)?.is_ok());
         }
         Ok(taken)
@@ -547,6 +556,23 @@ impl Wallet {
                 })?;
             }
         }
+        drop(book);
+        self.changed();
+        Ok(())
+    }
+
+    /// Forgets a transaction, with all that it did in whatever world. It is found again when its blocks are looked into again.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoSuchTransaction`], what the disk does.
+    pub fn forget(&self, txid: &Txid) -> Result<(), WalletError> {
+        self.catch_up()?;
+        let mut book = self.inner.book.write();
+        if !book.records.contains_key(txid) {
+            return Err(WalletError::NoSuchTransaction { txid: *txid });
+        }
+        book.forget(txid)?;
         drop(book);
         self.changed();
         Ok(())

@@ -1,6 +1,6 @@
 //! Owns the list of methods about balances, coins, payments and PSBTs.
 
-use super::{balance, bump, coins, history, pay, psbt, received, worlds};
+use super::{balance, bump, coins, history, pay, pruned, psbt, received, worlds};
 use crate::method::Method;
 
 /// What there is.
@@ -21,6 +21,8 @@ pub(crate) static METHODS: &[&Method] = &[
     &pay::SENDALL,
     &pay::SENDMANY,
     &pay::SENDTOADDRESS,
+    &pruned::IMPORTPRUNEDFUNDS,
+    &pruned::REMOVEPRUNEDFUNDS,
     &psbt::FUNDRAWTRANSACTION,
     &psbt::SIGNRAWTRANSACTIONWITHWALLET,
     &psbt::SIMULATERAWTRANSACTION,

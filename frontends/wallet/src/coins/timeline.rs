@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bitcoin::BlockHash;
+use bitcoin::{BlockHash, Txid};
 use everett_ledger::{Ledger, World};
 use parking_lot::Mutex;
 
@@ -81,6 +81,18 @@ impl Timeline {
             // Worlds that end above this block were empty there until now.
             kept.worlds.clear();
         }
+    }
+
+    /// The blocks of every branch that have a transaction, or spend what it made.
+    pub(crate) fn having(&self, txid: &Txid) -> impl Iterator<Item = &Touched> {
+        let txid = *txid;
+        let has = move |touched: &&Touched| {
+            let mut transactions = touched.transactions.iter();
+            let mut spent = touched.spent.iter();
+            transactions.any(|(_, other)| *other == txid)
+                || spent.any(|(outpoint, _)| outpoint.txid == txid)
+        };
+        self.touched.values().map(|touched| &**touched).filter(has)
     }
 
     /// The blocks of a world's chain up to `height` that did something, the highest first.

@@ -23,6 +23,19 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
+    /// The same without what a transaction did, and without the coins that it made.
+    pub(crate) fn without(&self, txid: &Txid) -> Touched {
+        let mut touched = self.clone();
+        touched
+            .created
+            .retain(|(outpoint, _)| outpoint.txid != *txid);
+        touched
+            .spent
+            .retain(|(outpoint, by)| by != txid && outpoint.txid != *txid);
+        touched.transactions.retain(|(_, other)| other != txid);
+        touched
+    }
+
     /// The row's key: height u32 big-endian, then the hash in internal byte order.
     pub(crate) fn key(&self) -> Vec<u8> {
         let mut key = self.height.to_be_bytes().to_vec();

@@ -248,7 +248,12 @@ impl View<'_> {
             let pending = self.pending_on(&rival)?;
             for coin in &waiting {
                 let txid = &coin.outpoint.txid;
-                if !pending.contains(txid) && state.place(txid).is_none() {
+                // Over there it may be confirmed, and what it made spent again.
+                let there = match state.place(txid) {
+                    Some(_) => state.coin(&coin.outpoint).is_some(),
+                    None => pending.contains(txid),
+                };
+                if !there {
                     missing.insert(coin.outpoint);
                 }
             }

@@ -3,7 +3,11 @@
 
 mod accounts;
 mod addresses;
+mod branches;
 mod descriptors;
+mod money;
 mod passphrases;
+mod payments;
+mod psbts;
 mod scene;
 mod wallets;

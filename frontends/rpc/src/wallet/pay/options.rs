@@ -1,9 +1,14 @@
 //! Owns the options of methods that make payments.
 //! Promises that one which is not known, or of the wrong type, is refused before anything is looked at.
 
-use bitcoin::{OutPoint, TxOut};
+use std::collections::HashMap;
+
+use bitcoin::{OutPoint, ScriptBuf, TxIn, TxOut};
 use everett_wallet::OutputType;
 use everett_wallet::spend::{ChangeTo, In, Payee, Request, Scope};
+
+use miniscript::Descriptor;
+use miniscript::descriptor::DefiniteDescriptorKey;
 
 use super::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
 use crate::address;
@@ -11,6 +16,7 @@ use crate::call::{Call, parse_txid};
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
 use crate::json::{Json, parse_fixed_point};
 use crate::method::{Argument, Kind};
+use crate::rawtransactions::outputs_at;
 use crate::wallet::coins::check_options;
 
 /// Sequence numbers at or below this say that a transaction may be replaced (BIP125).
@@ -121,7 +127,7 @@ pub(in super::super) const OPTIONS: &[Argument] = &[
     Argument::optional(
         "solving_data",
         Kind::Object,
-        "Descriptors of coins that are not the wallet's",
+        "What solves coins that are not the wallet's: descriptors, pubkeys",
     ),
     Argument::default(
         "max_tx_weight",
@@ -396,6 +402,9 @@ impl<'a> Options<'a> {
                 wanted.weight = Some(weight);
             }
         }
+        if let Some(data) = self.get("solving_data") {
+            solve(call, data, &mut request.inputs)?;
+        }
         request.add_inputs = self.bool_or("add_inputs", request.add_inputs)?;
         request.include_unsafe = self.bool_or("include_unsafe", false)?;
         let depth = |name: &str, default: u32| match self.get(name) {
@@ -483,6 +492,40 @@ impl<'a> Options<'a> {
             names,
         )
     }
+}
+
+/// Finds how large inputs will be that are not the wallet's, by descriptors and keys that somebody knows of them.
+fn solve(call: &Call, data: &Json, inputs: &mut [In]) -> Result<(), RpcError> {
+    let mut texts: Vec<String> = Vec::new();
+    for key in data.find("pubkeys").map_or(Ok(&[][..]), Json::array)? {
+        let key = key.text()?;
+        texts.extend([
+            format!("pkh({key})"),
+            format!("wpkh({key})"),
+            format!("sh(wpkh({key}))"),
+        ]);
+    }
+    for text in data.find("descriptors").map_or(Ok(&[][..]), Json::array)? {
+        texts.push(text.text()?.to_owned());
+    }
+    let mut weights: HashMap<ScriptBuf, u64> = HashMap::new();
+    for text in texts {
+        let parsed: Result<Descriptor<DefiniteDescriptorKey>, _> = text.parse();
+        let descriptor = parsed.map_err(|error| {
+            RpcError::parameter(format!("Unable to parse descriptor '{text}': {error}"))
+        })?;
+        if let Ok(satisfied) = descriptor.max_weight_to_satisfy() {
+            let weight = TxIn::default().segwit_weight() + satisfied;
+            weights.insert(descriptor.script_pubkey(), weight.to_wu());
+        }
+    }
+    let outpoints = inputs.iter().map(|wanted| wanted.outpoint);
+    let outputs = outputs_at(call, outpoints)?;
+    for (wanted, output) in inputs.iter_mut().zip(outputs) {
+        let known = output.and_then(|output| weights.get(&output.script_pubkey).copied());
+        wanted.weight = wanted.weight.or(known);
+    }
+    Ok(())
 }
 
 /// A kind of addresses by its name.

@@ -1,0 +1,520 @@
+//! Paying and being paid: each method once with what it answers, and with what it refuses.
+
+use serde_json::{Value, json};
+
+use crate::money::{Money, check_fields, number, text};
+
+/// What a wallet has that no refused payment may change.
+fn picture(money: &Money, wallet: &str) -> Value {
+    json!([
+        money.call(wallet, "getbalances", json!([])),
+        money.call(wallet, "listunspent", json!([0])),
+        money.call(wallet, "listtransactions", json!(["*", 100])),
+        money.call(wallet, "listlockunspent", json!([])),
+        money.node_call("getrawmempool", json!([])),
+    ])
+}
+
+#[test]
+fn a_payment_is_made_waits_and_is_confirmed() {
+    let money = Money::earned();
+    assert_eq!(money.balance("miner"), 150.0);
+    let alice = money.new_address("alice", "Alice");
+    let params = json!({ "address": alice, "amount": 30, "comment": "rent", "comment_to": "Alice", "fee_rate": 10, "verbose": true });
+    let sent = money.call("miner", "sendtoaddress", params);
+    check_fields(&sent, &["txid", "fee_reason"]);
+    let txid = text(&sent["txid"]);
+
+    let balances = money.call("alice", "getbalances", json!([]));
+    check_fields(&balances, &["mine", "lastprocessedblock"]);
+    check_fields(
+        &balances["mine"],
+        &["trusted", "untrusted_pending", "immature", "nonmempool"],
+    );
+    assert_eq!(number(&balances["mine"]["untrusted_pending"]), 30.0);
+    assert_eq!(
+        number(&money.call("alice", "getunconfirmedbalance", json!([]))),
+        30.0
+    );
+    assert_eq!(money.balance("alice"), 0.0);
+    assert_eq!(money.call("alice", "listunspent", json!([])), json!([]));
+    let unspent = money.call("alice", "listunspent", json!([0]));
+    assert_eq!(unspent[0]["safe"], false);
+    assert_eq!(unspent[0]["ancestorcount"], 1);
+
+    let told = money.call("miner", "gettransaction", json!([txid, false, true]));
+    assert_eq!(number(&told["amount"]), -30.0);
+    assert!(number(&told["fee"]) < 0.0);
+    assert_eq!(told["trusted"], true);
+    assert_eq!(told["comment"], "rent");
+    assert_eq!(told["to"], "Alice");
+    assert_eq!(told["bip125-replaceable"], "yes");
+    assert_eq!(told["details"].as_array().map(Vec::len), Some(1));
+    assert_eq!(told["details"][0]["category"], "send");
+    assert_eq!(text(&told["decoded"]["txid"]), txid);
+
+    money.mine_elsewhere(1);
+    assert_eq!(money.balance("alice"), 30.0);
+    let unspent = money.call("alice", "listunspent", json!([1, 10, [alice]]));
+    let coin = &unspent[0];
+    check_fields(
+        coin,
+        &[
+            "txid",
+            "vout",
+            "address",
+            "label",
+            "scriptPubKey",
+            "amount",
+            "confirmations",
+            "spendable",
+            "solvable",
+            "desc",
+            "parent_descs",
+            "safe",
+        ],
+    );
+    assert_eq!(coin["label"], "Alice");
+    money.check_order(
+        "alice",
+        "listunspent",
+        json!([]),
+        &[
+            "txid",
+            "vout",
+            "address",
+            "label",
+            "scriptPubKey",
+            "amount",
+            "confirmations",
+            "solvable",
+            "desc",
+            "parent_descs",
+            "safe",
+        ],
+    );
+    money.check_order(
+        "alice",
+        "listtransactions",
+        json!([]),
+        &[
+            "address",
+            "parent_descs",
+            "category",
+            "amount",
+            "label",
+            "vout",
+            "abandoned",
+            "confirmations",
+            "blockhash",
+            "blockheight",
+            "blockindex",
+            "blocktime",
+            "txid",
+            "wtxid",
+            "walletconflicts",
+            "mempoolconflicts",
+            "time",
+            "timereceived",
+            "bip125-replaceable",
+        ],
+    );
+    money.check_order(
+        "miner",
+        "gettransaction",
+        json!([txid]),
+        &[
+            "amount",
+            "fee",
+            "confirmations",
+            "blockhash",
+            "txid",
+            "bip125-replaceable",
+            "comment",
+            "to",
+            "details",
+            "hex",
+            "lastprocessedblock",
+        ],
+    );
+    let listed = money.call("alice", "listtransactions", json!([]));
+    let entry = &listed[0];
+    check_fields(
+        entry,
+        &[
+            "address",
+            "parent_descs",
+            "category",
+            "amount",
+            "label",
+            "vout",
+            "abandoned",
+            "confirmations",
+            "blockhash",
+            "blockheight",
+            "blockindex",
+            "blocktime",
+            "txid",
+            "wtxid",
+            "walletconflicts",
+            "mempoolconflicts",
+            "time",
+            "timereceived",
+            "bip125-replaceable",
+        ],
+    );
+    assert_eq!(entry["category"], "receive");
+    assert_eq!(entry["bip125-replaceable"], "no");
+    let sent = money.call("miner", "listtransactions", json!(["*", 1]));
+    assert_eq!(sent[0]["category"], "send");
+    assert_eq!(number(&sent[0]["amount"]), -30.0);
+
+    assert_eq!(
+        number(&money.call("alice", "getreceivedbyaddress", json!([alice]))),
+        30.0
+    );
+    assert_eq!(
+        number(&money.call("alice", "getreceivedbylabel", json!(["Alice"]))),
+        30.0
+    );
+    let by_address = money.call("alice", "listreceivedbyaddress", json!([]));
+    check_fields(
+        &by_address[0],
+        &["address", "amount", "confirmations", "label", "txids"],
+    );
+    let by_label = money.call("alice", "listreceivedbylabel", json!([]));
+    check_fields(&by_label[0], &["amount", "confirmations", "label"]);
+    assert_eq!(
+        number(&money.call("alice", "getreceivedbyaddress", json!([alice, 2]))),
+        0.0
+    );
+    let groups = money.call("miner", "listaddressgroupings", json!([]));
+    assert!(groups.as_array().is_some_and(|groups| !groups.is_empty()));
+    assert_eq!(
+        number(&money.call("alice", "getbalance", json!(["Alice"]))),
+        30.0
+    );
+    assert_eq!(
+        money
+            .refused("alice", "getreceivedbyaddress", json!(["nothing"]))
+            .0,
+        -5
+    );
+    assert_eq!(
+        money.refused("alice", "getreceivedbylabel", json!(["nobody"])),
+        (-4, "Label not found in wallet".to_owned())
+    );
+    let (code, _) = money.refused("alice", "listtransactions", json!(["*", -1]));
+    assert_eq!(code, -8);
+    let nowhere = "00".repeat(32);
+    assert_eq!(
+        money.refused("alice", "gettransaction", json!([nowhere])).0,
+        -5
+    );
+    assert_eq!(
+        money.refused("alice", "listsinceblock", json!([nowhere])).0,
+        -5
+    );
+}
+
+#[test]
+fn a_payment_that_cannot_be_made_says_why_and_changes_nothing() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let before = picture(&money, "miner");
+    let refused = |method: &str, params: Value, code: i64, says: &str| {
+        let (found, message) = money.refused("miner", method, params.clone());
+        assert_eq!(found, code, "{method} {params}: {message}");
+        assert!(message.contains(says), "{method} {params}: {message}");
+        assert_eq!(picture(&money, "miner"), before, "{method} {params}");
+    };
+    refused(
+        "sendtoaddress",
+        json!([alice, 151]),
+        -6,
+        "Insufficient funds",
+    );
+    refused("sendtoaddress", json!([alice, 0.000001]), -6, "dust");
+    refused(
+        "sendtoaddress",
+        json!([alice, -1]),
+        -3,
+        "Amount out of range",
+    );
+    refused(
+        "sendtoaddress",
+        json!(["nobody", 1]),
+        -5,
+        "Invalid Bitcoin address",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "fee_rate": 1, "conf_target": 3 }),
+        -8,
+        "Cannot specify both conf_target and fee_rate",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "conf_target": 2000 }),
+        -8,
+        "Invalid conf_target, must be between 1 and 1008",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "estimate_mode": "guess" }),
+        -8,
+        "Invalid estimate_mode parameter",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "fee_rate": 0.01 }),
+        -6,
+        "fee rate",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "fee_rate": 100_000 }),
+        -6,
+        "Fee exceeds maximum configured by user",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "in": "some" }),
+        -8,
+        "in must be",
+    );
+    refused(
+        "sendtoaddress",
+        json!({ "address": alice, "amount": 1, "avoid_reuse": true }),
+        -4,
+        "avoid reuse",
+    );
+    refused("sendmany", json!(["x", { &alice: 1 }]), -8, "Dummy value");
+    refused(
+        "sendmany",
+        json!(["", { &alice: 1 }, 1, "", ["nobody"]]),
+        -8,
+        "not found in tx outputs",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "nonsense": 1 }]),
+        -3,
+        "Unexpected key nonsense",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "change_position": 7 }]),
+        -8,
+        "changePosition out of bounds",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "add_inputs": false }]),
+        -4,
+        "Insufficient funds",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "subtract_fee_from_outputs": [1] }]),
+        -8,
+        "position too large: 1",
+    );
+    refused(
+        "sendall",
+        json!([[{ &alice: 1 }]]),
+        -8,
+        "Must provide at least one address without a specified amount",
+    );
+    refused(
+        "bumpfee",
+        json!(["00".repeat(32)]),
+        -5,
+        "Invalid or non-wallet transaction id",
+    );
+    refused(
+        "abandontransaction",
+        json!(["00".repeat(32)]),
+        -5,
+        "Invalid or non-wallet transaction id",
+    );
+    refused(
+        "lockunspent",
+        json!([false, [{ "txid": "00".repeat(32), "vout": 0 }]]),
+        -8,
+        "unknown transaction",
+    );
+    refused("fundrawtransaction", json!(["00"]), -22, "TX decode failed");
+    refused(
+        "walletprocesspsbt",
+        json!(["nothing"]),
+        -22,
+        "TX decode failed",
+    );
+    refused("walletdisplayaddress", json!([alice]), -4, "");
+}
+
+#[test]
+fn locked_coins_are_left_and_named_ones_are_taken() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let coins = money.call("miner", "listunspent", json!([]));
+    let coins: Vec<Value> = coins
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|coin| json!({ "txid": coin["txid"], "vout": coin["vout"] }))
+        .collect();
+    assert_eq!(coins.len(), 3);
+    assert_eq!(
+        money.call("miner", "lockunspent", json!([false, coins[..2], true])),
+        true
+    );
+    assert_eq!(
+        money
+            .refused("miner", "lockunspent", json!([false, coins[..1]]))
+            .1,
+        "Invalid parameter, output already locked"
+    );
+    assert_eq!(
+        money
+            .refused("miner", "lockunspent", json!([true, coins[2..]]))
+            .1,
+        "Invalid parameter, expected locked output"
+    );
+    assert_eq!(
+        money
+            .call("miner", "listlockunspent", json!([]))
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+    assert_eq!(
+        money
+            .refused("miner", "sendtoaddress", json!([alice, 60]))
+            .0,
+        -6
+    );
+    let (_, message) = money.refused(
+        "miner",
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "inputs": coins[..1] }]),
+    );
+    assert!(message.contains("locked"), "{message}");
+    assert_eq!(money.call("miner", "lockunspent", json!([true])), true);
+    let sent = money.call(
+        "miner",
+        "send",
+        json!([{ &alice: 1 }, null, null, 5, { "inputs": coins[..1], "change_position": 1 }]),
+    );
+    check_fields(&sent, &["txid", "complete"]);
+    let hex = money.hex("miner", &text(&sent["txid"]));
+    let decoded = money.node_call("decoderawtransaction", json!([hex]));
+    assert_eq!(decoded["vin"].as_array().map(Vec::len), Some(1));
+    assert_eq!(decoded["vin"][0]["txid"], coins[0]["txid"]);
+    assert_eq!(number(&decoded["vout"][0]["value"]), 1.0);
+    assert_eq!(
+        money
+            .refused("miner", "lockunspent", json!([false, coins[..1]]))
+            .1,
+        "Invalid parameter, expected unspent output"
+    );
+}
+
+#[test]
+fn many_are_paid_at_once_and_all_is_sent() {
+    let money = Money::earned();
+    let [one, two] = ["one", "two"].map(|label| money.new_address("alice", label));
+    let amounts = json!({ &one: 10, &two: "20.5" });
+    money.call(
+        "miner",
+        "sendmany",
+        json!(["", amounts, null, "wages", [&one]]),
+    );
+    money.mine_elsewhere(1);
+    assert!(number(&money.call("alice", "getreceivedbylabel", json!(["one"]))) < 10.0);
+    assert_eq!(
+        number(&money.call("alice", "getreceivedbylabel", json!(["two"]))),
+        20.5
+    );
+    assert_eq!(money.balance("miner"), 119.5);
+    let all = money.call("miner", "sendall", json!([[&one, { &two: 7 }]]));
+    assert_eq!(all["complete"], true);
+    assert_eq!(money.balance("miner"), 0.0);
+    money.mine_elsewhere(1);
+    assert_eq!(
+        number(&money.call("alice", "getreceivedbylabel", json!(["two"]))),
+        27.5
+    );
+    assert!(money.balance("alice") > 149.99);
+}
+
+#[test]
+fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let params = json!({ "address": alice, "amount": 10, "fee_rate": 2 });
+    let txid = text(&money.call("miner", "sendtoaddress", params));
+    let psbt = money.call("miner", "psbtbumpfee", json!([txid, { "fee_rate": 20 }]));
+    check_fields(&psbt, &["psbt", "origfee", "fee", "errors"]);
+    assert!(number(&psbt["fee"]) > number(&psbt["origfee"]));
+    let (code, message) = money.refused("miner", "bumpfee", json!([txid, { "fee_rate": 2 }]));
+    assert_eq!(code, -4, "{message}");
+    let bumped = money.call("miner", "bumpfee", json!([txid, { "fee_rate": 30 }]));
+    check_fields(&bumped, &["txid", "origfee", "fee", "errors"]);
+    let old = money.call("miner", "gettransaction", json!([txid]));
+    assert_eq!(old["replaced_by_txid"], bumped["txid"]);
+    assert_eq!(old["walletconflicts"], json!([bumped["txid"]]));
+    assert_eq!(old["mempoolconflicts"], json!([bumped["txid"]]));
+    let new = money.call("miner", "gettransaction", json!([bumped["txid"]]));
+    assert_eq!(text(&new["replaces_txid"]), txid);
+    assert_eq!(number(&new["amount"]), -10.0);
+    assert_eq!(
+        money.node_call("getrawmempool", json!([])),
+        json!([bumped["txid"]])
+    );
+    money.mine_elsewhere(1);
+    assert_eq!(money.balance("alice"), 10.0);
+    assert_eq!(
+        money.refused("miner", "bumpfee", json!([bumped["txid"]])).0,
+        -4
+    );
+    assert_eq!(
+        money
+            .refused("miner", "abandontransaction", json!([bumped["txid"]]))
+            .0,
+        -5
+    );
+}
+
+#[test]
+fn a_transaction_of_an_old_block_is_forgotten_and_taken_up_again_by_its_proof() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let txid = text(&money.call("miner", "sendtoaddress", json!([alice, 3])));
+    let hex = money.hex("miner", &txid);
+    money.mine_elsewhere(1);
+    let proof = text(&money.node_call("gettxoutproof", json!([[txid]])));
+    money.call("alice", "removeprunedfunds", json!([txid]));
+    assert_eq!(money.balance("alice"), 0.0);
+    assert_eq!(
+        money.call("alice", "listtransactions", json!([])),
+        json!([])
+    );
+    let (code, message) = money.refused("alice", "removeprunedfunds", json!([txid]));
+    assert_eq!(
+        (code, message.as_str()),
+        (-4, "Transaction does not exist in wallet.")
+    );
+    let (code, message) = money.refused("alice", "importprunedfunds", json!([hex, "00"]));
+    assert_eq!(
+        (code, message.as_str()),
+        (-5, "Something wrong with merkleblock")
+    );
+    money.call("alice", "importprunedfunds", json!([hex, proof]));
+    assert_eq!(money.balance("alice"), 3.0);
+    let told = money.call("alice", "gettransaction", json!([txid]));
+    assert_eq!(told["confirmations"], 1);
+    money.mine_elsewhere(1);
+    assert_eq!(money.balance("alice"), 3.0);
+}
