@@ -1,6 +1,6 @@
 //! Owns the methods about blocks that are made: templates, blocks made here, what counts as paying how much.
 //! Promises Core's template and blocks, on the best world and, with `at`, on any other.
-//! Refuses wallets: who is to be paid is always named, or told by a setting.
+//! Refuses to guess who is to be paid: it is named, told by a setting, or, for `generate`, the wallet that is asked.
 
 mod generate;
 mod generate_block;

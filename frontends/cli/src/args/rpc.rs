@@ -78,7 +78,8 @@ pub(crate) struct RpcArgs {
     /// The version of blocks that are made here (regtest only) [default: what soft forks ask for]
     #[arg(long, value_name = "VERSION", allow_negative_numbers = true)]
     pub(crate) blockversion: Option<i32>,
-    /// The descriptor that `generate` pays (regtest only) [default: one whose key everybody knows]
+    /// The descriptor that `generate` pays (regtest only) [default: the wallet, or else one whose
+    /// key everybody knows]
     #[arg(long, value_name = "DESCRIPTOR")]
     pub(crate) generate_to: Option<String>,
 }

@@ -148,24 +148,23 @@ fn opened(call: &Call, wallet: &Wallet, on_startup: usize, warnings: &[&str]) ->
 /// The wallet without a name that was made by itself, and that nobody has used, makes way for one that somebody asked for: so
 /// calls that name none mean that one.
 fn step_aside(wallets: &Wallets, for_name: &str) -> Result<(), RpcError> {
-    let Some(unnamed) = wallets.get("").filter(|_| wallets.config().compat) else {
+    let compat = wallets.config().compat && !for_name.is_empty();
+    let Some(unnamed) = wallets.get("").filter(|_| compat) else {
         return Ok(());
     };
     let unused = {
         let view = unnamed.view()?;
-        let given_out = view.keyring().descriptors().any(|one| one.next != 0);
-        let labelled = view.keyring().labels().iter().next().is_some();
-        !given_out && !labelled && view.records().next().is_none()
+        let keyring = view.keyring();
+        let given_out = keyring.descriptors().any(|one| one.next != 0);
+        let labelled = keyring.labels().iter().next().is_some();
+        let paid = view.records().next().is_some();
+        // Who gave it a passphrase means to use it.
+        !(given_out || labelled || paid || keyring.is_encrypted())
     };
-    if !for_name.is_empty() && unused && !view_is_sealed(&unnamed)? {
+    if unused {
         wallets.unload("")?;
     }
     Ok(())
-}
-
-/// Somebody who gave it a passphrase means to use it.
-fn view_is_sealed(wallet: &Wallet) -> Result<bool, RpcError> {
-    Ok(wallet.view()?.keyring().is_encrypted())
 }
 
 pub(super) static LOADWALLET: Method = Method {

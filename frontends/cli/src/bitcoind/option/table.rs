@@ -240,7 +240,7 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ignored("uiplatform", "", "there is no window"),
     // Ours.
     ours("everettbesidecore", "", "Write below the default data directory although Bitcoin Core's chain lies there"),
-    ours("everettgenerateto", "=<descriptor>", "Whom `generate` pays; on regtest only (default: a key that everybody knows)"),
+    ours("everettgenerateto", "=<descriptor>", "Whom `generate` pays; on regtest only (default: the wallet, or else a key that everybody knows)"),
     ours("everettgrpc", "=<ip:port>", "Serve Everett's gRPC interface here"),
     ours("everetthorizon", "=<n>", "Blocks behind the best tip that a branch may fork off and stay live (default: 288; regtest 10000)"),
     ours("everettinstall", "=<dir>", "Make links `bitcoind` and `bitcoin-cli` to this program in a directory, and exit"),

@@ -753,3 +753,48 @@ mod laws {
         }
     }
 }
+
+#[test]
+fn a_fresh_wallet_has_one_extended_key_which_is_told_whole_only_while_it_is_open() {
+    let mut made = Made::fresh();
+    let keys = made.keyring.hd_keys(true);
+    let master = Master::from_seed(&SEED, Network::Regtest).unwrap();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0].private.as_ref(), Some(master.key()));
+    assert_eq!(keys[0].descriptors.len(), 8);
+    let kdf = Kdf {
+        memory: 64,
+        passes: 1,
+        lanes: 1,
+    };
+    let Made { file, keyring, .. } = &mut made;
+    keyring.encrypt(file, "p", kdf).unwrap();
+    let locked = keyring.hd_keys(false);
+    // Those of the four accounts.
+    assert_eq!(locked.len(), 4);
+    assert!(locked.iter().all(|key| key.private.is_none()));
+    keyring.unlock("p").unwrap();
+    assert_eq!(keyring.hd_keys(false), keys);
+}
+
+#[test]
+fn a_script_of_ours_has_a_descriptor_that_says_where_its_key_comes_from() {
+    let mut made = Made::fresh();
+    let bech32 = OutputType::Bech32;
+    let new = |keyring: &mut Keyring| keyring.new_script(bech32, Chain::Internal).unwrap();
+    let (_, script) = made.step(new);
+    let text = made.keyring.text_of(&script).unwrap();
+    assert!(text.starts_with("wpkh(["), "{text}");
+    assert!(text.contains("/84h/1h/0h/1/0]0"), "{text}");
+    assert_eq!(made.keyring.text_of(&ScriptBuf::new()), None);
+}
+
+#[test]
+fn a_flag_that_was_set_outlasts_the_run() {
+    let mut made = Made::fresh();
+    made.step(|keyring| keyring.set_avoid_reuse(true));
+    let mut made = made.reopened();
+    assert!(made.keyring.flags().avoid_reuse);
+    made.step(|keyring| keyring.set_avoid_reuse(false));
+    assert!(!made.reopened().keyring.flags().avoid_reuse);
+}

@@ -4,7 +4,7 @@
 use bitcoin::bip32::{DerivationPath, KeySource};
 use bitcoin::psbt::Input;
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::{NetworkKind, PrivateKey};
+use bitcoin::PrivateKey;
 use miniscript::descriptor::{DescriptorSecretKey, Wildcard};
 
 use crate::keys::Keyring;
