@@ -2,10 +2,11 @@
 //! Promises enough for outputs and fee, or says how much is missing; the same coins for the same question.
 //! Refuses to decide which coins may be taken: it is handed those that may.
 
+use bdk_coin_select::float::Ordf32;
 use bdk_coin_select::metrics::LowestFee;
 use bdk_coin_select::{
-    Candidate, ChangePolicy, CoinSelector, DrainWeights, FeeRate as SelectRate, Target, TargetFee,
-    TargetOutputs,
+    BnbMetric, Candidate, ChangePolicy, CoinSelector, DrainWeights, FeeRate as SelectRate, Target,
+    TargetFee, TargetOutputs,
 };
 use everett_mempool::FeeRate;
 
@@ -100,7 +101,7 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
             n_outputs: 1,
         };
         let long_term_feerate = SelectRate::from_sat_per_vb(LONG_TERM_RATE);
-        let metric = LowestFee {
+        let metric = Cheapest(LowestFee {
             target,
             long_term_feerate,
             change_policy: ChangePolicy::min_value_and_waste(
@@ -109,7 +110,7 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
                 rate,
                 long_term_feerate,
             ),
-        };
+        });
         let mut search = selector.clone();
         if search.run_bnb(metric, MAX_ROUNDS).is_ok() {
             return Ok(chosen(&search));
@@ -124,6 +125,35 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
     }
 }
 
+/// The search for the cheapest set. Where coins are still missing it asks less of them than the library's own bound, which
+/// reckons amounts of many bitcoins in too few digits and stops the program where they come out below nothing.
+struct Cheapest(LowestFee);
+
+impl BnbMetric for Cheapest {
+    fn score(&mut self, selector: &CoinSelector<'_>) -> Option<Ordf32> {
+        self.0.score(selector)
+    }
+
+    fn bound(&mut self, selector: &CoinSelector<'_>) -> Option<Ordf32> {
+        let target = self.0.target;
+        if selector.is_target_met(target) {
+            return self.0.bound(selector);
+        }
+        // Coins come by what they are worth for their weight: no set without those before the last one is lighter.
+        let mut rounds = selector.clone().select_iter();
+        let (mut before, last, _) = rounds.find(|(round, _, _)| round.is_target_met(target))?;
+        before.deselect(last);
+        Some(Ordf32(before.implied_fee(target, DrainWeights::NONE) as f32))
+    }
+
+    fn requires_ordering_by_descending_value_pwu(&self) -> bool {
+        true
+    }
+}
+
 fn chosen(selector: &CoinSelector<'_>) -> Vec<usize> {
     selector.selected_indices().iter().copied().collect()
 }
+
+#[cfg(test)]
+mod tests;
