@@ -1,10 +1,10 @@
 //! Owns the finding of our keys by the ways that a PSBT says lead to them.
 //! Promises only keys that our descriptors can make, each checked against the public key that is named.
 
+use bitcoin::PrivateKey;
 use bitcoin::bip32::{DerivationPath, KeySource};
 use bitcoin::psbt::Input;
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::PrivateKey;
 use miniscript::descriptor::{DescriptorSecretKey, Wildcard};
 
 use crate::keys::Keyring;
