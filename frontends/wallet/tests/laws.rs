@@ -134,7 +134,7 @@ fn check_spending(wallet: &Wallet, worlds: &[World], best: &World, to: &Script) 
             Scope::AllWorlds => worlds.iter().collect(),
             Scope::Best => vec![best],
         };
-        for amount in [1, 60, 300, 100_000].map(|coins| Amount::from_int_btc(coins)) {
+        for amount in [1, 60, 300, 100_000].map(Amount::from_int_btc) {
             match wallet.plan(&request(to, amount, scope)) {
                 Ok(plan) => {
                     for input in &plan.tx.input {

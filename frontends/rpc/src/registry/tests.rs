@@ -19,7 +19,7 @@ fn help_lists_what_is_not_hidden_under_its_heading() {
     assert!(help.contains("\ngetbestblockhash\n"));
     assert!(help.contains("\n\n== Control ==\n"));
     assert!(!help.contains("invalidateblock"));
-    assert!(help.contains("\n\n== Wallet ==\nabortrescan\n"));
+    assert!(help.contains("\n\n== Wallet ==\nabandontransaction "));
     assert!(!super::help("", false).contains("Wallet"));
 }
 
