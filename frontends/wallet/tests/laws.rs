@@ -104,6 +104,7 @@ fn request(to: &Script, amount: Amount, scope: Scope) -> Request {
         script_pubkey: to.to_owned(),
         amount,
         pays_fee: false,
+        shares: false,
     };
     Request {
         scope,

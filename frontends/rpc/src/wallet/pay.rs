@@ -381,21 +381,22 @@ fn send_all(call: &Call) -> Answer {
     };
     let network = call.ledger().params().network.to_bitcoin();
     let mut outputs = Json::Object(Vec::new());
-    let mut sharing = 0;
+    let mut sharing: Vec<bool> = Vec::new();
     for recipient in call.arg(0).array()? {
         match recipient {
             Json::Text(address) => {
                 outputs.push(address, 0);
-                sharing += 1;
+                sharing.push(true);
             }
             other => {
                 for (address, amount) in other.object()? {
                     outputs.push(address, amount.clone());
+                    sharing.push(false);
                 }
             }
         }
     }
-    if sharing == 0 {
+    if !sharing.contains(&true) {
         return Err(RpcError::parameter(
             "Must provide at least one address without a specified amount",
         ));
@@ -414,6 +415,10 @@ fn send_all(call: &Call) -> Answer {
     }
     let outputs = parse_outputs(&outputs, network)?;
     let mut request = request(call, payees(outputs, &[]))?;
+    // An output is made of each recipient, in their order.
+    for (payee, shares) in request.payees.iter_mut().zip(sharing) {
+        payee.shares = shares;
+    }
     request.everything = true;
     request.economical = options.bool_or("send_max", false)?;
     options.apply(call, said, &mut request)?;

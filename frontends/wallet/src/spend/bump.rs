@@ -140,6 +140,7 @@ impl View<'_> {
                 script_pubkey: output.script_pubkey.clone(),
                 amount: output.value,
                 pays_fee: false,
+                shares: false,
             });
         }
         let inputs = (record.tx.input.iter())

@@ -484,7 +484,7 @@ fn payee_output(payee: &super::request::Payee) -> TxOut {
 fn refuse_dust(request: &Request) -> Result<(), SpendError> {
     for (index, payee) in request.payees.iter().enumerate() {
         let limit = payee.script_pubkey.minimal_non_dust();
-        let shares = request.everything && payee.amount == Amount::ZERO;
+        let shares = request.everything && payee.shares;
         if payee.amount < limit && !shares {
             return Err(SpendError::Dust {
                 index,
@@ -549,7 +549,7 @@ fn take_fee(request: &Request, outputs: &mut [TxOut], fee: Amount) -> Result<(),
     Ok(())
 }
 
-/// Everything goes to the payees: those without an amount share what is left.
+/// Everything goes to the payees: those that share get what the others leave.
 fn spend_all(
     request: &Request,
     candidates: &[Candidate],
@@ -570,7 +570,7 @@ fn spend_all(
     let weight = weight_of(&coins, &outputs);
     let fee = fee_for(rate, weight);
     let sharing: Vec<usize> = (request.payees.iter().enumerate())
-        .filter(|(_, payee)| payee.amount == Amount::ZERO)
+        .filter(|(_, payee)| payee.shares)
         .map(|(index, _)| index)
         .collect();
     let short = |missing: Amount| SpendError::InsufficientFunds {

@@ -27,6 +27,8 @@ pub struct Payee {
     pub amount: Amount,
     /// Whether the fee is taken from it, in equal parts with the others of which this is said.
     pub pays_fee: bool,
+    /// Whether, with [`Request::everything`], it gets an equal part of what is left; its amount is zero then.
+    pub shares: bool,
 }
 
 /// What a transaction pays for its place in a block.
@@ -83,8 +85,8 @@ pub struct Request {
     pub inputs: Vec<In>,
     /// Whether others may be added to those.
     pub add_inputs: bool,
-    /// Whether all that can be spent is, and nothing comes back: each payee gets an equal part of what is left, beside those
-    /// with an amount.
+    /// Whether all that can be spent is, and nothing comes back: the payees that share get equal parts of what the others
+    /// leave.
     pub everything: bool,
     /// Whether, with `everything`, coins stay that cost more to spend than they are worth.
     pub economical: bool,

@@ -198,6 +198,7 @@ pub(in super::super) fn payees(outputs: Vec<TxOut>, paying: &[usize]) -> Vec<Pay
         script_pubkey: output.script_pubkey,
         amount: output.value,
         pays_fee: paying.contains(&index),
+        shares: false,
     };
     outputs.into_iter().enumerate().map(payee).collect()
 }
