@@ -120,8 +120,9 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
             }
             _ = lock.tick() => {
-                wallets.list().iter().for_each(Wallet::lock_when_due);
-                Ok(())
+                // It waits for those that read a wallet.
+                let each = move |_: &_| wallets.list().iter().for_each(Wallet::lock_when_due);
+                handle.read(each).await
             }
         };
         if let Err(error) = done {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid};
@@ -50,6 +51,9 @@ pub(crate) struct Book {
     pub(crate) mempool_change: Option<u64>,
     /// Coins that are not to be chosen, and whether that outlasts this run.
     pub(crate) locked: HashMap<OutPoint, bool>,
+    /// When the private part is forgotten again; `None` while it is locked, and without a passphrase. It lies here so that
+    /// one lock guards it and the keys.
+    pub(crate) unlocked_until: Option<Instant>,
 }
 
 impl Book {
@@ -69,7 +73,14 @@ impl Book {
             event: None,
             mempool_change: None,
             locked: HashMap::new(),
+            unlocked_until: None,
         }
+    }
+
+    /// Whether the private part is open and its time is over.
+    pub(crate) fn lock_is_due(&self) -> bool {
+        self.unlocked_until
+            .is_some_and(|until| until <= Instant::now())
     }
 
     /// Enters a record, in memory alone. The first one of a transaction stays.

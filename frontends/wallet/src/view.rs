@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
 use everett_ledger::decode::decode_block;
@@ -66,6 +67,12 @@ impl View<'_> {
     /// The keys.
     pub fn keyring(&self) -> &Keyring {
         &self.book.keyring
+    }
+
+    /// How long the private part stays open: `None` while it is locked, and without a passphrase.
+    pub fn unlocked_for(&self) -> Option<Duration> {
+        let until = self.book.unlocked_until?;
+        until.checked_duration_since(Instant::now())
     }
 
     /// What is remembered of a transaction.

@@ -50,8 +50,6 @@ struct Inner {
     change_type: Option<OutputType>,
     broadcast: bool,
     spend_pending_change: bool,
-    /// When the private part is forgotten again; `None` while it is locked, and without a passphrase.
-    unlocked_until: Mutex<Option<Instant>>,
 }
 
 impl Wallet {
@@ -132,7 +130,6 @@ impl Wallet {
                 change_type: config.change_type,
                 broadcast: config.broadcast,
                 spend_pending_change: config.spend_pending_change,
-                unlocked_until: Mutex::new(None),
             }),
         })
     }
@@ -166,8 +163,13 @@ impl Wallet {
     ///
     /// [`WalletError::Keys`]: no passphrase, the wrong one; what the disk does.
     pub fn unlock(&self, passphrase: &str, time: Duration) -> Result<(), WalletError> {
-        self.change_keys(|keyring| Ok::<(), WalletError>(keyring.unlock(passphrase)?))?;
-        *self.inner.unlocked_until.lock() = Instant::now().checked_add(time);
+        let mut book = self.inner.book.write();
+        change_keys(&mut book, |keyring| {
+            Ok::<(), WalletError>(keyring.unlock(passphrase)?)
+        })?;
+        book.unlocked_until = Instant::now().checked_add(time);
+        drop(book);
+        self.changed();
         Ok(())
     }
 
@@ -177,23 +179,23 @@ impl Wallet {
     ///
     /// [`WalletError::Keys`]: no passphrase.
     pub fn lock(&self) -> Result<(), WalletError> {
-        *self.inner.unlocked_until.lock() = None;
-        Ok(self.inner.book.write().keyring.lock()?)
-    }
-
-    /// How long the private part stays open: `None` while it is locked, and without a passphrase.
-    pub fn unlocked_for(&self) -> Option<Duration> {
-        let until = (*self.inner.unlocked_until.lock())?;
-        until.checked_duration_since(Instant::now())
+        let mut book = self.inner.book.write();
+        book.unlocked_until = None;
+        Ok(book.keyring.lock()?)
     }
 
     /// Locks it if its time is over. Questions do that first; who holds the wallet does it now and then.
     pub fn lock_when_due(&self) {
-        let mut until = self.inner.unlocked_until.lock();
-        if until.is_some_and(|until| until <= Instant::now()) {
-            *until = None;
+        // Who does not have to write does not wait for those that read.
+        if !self.inner.book.read().lock_is_due() {
+            return;
+        }
+        let mut book = self.inner.book.write();
+        // It may have been unlocked again meanwhile.
+        if book.lock_is_due() {
+            book.unlocked_until = None;
             // It has a passphrase, for it was unlocked.
-            let _ = self.inner.book.write().keyring.lock();
+            let _ = book.keyring.lock();
         }
     }
 
@@ -262,18 +264,7 @@ impl Wallet {
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut book = self.inner.book.write();
-        let mut keyring = book.keyring.clone();
-        let scripts = keyring.script_count();
-        let done = change(&mut keyring)?;
-        let saved = book.file.write(|step| keyring.save(step));
-        saved.map_err(WalletError::from)?;
-        let more = keyring.script_count() != scripts;
-        book.keyring = keyring;
-        if more {
-            book.index_again();
-            // What waits may be ours now.
-            book.mempool_change = None;
-        }
+        let done = change_keys(&mut book, change)?;
         drop(book);
         self.changed();
         Ok(done)
@@ -612,6 +603,26 @@ pub struct Paid {
     pub txid: Txid,
     /// How it came to be.
     pub plan: Plan,
+}
+
+/// Changes the keys, on the disk first.
+fn change_keys<T, E: From<WalletError>>(
+    book: &mut Book,
+    change: impl FnOnce(&mut Keyring) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut keyring = book.keyring.clone();
+    let scripts = keyring.script_count();
+    let done = change(&mut keyring)?;
+    let saved = book.file.write(|step| keyring.save(step));
+    saved.map_err(WalletError::from)?;
+    let more = keyring.script_count() != scripts;
+    book.keyring = keyring;
+    if more {
+        book.index_again();
+        // What waits may be ours now.
+        book.mempool_change = None;
+    }
+    Ok(done)
 }
 
 fn new_change(

@@ -67,7 +67,7 @@ fn wallet_info(call: &Call) -> Answer {
     json.push("keypoolsize", pool(Chain::External));
     json.push("keypoolsize_hd_internal", pool(Chain::Internal));
     if keyring.is_encrypted() {
-        let left = wallet.unlocked_for();
+        let left = view.unlocked_for();
         let until = left.map_or(0, |left| {
             unix(std::time::SystemTime::now()) + left.as_secs()
         });
@@ -164,7 +164,7 @@ pub(crate) fn old_info(call: &Call) -> Option<Json> {
         "keypoolsize" => pool,
     };
     if keyring.is_encrypted() {
-        let left = wallet.unlocked_for();
+        let left = view.unlocked_for();
         let until = left.map_or(0, |left| {
             unix(std::time::SystemTime::now()) + left.as_secs()
         });
