@@ -151,6 +151,29 @@ impl Book {
         Ok(())
     }
 
+    /// Undoes what was noted of a transaction because it was to be sent; `before` is its record as it was until then.
+    pub(crate) fn take_back(
+        &mut self,
+        txid: &Txid,
+        before: Option<Record>,
+    ) -> Result<(), WalletError> {
+        let Some(now) = self.records.get(txid).cloned() else {
+            return Ok(());
+        };
+        match before {
+            Some(before) => self.put(Record {
+                ours: before.ours,
+                abandoned: before.abandoned,
+                notes: before.notes,
+                replaces: before.replaces,
+                ..now
+            }),
+            // A block had it meanwhile, and what that did is told by the record.
+            None if self.timeline.having(txid).next().is_some() => Ok(()),
+            None => self.remove(txid),
+        }
+    }
+
     /// Forgets a record, and what it did in blocks.
     pub(crate) fn forget(&mut self, txid: &Txid) -> Result<(), WalletError> {
         let touched: Vec<Touched> = (self.timeline.having(txid))

@@ -415,7 +415,7 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// [`SpendError::Refused`]: then nothing is remembered; what the disk does.
+    /// [`SpendError::Refused`], [`SpendError::Mempool`]: then nothing is remembered; what the disk does.
     pub fn send(
         &self,
         tx: Transaction,
@@ -448,19 +448,19 @@ impl Wallet {
         book.put(record)?;
         drop(book);
         // Without broadcasting it stays here, until its owner gives it to somebody.
-        let accepted = match inner.broadcast {
-            true => inner.mempool.accept_own(&decoded)?.map(drop),
+        let sent = match inner.broadcast {
+            true => match inner.mempool.accept_own(&decoded) {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(refused)) => Err(SpendError::Refused(refused.rejection)),
+                Err(error) => Err(SpendError::from(error)),
+            },
             false => Ok(()),
         };
-        if let Err(refused) = accepted
-            && !inner.mempool.view()?.contains(&txid)
+        if let Err(error) = sent
+            && !(inner.mempool.view()).is_ok_and(|waiting| waiting.contains(&txid))
         {
-            let mut book = inner.book.write();
-            match known {
-                Some(known) => book.put(known)?,
-                None => book.remove(&txid)?,
-            }
-            return Err(SpendError::Refused(refused.rejection));
+            self.inner.book.write().take_back(&txid, known)?;
+            return Err(error);
         }
         if let Some(old) = replaces {
             let mut book = inner.book.write();
