@@ -283,36 +283,59 @@ impl Wallet {
         progress: Progress<'_>,
     ) -> Result<(), WalletError> {
         self.catch_up()?;
+        let scanned = self.scan_again(from, to, progress);
+        {
+            let mut book = self.inner.book.write();
+            // So that the next look goes through all of it again, also where the scan came only half its way: what waits
+            // may spend coins that are known only now.
+            book.best = BlockHash::all_zeros();
+            book.event = None;
+            book.mempool_change = None;
+        }
+        self.changed();
+        scanned?;
+        self.catch_up()
+    }
+
+    fn scan_again(
+        &self,
+        from: u32,
+        to: Option<u32>,
+        progress: Progress<'_>,
+    ) -> Result<(), WalletError> {
         let inner = &*self.inner;
         let mut seen: Vec<World> = Vec::new();
-        for tip in inner.ledger.validated_tips() {
-            let Ok(world) = inner.ledger.world(&tip.hash) else {
-                continue;
-            };
-            // What it shares with one that was looked into is done.
-            let shared = seen
-                .iter()
-                .map(|other| inner.ledger.compare(other, &world).fork_height);
-            let first = shared.max().map_or(from, |fork| from.max(fork + 1)).max(1);
-            let last = to.unwrap_or(world.height()).min(world.height());
-            // A step at a time, so that others get their turn.
-            let mut height = first;
-            while height <= last {
-                if !progress(height, last) {
-                    return Err(WalletError::ScanAborted { height });
+        // Blocks that came meanwhile were looked into while coins below them were not known yet: again, until none came.
+        loop {
+            let known = seen.len();
+            for tip in inner.ledger.validated_tips() {
+                if seen.iter().any(|world| world.hash() == tip.hash) {
+                    continue;
                 }
-                let mut book = inner.book.write();
-                height = book.look_again(&inner.ledger, &world, height, last)?;
+                let Ok(world) = inner.ledger.world(&tip.hash) else {
+                    continue;
+                };
+                // What it shares with one that was looked into is done.
+                let shared = seen
+                    .iter()
+                    .map(|other| inner.ledger.compare(other, &world).fork_height);
+                let first = shared.max().map_or(from, |fork| from.max(fork + 1)).max(1);
+                let last = to.unwrap_or(world.height()).min(world.height());
+                // A step at a time, so that others get their turn.
+                let mut height = first;
+                while height <= last {
+                    if !progress(height, last) {
+                        return Err(WalletError::ScanAborted { height });
+                    }
+                    let mut book = inner.book.write();
+                    height = book.look_again(&inner.ledger, &world, height, last)?;
+                }
+                seen.push(world);
             }
-            seen.push(world);
+            if to.is_some() || seen.len() == known {
+                return Ok(());
+            }
         }
-        let mut book = inner.book.write();
-        // So that the next look goes through all of it again.
-        book.best = BlockHash::all_zeros();
-        book.event = None;
-        drop(book);
-        self.changed();
-        self.catch_up()
     }
 
     /// Plans a payment and, where it has change, keeps the address of that for it. Nothing is sent.
