@@ -203,11 +203,4 @@ impl Book {
             .last_key_value()
             .map_or(0, |(last, _)| last + 1)
     }
-
-    /// Whether a transaction pays us or spends what is ours.
-    pub(crate) fn concerns(&self, tx: &Transaction) -> bool {
-        let pays = |output: &bitcoin::TxOut| self.keyring.slot_of(&output.script_pubkey).is_some();
-        let spends = |input: &bitcoin::TxIn| self.outputs.contains_key(&input.previous_output);
-        tx.output.iter().any(pays) || tx.input.iter().any(spends)
-    }
 }

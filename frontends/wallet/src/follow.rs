@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
 use everett_ledger::decode::decode_block;
 use everett_ledger::{Ledger, World};
 use everett_mempool::{Happened, Mempool};
@@ -14,6 +14,7 @@ use everett_mempool::{Happened, Mempool};
 use crate::book::Book;
 use crate::coins::{Touched, scan};
 use crate::error::WalletError;
+use crate::keys::Keyring;
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
@@ -38,6 +39,51 @@ struct Found {
     touched: Vec<Touched>,
     records: Vec<Record>,
     used: Vec<Slot>,
+}
+
+/// Transactions of ours among those that wait, as they are found: what one of them pays us, the next may spend.
+#[derive(Default)]
+struct Waiting {
+    transactions: Vec<Arc<Transaction>>,
+    txids: HashSet<Txid>,
+    /// The addresses of ours that they pay.
+    used: Vec<Slot>,
+    /// Their outputs that are ours.
+    outputs: HashSet<OutPoint>,
+    /// The keys with those that are watched since an address was paid; `None` while they are the book's.
+    keyring: Option<Keyring>,
+}
+
+impl Waiting {
+    /// Takes a transaction along if it pays us, or spends what is ours in the book or here.
+    fn look(&mut self, book: &Book, tx: &Transaction, txid: Txid) {
+        let keyring = self.keyring.as_ref().unwrap_or(&book.keyring);
+        let mut slots = Vec::new();
+        // A transaction has fewer outputs than a u32 counts.
+        for (vout, output) in (0u32..).zip(&tx.output) {
+            if let Some(slot) = keyring.slot_of(&output.script_pubkey) {
+                self.outputs.insert(OutPoint::new(txid, vout));
+                slots.push(slot);
+            }
+        }
+        let spends_ours = |input: &bitcoin::TxIn| {
+            let spent = &input.previous_output;
+            book.outputs.contains_key(spent) || self.outputs.contains(spent)
+        };
+        if slots.is_empty() && !tx.input.iter().any(spends_ours) {
+            return;
+        }
+        // What left may have entered again.
+        if book.records.contains_key(&txid) || !self.txids.insert(txid) {
+            return;
+        }
+        if !slots.is_empty() {
+            let keyring = self.keyring.get_or_insert_with(|| book.keyring.clone());
+            keyring.mark_used(&slots);
+            self.used.extend(slots);
+        }
+        self.transactions.push(Arc::new(tx.clone()));
+    }
 }
 
 impl Book {
@@ -222,13 +268,16 @@ impl Book {
             let Some(from) = self.mempool_change.filter(|from| *from <= latest) else {
                 // What is there now; what enters meanwhile is looked at again with the next change.
                 let view = mempool.view()?;
-                let transactions: Vec<Arc<Transaction>> = (view.transactions())
-                    .filter(|tx| self.concerns(&tx.tx))
-                    .map(|tx| Arc::new(tx.tx.clone()))
-                    .collect();
-                self.mempool_change = Some(view.change_number());
+                let mut waiting = Waiting::default();
+                // Parents come before their children.
+                for tx in view.transactions() {
+                    waiting.look(self, &tx.tx, tx.txid);
+                }
+                let change = view.change_number();
                 drop(view);
-                return Ok(changed | self.keep_pending(ledger, transactions)?);
+                changed |= self.keep_pending(ledger, waiting)?;
+                self.mempool_change = Some(change);
+                return Ok(changed);
             };
             let Ok(changes) = mempool.changes_after(from, CHANGES_AT_ONCE) else {
                 self.mempool_change = None;
@@ -237,17 +286,15 @@ impl Book {
             let Some(last) = changes.last().map(|change| change.number) else {
                 return Ok(changed);
             };
-            let mut transactions = Vec::new();
+            let mut waiting = Waiting::default();
             for happened in changes.iter().flat_map(|change| &change.happened) {
                 // Something that has left may concern us, too: it says that a payment is not on its way any more.
                 changed |= self.records.contains_key(&happened.tx().txid);
-                if let Happened::Entered { tx, .. } = happened
-                    && self.concerns(&tx.tx)
-                {
-                    transactions.push(Arc::new(tx.tx.clone()));
+                if let Happened::Entered { tx, .. } = happened {
+                    waiting.look(self, &tx.tx, tx.txid);
                 }
             }
-            changed |= self.keep_pending(ledger, transactions)?;
+            changed |= self.keep_pending(ledger, waiting)?;
             self.mempool_change = Some(last);
         }
     }
@@ -256,18 +303,15 @@ impl Book {
     fn keep_pending(
         &mut self,
         ledger: &Ledger,
-        transactions: Vec<Arc<Transaction>>,
+        waiting: Waiting,
     ) -> Result<bool, WalletError> {
         let now = ledger.clock().now();
         let mut order = self.next_order();
-        let mut found = Found::default();
-        for tx in transactions {
-            if self.records.contains_key(&tx.compute_txid()) {
-                continue;
-            }
-            let slots = tx.output.iter();
-            let slots = slots.filter_map(|output| self.keyring.slot_of(&output.script_pubkey));
-            found.used.extend(slots);
+        let mut found = Found {
+            used: waiting.used,
+            ..Found::default()
+        };
+        for tx in waiting.transactions {
             found.records.push(Record::new(tx, order, now, now));
             order += 1;
         }
