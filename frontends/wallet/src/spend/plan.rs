@@ -154,7 +154,14 @@ impl View<'_> {
         let mut by_outpoint: HashMap<OutPoint, &Spendable> =
             spendable.iter().map(|coin| (coin.outpoint, coin)).collect();
         let mut candidates = Vec::new();
+        let mut named: HashSet<OutPoint> = HashSet::new();
         for wanted in &request.inputs {
+            if !named.insert(wanted.outpoint) {
+                return Err(SpendError::Coin {
+                    outpoint: wanted.outpoint,
+                    why: "it is asked for twice; name it once",
+                });
+            }
             let coin = by_outpoint.remove(&wanted.outpoint);
             if coin.is_some_and(|coin| coin.locked) && !request.use_locked {
                 return Err(SpendError::Coin {
