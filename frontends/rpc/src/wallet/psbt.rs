@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bitcoin::key::Secp256k1;
 use bitcoin::psbt::PsbtSighashType;
-use bitcoin::{OutPoint, Transaction, TxOut};
+use bitcoin::{Amount, OutPoint, Transaction, TxOut};
 use everett_wallet::Wallet;
 use everett_wallet::keys::Process;
 use everett_wallet::spend::{In, Plan, Request};
@@ -354,7 +354,11 @@ fn simulate(call: &Call) -> Answer {
     let missing = || {
         RpcError::parameter("One or more transaction inputs are missing or have been spent already")
     };
-    let worth = |output: &TxOut| i64::try_from(output.value.to_sat()).unwrap_or(i64::MAX);
+    let too_much = || RpcError::parameter("Transaction outputs add up to more than 21 million bitcoin");
+    let worth = |output: &TxOut| match output.value <= Amount::MAX_MONEY {
+        true => i64::try_from(output.value.to_sat()).map_err(|_| too_much()),
+        false => Err(too_much()),
+    };
     let mut transactions: Vec<Transaction> = Vec::new();
     for value in call.maybe(0).map_or(Ok(&[][..]), Json::array)? {
         let tx = decode_hex(value.text()?, false, true);
@@ -378,13 +382,13 @@ fn simulate(call: &Call) -> Answer {
                 ));
             }
             if is_ours(&output) {
-                change -= worth(&output);
+                change = change.checked_sub(worth(&output)?).ok_or_else(too_much)?;
             }
         }
         let txid = tx.compute_txid();
         for (vout, output) in tx.output.iter().enumerate() {
             if is_ours(output) {
-                change += worth(output);
+                change = change.checked_add(worth(output)?).ok_or_else(too_much)?;
             }
             // A transaction has fewer outputs than a u32 counts.
             made.insert(OutPoint::new(txid, vout as u32), output.clone());
