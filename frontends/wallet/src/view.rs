@@ -163,8 +163,12 @@ impl View<'_> {
     ///
     /// Those of the mempool.
     pub fn balance(&self, world: &World) -> Result<WorldBalance, WalletError> {
+        Ok(self.balance_in(world, &self.pending_on(world)?))
+    }
+
+    /// The same with what waits there, as [`View::pending_on`] tells it: for those that ask several questions about one moment.
+    pub fn balance_in(&self, world: &World, pending: &HashSet<Txid>) -> WorldBalance {
         let state = self.state(world);
-        let pending = self.pending_on(world)?;
         let settled = state.balance(world.height());
         let mut balance = WorldBalance {
             trusted: settled.confirmed,
@@ -174,8 +178,8 @@ impl View<'_> {
             held: Amount::ZERO,
             coins: settled.coins,
         };
-        let mut trust = Trust::new(&self.book, &state, &pending);
-        let spenders = self.unconfirmed_spenders(&state, &pending);
+        let mut trust = Trust::new(&self.book, &state, pending);
+        let spenders = self.unconfirmed_spenders(&state, pending);
         // Those in the mempool first: what they spend is not held by the others.
         let (waiting, held): (Vec<Txid>, Vec<Txid>) =
             spenders.iter().partition(|txid| pending.contains(*txid));
@@ -195,7 +199,7 @@ impl View<'_> {
                 }
             }
         }
-        for txid in &pending {
+        for txid in pending {
             let trusted = trust.is_trusted(txid);
             for (_, output) in self.unspent_outputs(txid, &state, &spenders) {
                 match trusted {
@@ -204,7 +208,7 @@ impl View<'_> {
                 }
             }
         }
-        Ok(balance)
+        balance
     }
 
     /// The coins of a world that nothing of ours spends, and pending ones, by outpoint. Immature coinbases are left out.
@@ -214,6 +218,11 @@ impl View<'_> {
     /// Those of the mempool.
     pub fn spendable(&self, world: &World) -> Result<Vec<Spendable>, WalletError> {
         self.spendable_without(world, None)
+    }
+
+    /// The same with what waits there, as [`View::pending_on`] tells it.
+    pub fn spendable_in(&self, world: &World, pending: &HashSet<Txid>) -> Vec<Spendable> {
+        self.spendable_beside(world, pending, &HashSet::new())
     }
 
     /// The coinbases of ours that are too young to be spent in a world.
@@ -242,12 +251,21 @@ impl View<'_> {
         world: &World,
         without: Option<Txid>,
     ) -> Result<Vec<Spendable>, WalletError> {
-        let state = self.state(world);
         let left_out: HashSet<Txid> = without.map(|txid| self.family(txid)).unwrap_or_default();
         let mut pending = self.pending_on(world)?;
         pending.retain(|txid| !left_out.contains(txid));
-        let mut trust = Trust::new(&self.book, &state, &pending);
-        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(&state, &pending).iter())
+        Ok(self.spendable_beside(world, &pending, &left_out))
+    }
+
+    fn spendable_beside(
+        &self,
+        world: &World,
+        pending: &HashSet<Txid>,
+        left_out: &HashSet<Txid>,
+    ) -> Vec<Spendable> {
+        let state = self.state(world);
+        let mut trust = Trust::new(&self.book, &state, pending);
+        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(&state, pending).iter())
             .filter(|txid| !left_out.contains(*txid))
             .filter_map(|txid| self.record(txid))
             .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
@@ -272,9 +290,9 @@ impl View<'_> {
             };
             spendable.insert(*outpoint, found);
         }
-        for txid in &pending {
+        for txid in pending {
             let trusted = trust.is_trusted(txid);
-            for (outpoint, output) in self.unspent_outputs(txid, &state, &pending) {
+            for (outpoint, output) in self.unspent_outputs(txid, &state, pending) {
                 if taken.contains(&outpoint) {
                     continue;
                 }
@@ -290,7 +308,7 @@ impl View<'_> {
                 spendable.insert(outpoint, found);
             }
         }
-        Ok(spendable.into_values().collect())
+        spendable.into_values().collect()
     }
 
     /// The addresses that were paid from, where the wallet is to avoid those.

@@ -127,11 +127,13 @@ pub(super) fn last_block(world: &World) -> Json {
 
 /// What is in a world, as `getbalances` tells it.
 pub(super) fn mine(view: &View<'_>, world: &World) -> Answer {
-    let balance = view.balance(world)?;
+    // Both sums are of the same moment.
+    let pending = view.pending_on(world)?;
+    let balance = view.balance_in(world, &pending);
     let avoids = view.keyring().flags().avoid_reuse;
     let used: Amount = match avoids {
         true => {
-            let spendable = view.spendable(world)?;
+            let spendable = view.spendable_in(world, &pending);
             let used = spendable.iter().filter(|coin| coin.reused && coin.trusted);
             used.map(|coin| coin.output.amount).sum()
         }
@@ -139,7 +141,7 @@ pub(super) fn mine(view: &View<'_>, world: &World) -> Answer {
     };
     let held = i64::try_from(balance.held.to_sat()).unwrap_or(i64::MAX);
     let mut json = object! {
-        "trusted" => balance.trusted + balance.held - used,
+        "trusted" => (balance.trusted + balance.held).checked_sub(used).unwrap_or_default(),
         "untrusted_pending" => balance.pending,
         "immature" => balance.immature,
     };
