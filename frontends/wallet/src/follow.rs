@@ -300,11 +300,7 @@ impl Book {
     }
 
     /// Keeps transactions of ours that wait.
-    fn keep_pending(
-        &mut self,
-        ledger: &Ledger,
-        waiting: Waiting,
-    ) -> Result<bool, WalletError> {
+    fn keep_pending(&mut self, ledger: &Ledger, waiting: Waiting) -> Result<bool, WalletError> {
         let now = ledger.clock().now();
         let mut order = self.next_order();
         let mut found = Found {

@@ -42,5 +42,5 @@ pub use safe::{DEFAULT_WARN_BLOCKS, Safe, Warning};
 pub use slot::{DescriptorNumber, Slot};
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
 pub use view::{Spendable, View, WorldBalance};
-pub use wallet::{Paid, Wallet};
+pub use wallet::{Paid, Prepared, Wallet};
 pub use wallets::{MAX_WALLETS, NewWallet, Wallets};

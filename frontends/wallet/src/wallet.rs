@@ -397,6 +397,58 @@ impl Wallet {
         Ok(Paid { tx, txid, plan })
     }
 
+    /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its
+    /// coins are locked. Nobody else takes them meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`]: then nothing was sent.
+    pub fn prepare(
+        &self,
+        request: &Request,
+        send: bool,
+        lock: bool,
+    ) -> Result<Prepared, SpendError> {
+        let _turn = self.inner.spending.lock();
+        let plan = self.plan_in_turn(request)?;
+        let mut psbt = self.psbt(&plan)?;
+        let complete = {
+            let view = self.view()?;
+            let process = Process {
+                sign: !view.keyring().is_locked(),
+                ..Process::default()
+            };
+            let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
+            let processed = view.keyring().process_psbt(&mut psbt, spent, process);
+            processed.map_err(WalletError::from)?
+        };
+        let tx = complete.then(|| finished(&psbt));
+        if let (true, Some(tx)) = (send, &tx) {
+            self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
+        }
+        if lock {
+            self.lock_plan(&plan)?;
+        }
+        Ok(Prepared { plan, psbt, tx })
+    }
+
+    /// The same as [`Wallet::plan`], and locks the coins that it takes, before anybody else takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`].
+    pub fn plan_and_lock(&self, request: &Request) -> Result<Plan, SpendError> {
+        let _turn = self.inner.spending.lock();
+        let plan = self.plan_in_turn(request)?;
+        self.lock_plan(&plan)?;
+        Ok(plan)
+    }
+
+    fn lock_plan(&self, plan: &Plan) -> Result<(), WalletError> {
+        let mut coins = plan.tx.input.iter().map(|input| input.previous_output);
+        coins.try_for_each(|outpoint| self.lock_coin(outpoint, true, false))
+    }
+
     /// The plan as a PSBT, with all that is known of its coins and of our keys.
     ///
     /// # Errors
@@ -615,6 +667,27 @@ impl Wallet {
         };
         Ok(())
     }
+}
+
+/// What was planned and signed as far as the keys go.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Prepared {
+    /// How it came to be.
+    pub plan: Plan,
+    /// The payment with its signatures.
+    pub psbt: Psbt,
+    /// The transaction where it has all of them.
+    pub tx: Option<Transaction>,
+}
+
+/// The transaction of a PSBT whose inputs are all finished.
+fn finished(psbt: &Psbt) -> Transaction {
+    let mut tx = psbt.unsigned_tx.clone();
+    for (input, told) in tx.input.iter_mut().zip(&psbt.inputs) {
+        input.script_sig = told.final_script_sig.clone().unwrap_or_default();
+        input.witness = told.final_script_witness.clone().unwrap_or_default();
+    }
+    tx
 }
 
 /// What was paid.

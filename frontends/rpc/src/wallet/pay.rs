@@ -5,9 +5,8 @@
 pub(super) mod fee;
 pub(super) mod options;
 
-use bitcoin::{OutPoint, Transaction};
-use everett_wallet::keys::Process;
-use everett_wallet::spend::{FeeChoice, Payee, Plan, Request, SpendError};
+use bitcoin::Transaction;
+use everett_wallet::spend::{FeeChoice, Payee, Request, SpendError};
 use everett_wallet::{Wallet, WalletError};
 
 use self::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
@@ -154,6 +153,7 @@ pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
     move |error| match error {
         SpendError::Wallet(error) => error.into(),
         SpendError::Mempool(error) => error.into(),
+        error @ SpendError::AboveMaxWeight => RpcError::new(WALLET_ERROR, error.to_string()),
         SpendError::Dust { .. } => {
             RpcError::new(code, format!("Transaction amount too small: {error}"))
         }
@@ -273,77 +273,36 @@ fn send_many(call: &Call) -> Answer {
     pay(call, &wallet, &request, call.bool_or(9, false)?)
 }
 
-/// Plans what is asked for, not above a weight.
-pub(super) fn plan(
-    wallet: &Wallet,
-    request: &Request,
-    most_weight: u64,
-    code: i32,
-) -> Result<Plan, RpcError> {
-    let plan = wallet.plan(request).map_err(refused(code))?;
-    match plan.weight > most_weight {
-        true => Err(RpcError::new(
-            WALLET_ERROR,
-            "The inputs size exceeds the maximum weight. Please try sending a smaller amount or manually consolidating your wallet's UTXOs",
-        )),
-        false => Ok(plan),
-    }
-}
-
-/// Locks the coins that a plan takes.
-pub(super) fn lock_coins(wallet: &Wallet, plan: &Plan) -> Result<(), RpcError> {
-    let coins: Vec<OutPoint> = plan
-        .tx
-        .input
-        .iter()
-        .map(|input| input.previous_output)
-        .collect();
-    for outpoint in coins {
-        wallet.lock_coin(outpoint, true, false)?;
-    }
-    Ok(())
-}
-
-/// Signs a plan as far as the wallet can, and sends it where that is wished and possible.
+/// Makes a payment as far as the wallet can sign it, and sends it where that is wished and possible. A plan that cannot be is
+/// refused with `code`.
 fn finish(
     call: &Call,
     wallet: &Wallet,
     request: &Request,
-    plan: &Plan,
     options: Options<'_>,
+    code: i32,
 ) -> Answer {
     let wants_psbt = options.bool_or("psbt", false)?;
-    let sends = options.bool_or("add_to_wallet", true)?;
-    let mut psbt = wallet.psbt(plan)?;
-    let complete = {
-        let view = wallet.view()?;
-        let process = Process {
-            sign: !view.keyring().is_locked(),
-            ..Process::default()
-        };
-        let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-        view.keyring().process_psbt(&mut psbt, spent, process)?
-    };
+    let adds = options.bool_or("add_to_wallet", true)?;
+    let sends = adds && !wants_psbt;
+    let prepared = wallet.prepare(request, sends, options.locks()?);
+    let prepared = prepared.map_err(|error| match error {
+        SpendError::Refused(_) => refused(WALLET_ERROR)(error),
+        error => refused(code)(error),
+    })?;
+    let complete = prepared.tx.is_some();
     let mut json = Json::Object(Vec::new());
-    if wants_psbt || !sends || !complete {
-        json.push("psbt", Partial::of(psbt.clone()).text());
+    if wants_psbt || !adds || !complete {
+        json.push("psbt", Partial::of(prepared.psbt).text());
     }
-    if complete {
-        let tx = super::psbt::extracted(&psbt);
+    if let Some(tx) = prepared.tx {
         json.push("txid", tx.compute_txid());
-        match sends && !wants_psbt {
-            true => {
-                let sent = wallet.send(tx.clone(), &request.notes, request.replaces);
-                sent.map_err(refused(WALLET_ERROR))?;
-                announce(call, &tx);
-            }
+        match sends {
+            true => announce(call, &tx),
             false => json.push("hex", encode_hex(&tx)),
         }
     }
     json.push("complete", complete);
-    if options.locks()? {
-        lock_coins(wallet, plan)?;
-    }
     Ok(json)
 }
 
@@ -367,8 +326,8 @@ fn send(call: &Call) -> Answer {
         request.version = parse_version(version)?;
     }
     options.apply(call, said, &mut request)?;
-    let plan = plan(&wallet, &request, options.most_weight()?, WALLET_ERROR)?;
-    finish(call, &wallet, &request, &plan, options)
+    request.max_weight = options.most_weight()?;
+    finish(call, &wallet, &request, options, WALLET_ERROR)
 }
 
 fn send_all(call: &Call) -> Answer {
@@ -423,11 +382,6 @@ fn send_all(call: &Call) -> Answer {
     request.economical = options.bool_or("send_max", false)?;
     options.apply(call, said, &mut request)?;
     request.add_inputs = !inputs;
-    let plan = plan(
-        &wallet,
-        &request,
-        options.most_weight()?,
-        WALLET_INSUFFICIENT_FUNDS,
-    )?;
-    finish(call, &wallet, &request, &plan, options)
+    request.max_weight = options.most_weight()?;
+    finish(call, &wallet, &request, options, WALLET_INSUFFICIENT_FUNDS)
 }

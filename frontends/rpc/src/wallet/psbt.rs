@@ -11,7 +11,7 @@ use everett_wallet::spend::{In, Plan, Request};
 
 use super::pay::fee::Said;
 use super::pay::options::{Options, names, parse_wanted, payees};
-use super::pay::{OPTIONS_ARGUMENT, lock_coins, plan, request};
+use super::pay::{OPTIONS_ARGUMENT, refused, request};
 use crate::call::Call;
 use crate::error::{DESERIALIZATION_ERROR, RpcError, WALLET_ERROR};
 use crate::json::{Json, amount, object};
@@ -174,11 +174,12 @@ fn planned(
     request: &mut Request,
 ) -> Result<Plan, RpcError> {
     options.apply(call, Said::default(), request)?;
-    let plan = plan(wallet, request, options.most_weight()?, WALLET_ERROR)?;
-    if options.locks()? {
-        lock_coins(wallet, &plan)?;
-    }
-    Ok(plan)
+    request.max_weight = options.most_weight()?;
+    let planned = match options.locks()? {
+        true => wallet.plan_and_lock(request),
+        false => wallet.plan(request),
+    };
+    planned.map_err(refused(WALLET_ERROR))
 }
 
 fn fund(call: &Call) -> Answer {
@@ -354,7 +355,8 @@ fn simulate(call: &Call) -> Answer {
     let missing = || {
         RpcError::parameter("One or more transaction inputs are missing or have been spent already")
     };
-    let too_much = || RpcError::parameter("Transaction outputs add up to more than 21 million bitcoin");
+    let too_much =
+        || RpcError::parameter("Transaction outputs add up to more than 21 million bitcoin");
     let worth = |output: &TxOut| match output.value <= Amount::MAX_MONEY {
         true => i64::try_from(output.value.to_sat()).map_err(|_| too_much()),
         false => Err(too_much()),

@@ -96,6 +96,12 @@ pub enum SpendError {
         /// The limit.
         limit: u64,
     },
+    /// A transaction would be larger than was asked for.
+    #[error(
+        "The inputs size exceeds the maximum weight. Please try sending a smaller amount or manually consolidating your wallet's \
+         UTXOs"
+    )]
+    AboveMaxWeight,
     /// A transaction cannot be replaced.
     #[error("{txid} cannot be replaced: {why}")]
     NotReplaceable {

@@ -19,7 +19,7 @@ use super::request::{FeeChoice, In, Request, Scope};
 use crate::view::{Spendable, View};
 
 /// Weight of a transaction that is relayed, at most.
-const MAX_WEIGHT: u64 = 400_000;
+pub(super) const MAX_WEIGHT: u64 = 400_000;
 /// Times that the selection is made again because the fee came out higher than it was reckoned.
 const MAX_ROUNDS: usize = 8;
 /// Weight units of an input that spends a P2WPKH coin: what change is reckoned to cost later.
@@ -123,7 +123,10 @@ impl View<'_> {
                 limit: settings.most,
             });
         }
-        Ok(planned)
+        match planned.weight > request.max_weight {
+            true => Err(SpendError::AboveMaxWeight),
+            false => Ok(planned),
+        }
     }
 
     /// What is to be paid.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Txid};
 use everett_mempool::FeeRate;
 
+use super::plan::MAX_WEIGHT;
 use crate::keys::OutputType;
 
 /// In which worlds a coin has to exist to be taken.
@@ -108,6 +109,8 @@ pub struct Request {
     pub use_reused: bool,
     /// The transaction that this one replaces: its coins count as free.
     pub replaces: Option<Txid>,
+    /// Most weight units of the transaction when it is signed.
+    pub max_weight: u64,
     /// What is said of it: `comment` and `to`.
     pub notes: BTreeMap<String, String>,
 }
@@ -137,6 +140,7 @@ impl Request {
             use_locked: false,
             use_reused: false,
             replaces: None,
+            max_weight: MAX_WEIGHT,
             notes: BTreeMap::new(),
         }
     }

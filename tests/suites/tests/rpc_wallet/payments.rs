@@ -450,6 +450,24 @@ fn many_are_paid_at_once_and_all_is_sent() {
 }
 
 #[test]
+fn what_is_left_goes_to_those_alone_that_are_named_without_an_amount() {
+    let money = Money::earned();
+    let [one, two] = ["one", "two"].map(|label| money.new_address("alice", label));
+    let (code, message) = money.refused("miner", "sendall", json!([[&one, { &two: 0 }]]));
+    assert!(message.contains("too small"), "{code} {message}");
+    let had = money.balance("miner");
+    let params = json!({ "recipients": [&one, { "data": "6576" }] });
+    let all = money.call("miner", "sendall", params);
+    let waiting = money.node_call("getmempoolentry", json!([all["txid"]]));
+    let sent = money.call("miner", "gettransaction", json!([all["txid"]]));
+    assert!(number(&waiting["fees"]["base"]) < 0.01);
+    assert!((number(&sent["fee"]) + number(&waiting["fees"]["base"])).abs() < 1e-8);
+    money.mine_elsewhere(1);
+    let got = number(&money.call("alice", "getreceivedbylabel", json!(["one"])));
+    assert!(had - got < 0.01, "{got} of {had}");
+}
+
+#[test]
 fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
     let money = Money::earned();
     let alice = money.new_address("alice", "");
