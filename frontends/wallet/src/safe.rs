@@ -62,16 +62,6 @@ impl Warning {
 }
 
 impl View<'_> {
-    /// The live worlds beside the best one: the validated ends of all branches inside the horizon.
-    pub(crate) fn rivals(&self, best: &World) -> Vec<World> {
-        let tips = self.ledger.validated_tips().into_iter();
-        let rivals = tips.filter(|tip| tip.hash != best.hash());
-        // One that was retired this moment is none any more.
-        rivals
-            .filter_map(|tip| self.ledger.world(&tip.hash).ok())
-            .collect()
-    }
-
     /// The coins of the best world that a rival does not have as well, or that are not mature there.
     ///
     /// They are among those that the best branch made since the fork and those that the rival spent since, and coinbases:
@@ -102,20 +92,17 @@ impl View<'_> {
 
     /// The coins of the best world that some live world does not have, or not as mature.
     pub fn unsafe_coins(&self) -> HashSet<OutPoint> {
-        let best = self.ledger.best();
-        let state = self.state(&best);
-        let rivals = self.rivals(&best);
-        let each = rivals
-            .iter()
-            .map(|rival| self.unsafe_against(rival, &best, &state));
+        let best = &self.best;
+        let state = self.state(best);
+        let each = (self.rivals.iter()).map(|rival| self.unsafe_against(rival, best, &state));
         each.flatten().collect()
     }
 
     /// The live world that lacks most of what the best one has, with what that is worth.
     pub(crate) fn world_that_lacks(&self, best: &World) -> Option<Lacking> {
         let state = self.state(best);
-        let lacking = self.rivals(best).into_iter().map(|rival| {
-            let coins = self.unsafe_against(&rival, best, &state);
+        let lacking = self.rivals.iter().map(|rival| {
+            let coins = self.unsafe_against(rival, best, &state);
             let amounts = coins.iter().filter_map(|outpoint| state.coin(outpoint));
             Lacking {
                 tip: rival.hash(),
@@ -129,8 +116,8 @@ impl View<'_> {
 
     /// What of the wallet is the same in every live world, without what is pending.
     pub fn safe(&self) -> Safe {
-        let best = self.ledger.best();
-        let state = self.state(&best);
+        let best = &self.best;
+        let state = self.state(best);
         let settled = state.balance(best.height());
         let mature = |outpoint: &OutPoint| {
             let coin = state.coin(outpoint)?;
@@ -146,7 +133,7 @@ impl View<'_> {
             amount: settled.confirmed - at_risk,
             coins: settled.coins - immature - coins_at_risk,
             at_risk,
-            worlds: self.rivals(&best).len() + 1,
+            worlds: self.rivals.len() + 1,
         }
     }
 
@@ -157,14 +144,14 @@ impl View<'_> {
     ///
     /// Those of the ledger and of the mempool.
     pub fn warnings(&self, blocks: u32) -> Result<Vec<Warning>, WalletError> {
-        let best = self.ledger.best();
-        let state = self.state(&best);
+        let best = &self.best;
+        let state = self.state(best);
         let mut warnings = Vec::new();
-        for rival in self.rivals(&best) {
+        for rival in &self.rivals {
             if rival.height().saturating_add(blocks) < best.height() {
                 continue;
             }
-            warnings.extend(self.warning(&rival, &best, &state)?);
+            warnings.extend(self.warning(rival, best, &state)?);
         }
         Ok(warnings)
     }

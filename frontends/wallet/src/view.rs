@@ -59,11 +59,25 @@ pub struct Spendable {
 /// What is read of a wallet at one moment.
 pub struct View<'a> {
     pub(crate) book: RwLockReadGuard<'a, Book>,
+    /// The best world when it was taken.
+    pub(crate) best: World,
+    /// The other live ones at that time.
+    pub(crate) rivals: Vec<World>,
     pub(crate) ledger: &'a Ledger,
     pub(crate) mempool: &'a Mempool,
 }
 
 impl View<'_> {
+    /// The best world at the view's moment.
+    pub fn best(&self) -> &World {
+        &self.best
+    }
+
+    /// The other live worlds at that moment: the validated ends of all branches inside the horizon.
+    pub fn rivals(&self) -> &[World] {
+        &self.rivals
+    }
+
     /// The keys.
     pub fn keyring(&self) -> &Keyring {
         &self.book.keyring
@@ -105,7 +119,7 @@ impl View<'_> {
                 transaction: Some((*tx).clone()),
             });
         }
-        let coin = self.ledger.best().coin(outpoint).ok()??;
+        let coin = self.best.coin(outpoint).ok()??;
         let script_pubkey = ScriptBuf::from_bytes(coin.script_pubkey.as_bytes().to_vec());
         Some(SpentCoin {
             output: TxOut {

@@ -31,6 +31,9 @@ use crate::spend::{ChangeTo, FeeSettings, Plan, Request, SpendError};
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
+/// Times that a view looks at what is new before it goes on with what it has seen.
+const MAX_LOOKS: usize = 16;
+
 /// One wallet that is open. Clones share it; its file is shut when the last one is gone.
 #[derive(Clone)]
 pub struct Wallet {
@@ -245,13 +248,27 @@ impl Wallet {
     /// As [`Wallet::catch_up`].
     pub fn view(&self) -> Result<View<'_>, WalletError> {
         self.lock_when_due();
-        self.catch_up()?;
         let inner = &*self.inner;
-        Ok(View {
-            book: inner.book.read(),
-            ledger: &inner.ledger,
-            mempool: &inner.mempool,
-        })
+        let mut looks = 0;
+        loop {
+            self.catch_up()?;
+            let book = inner.book.read();
+            let best = inner.ledger.best();
+            let rivals = rivals(&inner.ledger, &best);
+            looks += 1;
+            // Asked after the worlds were taken: they are those that the book has looked at.
+            let has_seen_all =
+                best.hash() == book.best && book.is_up_to_date(&inner.ledger, &inner.mempool);
+            if has_seen_all || looks >= MAX_LOOKS {
+                return Ok(View {
+                    book,
+                    best,
+                    rivals,
+                    ledger: &inner.ledger,
+                    mempool: &inner.mempool,
+                });
+            }
+        }
     }
 
     /// Changes the keys or the labels, and keeps the change. Nothing is changed where `change` or the disk fails.
@@ -560,8 +577,7 @@ impl Wallet {
         }
         let waiting: Vec<Arc<DecodedTransaction>> = {
             let view = self.view()?;
-            let best = view.ledger.best();
-            let pending = view.pending_on(&best)?;
+            let pending = view.pending_on(view.best())?;
             let waits = |record: &&Record| {
                 let given_up = record.abandoned || record.replaced_by.is_some();
                 let stays = record.tx.is_coinbase() || given_up || pending.contains(&record.txid);
@@ -597,8 +613,7 @@ impl Wallet {
     pub fn abandon(&self, txid: &Txid) -> Result<(), WalletError> {
         let family = {
             let view = self.view()?;
-            let best = view.ledger.best();
-            let pending = view.pending_on(&best)?;
+            let pending = view.pending_on(view.best())?;
             let family = view.family(*txid);
             let fail = |why| WalletError::NotAbandoned { txid: *txid, why };
             if view.record(txid).is_none() {
@@ -667,6 +682,16 @@ impl Wallet {
         };
         Ok(())
     }
+}
+
+/// The live worlds beside the best one: the validated ends of all branches inside the horizon.
+fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
+    let tips = ledger.validated_tips().into_iter();
+    let rivals = tips.filter(|tip| tip.hash != best.hash());
+    // One that was retired this moment is none any more.
+    rivals
+        .filter_map(|tip| ledger.world(&tip.hash).ok())
+        .collect()
 }
 
 /// What was planned and signed as far as the keys go.

@@ -29,7 +29,7 @@ impl View<'_> {
         let Some(record) = self.record(txid) else {
             return Ok(None);
         };
-        let best = self.ledger.best();
+        let best = &self.best;
         let mut coming = Amount::ZERO;
         for input in &record.tx.input {
             let outpoint = &input.previous_output;
@@ -78,8 +78,7 @@ impl View<'_> {
         let record = self
             .record(txid)
             .ok_or_else(|| fail("it is not a transaction of this wallet"))?;
-        let best = self.ledger.best();
-        if self.state(&best).place(txid).is_some() {
+        if self.state(&self.best).place(txid).is_some() {
             return Err(fail("it is confirmed"));
         }
         if record.replaced_by.is_some() {

@@ -103,13 +103,13 @@ impl View<'_> {
         if request.payees.is_empty() && request.inputs.is_empty() {
             return Err(SpendError::NoPayees);
         }
-        let best = self.ledger.best();
+        let best = &self.best;
         let rate = self.rate(request.fee, settings)?;
         refuse_dust(request)?;
-        let candidates = self.candidates(request, &best)?;
+        let candidates = self.candidates(request, best)?;
         let planned = match request.everything {
-            true => spend_all(request, &candidates, rate, &best),
-            false => self.spend_some(request, &candidates, rate, settings, change, &best),
+            true => spend_all(request, &candidates, rate, best),
+            false => self.spend_some(request, &candidates, rate, settings, change, best),
         }?;
         if planned.weight > MAX_WEIGHT {
             return Err(SpendError::TooLarge {
@@ -175,11 +175,11 @@ impl View<'_> {
             candidates.push(self.wanted(wanted, coin, best)?);
         }
         let excluded = match request.scope {
-            Scope::AllWorlds => self.not_everywhere(&spendable, best)?,
+            Scope::AllWorlds => self.not_everywhere(&spendable)?,
             Scope::Best => HashSet::new(),
         };
         if request.scope == Scope::AllWorlds {
-            self.check_everywhere(&request.inputs, &excluded, best)?;
+            self.check_everywhere(&request.inputs, &excluded)?;
         }
         if !request.add_inputs {
             return Ok(candidates);
@@ -206,7 +206,6 @@ impl View<'_> {
         &self,
         inputs: &[In],
         excluded: &HashSet<OutPoint>,
-        best: &World,
     ) -> Result<(), SpendError> {
         let missing = |outpoint| SpendError::Coin {
             outpoint,
@@ -226,7 +225,7 @@ impl View<'_> {
         if foreign.is_empty() {
             return Ok(());
         }
-        for rival in self.rivals(best) {
+        for rival in &self.rivals {
             for wanted in &foreign {
                 let there = rival
                     .coin(&wanted.outpoint)
@@ -240,11 +239,7 @@ impl View<'_> {
     }
 
     /// The coins that some live world does not have and could not have.
-    fn not_everywhere(
-        &self,
-        spendable: &[Spendable],
-        best: &World,
-    ) -> Result<HashSet<OutPoint>, SpendError> {
+    fn not_everywhere(&self, spendable: &[Spendable]) -> Result<HashSet<OutPoint>, SpendError> {
         let mut missing = self.unsafe_coins();
         let waiting: Vec<&Spendable> = spendable
             .iter()
@@ -253,9 +248,9 @@ impl View<'_> {
         if waiting.is_empty() {
             return Ok(missing);
         }
-        for rival in self.rivals(best) {
-            let state = self.state(&rival);
-            let pending = self.pending_on(&rival)?;
+        for rival in &self.rivals {
+            let state = self.state(rival);
+            let pending = self.pending_on(rival)?;
             for coin in &waiting {
                 let txid = &coin.outpoint.txid;
                 // Over there it may be confirmed, and what it made spent again.
