@@ -302,14 +302,12 @@ impl Book {
     /// Keeps transactions of ours that wait.
     fn keep_pending(&mut self, ledger: &Ledger, waiting: Waiting) -> Result<bool, WalletError> {
         let now = ledger.clock().now();
-        let mut order = self.next_order();
         let mut found = Found {
             used: waiting.used,
             ..Found::default()
         };
-        for tx in waiting.transactions {
+        for (order, tx) in (self.next_order()..).zip(waiting.transactions) {
             found.records.push(Record::new(tx, order, now, now));
-            order += 1;
         }
         let scanned = self.scanned.clone();
         self.keep(ledger, found, scanned)
