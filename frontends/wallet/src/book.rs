@@ -126,8 +126,14 @@ impl Book {
     pub(crate) fn remove(&mut self, txid: &Txid) -> Result<(), WalletError> {
         self.file
             .write(|step| step.delete(Table::Transactions, txid.as_byte_array()))?;
+        self.leave(txid);
+        Ok(())
+    }
+
+    /// Forgets a record, in memory alone.
+    fn leave(&mut self, txid: &Txid) {
         let Some(record) = self.records.remove(txid) else {
-            return Ok(());
+            return;
         };
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
@@ -137,17 +143,16 @@ impl Book {
                 spenders.retain(|spender| spender != txid);
             }
         }
-        Ok(())
     }
 
-    /// Forgets a record, and what it did in blocks.
+    /// Forgets a record and the coins that it made in blocks, in one step. What it spent stays spent.
     pub(crate) fn forget(&mut self, txid: &Txid) -> Result<(), WalletError> {
         let touched: Vec<Touched> = (self.timeline.having(txid))
             .map(|touched| touched.without(txid))
             .collect();
         self.file.write(|step| -> Result<(), WalletError> {
             for touched in &touched {
-                match touched.transactions.is_empty() {
+                match touched.is_empty() {
                     true => {
                         step.delete(Table::Blocks, &touched.key())?;
                     }
@@ -160,7 +165,8 @@ impl Book {
         for touched in touched {
             self.timeline.enter(touched);
         }
-        self.remove(txid)
+        self.leave(txid);
+        Ok(())
     }
 
     /// The number for the next record.
