@@ -137,8 +137,14 @@ impl Book {
     pub(crate) fn remove(&mut self, txid: &Txid) -> Result<(), WalletError> {
         self.file
             .write(|step| step.delete(Table::Transactions, txid.as_byte_array()))?;
+        self.leave(txid);
+        Ok(())
+    }
+
+    /// Forgets a record, in memory alone.
+    fn leave(&mut self, txid: &Txid) {
         let Some(record) = self.records.remove(txid) else {
-            return Ok(());
+            return;
         };
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
@@ -148,7 +154,6 @@ impl Book {
                 spenders.retain(|spender| spender != txid);
             }
         }
-        Ok(())
     }
 
     /// Undoes what was noted of a transaction because it was to be sent; `before` is its record as it was until then.
@@ -174,14 +179,14 @@ impl Book {
         }
     }
 
-    /// Forgets a record, and what it did in blocks.
+    /// Forgets a record and the coins that it made in blocks, in one step. What it spent stays spent.
     pub(crate) fn forget(&mut self, txid: &Txid) -> Result<(), WalletError> {
         let touched: Vec<Touched> = (self.timeline.having(txid))
             .map(|touched| touched.without(txid))
             .collect();
         self.file.write(|step| -> Result<(), WalletError> {
             for touched in &touched {
-                match touched.transactions.is_empty() {
+                match touched.is_empty() {
                     true => {
                         step.delete(Table::Blocks, &touched.key())?;
                     }
@@ -194,7 +199,8 @@ impl Book {
         for touched in touched {
             self.timeline.enter(touched);
         }
-        self.remove(txid)
+        self.leave(txid);
+        Ok(())
     }
 
     /// The number for the next record.

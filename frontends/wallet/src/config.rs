@@ -39,8 +39,6 @@ pub struct WalletConfig {
     pub address_type: OutputType,
     /// The kind of addresses for change; `None` for one that fits the payment: `-changetype`.
     pub change_type: Option<OutputType>,
-    /// Whether coins of one address are spent together where nobody says: `-avoidpartialspends`.
-    pub avoid_partial_spends: bool,
     /// Whether payments are given to the mempool, or only remembered: `-walletbroadcast`.
     pub broadcast: bool,
     /// Whether change of our own pending payments is spent: `-spendzeroconfchange`.
@@ -62,7 +60,6 @@ impl WalletConfig {
             fees: FeeSettings::for_network(network),
             address_type: OutputType::Bech32,
             change_type: None,
-            avoid_partial_spends: false,
             broadcast: true,
             spend_pending_change: true,
             replaceable: true,

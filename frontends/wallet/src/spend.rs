@@ -14,6 +14,6 @@ mod plan;
 mod request;
 
 pub use bump::Bump;
-pub use error::{Lacking, SpendError};
+pub use error::{Irreplaceable, Lacking, SpendError};
 pub use plan::{FeeSettings, Plan};
 pub use request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};

@@ -6,6 +6,7 @@
 //! DIRECTORY/data.mdb       LMDB: the tables of `tables.rs`
 //! DIRECTORY/lock.mdb       LMDB: its readers
 //! DIRECTORY/rewrite        a new file that is to take the place of the first, while it is written
+//! DIRECTORY/restore        a copy of a backup that is to become the first, while it is written
 //! DIRECTORY/wallet.lock    held by the one process that has the wallet open
 //! ```
 //!
@@ -21,7 +22,7 @@ mod tables;
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
@@ -82,6 +83,8 @@ impl WalletFlags {
 
 /// Where a new file is written that is to take the place of the wallet's.
 const REWRITE: &str = "rewrite";
+/// Where a backup is copied to that is to become the wallet's file.
+const RESTORE: &str = "restore";
 
 /// What ties sealed secrets to the wallet that they were sealed in.
 pub type WalletId = [u8; 16];
@@ -93,7 +96,56 @@ pub struct WalletFile {
     id: WalletId,
     rows: AllRows,
     env: Env<WithoutTls>,
+    made: Made,
     _lock: File,
+}
+
+/// What was made for a wallet, which goes again where it does not become one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Made {
+    /// The wallet's file.
+    file: bool,
+    /// Its directory too.
+    directory: bool,
+}
+
+impl Made {
+    /// Removes what was made, and nothing else; not if somebody has the wallet open by now.
+    pub(crate) fn undo(self, directory: &Path) {
+        if self.file
+            && let Ok(lock) = lock::take(directory)
+        {
+            self.undo_locked(directory, lock);
+        }
+    }
+
+    /// Removes what was made in a directory whose lock is held. What cannot be removed is told.
+    fn undo_locked(self, directory: &Path, lock: File) {
+        let mut files = Vec::new();
+        if self.file {
+            files.extend([
+                environment::data_path(directory),
+                environment::readers_path(directory),
+            ]);
+        }
+        if self.directory {
+            // Last: who comes now makes another one, and the directory stays.
+            files.push(lock::path(directory));
+        }
+        let there = |error: &std::io::Error| error.kind() != ErrorKind::NotFound;
+        for path in files {
+            if let Err(error) = std::fs::remove_file(&path)
+                && there(&error)
+            {
+                tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
+            }
+        }
+        if self.directory {
+            // With other files in it, somebody else's, it stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+        drop(lock);
+    }
 }
 
 impl WalletFile {
@@ -110,12 +162,12 @@ impl WalletFile {
         let exists = || FileError::Exists {
             path: directory.to_path_buf(),
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| file_error(directory, "creating the directory", error))?;
+        let made = Made {
+            file: true,
+            directory: make_directory(directory)?,
+        };
         let lock = lock::take(directory)?;
+        remove_draft(directory)?;
         match environment::look(directory)? {
             DataFile::Absent => {}
             DataFile::Unfinished => environment::start_over(directory)?,
@@ -136,7 +188,7 @@ impl WalletFile {
             (FLAGS_KEY, flags.bits().to_le_bytes().to_vec()),
         ]
         .into_iter()
-        .map(|(key, value)| (key.to_vec(), rows::seal(Table::Meta, key, &value)))
+        .map(|(key, value)| (key.to_vec(), rows::seal(Table::Meta, key, &value).to_vec()))
         .collect();
         let env = environment::open(directory)?;
         let rows = environment::tables(&env, directory, Some(&first))?.ok_or_else(exists)?;
@@ -150,6 +202,7 @@ impl WalletFile {
             id,
             rows,
             env,
+            made,
             _lock: lock,
         })
     }
@@ -167,6 +220,18 @@ impl WalletFile {
             return Err(none());
         }
         let lock = lock::take(directory)?;
+        WalletFile::open_locked(directory, network, lock)
+    }
+
+    /// Opens the wallet's file in a directory whose lock is held.
+    fn open_locked(
+        directory: &Path,
+        network: Network,
+        lock: File,
+    ) -> Result<WalletFile, FileError> {
+        let none = || FileError::NoWallet {
+            path: directory.to_path_buf(),
+        };
         if environment::look(directory)? != DataFile::Whole {
             return Err(none());
         }
@@ -179,6 +244,7 @@ impl WalletFile {
             id: WalletId::default(),
             rows,
             env,
+            made: Made::default(),
             _lock: lock,
         };
         file.id = file.check()?;
@@ -211,6 +277,11 @@ impl WalletFile {
     /// Where it lies.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What was made for it in this run, to be undone where it does not become a wallet.
+    pub(crate) fn made(&self) -> Made {
+        self.made
     }
 
     /// The network that it was made for.
@@ -339,7 +410,8 @@ impl WalletFile {
         Ok(done)
     }
 
-    /// Writes a copy of the wallet's file as it is now, compacted and synced; the wallet stays usable.
+    /// Writes a copy of the wallet's file as it is now, compacted and synced, for its owner's eyes alone; the wallet stays
+    /// usable.
     /// A directory with the copy as its `data.mdb` is a wallet.
     ///
     /// # Errors
@@ -351,6 +423,7 @@ impl WalletFile {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(0o600)
             .open(path)
         {
             Ok(copy) => copy,
@@ -376,36 +449,73 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`] where there is a wallet; those of [`WalletFile::open`], after which the directory is gone again.
+    /// [`FileError::Exists`] where there is a wallet; those of [`WalletFile::open`], after which all that was made is gone again.
     pub fn restore(
         backup: &Path,
         directory: &Path,
         network: Network,
     ) -> Result<WalletFile, FileError> {
-        let data = environment::data_path(directory);
-        if data.exists() {
-            return Err(FileError::Exists {
-                path: directory.to_path_buf(),
-            });
+        refuse_another(directory)?;
+        let mut made = Made {
+            file: false,
+            directory: make_directory(directory)?,
+        };
+        let lock = lock::take(directory)?;
+        let failed = |error| file_error(directory, "sharing its lock", error);
+        // Held until what was made is gone, should it come to that.
+        let held = lock.try_clone().map_err(failed)?;
+        let opened = copy_into(backup, directory, &mut made)
+            .and_then(|()| WalletFile::open_locked(directory, network, lock));
+        match opened {
+            Ok(mut file) => {
+                file.made = made;
+                Ok(file)
+            }
+            Err(error) => {
+                made.undo_locked(directory, held);
+                Err(error)
+            }
         }
-        let existed = directory.is_dir();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| file_error(directory, "creating the directory", error))?;
-        let copied = std::fs::copy(backup, &data)
-            .and_then(|_| File::open(&data)?.sync_all())
-            .map_err(|error| file_error(backup, "copying the backup", error))
-            .and_then(|()| sync_directory(directory));
-        let opened = copied.and_then(|()| WalletFile::open(directory, network));
-        if opened.is_err() {
-            let _ = match existed {
-                true => std::fs::remove_file(&data),
-                false => std::fs::remove_dir_all(directory),
-            };
-        }
-        opened
+    }
+}
+
+/// Refuses a directory that has a wallet.
+fn refuse_another(directory: &Path) -> Result<(), FileError> {
+    match environment::data_path(directory).exists() {
+        true => Err(FileError::Exists {
+            path: directory.to_path_buf(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Copies a backup to where a wallet's file belongs, in a directory whose lock is held: whole, or not at all.
+fn copy_into(backup: &Path, directory: &Path, made: &mut Made) -> Result<(), FileError> {
+    // Another one may have come before the lock was taken.
+    refuse_another(directory)?;
+    let data = environment::data_path(directory);
+    remove_draft(directory)?;
+    let draft = directory.join(RESTORE);
+    let copy = || {
+        let mut from = File::open(backup)?;
+        let mut to = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
+        std::io::copy(&mut from, &mut to)?;
+        to.sync_all()?;
+        std::fs::rename(&draft, &data)
+    };
+    if let Err(error) = copy() {
+        let _ = std::fs::remove_file(&draft);
+        return Err(file_error(backup, "copying the backup", error));
+    }
+    made.file = true;
+    sync_directory(directory)?;
+    match directory.parent().filter(|parent| parent.is_dir()) {
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
     }
 }
 
@@ -438,6 +548,34 @@ fn network_row(network: Network) -> Vec<u8> {
     let mut row = network.to_string().into_bytes();
     row.extend_from_slice(&genesis_block(network).block_hash().to_byte_array());
     row
+}
+
+/// Makes a directory for its owner only, and those above it; says whether it was not there yet.
+fn make_directory(directory: &Path) -> Result<bool, FileError> {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    let made = match builder.create(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            builder.recursive(true).create(directory)
+        }
+        made => made,
+    };
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(false),
+        Err(error) => Err(file_error(directory, "creating the directory", error)),
+    }
+}
+
+/// Removes what an interrupted restoring left.
+fn remove_draft(directory: &Path) -> Result<(), FileError> {
+    let draft = directory.join(RESTORE);
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(file_error(&draft, "removing it", error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes what an interrupted rewriting left.

@@ -3,11 +3,13 @@
 //! Refuses names that a directory cannot have on every system.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use everett_ledger::Ledger;
 use everett_mempool::Mempool;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
@@ -42,6 +44,8 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     open: RwLock<BTreeMap<String, Wallet>>,
+    /// Held while the file of those that are opened at the start is read and written anew.
+    opened_at_start: Mutex<()>,
 }
 
 impl Wallets {
@@ -53,6 +57,7 @@ impl Wallets {
                 ledger,
                 mempool,
                 open: RwLock::default(),
+                opened_at_start: Mutex::default(),
             }),
         }
     }
@@ -122,12 +127,15 @@ impl Wallets {
         let path = self.path(name)?;
         self.room(name)?;
         let mut file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
+        let undo = file.made();
         let made = self
             .furnish(&mut file, new)
-            .and_then(|()| self.enter(name, file));
+            // One that fails is shut before what was made of it goes.
+            .map(|()| file)
+            .and_then(|file| self.enter(name, file));
         if made.is_err() {
-            // One without its keys is no wallet; its directory was made a moment ago.
-            let _ = std::fs::remove_dir_all(&path);
+            // One without its keys is no wallet.
+            undo.undo(&path);
         }
         made
     }
@@ -171,7 +179,12 @@ impl Wallets {
         let path = self.path(name)?;
         self.room(name)?;
         let file = WalletFile::restore(backup, &path, self.inner.config.network)?;
-        self.enter(name, file)
+        let undo = file.made();
+        let entered = self.enter(name, file);
+        if entered.is_err() {
+            undo.undo(&path);
+        }
+        entered
     }
 
     /// Whether one more of this name may be opened.
@@ -246,6 +259,7 @@ impl Wallets {
     ///
     /// What the disk does.
     pub fn open_at_start(&self, name: &str, open: bool) -> Result<(), WalletError> {
+        let _alone = self.inner.opened_at_start.lock();
         let mut names = self.opened_at_start()?;
         if names.iter().any(|other| other == name) == open {
             return Ok(());
@@ -254,11 +268,21 @@ impl Wallets {
             true => names.push(name.to_owned()),
             false => names.retain(|other| other != name),
         }
-        let path = self.inner.config.directory.join(OPENED_FILE);
+        let directory = &self.inner.config.directory;
+        let path = directory.join(OPENED_FILE);
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-        // Whole or not at all.
+        // Whole or not at all, also after the power fails.
         let draft = path.with_extension("new");
-        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path));
-        written.map_err(|error| WalletError::Directory { path, error })
+        let write = || {
+            let mut file = File::create(&draft)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &path)?;
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(|error| WalletError::Directory {
+            path: path.clone(),
+            error,
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! Owns the methods that make a payment that waits pay more.
 
 use everett_wallet::Wallet;
-use everett_wallet::spend::{ChangeTo, Payee, Plan, Request};
+use everett_wallet::spend::{ChangeTo, Irreplaceable, Payee, Plan, Request, SpendError};
 
 use super::pay::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
 use super::pay::options::{Options, payees};
 use super::pay::{announce, refused};
 use crate::call::Call;
-use crate::error::{RpcError, WALLET_ERROR};
+use crate::error::{INVALID_PARAMETER, RpcError, WALLET_ERROR};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
@@ -102,13 +102,28 @@ fn asked(call: &Call, wallet: &Wallet) -> Result<(Request, bitcoin::Amount), Rpc
     };
     let bump = view
         .bump(&txid, choice, payees, wallet.fees())
-        .map_err(refused(WALLET_ERROR))?;
+        .map_err(unfit)?;
     let mut request = bump.request;
     if let Some(change) = change {
         request.change = ChangeTo::Script(change);
     }
     request.replaceable = options.bool_or("replaceable", true)?;
     Ok((request, bump.old_fee))
+}
+
+/// Why a transaction is not replaced by what was asked for. As in Core, descendants and a fee that is too low count as a wrong
+/// parameter.
+fn unfit(error: SpendError) -> RpcError {
+    match error {
+        SpendError::NotReplaceable {
+            why: why @ (Irreplaceable::SpentByWallet | Irreplaceable::SpentInMempool),
+            ..
+        } => RpcError::new(INVALID_PARAMETER, why.to_string()),
+        SpendError::BumpTooLow { .. } | SpendError::FeeRateTooLow { .. } => {
+            RpcError::new(INVALID_PARAMETER, error.to_string())
+        }
+        other => refused(WALLET_ERROR)(other),
+    }
 }
 
 fn told(first: (&str, Json), old: bitcoin::Amount, plan: &Plan) -> Json {

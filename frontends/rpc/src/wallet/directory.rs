@@ -2,7 +2,7 @@
 //! Promises Core's codes for a name that is taken, loaded, or not there.
 //! Refuses what has no meaning here: wallets of Core's former kind, and external signers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use everett_wallet::{FileError, NewWallet, Wallet, WalletError, WalletFlags, Wallets};
 use zeroize::Zeroizing;
@@ -323,7 +323,7 @@ pub(super) static BACKUPWALLET: Method = Method {
     arguments: &[Argument::required(
         "destination",
         Kind::Text,
-        "The file, or the directory that gets a file wallet.dat; what is there is replaced",
+        "The file, or the directory that gets a file wallet.dat, but not among the wallets; what is there is replaced",
     )],
     result: "null    (json null)",
     at: false,
@@ -343,6 +343,9 @@ fn backup_wallet(call: &Call) -> Answer {
         tracing::warn!(wallet = wallet.name(), path = %path.display(), why, "not backed up");
         refuse(WALLET_ERROR, "Error: Wallet backup failed!")
     };
+    if inside(&path, &call.wallets()?.config().directory) {
+        return Err(failed("it is in the directory of wallets".to_owned()));
+    }
     wallet.catch_up()?;
     // Beside it first, so that what is there stays if this fails.
     let mut draft = path.clone().into_os_string();
@@ -357,6 +360,15 @@ fn backup_wallet(call: &Call) -> Answer {
         failed(error.to_string())
     })?;
     Ok(Json::Null)
+}
+
+/// Whether a file would lie in a directory, or below it. A file whose directory is not there lies nowhere.
+fn inside(file: &Path, directory: &Path) -> bool {
+    let parent = file.parent().map(Path::canonicalize);
+    match (parent, directory.canonicalize()) {
+        (Some(Ok(parent)), Ok(directory)) => parent.starts_with(directory),
+        _ => false,
+    }
 }
 
 pub(super) static RESTOREWALLET: Method = Method {

@@ -1,13 +1,12 @@
 //! Owns how errors of wallets are told: Core's codes, and its words where it has some.
 
-use everett_wallet::spend::SpendError;
 use everett_wallet::{FileError, KeyError, WalletError};
 
 use crate::error::{
     INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError, TYPE_ERROR, VERIFY_ERROR,
-    WALLET_ALREADY_LOADED, WALLET_ENCRYPTION_FAILED, WALLET_ERROR, WALLET_INSUFFICIENT_FUNDS,
-    WALLET_INVALID_LABEL_NAME, WALLET_KEYPOOL_RAN_OUT, WALLET_NOT_FOUND,
-    WALLET_PASSPHRASE_INCORRECT, WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
+    WALLET_ALREADY_LOADED, WALLET_ENCRYPTION_FAILED, WALLET_ERROR, WALLET_INVALID_LABEL_NAME,
+    WALLET_KEYPOOL_RAN_OUT, WALLET_NOT_FOUND, WALLET_PASSPHRASE_INCORRECT, WALLET_UNLOCK_NEEDED,
+    WALLET_WRONG_ENC_STATE,
 };
 use everett_wallet::keys::MessageError;
 
@@ -87,22 +86,6 @@ impl From<WalletError> for RpcError {
             ),
             other => RpcError::new(WALLET_ERROR, other.to_string()),
         }
-    }
-}
-
-impl From<SpendError> for RpcError {
-    fn from(error: SpendError) -> RpcError {
-        let code = match error {
-            SpendError::Wallet(error) => return error.into(),
-            SpendError::Mempool(error) => return error.into(),
-            SpendError::InsufficientFunds { .. } => WALLET_INSUFFICIENT_FUNDS,
-            SpendError::NoPayees
-            | SpendError::TooMuch
-            | SpendError::Coin { .. }
-            | SpendError::FeeRateTooLow { .. } => INVALID_PARAMETER,
-            _ => WALLET_ERROR,
-        };
-        RpcError::new(code, error.to_string())
     }
 }
 

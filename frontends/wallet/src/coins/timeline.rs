@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::{Ledger, World};
 use parking_lot::Mutex;
@@ -27,28 +28,42 @@ pub(crate) struct Timeline {
     kept: Mutex<Kept>,
 }
 
+/// The last block that did something: its height, and itself.
+type Last = (u32, BlockHash);
+
 /// States by the last block that did something.
 #[derive(Default)]
 struct Kept {
-    milestones: HashMap<BlockHash, State>,
-    recent: HashMap<BlockHash, State>,
+    milestones: BTreeMap<Last, State>,
+    recent: BTreeMap<Last, State>,
     /// By the world's tip.
     worlds: HashMap<BlockHash, State>,
 }
 
 impl Kept {
-    fn find(&self, block: &BlockHash) -> Option<State> {
-        let found = self.recent.get(block);
-        found.or_else(|| self.milestones.get(block)).cloned()
+    fn find(&self, last: &Last) -> Option<State> {
+        let found = self.recent.get(last);
+        found.or_else(|| self.milestones.get(last)).cloned()
     }
 
-    fn keep(&mut self, block: BlockHash, state: &State) {
+    /// Forgets the states of a block and of those above it, of every branch.
+    fn forget_from(&mut self, last: &Last) {
+        for states in [&mut self.milestones, &mut self.recent] {
+            // Others of the same height do not build upon it.
+            states.remove(last);
+            states.split_off(&(last.0 + 1, BlockHash::all_zeros()));
+        }
+        // Worlds that end above this block may have been empty there until now.
+        self.worlds.clear();
+    }
+
+    fn keep(&mut self, last: Last, state: &State) {
         if state.blocks().is_multiple_of(STRIDE) {
-            self.milestones.insert(block, state.clone());
+            self.milestones.insert(last, state.clone());
         }
     }
 
-    fn keep_last(&mut self, world: BlockHash, last: Option<BlockHash>, state: &State) {
+    fn keep_last(&mut self, world: BlockHash, last: Option<Last>, state: &State) {
         // What goes is found again from the nearest milestone.
         if self.worlds.len() >= MAX_WORLDS {
             self.worlds.clear();
@@ -57,8 +72,8 @@ impl Kept {
             self.recent.clear();
         }
         self.worlds.insert(world, state.clone());
-        if let Some(block) = last {
-            self.recent.insert(block, state.clone());
+        if let Some(last) = last {
+            self.recent.insert(last, state.clone());
         }
     }
 }
@@ -66,21 +81,13 @@ impl Kept {
 impl Timeline {
     /// Enters what a block did, in place of what was known of it.
     ///
-    /// States of blocks above it that were already asked for are forgotten, if there may be any.
+    /// States of blocks above it that were already asked for are forgotten.
     pub(crate) fn enter(&mut self, touched: Touched) {
         let (hash, height) = (touched.hash, touched.height);
-        let above = self.by_height.range(height + 1..).next().is_some();
-        let old = self.touched.insert(hash, Arc::new(touched));
-        if old.is_none() {
+        if self.touched.insert(hash, Arc::new(touched)).is_none() {
             self.by_height.entry(height).or_default().push(hash);
         }
-        let kept = self.kept.get_mut();
-        if above || old.is_some() {
-            *kept = Kept::default();
-        } else {
-            // Worlds that end above this block were empty there until now.
-            kept.worlds.clear();
-        }
+        self.kept.get_mut().forget_from(&(height, hash));
     }
 
     /// The blocks of every branch that have a transaction, or spend what it made.
@@ -144,7 +151,7 @@ impl Timeline {
         let mut replay: Vec<&Arc<Touched>> = Vec::new();
         let mut state = State::default();
         for touched in self.down_from(world, height) {
-            if let Some(found) = kept.find(&touched.hash) {
+            if let Some(found) = kept.find(&(touched.height, touched.hash)) {
                 state = found;
                 break;
             }
@@ -153,8 +160,9 @@ impl Timeline {
         let mut last = None;
         for touched in replay.into_iter().rev() {
             state = state.after(touched);
-            kept.keep(touched.hash, &state);
-            last = Some(touched.hash);
+            let block = (touched.height, touched.hash);
+            kept.keep(block, &state);
+            last = Some(block);
         }
         kept.keep_last(tip, last, &state);
         state

@@ -23,17 +23,21 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    /// The same without what a transaction did, and without the coins that it made.
+    /// The same without a transaction and the coins that it made. What it spent of others stays spent: the chain has it so, known
+    /// or not.
     pub(crate) fn without(&self, txid: &Txid) -> Touched {
         let mut touched = self.clone();
         touched
             .created
             .retain(|(outpoint, _)| outpoint.txid != *txid);
-        touched
-            .spent
-            .retain(|(outpoint, by)| by != txid && outpoint.txid != *txid);
+        touched.spent.retain(|(outpoint, _)| outpoint.txid != *txid);
         touched.transactions.retain(|(_, other)| other != txid);
         touched
+    }
+
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.spent.is_empty() && self.transactions.is_empty()
     }
 
     /// The row's key: height u32 big-endian, then the hash in internal byte order.
@@ -101,3 +105,6 @@ impl Touched {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

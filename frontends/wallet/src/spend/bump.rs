@@ -5,7 +5,7 @@
 use bitcoin::{Amount, ScriptBuf, Txid};
 use everett_mempool::FeeRate;
 
-use super::error::SpendError;
+use super::error::{Irreplaceable, SpendError};
 use super::plan::FeeSettings;
 use super::request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
 use crate::keys::Chain;
@@ -66,7 +66,7 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// [`SpendError::NotReplaceable`]; a rate that is too low.
+    /// [`SpendError::NotReplaceable`], [`SpendError::BumpTooLow`]; a rate that the mempool does not take.
     pub fn bump(
         &self,
         txid: &Txid,
@@ -77,22 +77,20 @@ impl View<'_> {
         let fail = |why| SpendError::NotReplaceable { txid: *txid, why };
         let record = self
             .record(txid)
-            .ok_or_else(|| fail("it is not a transaction of this wallet"))?;
+            .ok_or_else(|| fail(Irreplaceable::Unknown))?;
         if self.state(&self.best).place(txid).is_some() {
-            return Err(fail("it is confirmed"));
+            return Err(fail(Irreplaceable::Confirmed));
         }
         if record.replaced_by.is_some() {
-            return Err(fail("it was replaced already"));
+            return Err(fail(Irreplaceable::Replaced));
         }
         if self.family(*txid).len() > 1 {
-            return Err(fail(
-                "another transaction of this wallet spends what it pays",
-            ));
+            return Err(fail(Irreplaceable::SpentByWallet));
         }
         {
             let mempool = self.mempool.view()?;
             if mempool.descendants(txid).is_some_and(|all| !all.is_empty()) {
-                return Err(fail("another transaction that waits spends what it pays"));
+                return Err(fail(Irreplaceable::SpentInMempool));
             }
         }
         let all_ours = record
@@ -101,11 +99,11 @@ impl View<'_> {
             .iter()
             .all(|input| self.output(&input.previous_output).is_some());
         if !all_ours {
-            return Err(fail("it spends coins that are not of this wallet"));
+            return Err(fail(Irreplaceable::ForeignCoins));
         }
         let old_fee = self
             .fee_of(txid)?
-            .ok_or_else(|| fail("it is not known what it pays"))?;
+            .ok_or_else(|| fail(Irreplaceable::UnknownFee))?;
         let vsize = record.tx.vsize() as i64;
         let old_rate = FeeRate::paid(old_fee.to_sat() as i64, vsize);
         let incremental = self.mempool.config().incremental_relay_fee;
@@ -123,9 +121,10 @@ impl View<'_> {
         };
         let lowest = old_rate.plus(incremental);
         if rate < lowest {
-            return Err(SpendError::FeeRateTooLow {
-                rate: rate.sat_per_kvb(),
-                minimum: lowest.sat_per_kvb(),
+            let pays = |rate: FeeRate| Amount::from_sat(rate.fee(vsize).max(0) as u64);
+            return Err(SpendError::BumpTooLow {
+                fee: pays(rate),
+                least: pays(lowest),
             });
         }
         let mut change: Option<ScriptBuf> = None;

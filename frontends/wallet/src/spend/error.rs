@@ -19,6 +19,33 @@ pub struct Lacking {
     pub amount: Amount,
 }
 
+/// Why a transaction cannot be replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum Irreplaceable {
+    /// The wallet does not know it.
+    #[error("it is not a transaction of this wallet")]
+    Unknown,
+    /// The best world has it.
+    #[error("it is confirmed")]
+    Confirmed,
+    /// It was replaced.
+    #[error("it was replaced already")]
+    Replaced,
+    /// What it pays is spent by another transaction of the wallet.
+    #[error("Transaction has descendants in the wallet")]
+    SpentByWallet,
+    /// What it pays is spent in the mempool.
+    #[error("Transaction has descendants in the mempool")]
+    SpentInMempool,
+    /// It spends coins of others.
+    #[error("it spends coins that are not of this wallet")]
+    ForeignCoins,
+    /// What it spends is not known.
+    #[error("it is not known what it pays")]
+    UnknownFee,
+}
+
 /// Why a payment cannot be made. Nothing was written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -108,7 +135,17 @@ pub enum SpendError {
         /// The transaction.
         txid: Txid,
         /// Why not.
-        why: &'static str,
+        why: Irreplaceable,
+    },
+    /// A replacement would pay too little for being sent on in place of the other.
+    #[error(
+        "Insufficient total fee {fee}, must be at least {least} (the old fee, and the relay of the new one)"
+    )]
+    BumpTooLow {
+        /// What it would pay.
+        fee: Amount,
+        /// What it has to pay.
+        least: Amount,
     },
     /// Some input is not fully signed.
     #[error("not all inputs are signed: private keys for input {input} are missing")]

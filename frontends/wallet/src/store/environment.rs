@@ -33,6 +33,11 @@ pub(super) fn data_path(directory: &Path) -> PathBuf {
     directory.join("data.mdb")
 }
 
+/// LMDB's list of readers in a wallet's directory.
+pub(super) fn readers_path(directory: &Path) -> PathBuf {
+    directory.join("lock.mdb")
+}
+
 /// Looks at LMDB's file: whether there is one, and whether it can be mapped.
 pub(super) fn look(directory: &Path) -> Result<DataFile, FileError> {
     let path = data_path(directory);
@@ -72,7 +77,7 @@ pub(super) fn open(directory: &Path) -> Result<Env<WithoutTls>, FileError> {
 /// LMDB maps its lock file and writes into it: where the disk has no room for a page of it, that is SIGBUS. So all of it gets
 /// its room before, if the file system can do that.
 fn reserve_lock_file(directory: &Path) -> Result<(), FileError> {
-    let path = directory.join("lock.mdb");
+    let path = readers_path(directory);
     let file = OpenOptions::new()
         .write(true)
         .create(true)

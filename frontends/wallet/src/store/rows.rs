@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
+use zeroize::Zeroizing;
 
 use super::environment::{AllRows, explain};
 use super::error::FileError;
@@ -14,9 +15,9 @@ use super::tables::Table;
 
 const CHECKSUM_LENGTH: usize = 4;
 
-/// A value with its checksum.
-pub(super) fn seal(table: Table, key: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(value.len() + CHECKSUM_LENGTH);
+/// A value with its checksum. It may be a secret that no passphrase seals, so its copy does not outlast its use.
+pub(super) fn seal(table: Table, key: &[u8], value: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut sealed = Zeroizing::new(Vec::with_capacity(value.len() + CHECKSUM_LENGTH));
     sealed.extend_from_slice(value);
     sealed.extend_from_slice(&checksum(table, key, value).to_le_bytes());
     sealed

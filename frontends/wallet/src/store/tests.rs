@@ -1,4 +1,5 @@
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -170,6 +171,57 @@ fn a_backup_is_a_wallet_again() {
     let other = directory.path().join("other");
     assert!(WalletFile::restore(&backup, &other, Network::Bitcoin).is_err());
     assert!(!other.exists());
+}
+
+#[test]
+fn a_restoring_that_fails_takes_away_only_what_it_made() {
+    let directory = TempDir::new().unwrap();
+    let file = create(&directory);
+    put(&file, b"a", b"1");
+    let backup = directory.path().join("backup.dat");
+    file.backup(&backup).unwrap();
+    let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // What was in the directory stays there.
+    let place = directory.path().join("place");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::write(place.join("letter"), "dear").unwrap();
+    assert!(WalletFile::restore(&backup, &place, Network::Bitcoin).is_err());
+    assert!(place.join("letter").is_file());
+    assert!(!place.join("data.mdb").exists());
+    // An open wallet is not touched, nor one that is being restored at the same time.
+    let restored = WalletFile::restore(&backup, &place, NETWORK).unwrap();
+    let second = WalletFile::restore(&backup, &place, NETWORK);
+    assert!(matches!(second, Err(FileError::Exists { .. })));
+    put(&restored, b"b", b"2");
+    assert_eq!(rows(&restored, Table::Transactions).len(), 2);
+    assert!(!place.join("restore").exists());
+    // Neither does undoing what somebody has open.
+    let made = restored.made();
+    made.undo(&place);
+    assert!(place.join("data.mdb").is_file());
+    drop(restored);
+    made.undo(&place);
+    assert!(!place.join("data.mdb").exists());
+    assert!(place.join("letter").is_file());
+}
+
+#[test]
+fn of_many_restorings_at_once_one_is_a_wallet() {
+    let directory = TempDir::new().unwrap();
+    let file = create(&directory);
+    put(&file, b"a", b"1");
+    let backup = directory.path().join("backup.dat");
+    file.backup(&backup).unwrap();
+    let place = directory.path().join("place");
+    let restored: Vec<WalletFile> = std::thread::scope(|scope| {
+        let restore = || WalletFile::restore(&backup, &place, NETWORK).ok();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(restore)).collect();
+        let done = all.into_iter().map(|one| one.join().unwrap());
+        done.flatten().collect()
+    });
+    assert_eq!(restored.len(), 1);
+    assert_eq!(rows(&restored[0], Table::Transactions).len(), 1);
 }
 
 #[test]

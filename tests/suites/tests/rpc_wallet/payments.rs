@@ -477,7 +477,8 @@ fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
     check_fields(&psbt, &["psbt", "origfee", "fee", "errors"]);
     assert!(number(&psbt["fee"]) > number(&psbt["origfee"]));
     let (code, message) = money.refused("miner", "bumpfee", json!([txid, { "fee_rate": 2 }]));
-    assert_eq!(code, -4, "{message}");
+    assert_eq!(code, -8, "{message}");
+    assert!(message.starts_with("Insufficient total fee"), "{message}");
     let bumped = money.call("miner", "bumpfee", json!([txid, { "fee_rate": 30 }]));
     check_fields(&bumped, &["txid", "origfee", "fee", "errors"]);
     let old = money.call("miner", "gettransaction", json!([txid]));

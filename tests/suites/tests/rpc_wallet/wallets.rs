@@ -110,6 +110,13 @@ fn wallets_are_made_loaded_unloaded_copied_and_put_back() {
         -4,
         "Error: Wallet backup failed!",
     );
+    // Not over what the wallets are.
+    any.refused(
+        "backupwallet",
+        json!(["wallets/opened-at-start"]),
+        -4,
+        "Error: Wallet backup failed!",
+    );
     any.refused(
         "restorewallet",
         json!(["a", backup]),

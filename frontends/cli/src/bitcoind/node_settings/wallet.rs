@@ -67,7 +67,6 @@ pub(super) fn config(
     };
     config.address_type = kind("addresstype", "address")?.unwrap_or(config.address_type);
     config.change_type = kind("changetype", "change")?;
-    config.avoid_partial_spends = arguments.flag("avoidpartialspends", false);
     config.spend_pending_change = arguments.flag("spendzeroconfchange", true);
     config.replaceable = arguments.flag("walletrbf", true);
     // Who takes part in no relay of transactions sends none of its own unless told to.

@@ -209,7 +209,7 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     does("server", "", "Serve JSON-RPC (default: 1)"),
     // Of Core's wallet, its window and its other builds.
     does("addresstype", "=<type>", "The kind of new addresses: legacy, p2sh-segwit, bech32 or bech32m (default: bech32)"),
-    does("avoidpartialspends", "", "Spend the coins of an address together (default: 0)"),
+    unsupported("avoidpartialspends", "", "coins are chosen one by one, not by address"),
     does("changetype", "=<type>", "The kind of addresses for change (default: one that fits the payment)"),
     ignored("consolidatefeerate", "=<amt>", WALLET),
     does("disablewallet", "", "Keep no wallets; their methods are not there (default: 0)"),
