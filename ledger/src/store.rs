@@ -48,6 +48,7 @@ use parking_lot::Mutex;
 pub use base::ScriptSummary;
 pub use blocks::{BlockPosition, MAX_BLOCK_FILE_SIZE, MAX_BLOCK_LENGTH};
 pub use data_file::{DataFile, cannot_grow};
+pub use environment::reserve_lock_file;
 pub use error::StoreError;
 pub use header::HeaderRow;
 pub use journal::JournalRow;

@@ -7,7 +7,7 @@ mod get;
 mod psbt;
 pub(crate) mod sign;
 
-pub(crate) use create::parse_amount;
+pub(crate) use create::{parse_amount, parse_money};
 pub(crate) use psbt::extracted;
 
 use bitcoin::{BlockHash, Network, OutPoint, Transaction, TxOut, Txid};

@@ -3,15 +3,14 @@
 //! disk before it is told of.
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod pay;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid};
-use everett_ledger::decode::DecodedTransaction;
+use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::{Mutex, RwLock};
@@ -22,14 +21,15 @@ use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
 use crate::follow::{Progress, SCANNED_KEY};
-use crate::keys::{Chain, Kdf, KeyError, Keyring, OutputType, Process};
+use crate::keys::{Kdf, Keyring, OutputType};
 use crate::locked;
 use crate::record::Record;
 use crate::scanned::Scanned;
-use crate::slot::Slot;
-use crate::spend::{ChangeTo, FeeSettings, Plan, Request, SpendError};
+use crate::spend::FeeSettings;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
+
+pub use pay::{Paid, Prepared};
 
 /// Times that a view looks at what is new before it goes on with what it has seen.
 const MAX_LOOKS: usize = 16;
@@ -355,293 +355,6 @@ impl Wallet {
         }
     }
 
-    /// Plans a payment and, where it has change, keeps the address of that for it. Nothing is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError`].
-    pub fn plan(&self, request: &Request) -> Result<Plan, SpendError> {
-        let _turn = self.inner.spending.lock();
-        self.plan_in_turn(request)
-    }
-
-    fn plan_in_turn(&self, request: &Request) -> Result<Plan, SpendError> {
-        let view = self.view()?;
-        let mut keyring = view.keyring().clone();
-        let change = match &request.change {
-            // Nothing comes back.
-            _ if request.everything => (None, ScriptBuf::new()),
-            ChangeTo::Script(script) => (None, script.clone()),
-            ChangeTo::Kind(kind) => new_change(&mut keyring, *kind)?,
-            ChangeTo::Automatic => {
-                let kind = self.inner.change_type;
-                let kind = kind.unwrap_or_else(|| change_kind(&keyring, request));
-                new_change(&mut keyring, kind)?
-            }
-        };
-        let mut request = Cow::Borrowed(request);
-        if !self.inner.spend_pending_change && !request.include_unsafe {
-            let least = request.min_confirmations.max(1);
-            request.to_mut().min_confirmations = least;
-        }
-        let plan = view.plan(&request, &self.inner.fees, &change.1)?;
-        drop(view);
-        if let (Some(slot), true) = (change.0, plan.change.is_some()) {
-            self.change_keys(|keyring| -> Result<(), WalletError> {
-                keyring.mark_used(&[slot]);
-                Ok(())
-            })?;
-        }
-        Ok(plan)
-    }
-
-    /// Plans a payment, signs it, and sends it.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError`]: then nothing was sent.
-    pub fn pay(&self, request: &Request) -> Result<Paid, SpendError> {
-        let _turn = self.inner.spending.lock();
-        {
-            let view = self.view()?;
-            if view.keyring().is_locked() {
-                return Err(WalletError::from(KeyError::Locked).into());
-            }
-        }
-        let plan = self.plan_in_turn(request)?;
-        let tx = self.sign_plan(&plan)?;
-        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
-        Ok(Paid { tx, txid, plan })
-    }
-
-    /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its
-    /// coins are locked. Nobody else takes them meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError`]: then nothing was sent.
-    pub fn prepare(
-        &self,
-        request: &Request,
-        send: bool,
-        lock: bool,
-    ) -> Result<Prepared, SpendError> {
-        let _turn = self.inner.spending.lock();
-        let plan = self.plan_in_turn(request)?;
-        let mut psbt = self.psbt(&plan)?;
-        let complete = {
-            let view = self.view()?;
-            let process = Process {
-                sign: !view.keyring().is_locked(),
-                ..Process::default()
-            };
-            let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-            let processed = view.keyring().process_psbt(&mut psbt, spent, process);
-            processed.map_err(WalletError::from)?
-        };
-        let tx = complete.then(|| finished(&psbt));
-        if let (true, Some(tx)) = (send, &tx) {
-            self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
-        }
-        if lock {
-            self.lock_plan(&plan)?;
-        }
-        Ok(Prepared { plan, psbt, tx })
-    }
-
-    /// The same as [`Wallet::plan`], and locks the coins that it takes, before anybody else takes them.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError`].
-    pub fn plan_and_lock(&self, request: &Request) -> Result<Plan, SpendError> {
-        let _turn = self.inner.spending.lock();
-        let plan = self.plan_in_turn(request)?;
-        self.lock_plan(&plan)?;
-        Ok(plan)
-    }
-
-    fn lock_plan(&self, plan: &Plan) -> Result<(), WalletError> {
-        let mut coins = plan.tx.input.iter().map(|input| input.previous_output);
-        coins.try_for_each(|outpoint| self.lock_coin(outpoint, true, false))
-    }
-
-    /// The plan as a PSBT, with all that is known of its coins and of our keys.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::Keys`].
-    pub fn psbt(&self, plan: &Plan) -> Result<Psbt, WalletError> {
-        let view = self.view()?;
-        let failed = |error: bitcoin::psbt::Error| KeyError::Psbt {
-            input: 0,
-            detail: error.to_string(),
-        };
-        let mut psbt = Psbt::from_unsigned_tx(plan.tx.clone()).map_err(failed)?;
-        let process = Process {
-            sign: false,
-            finalize: false,
-            ..Process::default()
-        };
-        let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-        view.keyring().process_psbt(&mut psbt, spent, process)?;
-        Ok(psbt)
-    }
-
-    fn sign_plan(&self, plan: &Plan) -> Result<Transaction, SpendError> {
-        let view = self.view()?;
-        let coins = plan.tx.input.iter().zip(&plan.spent);
-        let spent: HashMap<OutPoint, TxOut> = coins
-            .map(|(input, coin)| (input.previous_output, coin.clone()))
-            .collect();
-        let signed = (view.keyring())
-            .sign_transaction(&plan.tx, |outpoint| spent.get(outpoint).cloned(), None)
-            .map_err(WalletError::from)?;
-        match signed.unsigned.first() {
-            Some(input) => Err(SpendError::Unsigned { input: *input }),
-            None => Ok(signed.transaction),
-        }
-    }
-
-    /// Gives a transaction to the mempool, and remembers it as ours. `replaces`: the one that it takes the place of.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError::Refused`], [`SpendError::Mempool`]: then nothing is remembered; what the disk does.
-    pub fn send(
-        &self,
-        tx: Transaction,
-        notes: &std::collections::BTreeMap<String, String>,
-        replaces: Option<Txid>,
-    ) -> Result<Txid, SpendError> {
-        let _turn = self.inner.spending.lock();
-        self.send_in_turn(tx, notes, replaces)
-    }
-
-    fn send_in_turn(
-        &self,
-        tx: Transaction,
-        notes: &std::collections::BTreeMap<String, String>,
-        replaces: Option<Txid>,
-    ) -> Result<Txid, SpendError> {
-        let inner = &*self.inner;
-        let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
-        let txid = decoded.txid;
-        // Remembered first: what was sent and then forgotten could be paid twice.
-        let mut book = inner.book.write();
-        let now = inner.ledger.clock().now();
-        let known = book.records.get(&txid).cloned();
-        let fresh = || Record::new(Arc::new(tx), book.next_order(), now, now);
-        let mut record = known.clone().unwrap_or_else(fresh);
-        record.ours = true;
-        record.abandoned = false;
-        record.notes.clone_from(notes);
-        record.replaces = replaces.or(record.replaces);
-        book.put(record)?;
-        drop(book);
-        // Without broadcasting it stays here, until its owner gives it to somebody.
-        let sent = match inner.broadcast {
-            true => match inner.mempool.accept_own(&decoded) {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(refused)) => Err(SpendError::Refused(refused.rejection)),
-                Err(error) => Err(SpendError::from(error)),
-            },
-            false => Ok(()),
-        };
-        if let Err(error) = sent
-            && !(inner.mempool.view()).is_ok_and(|waiting| waiting.contains(&txid))
-        {
-            self.inner.book.write().take_back(&txid, known)?;
-            return Err(error);
-        }
-        if let Some(old) = replaces {
-            let mut book = inner.book.write();
-            if let Some(old) = book.records.get(&old).cloned() {
-                let replaced_by = Some(txid);
-                book.put(Record { replaced_by, ..old })?;
-            }
-        }
-        self.changed();
-        Ok(txid)
-    }
-
-    /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out, unless
-    /// another one waits that spends the same. Says how many it took.
-    ///
-    /// # Errors
-    ///
-    /// Those of the mempool, and what the disk does.
-    pub fn send_again(&self) -> Result<usize, WalletError> {
-        if !self.inner.broadcast {
-            return Ok(0);
-        }
-        let waiting: Vec<Arc<DecodedTransaction>> = {
-            let view = self.view()?;
-            let pending = view.pending_on(view.best())?;
-            let waits = |record: &&Record| {
-                let given_up = record.abandoned || record.replaced_by.is_some();
-                let stays = record.tx.is_coinbase() || given_up || pending.contains(&record.txid);
-                view.book.loose.contains(&record.txid) && !stays
-            };
-            // Parents came before their children.
-            let records = view.records().filter(waits);
-            records
-                .map(|record| Arc::new(DecodedTransaction::new((*record.tx).clone())))
-                .collect()
-        };
-        let mut taken = 0;
-        for tx in waiting {
-            let stands_against_another = {
-                let mempool = self.inner.mempool.view()?;
-                let mut spent = tx.tx.input.iter().map(|input| input.previous_output);
-                spent.any(|outpoint| mempool.spender(&outpoint).is_some())
-            };
-            // What a rival branch has must not push out what waits for this one.
-            if stands_against_another {
-                continue;
-            }
-            taken += usize::from(self.inner.mempool.accept_own(&tx)?.is_ok());
-        }
-        Ok(taken)
-    }
-
-    /// Gives a transaction up that waits in no mempool, with all of ours that are built on it: their coins are free again.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::NoSuchTransaction`], [`WalletError::NotAbandoned`], what the disk does.
-    pub fn abandon(&self, txid: &Txid) -> Result<(), WalletError> {
-        let family = {
-            let view = self.view()?;
-            let pending = view.pending_on(view.best())?;
-            let family = view.family(*txid);
-            let fail = |why| WalletError::NotAbandoned { txid: *txid, why };
-            if view.record(txid).is_none() {
-                return Err(WalletError::NoSuchTransaction { txid: *txid });
-            }
-            if !view.book.loose.contains(txid) {
-                return Err(fail("a block of the best chain has it"));
-            }
-            if family.iter().any(|txid| pending.contains(txid)) {
-                return Err(fail("it waits in the mempool"));
-            }
-            family
-        };
-        let mut book = self.inner.book.write();
-        for txid in family {
-            if let Some(record) = book.records.get(&txid).cloned() {
-                let abandoned = true;
-                book.put(Record {
-                    abandoned,
-                    ..record
-                })?;
-            }
-        }
-        drop(book);
-        self.changed();
-        Ok(())
-    }
-
     /// Forgets a transaction, with all that it did in whatever world. It is found again when its blocks are looked into again.
     ///
     /// # Errors
@@ -694,38 +407,6 @@ fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
         .collect()
 }
 
-/// What was planned and signed as far as the keys go.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Prepared {
-    /// How it came to be.
-    pub plan: Plan,
-    /// The payment with its signatures.
-    pub psbt: Psbt,
-    /// The transaction where it has all of them.
-    pub tx: Option<Transaction>,
-}
-
-/// The transaction of a PSBT whose inputs are all finished.
-fn finished(psbt: &Psbt) -> Transaction {
-    let mut tx = psbt.unsigned_tx.clone();
-    for (input, told) in tx.input.iter_mut().zip(&psbt.inputs) {
-        input.script_sig = told.final_script_sig.clone().unwrap_or_default();
-        input.witness = told.final_script_witness.clone().unwrap_or_default();
-    }
-    tx
-}
-
-/// What was paid.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Paid {
-    /// The transaction.
-    pub tx: Transaction,
-    /// Its id.
-    pub txid: Txid,
-    /// How it came to be.
-    pub plan: Plan,
-}
-
 /// Changes the keys, on the disk first.
 fn change_keys<T, E: From<WalletError>>(
     book: &mut Book,
@@ -744,29 +425,4 @@ fn change_keys<T, E: From<WalletError>>(
         book.mempool_change = None;
     }
     Ok(done)
-}
-
-fn new_change(
-    keyring: &mut Keyring,
-    kind: OutputType,
-) -> Result<(Option<Slot>, ScriptBuf), WalletError> {
-    let (slot, script) = keyring.new_script(kind, Chain::Internal)?;
-    Ok((Some(slot), script))
-}
-
-/// The kind of change that tells least which output it is: that of a payee, or else the newest that the wallet has.
-fn change_kind(keyring: &Keyring, request: &Request) -> OutputType {
-    let has = |kind: &OutputType| keyring.active(*kind, Chain::Internal).is_some();
-    let of_payees = request.payees.iter().filter_map(|payee| {
-        let script = &payee.script_pubkey;
-        match () {
-            () if script.is_p2tr() => Some(OutputType::Bech32m),
-            () if script.is_p2wpkh() || script.is_p2wsh() => Some(OutputType::Bech32),
-            () => None,
-        }
-    });
-    let mut kinds = of_payees
-        .chain([OutputType::Bech32])
-        .chain(OutputType::ALL.into_iter().rev());
-    kinds.find(has).unwrap_or(OutputType::Bech32)
 }

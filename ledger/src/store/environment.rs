@@ -21,9 +21,6 @@ const MAX_READERS: u32 = 2048;
 /// Map sizes are rounded up to this many bytes: a multiple of every page size in use.
 const MAP_GRAIN: usize = 64 * 1024;
 
-/// Bytes of LMDB's lock file: a cache line a reader, and its head.
-const LOCK_FILE_LENGTH: u64 = MAX_READERS as u64 * 64 + 4096;
-
 /// LMDB's file in a data directory.
 pub(super) fn data_path(directory: &Path) -> PathBuf {
     directory.join("data.mdb")
@@ -40,7 +37,7 @@ pub(super) fn open(
 ) -> Result<Env<WithoutTls>, StoreError> {
     if config.access == Access::Writer {
         refuse_if_open_here(directory)?;
-        reserve_lock_file(directory)?;
+        reserve_lock_file(&directory.join("lock.mdb"), MAX_READERS)?;
     }
     let map = |flags| map(config, directory, flags);
     let opened = match config.access {
@@ -76,22 +73,27 @@ fn refuse_if_open_here(directory: &Path) -> Result<(), StoreError> {
 }
 
 /// LMDB maps its lock file and writes into it: where the disk has no room for a page of it, that is SIGBUS. So all of
-/// it gets its room before, if the file system can do that.
-fn reserve_lock_file(directory: &Path) -> Result<(), StoreError> {
-    let path = directory.join("lock.mdb");
+/// it gets its room before, for `readers` at once, if the file system can do that.
+///
+/// # Errors
+///
+/// [`StoreError`] with the file: it cannot be made, or there is no room for it.
+pub fn reserve_lock_file(path: &Path, readers: u32) -> Result<(), StoreError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
-        .open(&path)
-        .map_err(|error| file_error(&path, "opening it", error))?;
+        .open(path)
+        .map_err(|error| file_error(path, "opening it", error))?;
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};
         use rustix::io::Errno;
-        match fallocate(&file, FallocateFlags::empty(), 0, LOCK_FILE_LENGTH) {
+        // A reader's slot is a cache line; LMDB's own head is less than a page.
+        let length = u64::from(readers) * 64 + 4096;
+        match fallocate(&file, FallocateFlags::empty(), 0, length) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
-            Err(error) => return Err(file_error(&path, "reserving its room", error.into())),
+            Err(error) => return Err(file_error(path, "reserving its room", error.into())),
         }
     }
     drop(file);

@@ -65,6 +65,11 @@ fn create_raw_transaction(call: &Call) -> Answer {
 
 /// An amount in bitcoins, as a number or a string.
 pub(crate) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
+    Ok(Amount::from_sat(parse_money(value, 8, MAX_MONEY)? as u64))
+}
+
+/// A number or a string with so many decimals as a whole number of the last one: from 0 to `most`.
+pub(crate) fn parse_money(value: &Json, decimals: i32, most: i64) -> Result<i64, RpcError> {
     let text = match value {
         Json::Number(text) | Json::Text(text) => text,
         _ => {
@@ -74,10 +79,10 @@ pub(crate) fn parse_amount(value: &Json) -> Result<Amount, RpcError> {
             ));
         }
     };
-    let sat =
-        parse_fixed_point(text, 8).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
-    match (0..=MAX_MONEY).contains(&sat) {
-        true => Ok(Amount::from_sat(sat as u64)),
+    let amount = parse_fixed_point(text, decimals)
+        .ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
+    match (0..=most).contains(&amount) {
+        true => Ok(amount),
         false => Err(RpcError::new(TYPE_ERROR, "Amount out of range")),
     }
 }

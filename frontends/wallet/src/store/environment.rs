@@ -2,11 +2,11 @@
 //! Promises that the file was looked at before LMDB maps it, so that damage is an error and no signal.
 //! Refuses every flag that trades durability for speed (`MDB_NOSYNC`, `MDB_WRITEMAP`, …).
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use everett_ledger::Access;
-use everett_ledger::store::{DataFile, StoreError, cannot_grow};
+use everett_ledger::store::{DataFile, StoreError, cannot_grow, reserve_lock_file};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, MdbError, WithoutTls};
 
@@ -17,8 +17,6 @@ use super::tables::{TABLE_COUNT, TABLES};
 const MAX_TABLES: u32 = 32;
 /// How many read transactions there may be at once.
 const MAX_READERS: u32 = 126;
-/// Bytes of LMDB's lock file: a cache line a reader, and its head.
-const LOCK_FILE_LENGTH: u64 = MAX_READERS as u64 * 64 + 4096;
 /// The map of a wallet's file: 16 GiB of addresses, of which only what is used takes space.
 const MAP_SIZE: usize = 16 << 30;
 
@@ -41,7 +39,12 @@ pub(super) fn readers_path(directory: &Path) -> PathBuf {
 /// Looks at LMDB's file: whether there is one, and whether it can be mapped.
 pub(super) fn look(directory: &Path) -> Result<DataFile, FileError> {
     let path = data_path(directory);
-    DataFile::check(&path, Access::Writer).map_err(|error| match error {
+    DataFile::check(&path, Access::Writer).map_err(|error| told_by_ledger(path, error))
+}
+
+/// What the ledger's look at a file of LMDB's found, as an error of the wallet's.
+fn told_by_ledger(path: PathBuf, error: StoreError) -> FileError {
+    match error {
         StoreError::Corrupt { detail, .. } => FileError::DamagedFile { path, detail },
         StoreError::ReadOnly { path } => FileError::ReadOnly { path },
         StoreError::Io {
@@ -53,7 +56,7 @@ pub(super) fn look(directory: &Path) -> Result<DataFile, FileError> {
             path,
             detail: other.to_string(),
         },
-    })
+    }
 }
 
 /// Opens the environment in a directory whose lock is held.
@@ -67,34 +70,12 @@ pub(super) fn open(directory: &Path) -> Result<Env<WithoutTls>, FileError> {
             path: directory.to_path_buf(),
         });
     }
-    reserve_lock_file(directory)?;
+    let readers = readers_path(directory);
+    reserve_lock_file(&readers, MAX_READERS).map_err(|error| told_by_ledger(readers, error))?;
     let env = map(directory).map_err(|error| explain(directory, error))?;
     env.clear_stale_readers()
         .map_err(|error| explain(directory, error))?;
     Ok(env)
-}
-
-/// LMDB maps its lock file and writes into it: where the disk has no room for a page of it, that is SIGBUS. So all of it gets
-/// its room before, if the file system can do that.
-fn reserve_lock_file(directory: &Path) -> Result<(), FileError> {
-    let path = readers_path(directory);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| file_error(&path, "opening it", error))?;
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(&file, FallocateFlags::empty(), 0, LOCK_FILE_LENGTH) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
-            Err(error) => return Err(file_error(&path, "reserving its room", error.into())),
-        }
-    }
-    drop(file);
-    Ok(())
 }
 
 #[allow(unsafe_code)]

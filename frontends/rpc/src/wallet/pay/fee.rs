@@ -4,9 +4,10 @@
 use everett_mempool::{FeeRate, Horizon};
 use everett_wallet::spend::FeeChoice;
 
-use crate::error::{RpcError, TYPE_ERROR};
-use crate::json::{Json, parse_fixed_point};
+use crate::error::RpcError;
+use crate::json::Json;
 use crate::method::{Argument, Kind};
+use crate::rawtransactions::parse_money;
 
 /// Blocks within which a payment is to be confirmed where nobody says.
 const DEFAULT_TARGET: u32 = 6;
@@ -39,21 +40,7 @@ pub(in super::super) struct Said<'a> {
 
 /// Satoshis for each virtual byte, with three decimals.
 pub(in super::super) fn parse_rate(value: &Json) -> Result<FeeRate, RpcError> {
-    let text = match value {
-        Json::Number(text) | Json::Text(text) => text,
-        _ => {
-            return Err(RpcError::new(
-                TYPE_ERROR,
-                "Amount is not a number or string",
-            ));
-        }
-    };
-    let rate =
-        parse_fixed_point(text, 3).ok_or_else(|| RpcError::new(TYPE_ERROR, "Invalid amount"))?;
-    match (0..=MAX_RATE).contains(&rate) {
-        true => Ok(FeeRate::per_kvb(rate)),
-        false => Err(RpcError::new(TYPE_ERROR, "Amount out of range")),
-    }
+    Ok(FeeRate::per_kvb(parse_money(value, 3, MAX_RATE)?))
 }
 
 impl Said<'_> {
