@@ -7,6 +7,7 @@ mod log_level;
 mod mempool;
 mod mining;
 mod network;
+mod refused;
 mod rpc;
 mod wallet;
 mod zmq;
@@ -71,6 +72,8 @@ pub(crate) struct NodeSettings {
     pub(crate) zmq: ZmqConfig,
     /// For the log: what one option said of another, and the like.
     pub(crate) remarks: Vec<String>,
+    /// For standard error and the log.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How it is logged.
@@ -126,14 +129,6 @@ impl NodeSettings {
         let mut remarks = network::interactions(arguments);
         log_level::check(arguments)?;
         log_level::Levels::new(arguments)?;
-        for option in ["limitancestorsize", "limitdescendantsize"] {
-            if arguments.is_set(option) {
-                remarks.push(format!(
-                    "Option '-{option}' is given but ancestor and descendant size limits have been replaced with cluster \
-                     size limits (see -limitclustersize). This option has no effect."
-                ));
-            }
-        }
         let without = arguments.without_section();
         if !without.is_empty() {
             let name = chain.section();
@@ -144,6 +139,8 @@ impl NodeSettings {
             });
             return Err(InitError::new(lines.collect::<String>()));
         }
+        let warnings = refused::warnings(arguments);
+        refused::check(arguments, chain, layout)?;
         network::check_ports(arguments)?;
         let params = params(arguments, chain)?;
         let minimum_work = params.minimum_chain_work;
@@ -197,6 +194,7 @@ impl NodeSettings {
             ledger,
             p2p,
             remarks,
+            warnings,
         })
     }
 }
@@ -222,6 +220,11 @@ fn hash(text: &str) -> Option<[u8; HASH_BYTES]> {
 
 fn params(arguments: &Arguments, chain: Chain) -> Result<Params, InitError> {
     let mut params = match arguments.text("signetchallenge") {
+        Some(_) if chain == Chain::Signet && arguments.list("signetchallenge").len() > 1 => {
+            return Err(InitError::new(
+                "-signetchallenge cannot be multiple values.",
+            ));
+        }
         Some(hex) if chain == Chain::Signet => {
             let challenge = bitcoin::hex::FromHex::from_hex(&hex).map_err(|_| {
                 InitError::new(format!("-signetchallenge must be hex, not '{hex}'."))
@@ -230,6 +233,14 @@ fn params(arguments: &Arguments, chain: Chain) -> Result<Params, InitError> {
         }
         _ => Params::new(chain.network()),
     };
+    if chain == Chain::Regtest
+        && arguments
+            .list("test")
+            .iter()
+            .any(|option| option == "bip94")
+    {
+        params.enforce_bip94 = true;
+    }
     let heights = arguments.list("testactivationheight");
     if chain == Chain::Main && !heights.is_empty() {
         return Err(InitError::new(
