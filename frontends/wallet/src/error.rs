@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::decode::DecodeError;
-use everett_ledger::{BlockError, ReadError};
+use everett_ledger::{BlockError, ReadError, WorldError};
 use everett_mempool::MempoolError;
 use thiserror::Error;
 
@@ -36,6 +36,9 @@ pub enum WalletError {
     /// A world cannot be read.
     #[error(transparent)]
     World(#[from] ReadError),
+    /// A world is none any more.
+    #[error(transparent)]
+    NoWorld(#[from] WorldError),
     /// The mempool.
     #[error(transparent)]
     Mempool(#[from] MempoolError),
@@ -58,6 +61,14 @@ pub enum WalletError {
         txid: Txid,
         /// Why not.
         why: &'static str,
+    },
+    /// A transaction that no block has room for.
+    #[error("the transaction has {inputs} inputs; at most {limit} are looked at")]
+    TooManyInputs {
+        /// How many it has.
+        inputs: usize,
+        /// How many are looked at.
+        limit: usize,
     },
     /// A name that no wallet can have.
     #[error("'{name}' cannot be the name of a wallet: {why}")]

@@ -7,6 +7,7 @@
 //! ```text
 //!   blocks of every branch, mempool -> follow -> Book (keys, records, timeline) -> file
 //!   question about a world -> Wallet::view -> View: balance, coins, payments, what is safe
+//!   what changed -> Picture -> WalletEvents: payments, balances, warnings
 //!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
 //! ```
 
@@ -14,17 +15,21 @@ mod book;
 mod coins;
 mod config;
 mod error;
+mod events;
 mod follow;
 pub mod keys;
 pub mod labels;
 mod locked;
 mod payment;
+mod picture;
 mod record;
 mod safe;
 mod scanned;
 mod slot;
 pub mod spend;
+mod standing;
 pub mod store;
+mod verify;
 mod view;
 mod wallet;
 mod wallets;
@@ -33,6 +38,7 @@ pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
 pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, WalletConfig};
 pub use error::WalletError;
+pub use events::{Cleared, MAX_EVENTS, MissedEvents, WalletEvent, WalletEventKind, WalletEvents};
 pub use follow::Progress;
 pub use keys::{Chain, KeyError, Keyring, OutputType};
 pub use labels::{Label, LabelKind, Labels, Purpose};
@@ -41,6 +47,7 @@ pub use record::Record;
 pub use safe::{DEFAULT_WARN_BLOCKS, Safe, Warning};
 pub use slot::{DescriptorNumber, Slot};
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
+pub use verify::{CoinState, CoinThere, MAX_VERIFIED_INPUTS, Verified, VerifiedInput};
 pub use view::{Spendable, View, WorldBalance};
 pub use wallet::{Paid, Prepared, Wallet};
 pub use wallets::{MAX_WALLETS, NewWallet, Wallets};
