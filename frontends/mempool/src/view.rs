@@ -185,6 +185,12 @@ impl View<'_> {
         &self.pool.world
     }
 
+    /// Whether this is the mempool itself, in which nothing enters or leaves while the view is held; or what it would be at
+    /// another world, for which nobody waits. O(1).
+    pub fn is_here(&self) -> bool {
+        matches!(self.pool, Shown::Here(_))
+    }
+
     /// How many transactions are pending. O(1).
     pub fn len(&self) -> usize {
         self.pool.len()

@@ -6,6 +6,7 @@ use bitcoin::Network;
 
 use crate::error::WalletError;
 use crate::keys::{Kdf, OutputType};
+use crate::safe::DEFAULT_WARN_BLOCKS;
 use crate::spend::FeeSettings;
 use crate::wallets::OPENED_FILE;
 
@@ -45,6 +46,8 @@ pub struct WalletConfig {
     pub spend_pending_change: bool,
     /// Whether payments say that they may be replaced where nobody says: `-walletrbf`.
     pub replaceable: bool,
+    /// How many blocks a rival branch may be behind the best one and still be warned of in events and in the log.
+    pub warn_blocks: u32,
     /// Whether JSON-RPC has the methods that Bitcoin Core had for accounts and single keys: `-walletcompat`.
     pub compat: bool,
 }
@@ -63,6 +66,7 @@ impl WalletConfig {
             broadcast: true,
             spend_pending_change: true,
             replaceable: true,
+            warn_blocks: DEFAULT_WARN_BLOCKS,
             compat: network == Network::Regtest,
         }
     }

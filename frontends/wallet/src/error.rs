@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::decode::DecodeError;
-use everett_ledger::{BlockError, ReadError};
+use everett_ledger::{BlockError, ReadError, WorldError};
 use everett_mempool::MempoolError;
 use thiserror::Error;
 
@@ -36,6 +36,9 @@ pub enum WalletError {
     /// A world cannot be read.
     #[error(transparent)]
     World(#[from] ReadError),
+    /// A world is none any more.
+    #[error(transparent)]
+    NoWorld(#[from] WorldError),
     /// The mempool.
     #[error(transparent)]
     Mempool(#[from] MempoolError),

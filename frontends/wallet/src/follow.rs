@@ -288,8 +288,12 @@ impl Book {
             };
             let mut waiting = Waiting::default();
             for happened in changes.iter().flat_map(|change| &change.happened) {
-                // Something that has left may concern us, too: it says that a payment is not on its way any more.
-                changed |= self.records.contains_key(&happened.tx().txid);
+                // Something that has left may concern us, too: it says that a payment is not on its way any more. So may
+                // what spends the same as one of ours.
+                let tx = happened.tx();
+                let spent =
+                    |input: &bitcoin::TxIn| self.spends.contains_key(&input.previous_output);
+                changed |= self.records.contains_key(&tx.txid) || tx.tx.input.iter().any(spent);
                 if let Happened::Entered { tx, .. } = happened {
                     waiting.look(self, &tx.tx, tx.txid);
                 }

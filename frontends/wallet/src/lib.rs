@@ -7,6 +7,7 @@
 //! ```text
 //!   blocks of every branch, mempool -> follow -> Book (keys, records, timeline) -> file
 //!   question about a world -> Wallet::view -> View: balance, coins, payments, what is safe
+//!   what changed -> Picture -> WalletEvents: payments, balances, warnings
 //!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
 //! ```
 
@@ -14,16 +15,19 @@ mod book;
 mod coins;
 mod config;
 mod error;
+mod events;
 mod follow;
 pub mod keys;
 pub mod labels;
 mod locked;
 mod payment;
+mod picture;
 mod record;
 mod safe;
 mod scanned;
 mod slot;
 pub mod spend;
+mod standing;
 pub mod store;
 mod view;
 mod wallet;
@@ -33,6 +37,7 @@ pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
 pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, WalletConfig};
 pub use error::WalletError;
+pub use events::{Cleared, MAX_EVENTS, MissedEvents, WalletEvent, WalletEventKind, WalletEvents};
 pub use follow::Progress;
 pub use keys::{Chain, KeyError, Keyring, OutputType};
 pub use labels::{Label, LabelKind, Labels, Purpose};

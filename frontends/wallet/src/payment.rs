@@ -49,6 +49,17 @@ impl PaymentState {
         }
     }
 
+    /// Whether another state is the same, however deep both are.
+    pub fn is_as(&self, other: &PaymentState) -> bool {
+        match (self, other) {
+            (
+                PaymentState::Confirmed { place, .. },
+                PaymentState::Confirmed { place: other, .. },
+            ) => place == other,
+            _ => self == other,
+        }
+    }
+
     /// How deep it is; 0 unless it is confirmed.
     pub fn confirmations(&self) -> u32 {
         match self {

@@ -146,12 +146,15 @@ impl View<'_> {
     pub fn warnings(&self, blocks: u32) -> Result<Vec<Warning>, WalletError> {
         let best = &self.best;
         let state = self.state(best);
+        let close = |rival: &&World| rival.height().saturating_add(blocks) >= best.height();
+        let mut rivals = self.rivals.iter().filter(close).peekable();
+        if rivals.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let pending = self.pending_on(best)?;
         let mut warnings = Vec::new();
-        for rival in &self.rivals {
-            if rival.height().saturating_add(blocks) < best.height() {
-                continue;
-            }
-            warnings.extend(self.warning(rival, best, &state)?);
+        for rival in rivals {
+            warnings.extend(self.warning(rival, best, &state, &pending)?);
         }
         Ok(warnings)
     }
@@ -161,10 +164,10 @@ impl View<'_> {
         rival: &World,
         best: &World,
         state: &State,
+        pending: &HashSet<Txid>,
     ) -> Result<Option<Warning>, WalletError> {
         let comparison = self.ledger.compare(best, rival);
         let there = self.state(rival);
-        let pending = self.pending_on(rival)?;
         let mut lost: Vec<(OutPoint, OwnCoin)> = (self.unsafe_against(rival, best, state).iter())
             .filter(|outpoint| there.coin(outpoint).is_none())
             .filter_map(|outpoint| Some((*outpoint, *state.coin(outpoint)?)))
@@ -176,16 +179,21 @@ impl View<'_> {
             .flat_map(|block| block.transactions.iter().map(|(_, txid)| *txid))
             .collect();
         // What waits on the best chain may be spent otherwise over there.
-        let mut waiting: Vec<&Record> = (self.pending_on(best)?.iter())
+        let mut waiting: Vec<&Record> = (pending.iter())
             .filter_map(|txid| self.record(txid))
             .collect();
         waiting.sort_by_key(|record| record.order);
         txids.extend(waiting.iter().map(|record| record.txid));
+        // Those that it has, too, need no look at what would wait there.
+        txids.retain(|txid| self.record(txid).is_some() && there.place(txid).is_none());
         let mut payments = Vec::new();
-        for txid in txids {
-            match self.payment_in(&txid, rival, &there, &pending)? {
-                PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
-                against => payments.push((txid, against)),
+        if !txids.is_empty() {
+            let waiting = self.waiting_on(rival)?;
+            for txid in txids {
+                match self.state_of(&txid, rival, &there, &waiting)? {
+                    PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
+                    against => payments.push((txid, against)),
+                }
             }
         }
         if lost.is_empty() && payments.is_empty() {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, Txid};
-use everett_ledger::decode::decode_block;
 use everett_ledger::{COINBASE_MATURITY, Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::RwLockReadGuard;
@@ -16,7 +15,6 @@ use crate::book::{Book, OwnOutput};
 use crate::coins::{OwnCoin, State};
 use crate::error::WalletError;
 use crate::keys::{Keyring, SpentCoin};
-use crate::payment::PaymentState;
 use crate::record::Record;
 use crate::slot::Slot;
 
@@ -158,17 +156,7 @@ impl View<'_> {
     ///
     /// Those of the mempool.
     pub fn pending_on(&self, world: &World) -> Result<HashSet<Txid>, WalletError> {
-        let known = &self.book.records;
-        if world.hash() == self.book.best {
-            let view = self.mempool.view()?;
-            if view.world().hash() == world.hash() {
-                let loose = self.book.loose.iter();
-                return Ok(loose.filter(|txid| view.contains(txid)).copied().collect());
-            }
-        }
-        let pending = self.mempool.pending_on(world)?;
-        let ours = pending.iter().map(|tx| tx.txid);
-        Ok(ours.filter(|txid| known.contains_key(txid)).collect())
+        Ok(self.waiting_on(world)?.into_ours())
     }
 
     /// What the wallet has in a world, with what is pending there.
@@ -399,129 +387,6 @@ impl View<'_> {
             })
             .filter_map(|outpoint| Some((outpoint, self.output(&outpoint)?)))
             .collect()
-    }
-
-    /// What becomes of a transaction of ours in a world.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::NoSuchTransaction`]; those of the ledger and of the mempool.
-    pub fn payment(&self, txid: &Txid, world: &World) -> Result<PaymentState, WalletError> {
-        let pending = self.pending_on(world)?;
-        self.payment_in(txid, world, &self.state(world), &pending)
-    }
-
-    /// The same with what was looked up before, for those who ask of many: [`View::state`] and [`View::pending_on`] of the world.
-    ///
-    /// # Errors
-    ///
-    /// As [`View::payment`].
-    pub fn payment_in(
-        &self,
-        txid: &Txid,
-        world: &World,
-        state: &State,
-        pending: &HashSet<Txid>,
-    ) -> Result<PaymentState, WalletError> {
-        let Some(record) = self.record(txid) else {
-            return Err(WalletError::NoSuchTransaction { txid: *txid });
-        };
-        if let Some(place) = state.place(txid) {
-            let confirmations = world.height() + 1 - place.height;
-            return Ok(PaymentState::Confirmed {
-                place,
-                confirmations,
-            });
-        }
-        if pending.contains(txid) {
-            return Ok(PaymentState::Pending { in_mempool: true });
-        }
-        if record.tx.is_coinbase() {
-            return Ok(PaymentState::Gone { missing: None });
-        }
-        for input in &record.tx.input {
-            if let Some(against) = self.against(input.previous_output, world, state)? {
-                return Ok(against);
-            }
-        }
-        for input in &record.tx.input {
-            let outpoint = input.previous_output;
-            let view = self.mempool.view()?;
-            let rival = view.spender(&outpoint).filter(|rival| rival != txid);
-            if let Some(rival) = rival {
-                return Ok(PaymentState::Conflicted {
-                    outpoint,
-                    by: Some(rival),
-                    block: None,
-                });
-            }
-        }
-        Ok(PaymentState::Pending { in_mempool: false })
-    }
-
-    /// What stands against spending a coin in a world.
-    fn against(
-        &self,
-        outpoint: OutPoint,
-        world: &World,
-        state: &State,
-    ) -> Result<Option<PaymentState>, WalletError> {
-        if world.coin(&outpoint)?.is_some() {
-            return Ok(None);
-        }
-        let block = world.spent_in(&outpoint);
-        let by = match (state.spender(&outpoint), block) {
-            (Some(ours), _) => Some(ours),
-            (None, Some(block)) => self.spender_in(&outpoint, &block)?,
-            (None, None) => None,
-        };
-        if by.is_some() || block.is_some() {
-            let block = block.or_else(|| Some(state.place(&by?)?.block));
-            return Ok(Some(PaymentState::Conflicted {
-                outpoint,
-                by,
-                block,
-            }));
-        }
-        // Made in this world, and spent so deep that nobody knows by whom.
-        if state.place(&outpoint.txid).is_some() {
-            return Ok(Some(PaymentState::Conflicted {
-                outpoint,
-                by: None,
-                block: None,
-            }));
-        }
-        let parent_waits =
-            self.record(&outpoint.txid).is_some() || self.mempool.view()?.contains(&outpoint.txid);
-        match parent_waits {
-            // What becomes of it depends on its parent; a parent that can wait here is no hindrance.
-            true if self.parent_can_wait(&outpoint.txid, world)? => Ok(None),
-            _ => Ok(Some(PaymentState::Gone {
-                missing: Some(outpoint),
-            })),
-        }
-    }
-
-    /// Whether an unconfirmed transaction could be confirmed in a world.
-    fn parent_can_wait(&self, txid: &Txid, world: &World) -> Result<bool, WalletError> {
-        let pending = self.mempool.pending_on(world)?;
-        Ok(pending.iter().any(|tx| tx.txid == *txid))
-    }
-
-    /// Which transaction of a block spends a coin.
-    fn spender_in(
-        &self,
-        outpoint: &OutPoint,
-        block: &bitcoin::BlockHash,
-    ) -> Result<Option<Txid>, WalletError> {
-        let raw = self.ledger.block_bytes(block)?;
-        let (decoded, _) = decode_block(&raw).map_err(|error| WalletError::Block {
-            hash: *block,
-            error,
-        })?;
-        let spends = |input: &bitcoin::TxIn| input.previous_output == *outpoint;
-        let spender = (decoded.transactions.iter()).find(|tx| tx.tx.input.iter().any(spends));
-        Ok(spender.map(|tx| tx.txid))
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
+use crate::events::{Announcer, WalletEvents};
 use crate::keys::{Keyring, Master};
 use crate::store::{WalletFile, WalletFlags};
 use crate::wallet::Wallet;
@@ -44,6 +45,7 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     open: RwLock<BTreeMap<String, Wallet>>,
+    announcer: Announcer,
     /// Held while the file of those that are opened at the start is read and written anew.
     opened_at_start: Mutex<()>,
 }
@@ -57,6 +59,7 @@ impl Wallets {
                 ledger,
                 mempool,
                 open: RwLock::default(),
+                announcer: Announcer::new(),
                 opened_at_start: Mutex::default(),
             }),
         }
@@ -65,6 +68,12 @@ impl Wallets {
     /// How they are opened.
     pub fn config(&self) -> &WalletConfig {
         &self.inner.config
+    }
+
+    /// What happens to wallets from now on: payments, balances, warnings. A subscriber that does not keep up is told how many
+    /// events it missed, see [`MAX_EVENTS`](crate::MAX_EVENTS).
+    pub fn subscribe(&self) -> WalletEvents {
+        self.inner.announcer.subscribe()
     }
 
     /// The open ones, by name.
@@ -209,9 +218,15 @@ impl Wallets {
             &inner.config,
             inner.ledger.clone(),
             inner.mempool.clone(),
+            inner.announcer.clone(),
         )?;
         wallet.catch_up()?;
         inner.open.write().insert(name.to_owned(), wallet.clone());
+        // Who hears that it is loaded finds it.
+        if let Err(error) = wallet.tell() {
+            inner.open.write().remove(name);
+            return Err(error);
+        }
         Ok(wallet)
     }
 
@@ -225,7 +240,7 @@ impl Wallets {
         let not_open = || WalletError::NotOpen {
             name: name.to_owned(),
         };
-        taken.map(drop).ok_or_else(not_open)
+        taken.map(|wallet| wallet.hush()).ok_or_else(not_open)
     }
 
     /// Lets all of them look at what is new. One that cannot does not keep the others from it.

@@ -6,6 +6,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 use everett_ledger::COINBASE_MATURITY;
 use im::OrdMap;
+use im::ordmap::DiffItem;
 
 use super::touched::Touched;
 use crate::slot::Slot;
@@ -91,6 +92,14 @@ impl State {
     /// Where this world has a transaction of ours.
     pub fn place(&self, txid: &Txid) -> Option<Place> {
         self.places.get(txid).copied()
+    }
+
+    /// The transactions of ours that this state and another one have not at the same place. Costs what they do not share.
+    pub(crate) fn moved<'a>(&'a self, other: &'a State) -> impl Iterator<Item = Txid> + 'a {
+        self.places.diff(&other.places).map(|item| match item {
+            DiffItem::Add(txid, _) | DiffItem::Remove(txid, _) => *txid,
+            DiffItem::Update { new: (txid, _), .. } => *txid,
+        })
     }
 
     /// The confirmed transactions of ours, in the chain's order.

@@ -245,7 +245,9 @@ impl Wallet {
         if let Err(error) = sent
             && !(inner.mempool.view()).is_ok_and(|waiting| waiting.contains(&txid))
         {
-            self.inner.book.write().take_back(&txid, known)?;
+            let taken_back = self.inner.book.write().take_back(&txid, known);
+            self.changed();
+            taken_back?;
             return Err(error);
         }
         if let Some(old) = replaces {
