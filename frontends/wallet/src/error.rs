@@ -62,6 +62,14 @@ pub enum WalletError {
         /// Why not.
         why: &'static str,
     },
+    /// A transaction that no block has room for.
+    #[error("the transaction has {inputs} inputs; at most {limit} are looked at")]
+    TooManyInputs {
+        /// How many it has.
+        inputs: usize,
+        /// How many are looked at.
+        limit: usize,
+    },
     /// A name that no wallet can have.
     #[error("'{name}' cannot be the name of a wallet: {why}")]
     BadName {

@@ -8,12 +8,15 @@
 //! ```
 
 mod bump;
+mod child;
 mod error;
+mod packages;
 mod pick;
 mod plan;
 mod request;
 
 pub use bump::Bump;
-pub use error::{Irreplaceable, Lacking, SpendError};
+pub use child::Child;
+pub use error::{Childless, Irreplaceable, Lacking, SpendError};
 pub use plan::{FeeSettings, Plan};
 pub use request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};

@@ -48,7 +48,7 @@ fn a_receipt_a_rival_that_double_spends_it_and_a_branch_that_wins_are_told_once_
     assert_eq!(heard(), ["appeared pending", "balance 0 BTC 30 BTC"]);
 
     let fork = scene.best();
-    let first = scene.mine(&fork, &[payment.clone()]);
+    let first = scene.mine(&fork, std::slice::from_ref(&payment));
     assert_eq!(heard(), ["pending -> confirmed", "balance 30 BTC 0 BTC"]);
     scene.mine(&first, &[]);
     assert!(heard().is_empty(), "that it gets deeper is not told");
@@ -69,7 +69,7 @@ fn a_receipt_a_rival_that_double_spends_it_and_a_branch_that_wins_are_told_once_
         btc(49),
         scene::FEE,
     );
-    let rival = scene.mine(&fork, &[other.clone()]);
+    let rival = scene.mine(&fork, std::slice::from_ref(&other));
     assert_eq!(heard(), ["warned of 30 BTC"]);
     let rival = scene.mine(&rival, &[]);
     assert_eq!(heard(), ["warning: 0 behind"]);
@@ -106,7 +106,7 @@ fn a_warning_ends_when_the_rival_falls_behind_or_is_harmless() {
     let alice = scene.wallet("alice");
     let payment = scene.payment(&payer, &address(&alice), btc(30));
     let fork = scene.best();
-    let mut tip = scene.mine(&fork, &[payment.clone()]);
+    let mut tip = scene.mine(&fork, std::slice::from_ref(&payment));
     let rival = scene.mine(&fork, &[]);
     let mut events = scene.wallets.subscribe();
     let last = |events: &mut _| told(&scene.wallets, events).iter().map(word).next_back();

@@ -1,4 +1,4 @@
-//! Owns how a payment that waits is made to pay more: replaced by another one (BIP125), or by a child that pays for it.
+//! Owns how a payment that waits is made to pay more: replaced by another one (BIP125).
 //! Promises that the payees are paid what they were paid, and that the mempool's rules on replacement are kept.
 //! Refuses what is confirmed, what is not ours, and what others have built upon.
 
@@ -21,7 +21,7 @@ pub struct Bump {
 }
 
 /// Added to the old rate where nobody says how much is to be paid, as in Bitcoin Core, in satoshis per 1,000 virtual bytes.
-const WALLET_INCREMENT: i64 = 5_000;
+pub(super) const WALLET_INCREMENT: i64 = 5_000;
 
 impl View<'_> {
     /// What a transaction of ours pays to miners; `None` where not all that it spends is known.

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::request::Scope;
 use crate::error::WalletError;
+use crate::keys::KeyError;
 
 /// A live world that lacks coins of the best one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,27 @@ pub enum Irreplaceable {
     /// What it spends is not known.
     #[error("it is not known what it pays")]
     UnknownFee,
+}
+
+/// Why no child can pay for a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum Childless {
+    /// The wallet does not know it.
+    #[error("it is not a transaction of this wallet")]
+    Unknown,
+    /// The best world has it.
+    #[error("it is confirmed")]
+    Confirmed,
+    /// The mempool does not have it.
+    #[error("it does not wait in the mempool; send it again first")]
+    NotWaiting,
+    /// Nothing that it pays us can be spent.
+    #[error("it pays this wallet nothing that is neither spent nor locked")]
+    NothingOfOurs,
+    /// A miner takes it at that rate as it is.
+    #[error("it pays that rate already")]
+    PaysEnough,
 }
 
 /// Why a payment cannot be made. Nothing was written.
@@ -137,6 +159,17 @@ pub enum SpendError {
         /// Why not.
         why: Irreplaceable,
     },
+    /// No child can pay for a transaction.
+    #[error("a child cannot pay for {txid}: {why}")]
+    NoChild {
+        /// The transaction.
+        txid: Txid,
+        /// Why not.
+        why: Childless,
+    },
+    /// Something comes back, and there is no address for it.
+    #[error("Transaction needs a change address, but we can't generate it. {0}")]
+    NoChange(KeyError),
     /// A replacement would pay too little for being sent on in place of the other.
     #[error(
         "Insufficient total fee {fee}, must be at least {least} (the old fee, and the relay of the new one)"

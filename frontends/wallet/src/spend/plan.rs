@@ -383,10 +383,20 @@ impl View<'_> {
                 wanted: coin.wanted,
             })
             .collect();
+        // Without payees the change is the only output.
+        let has_payees = !request.payees.is_empty();
+        let least = match has_payees {
+            true => Amount::ZERO,
+            false => least_change + fee_for(rate, change_output.weight().to_wu()),
+        };
+        let beside = match payees_pay_fee {
+            true => Amount::ZERO,
+            false => request.extra_fee,
+        };
         let mut more = 0;
         for _ in 0..MAX_ROUNDS {
             let needed = Needed {
-                value: paid.to_sat() + more,
+                value: (paid + beside + least).to_sat() + more,
                 weight: request
                     .payees
                     .iter()
@@ -410,7 +420,7 @@ impl View<'_> {
             // First with change, then without where that would be too little.
             outputs.push(change_output.clone());
             let weight = weight_of(&coins, &outputs);
-            let fee = fee_for(rate, weight);
+            let fee = fee_for(rate, weight) + request.extra_fee;
             let kept = match payees_pay_fee {
                 true => coming.checked_sub(paid),
                 false => coming.checked_sub(paid + fee),
@@ -423,9 +433,14 @@ impl View<'_> {
                     request, &coins, outputs, change, fee, weight, best,
                 ));
             }
+            if !has_payees {
+                let needed = paid + fee + least_change;
+                more += needed.checked_sub(coming).unwrap_or_default().to_sat();
+                continue;
+            }
             outputs.pop();
             let weight = weight_of(&coins, &outputs);
-            let fee = fee_for(rate, weight);
+            let fee = fee_for(rate, weight) + request.extra_fee;
             if payees_pay_fee {
                 // What is over goes to the miner beside what the payees pay.
                 let over = coming - paid;
@@ -573,7 +588,7 @@ fn spend_all(
     let coming = total(coins.iter().map(|coin| coin.output.value))?;
     let fixed = total(outputs.iter().map(|output| output.value))?;
     let weight = weight_of(&coins, &outputs);
-    let fee = fee_for(rate, weight);
+    let fee = fee_for(rate, weight) + request.extra_fee;
     let sharing: Vec<usize> = (request.payees.iter().enumerate())
         .filter(|(_, payee)| payee.shares)
         .map(|(index, _)| index)

@@ -72,12 +72,15 @@ pub struct In {
 /// A payment that is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Who is paid, in the order of the outputs.
+    /// Who is paid, in the order of the outputs. With nobody all that is left of the inputs comes back, which has to be worth an
+    /// output.
     pub payees: Vec<Payee>,
     /// In which worlds coins have to exist.
     pub scope: Scope,
     /// What is paid to miners.
     pub fee: FeeChoice,
+    /// What is paid to miners beside that: for those that the transaction is built on.
+    pub extra_fee: Amount,
     /// Where change goes.
     pub change: ChangeTo,
     /// The place of the change among the outputs; by chance unless it is given.
@@ -125,6 +128,7 @@ impl Request {
                 blocks: 6,
                 conservative: false,
             },
+            extra_fee: Amount::ZERO,
             change: ChangeTo::default(),
             change_position: None,
             inputs: Vec::new(),

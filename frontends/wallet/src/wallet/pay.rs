@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid};
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid, WPubkeyHash};
 use everett_ledger::decode::DecodedTransaction;
 
 use super::Wallet;
@@ -14,7 +15,7 @@ use crate::error::WalletError;
 use crate::keys::{Chain, KeyError, Keyring, OutputType, Process};
 use crate::record::Record;
 use crate::slot::Slot;
-use crate::spend::{ChangeTo, Plan, Request, SpendError};
+use crate::spend::{ChangeTo, FeeChoice, Plan, Request, SpendError};
 
 /// What was planned and signed as far as the keys go.
 #[derive(Clone, PartialEq, Debug)]
@@ -64,23 +65,31 @@ impl Wallet {
         let mut keyring = view.keyring().clone();
         let change = match &request.change {
             // Nothing comes back.
-            _ if request.everything => (None, ScriptBuf::new()),
-            ChangeTo::Script(script) => (None, script.clone()),
-            ChangeTo::Kind(kind) => new_change(&mut keyring, *kind)?,
+            _ if request.everything => Ok((None, ScriptBuf::new())),
+            ChangeTo::Script(script) => Ok((None, script.clone())),
+            ChangeTo::Kind(kind) => new_change(&mut keyring, *kind),
             ChangeTo::Automatic => {
                 let kind = self.inner.change_type;
                 let kind = kind.unwrap_or_else(|| change_kind(&keyring, request));
-                new_change(&mut keyring, kind)?
+                new_change(&mut keyring, kind)
             }
+        };
+        // Whether there is change is known when coins have been chosen: until then any script of that size will do.
+        let script = match &change {
+            Ok((_, script)) => script.clone(),
+            Err(_) => ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros()),
         };
         let mut request = Cow::Borrowed(request);
         if !self.inner.spend_pending_change && !request.include_unsafe {
             let least = request.min_confirmations.max(1);
             request.to_mut().min_confirmations = least;
         }
-        let plan = view.plan(&request, &self.inner.fees, &change.1)?;
+        let plan = view.plan(&request, &self.inner.fees, &script)?;
         drop(view);
-        if let (Some(slot), true) = (change.0, plan.change.is_some()) {
+        if plan.change.is_none() {
+            return Ok(plan);
+        }
+        if let (Some(slot), _) = change.map_err(SpendError::NoChange)? {
             self.change_keys(|keyring| -> Result<(), WalletError> {
                 keyring.mark_used(&[slot]);
                 Ok(())
@@ -106,6 +115,17 @@ impl Wallet {
         let tx = self.sign_plan(&plan)?;
         let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
         Ok(Paid { tx, txid, plan })
+    }
+
+    /// Pays for a transaction that waits by a child that spends what it pays us: together they pay `fee`, or the estimate, and a
+    /// step above what is paid now at least. What is left comes back to a new address of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`], [`SpendError::NoChild`] among them: then nothing was sent.
+    pub fn bump_child(&self, txid: &Txid, fee: Option<FeeChoice>) -> Result<Paid, SpendError> {
+        let child = self.view()?.child(txid, fee, &self.inner.fees)?;
+        self.pay(&child.request)
     }
 
     /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its
@@ -342,7 +362,7 @@ impl Wallet {
 fn new_change(
     keyring: &mut Keyring,
     kind: OutputType,
-) -> Result<(Option<Slot>, ScriptBuf), WalletError> {
+) -> Result<(Option<Slot>, ScriptBuf), KeyError> {
     let (slot, script) = keyring.new_script(kind, Chain::Internal)?;
     Ok((Some(slot), script))
 }

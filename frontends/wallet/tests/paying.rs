@@ -1,0 +1,252 @@
+//! How open wallets pay: children that pay for their parents, checks before sending, what is not there for change.
+
+mod scene;
+
+use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
+use everett_mempool::FeeRate;
+use everett_wallet::spend::{Childless, FeeChoice, SpendError};
+use everett_wallet::{CoinState, Wallet};
+use scene::{Scene, address, request};
+
+fn btc(amount: u64) -> Amount {
+    Amount::from_int_btc(amount)
+}
+
+fn rate(sat_per_vb: i64) -> FeeChoice {
+    FeeChoice::Rate(FeeRate::per_kvb(sat_per_vb * 1_000))
+}
+
+/// What some transactions that wait pay together for each 1,000 virtual bytes.
+fn package_rate(scene: &Scene, txids: &[Txid]) -> i64 {
+    let view = scene.mempool.view().expect("a mempool");
+    let (mut fee, mut size) = (0, 0);
+    for txid in txids {
+        let entry = view.entry(txid).expect("it waits");
+        fee += entry.fee;
+        size += entry.vsize as i64;
+    }
+    FeeRate::paid(fee, size).sat_per_kvb()
+}
+
+/// The rate is met, and not exceeded by more than shorter signatures account for.
+#[track_caller]
+fn assert_rate(found: i64, sat_per_vb: i64) {
+    let wished = sat_per_vb * 1_000;
+    assert!((wished..wished + wished / 50).contains(&found), "{found}");
+}
+
+#[test]
+fn a_child_lifts_a_receipt_to_the_rate_that_was_wished_for() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let receipt = scene.accept(&scene.payment(&payer, &address(&alice), btc(2)));
+    let paid = alice.bump_child(&receipt, Some(rate(50))).expect("a child");
+    assert_eq!(paid.tx.input.len(), 1);
+    assert_eq!(paid.tx.output.len(), 1, "all of it comes back");
+    assert_rate(package_rate(&scene, &[receipt, paid.txid]), 50);
+    // A second one on top of the first finds that enough is paid.
+    let enough = alice.bump_child(&paid.txid, Some(rate(50)));
+    assert!(
+        matches!(
+            enough,
+            Err(SpendError::NoChild {
+                why: Childless::PaysEnough,
+                ..
+            })
+        ),
+        "{enough:?}"
+    );
+    // Its output is spent: there is nothing of ours left.
+    let again = alice.bump_child(&receipt, Some(rate(90)));
+    assert!(
+        matches!(
+            again,
+            Err(SpendError::NoChild {
+                why: Childless::NothingOfOurs,
+                ..
+            })
+        ),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn ancestors_that_a_miner_leaves_are_paid_for_and_those_that_he_takes_are_not() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    // The payer's own change, poor, pays Alice: two ancestors.
+    let first = scene.payment(&payer, scene.lab.nobody().script_pubkey(), btc(1));
+    let first_id = scene.accept(&first);
+    let change = OutPoint::new(first_id, 1);
+    let second = scene::spending(
+        &payer,
+        change,
+        first.output[1].clone(),
+        &address(&alice),
+        btc(2),
+        Amount::from_sat(300),
+    );
+    let second_id = scene.accept(&second);
+    let paid = alice
+        .bump_child(&second_id, Some(rate(40)))
+        .expect("a child");
+    assert_rate(package_rate(&scene, &[first_id, second_id, paid.txid]), 40);
+
+    // Now one whose parent is rich.
+    let rich = scene.rich("rich");
+    let coins = scene.best().coins_of(&rich.script_hash(), None, 1);
+    let (outpoint, coin) = coins.expect("coins").remove(0);
+    let coin = TxOut {
+        value: coin.amount,
+        script_pubkey: rich.script_pubkey().clone(),
+    };
+    let nobody = scene.lab.nobody().script_pubkey();
+    let fee = Amount::from_sat(50_000);
+    let first = scene::spending(&rich, outpoint, coin, nobody, btc(1), fee);
+    let first_id = scene.accept(&first);
+    let second = scene::spending(
+        &rich,
+        OutPoint::new(first_id, 1),
+        first.output[1].clone(),
+        &address(&alice),
+        btc(2),
+        Amount::from_sat(300),
+    );
+    let second_id = scene.accept(&second);
+    let paid = alice
+        .bump_child(&second_id, Some(rate(40)))
+        .expect("a child");
+    assert_rate(package_rate(&scene, &[second_id, paid.txid]), 40);
+}
+
+#[test]
+fn a_receipt_too_small_to_pay_for_itself_is_joined_by_confirmed_coins() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let receipt = scene.accept(&scene.payment(&payer, &address(&alice), Amount::from_sat(1_000)));
+    let paid = alice.bump_child(&receipt, Some(rate(30))).expect("a child");
+    assert_eq!(paid.tx.input.len(), 2);
+    assert_rate(package_rate(&scene, &[receipt, paid.txid]), 30);
+
+    let bob = scene.wallet("bob");
+    let receipt = scene.accept(&scene.payment(
+        &scene.rich("other"),
+        &address(&bob),
+        Amount::from_sat(1_000),
+    ));
+    let poor = bob.bump_child(&receipt, Some(rate(30)));
+    assert!(
+        matches!(poor, Err(SpendError::InsufficientFunds { .. })),
+        "{poor:?}"
+    );
+}
+
+#[test]
+fn what_cannot_have_a_child_is_refused_with_the_reason() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let why = |txid: &Txid| match alice.bump_child(txid, Some(rate(30))) {
+        Err(SpendError::NoChild { why, .. }) => why,
+        other => panic!("{other:?}"),
+    };
+    let payment = scene.payment(&payer, &address(&alice), btc(1));
+    let txid = payment.compute_txid();
+    assert_eq!(why(&txid), Childless::Unknown);
+    let outpoint = OutPoint::new(scene.accept(&payment), 0);
+    alice.lock_coin(outpoint, true, false).expect("a lock");
+    assert_eq!(why(&txid), Childless::NothingOfOurs);
+    scene.mine(&scene.best(), &[payment]);
+    assert_eq!(why(&txid), Childless::Confirmed);
+}
+
+/// A transaction of Alice's that is signed and not sent.
+fn prepared(scene: &Scene, alice: &Wallet) -> Transaction {
+    let to = scene.lab.nobody().script_pubkey();
+    let asked = request(to, btc(1));
+    let prepared = alice.prepare(&asked, false, false).expect("a payment");
+    prepared.tx.expect("it is signed")
+}
+
+#[test]
+fn a_check_before_sending_tells_of_each_input_in_every_world_and_what_the_mempool_says() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let fork = scene.best();
+    let elsewhere = scene.payment(&payer, scene.lab.nobody().script_pubkey(), btc(3));
+    scene.earn(&payer, &alice, btc(2));
+    let first = scene.best();
+    let tx = prepared(&scene, &alice);
+    let found = alice.verify(&tx).expect("a look");
+    assert!(found.is_valid() && found.mempool.is_ok(), "{found:?}");
+    assert_eq!(found.inputs[0].script, Some(Ok(())));
+    assert!(found.inputs[0].ours.is_some());
+    let going: Amount = tx.output.iter().map(|output| output.value).sum();
+    assert_eq!(found.fee, Some(btc(2) - going));
+
+    // A rival does not have the coin yet: what the best chain's block has waits there.
+    let rival = scene.mine(&fork, &[]);
+    let found = alice.verify(&tx).expect("a look");
+    assert_eq!(found.inputs[0].worlds[1].coin.word(), "pending");
+    assert!(found.inputs[0].is_everywhere());
+    // Then it has the payer's coin spent otherwise.
+    let rival = scene.mine(&rival, &[elsewhere]);
+    scene.mine(&scene.mine(&first, &[]), &[]);
+    let found = alice.verify(&tx).expect("a look");
+    let worlds = &found.inputs[0].worlds;
+    assert_eq!(worlds.len(), 2);
+    let told = worlds.iter().find(|there| there.tip == rival.hash());
+    assert_eq!(told.map(|there| there.coin), Some(CoinState::Missing));
+    assert!(!found.inputs[0].is_everywhere());
+
+    // Spoilt signatures, and coins that nobody has.
+    let mut spoilt = tx.clone();
+    let mut witness = spoilt.input[0].witness.to_vec();
+    witness[0][10] ^= 1;
+    spoilt.input[0].witness = bitcoin::Witness::from_slice(&witness);
+    let found = alice.verify(&spoilt).expect("a look");
+    assert!(matches!(found.inputs[0].script, Some(Err(_))), "{found:?}");
+    assert!(!found.is_valid() && found.mempool.is_err());
+
+    let mut foreign = tx.clone();
+    foreign.input[0].previous_output.vout = 77;
+    let found = alice.verify(&foreign).expect("a look");
+    assert_eq!(found.inputs[0].worlds[0].coin, CoinState::Missing);
+    assert_eq!((found.inputs[0].script, found.fee), (None, None));
+
+    let mut empty = tx.clone();
+    empty.output.clear();
+    assert!(alice.verify(&empty).expect("a look").whole.is_err());
+
+    // Sent and mined, its coin is spent.
+    scene.accept(&tx);
+    let tip = scene.mine(&scene.best(), std::slice::from_ref(&tx));
+    let found = alice.verify(&tx).expect("a look");
+    let spent = CoinState::Spent {
+        block: Some(tip.hash()),
+    };
+    assert_eq!(found.inputs[0].worlds[0].coin, spent);
+}
+
+#[test]
+fn a_transaction_that_waits_is_no_hindrance_to_itself_and_one_that_spends_the_same_is_named() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(2));
+    let tx = prepared(&scene, &alice);
+    let other = prepared(&scene, &alice);
+    let sent = scene.accept(&tx);
+    let spender =
+        |tx: &Transaction| match alice.verify(tx).expect("a look").inputs[0].worlds[0].coin {
+            CoinState::Unspent { spender, .. } => spender,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(spender(&tx), None);
+    assert_eq!(spender(&other), Some(sent));
+}
