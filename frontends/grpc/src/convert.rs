@@ -1,6 +1,7 @@
 //! Owns the writing of answers: the ledger's types as messages.
 //! Promises display order for hashes and satoshis for amounts, as the .proto files say.
 
+pub(crate) mod mempool;
 pub(crate) mod peer;
 
 use bitcoin::hex::DisplayHex;

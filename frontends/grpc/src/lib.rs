@@ -20,6 +20,8 @@ mod fault;
 mod incoming;
 mod lab_service;
 mod ledger_service;
+mod mempool_service;
+mod mempool_stream;
 mod meter;
 mod paging;
 mod parse;

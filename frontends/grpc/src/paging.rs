@@ -35,14 +35,18 @@ pub(crate) enum List {
     Conflicts = 2,
     UnspentOutputs = 3,
     Headers = 4,
+    MempoolTransactions = 5,
+    Addresses = 6,
+    Coins = 7,
+    Payments = 8,
 }
 
 impl List {
     /// How many blocks its tokens are bound to.
     fn blocks(self) -> usize {
         match self {
-            List::Worlds | List::UnspentOutputs | List::Headers => 1,
             List::Conflicts => 2,
+            _ => 1,
         }
     }
 }

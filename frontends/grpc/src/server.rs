@@ -15,6 +15,7 @@ use everett_proto::v1::chain_service_server::ChainServiceServer;
 use everett_proto::v1::event_service_server::EventServiceServer;
 use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
+use everett_proto::v1::mempool_service_server::MempoolServiceServer;
 use everett_proto::v1::peer_service_server::PeerServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
 use tokio::net::TcpListener;
@@ -36,6 +37,7 @@ use crate::event_service::Events;
 use crate::incoming;
 use crate::lab_service::Lab;
 use crate::ledger_service::LedgerReads;
+use crate::mempool_service::MempoolCalls;
 use crate::meter::MeterLayer;
 use crate::peer_service::PeerCalls;
 use crate::pins::Pins;
@@ -51,13 +53,14 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 7] = [
+const HEALTH_NAMES: [&str; 8] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
     ChainServiceServer::<Chain>::NAME,
     EventServiceServer::<Events>::NAME,
     LabServiceServer::<Lab>::NAME,
+    MempoolServiceServer::<MempoolCalls>::NAME,
     PeerServiceServer::<PeerCalls>::NAME,
 ];
 
@@ -301,6 +304,10 @@ fn services<L: Clone>(
             config.streams
         ))))
         .add_service(guarded!(LabServiceServer::new(Lab::new(calls.clone()))))
+        .add_service(guarded!(MempoolServiceServer::new(MempoolCalls::new(
+            calls.clone(),
+            config.streams
+        ))))
         .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
             calls,
             config.streams

@@ -4,6 +4,7 @@ mod chain;
 mod events;
 mod lab;
 mod ledger;
+mod mempool;
 mod peers;
 mod refusals;
 mod sixty_forks;
