@@ -54,6 +54,7 @@ pub use environment::reserve_lock_file;
 pub use error::StoreError;
 pub use header::HeaderRow;
 pub use journal::JournalRow;
+pub use lock::take as lock_directory;
 pub use meta::BasePoint;
 pub use orphans::OrphanRow;
 pub use outbox::{CursorRow, EventRow, MAX_SUBSCRIBER_NAME};

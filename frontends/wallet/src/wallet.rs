@@ -13,7 +13,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::book::Book;
@@ -214,6 +214,11 @@ impl Wallet {
     /// What payments pay to miners where nobody says.
     pub fn fees(&self) -> &FeeSettings {
         &self.inner.fees
+    }
+
+    /// What it knows, which does not change while this is held.
+    pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.inner.book.read()
     }
 
     fn changed(&self) {
