@@ -53,7 +53,11 @@ impl Service {
         let Ok(socket) = socket.try_clone() else {
             return;
         };
-        tell(&socket, address, &format!("READY=1\nSTATUS={}", status(handle)));
+        tell(
+            &socket,
+            address,
+            &format!("READY=1\nSTATUS={}", status(handle)),
+        );
         let every = self.watchdog.map_or(STATUS_EVERY, |longest| {
             // Twice as often as it has to be.
             (longest / 2).min(STATUS_EVERY)

@@ -31,7 +31,11 @@ pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
     std::fs::create_dir_all(&args.directory).map_err(failed)?;
     clap_mangen::generate_to(Cli::command(), &args.directory).map_err(failed)?;
     // Where no command is named, who wants to know where the pages are reads it here.
-    let _ = writeln!(std::io::stderr(), "man {}/everett.1", args.directory.display());
+    let _ = writeln!(
+        std::io::stderr(),
+        "man {}/everett.1",
+        args.directory.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
