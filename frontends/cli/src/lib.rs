@@ -21,6 +21,7 @@ mod interrupt;
 mod node_url;
 mod output;
 mod script_arg;
+mod service;
 mod settings;
 mod source;
 mod spend;

@@ -46,7 +46,7 @@ pub use fee_rate::{FeeRate, FeeSize};
 pub use fees::{FeeEstimate, Horizon, Range, Ranges, RawEstimate};
 pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
-pub use persist::{LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
+pub use persist::{Kept, LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
 pub use rejection::{PackageRejection, PackageRejectionKind, Rejection, RejectionKind};
 pub use view::{
     Chunk, ClusterInfo, EntryInfo, MempoolInfo, Mined, Prioritised, Relayed, Totals, View,

@@ -13,6 +13,7 @@ use crate::back_off::BackOff;
 use crate::error::NodeError;
 use crate::handle::NodeShape;
 use crate::initial_download::DEFAULT_MAX_TIP_AGE;
+use crate::snapshots::{SNAPSHOTS, Snapshots};
 
 /// Reads that may run at once unless it is configured otherwise.
 const DEFAULT_READERS: usize = 32;
@@ -33,6 +34,8 @@ pub struct NodeConfig {
     pub mempool_file: Option<PathBuf>,
     /// Whether what waits is taken from that file at the start and written there at the end.
     pub persist_mempool: bool,
+    /// Where snapshots of the node are kept; `None` for a node that takes none.
+    pub snapshots: Option<PathBuf>,
     /// How wallets are opened; `None` for a node that keeps none.
     pub wallets: Option<WalletConfig>,
     /// Wallets that are opened at the start, beside those that are marked for it.
@@ -64,7 +67,9 @@ impl NodeConfig {
         let wallets = (ledger.place.directory()).map(|directory| {
             WalletConfig::new(directory.join(WALLETS), ledger.params.network.to_bitcoin())
         });
+        let snapshots = ledger.place.directory();
         NodeConfig {
+            snapshots: snapshots.map(|directory| directory.join(SNAPSHOTS)),
             ledger,
             mempool: MempoolConfig::default(),
             mempool_file,
@@ -102,6 +107,7 @@ impl From<&NodeConfig> for NodeShape {
         NodeShape {
             mempool: config.mempool,
             mempool_file: config.mempool_file.clone(),
+            snapshots: config.snapshots.clone().map(Snapshots::at),
             wallets: config.wallets.clone(),
             lab: config.lab,
             max_tip_age: config.max_tip_age,

@@ -3,6 +3,7 @@
 //! that cannot be reached is a failure after a while.
 
 mod peers;
+mod snapshots;
 
 use std::path::PathBuf;
 use std::time::Duration;
