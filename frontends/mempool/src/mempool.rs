@@ -17,6 +17,7 @@ use crate::change::{Change, Changes, ChangesGone, Happened};
 use crate::config::MempoolConfig;
 use crate::elsewhere::Elsewhere;
 use crate::fee_rate::FeeRate;
+use crate::fees::Fees;
 use crate::follow::{self, Undone};
 use crate::pool::Pool;
 use crate::view::{Shown, View};
@@ -92,6 +93,11 @@ impl Mempool {
     /// Says that what an earlier run kept was taken, was tried to be taken, or is not to be. O(1).
     pub fn set_loaded(&self) {
         self.inner.loaded.store(true, Ordering::Relaxed);
+    }
+
+    /// Works on what is known of fees, while nobody reads.
+    pub(crate) fn with_fees<T>(&self, work: impl FnOnce(&mut Fees) -> T) -> T {
+        work(&mut self.inner.pool.write().fees)
     }
 
     pub(crate) fn elsewhere(&self) -> &Elsewhere {

@@ -48,6 +48,8 @@ pub(crate) struct NodeSettings {
     pub(crate) mempool: MempoolConfig,
     /// Whether it is kept over a restart.
     pub(crate) persist_mempool: bool,
+    /// Whether estimates of fees are taken however old they are.
+    pub(crate) accept_stale_fees: bool,
     /// The peer-to-peer network.
     pub(crate) p2p: P2pConfig,
     /// JSON-RPC, unless it is off.
@@ -170,6 +172,7 @@ impl NodeSettings {
         Ok(NodeSettings {
             mempool,
             persist_mempool: arguments.flag("persistmempool", true),
+            accept_stale_fees: arguments.flag("acceptstalefeeestimates", false),
             rpc,
             wallets,
             grpc: address("everettgrpc")?,

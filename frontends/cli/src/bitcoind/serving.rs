@@ -99,6 +99,8 @@ async fn start(
     }
     // Where Core has it, and in its format.
     config.mempool_file = Some(layout.network.join("mempool.dat"));
+    config.fee_file = Some(layout.network.join("fee_estimates.dat"));
+    config.accept_stale_fees = settings.accept_stale_fees;
     let mut builder = Node::builder(config).frontend(TipLog {
         command: commands.block.clone(),
         stop_at: settings.stop_at,

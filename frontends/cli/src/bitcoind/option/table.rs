@@ -173,7 +173,7 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     does("uacomment", "=<cmt>", "A comment in what others are told that this node is; may be repeated"),
     // Relay.
     does("acceptnonstdtxn", "", "Take transactions that are not standard (test networks only; default: 0)"),
-    ignored("acceptstalefeeestimates", "", "fee estimates are not kept on the disk, and so begin anew at each start"),
+    does("acceptstalefeeestimates", "", "Take fee_estimates.dat however old it is (regtest only; default: 0, up to 60 hours)"),
     does("bytespersigop", "=<n>", "Virtual bytes that a signature operation counts for at least (default: 20)"),
     does("datacarrier", "", "Take transactions with data in OP_RETURN (default: 1)"),
     does("datacarriersize", "=<n>", "Bytes of such data in a transaction at most (default: 100000)"),
