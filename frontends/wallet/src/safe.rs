@@ -1,5 +1,5 @@
 //! Owns what of a wallet is the same in every live world, and what a rival branch would take away.
-//! Promises that a coin counted as safe is unspent in each of them.
+//! Promises that a coin counted as safe can be spent in each of them: it is there, or waits there and is our own.
 //! Refuses to weigh how likely a branch is: it says how many blocks it is behind.
 
 use std::collections::HashSet;
@@ -20,11 +20,12 @@ pub const DEFAULT_WARN_BLOCKS: u32 = 6;
 /// What of a wallet is the same in every live world.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Safe {
-    /// The mature coins of the best world that every live world has, as mature.
+    /// The mature coins of the best world that can be spent in every live world: it has them as mature, or they are of our own
+    /// payments and wait there.
     pub amount: Amount,
     /// How many they are.
     pub coins: u64,
-    /// The mature coins of the best world that some live world does not have, or not as mature.
+    /// The other mature coins of the best world.
     pub at_risk: Amount,
     /// Live worlds that were looked at, the best one among them.
     pub worlds: usize,
@@ -62,7 +63,8 @@ impl Warning {
 }
 
 impl View<'_> {
-    /// The coins of the best world that a rival does not have as well, or that are not mature there.
+    /// The coins of the best world that could not be spent in a rival: it does not have them, they are not mature there, or they
+    /// wait there and are not our own, so that their sender can still pay somebody else.
     ///
     /// They are among those that the best branch made since the fork and those that the rival spent since, and coinbases:
     /// nothing else is looked at.
@@ -80,17 +82,33 @@ impl View<'_> {
             .flat_map(|block| block.spent.iter().map(|(outpoint, _)| *outpoint));
         let young = state.coinbases_since((rival.height() + 1).saturating_sub(COINBASE_MATURITY));
         let doubtful: HashSet<OutPoint> = made.chain(spent).chain(young).collect();
-        doubtful
+        let mut lacking: HashSet<OutPoint> = doubtful
             .into_iter()
             .filter(|outpoint| state.coin(outpoint).is_some())
             .filter(|outpoint| {
                 let coin = there.coin(outpoint);
                 !coin.is_some_and(|coin| coin.is_mature(rival.height()))
             })
-            .collect()
+            .collect();
+        let not_made = |outpoint: &OutPoint| there.place(&outpoint.txid).is_none();
+        if lacking.iter().any(not_made)
+            // Where that cannot be told nothing waits.
+            && let Ok(pending) = self.pending_on(rival)
+        {
+            let trusted = self.trusted(&there, &pending);
+            let taken: HashSet<OutPoint> = (pending.iter())
+                .filter_map(|txid| self.record(txid))
+                .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
+                .collect();
+            lacking.retain(|outpoint| {
+                !not_made(outpoint) || !trusted.contains(&outpoint.txid) || taken.contains(outpoint)
+            });
+        }
+        lacking
     }
 
-    /// The coins of the best world that some live world does not have, or not as mature.
+    /// The coins of the best world that could not be spent in some live world: it does not have them, they are not mature there,
+    /// or they wait there and are not our own.
     pub fn unsafe_coins(&self) -> HashSet<OutPoint> {
         let best = &self.best;
         let state = self.state(best);
