@@ -82,8 +82,10 @@ pub(crate) enum ConfigError {
 /// What reading files had to say that is no failure.
 #[derive(Default, Debug)]
 pub(crate) struct Remarks {
-    /// For the log.
+    /// For the log, as warnings.
     pub(crate) logged: Vec<String>,
+    /// For the log, as usual.
+    pub(crate) noted: Vec<String>,
     /// For standard error.
     pub(crate) told: Vec<String>,
 }
@@ -138,7 +140,7 @@ pub(crate) fn read(
         };
         add(arguments, &text, name, remarks)?;
         let line = format!("Included configuration file {name}");
-        remarks.logged.push(line);
+        remarks.noted.push(line);
     }
     let mut nested = includes(arguments, &chain).split_off(in_section.len());
     nested.extend(includes(arguments, "").split_off(without.len()));

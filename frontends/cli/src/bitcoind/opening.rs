@@ -81,6 +81,7 @@ pub(super) fn open(mut arguments: Arguments) -> Result<Opened, InitError> {
     arguments.select(chain);
     let layout = Layout::new(base, chain);
     let mut logged: Vec<Logged> = remarks.logged.into_iter().map(Logged::Warning).collect();
+    logged.extend(remarks.noted.into_iter().map(Logged::Info));
     logged.extend(ignored_file(&arguments, &layout, &first, conf.as_deref())?);
     let settings_file = match arguments.path("settings", settings_file::NAME) {
         None => None,

@@ -83,6 +83,7 @@ fn lines_that_are_none_are_told_with_their_number() {
             "Negating of -datadir is meaningless and therefore forbidden",
         ),
         ("includeconf=x", "Failed to include configuration file x"),
+        ("includeconf=", "Failed to include configuration file "),
         (
             "includeconf=.",
             "Included config file \"DIR/.\" is a directory.",
@@ -125,6 +126,8 @@ fn files_are_included_once_and_not_from_included_ones() {
         remarks.told,
         ["warning: -includeconf cannot be used from included files; ignoring -includeconf=c"]
     );
+    assert!(remarks.logged.is_empty());
+    assert_eq!(remarks.noted.len(), 2);
     let (arguments, _, _directory) = read_files(&["-noincludeconf"], &files);
     assert!(!arguments.unwrap().file[""].contains_key("par"));
 }

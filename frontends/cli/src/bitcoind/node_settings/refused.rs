@@ -79,6 +79,13 @@ pub(super) fn check(arguments: &Arguments, chain: Chain, layout: &Layout) -> Res
             )));
         }
     }
+    let hidden = ["proxy", "onion", "i2psam"];
+    let hidden = (hidden.iter()).any(|name| arguments.text(name).is_some_and(|text| text != "0"));
+    if arguments.flag("privatebroadcast", false) && !hidden {
+        return Err(InitError::new(
+            "Private broadcast of own transactions requested (-privatebroadcast), but none of Tor or I2P networks is reachable",
+        ));
+    }
     if let Some(text) = arguments.text("i2psam").filter(|text| !text.is_empty())
         && super::network::proxy_address(&text).is_none()
     {
