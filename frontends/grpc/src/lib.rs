@@ -32,6 +32,8 @@ mod reading;
 mod responses;
 mod server;
 mod transactions;
+mod wallet;
+mod wallet_service;
 mod world_service;
 
 pub use auth::{BearerToken, InvalidToken};

@@ -17,6 +17,7 @@ use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
 use everett_proto::v1::mempool_service_server::MempoolServiceServer;
 use everett_proto::v1::peer_service_server::PeerServiceServer;
+use everett_proto::v1::wallet_service_server::WalletServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -41,6 +42,7 @@ use crate::mempool_service::MempoolCalls;
 use crate::meter::MeterLayer;
 use crate::peer_service::PeerCalls;
 use crate::pins::Pins;
+use crate::wallet_service::WalletCalls;
 use crate::world_service::Worlds;
 
 /// How long a connection may take to answer a sign-of-life request.
@@ -53,7 +55,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 8] = [
+const HEALTH_NAMES: [&str; 9] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
@@ -62,6 +64,7 @@ const HEALTH_NAMES: [&str; 8] = [
     LabServiceServer::<Lab>::NAME,
     MempoolServiceServer::<MempoolCalls>::NAME,
     PeerServiceServer::<PeerCalls>::NAME,
+    WalletServiceServer::<WalletCalls>::NAME,
 ];
 
 /// Why the server did not start.
@@ -309,8 +312,11 @@ fn services<L: Clone>(
             config.streams
         ))))
         .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
-            calls,
+            calls.clone(),
             config.streams
+        ))))
+        .add_service(guarded!(WalletServiceServer::new(WalletCalls::new(
+            calls, config
         ))));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
