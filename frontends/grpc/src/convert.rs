@@ -3,6 +3,7 @@
 
 pub(crate) mod mempool;
 pub(crate) mod peer;
+pub(crate) mod wallet;
 
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Amount, BlockHash, OutPoint, Script, Work};

@@ -33,6 +33,8 @@ mod responses;
 mod server;
 mod snapshot_service;
 mod transactions;
+mod wallet;
+mod wallet_service;
 mod world_service;
 
 pub use auth::{BearerToken, InvalidToken};

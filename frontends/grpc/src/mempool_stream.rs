@@ -88,7 +88,7 @@ pub(crate) fn begin(
         };
         if let Some(why) = why {
             // The client may be gone.
-            let _ = told.send(why);
+            let _ = told.send(Some(why));
         }
     });
     Ok(Responses::new(messages, end, place))

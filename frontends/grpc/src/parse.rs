@@ -115,7 +115,7 @@ pub(crate) fn script_pubkey(
     }
 }
 
-fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault> {
+pub(crate) fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault> {
     if text.chars().count() > MAX_ADDRESS_CHARS {
         return Err(Fault::field(field, "too long for an address"));
     }

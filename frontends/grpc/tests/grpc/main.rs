@@ -10,4 +10,5 @@ mod refusals;
 mod sixty_forks;
 mod support;
 mod transport;
+mod wallet;
 mod worlds;
