@@ -57,6 +57,8 @@ pub(crate) struct Book {
     pub(crate) best: BlockHash,
     /// The ledger's next event when it was last looked at.
     pub(crate) event: Option<u64>,
+    /// The live worlds' tips at that time: a branch that was invalidated by hand comes back without an event.
+    pub(crate) tips: Vec<BlockHash>,
     /// The mempool's change up to which it was looked at; `None` before the first look.
     pub(crate) mempool_change: Option<u64>,
     /// Whether scripts are watched since that were not before, ahead of the last address: the mempool is looked through again
@@ -87,6 +89,7 @@ impl Book {
             loose: HashSet::new(),
             best: BlockHash::all_zeros(),
             event: None,
+            tips: Vec::new(),
             mempool_change: None,
             reaches_farther: false,
             locked: HashMap::new(),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
 use everett_ledger::decode::decode_block;
 use everett_ledger::{Ledger, World};
 use everett_mempool::{Happened, Mempool};
@@ -91,6 +91,7 @@ impl Book {
     /// Whether there is nothing new, as far as can be told without looking.
     pub(crate) fn is_up_to_date(&self, ledger: &Ledger, mempool: &Mempool) -> bool {
         self.event == Some(*ledger.event_seq().borrow())
+            && self.tips == live_tips(ledger)
             && self.mempool_change == Some(*mempool.change_number().borrow())
     }
 
@@ -103,6 +104,7 @@ impl Book {
         let mut changed = false;
         // Read before what it counts: what comes meanwhile is looked at again.
         let event = *ledger.event_seq().borrow();
+        let tips = live_tips(ledger);
         while let Some(Unscanned { world, from }) = self.scanned.next(ledger) {
             let mut height = from;
             while height <= world.height() {
@@ -117,6 +119,7 @@ impl Book {
             self.mempool_change = None;
         }
         self.event = Some(event);
+        self.tips = tips;
         changed |= self.follow_best(ledger);
         changed |= self.follow_mempool(ledger, mempool)?;
         changed |= self.settle(ledger, mempool)?;
@@ -376,6 +379,12 @@ impl Book {
         let scanned = self.scanned.clone();
         self.keep(ledger, found, scanned)
     }
+}
+
+/// The tips of the live worlds, the best one first.
+fn live_tips(ledger: &Ledger) -> Vec<BlockHash> {
+    let tips = ledger.validated_tips().into_iter();
+    tips.map(|tip| tip.hash).collect()
 }
 
 /// Writes a record.

@@ -259,12 +259,12 @@ impl Wallet {
         let mut told = inner.told.lock();
         let mut book = inner.book.write();
         if !is_up_to_date(&book) {
-            let event = book.event;
+            let (event, tips) = (book.event, book.tips.clone());
             if book.catch_up(&inner.ledger, &inner.mempool)? {
                 self.changed();
             }
             // A branch may have grown that has nothing of ours, and has become a danger.
-            if book.event != event {
+            if book.event != event || book.tips != tips {
                 inner.untold.store(true, Ordering::Release);
             }
         }
