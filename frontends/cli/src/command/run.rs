@@ -42,7 +42,7 @@ pub(super) fn run_on(
     let for_a_copy = copy.as_ref().map(|_| settings.for_a_copy());
     let settings = for_a_copy.as_ref().unwrap_or(settings);
     let directory = match &copy {
-        Some((copy, _)) => copy.directory().to_owned(),
+        Some(copy) => copy.directory.directory().to_owned(),
         None => directory,
     };
     refuse_half_restored(&directory)?;
@@ -50,11 +50,16 @@ pub(super) fn run_on(
     let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
-    if let Some((_, snapshots)) = &copy {
-        config.snapshots = Some(snapshots.clone());
+    if let Some(copy) = &copy {
+        config.snapshots = Some(copy.snapshots.clone());
     }
     let lab = config.lab;
     settings.wallets(args.wallet, &mut config);
+    for name in copy.iter().flat_map(|copy| &copy.wallets) {
+        if !config.open_wallets.contains(name) {
+            config.open_wallets.push(name.clone());
+        }
+    }
     let p2p = settings.p2p(args.p2p, network, false)?;
     let p2p = PeerNetwork::new(p2p, &settings.sink, &directory, pruned);
     let faces = Faces::new(settings, args.faces, p2p, &directory)?;

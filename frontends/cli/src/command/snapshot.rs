@@ -170,21 +170,38 @@ fn locate(data_directory: &Path, text: &Path) -> Result<(Snapshots, String), Fai
     ))
 }
 
-/// Makes the data directory that a node runs on until it is thrown away, and says where the node's own snapshots go: to those
-/// that it comes from.
+/// What a node runs on until it is thrown away.
+pub(super) struct Copy {
+    /// Its data directory.
+    pub(super) directory: ThrowAway,
+    /// Where the node's own snapshots go: to those that it comes from.
+    pub(super) snapshots: PathBuf,
+    /// The wallets that were open.
+    pub(super) wallets: Vec<String>,
+}
+
+/// Makes a copy of a snapshot to run on.
 pub(super) fn throw_away(
     settings: &Settings,
     params: &Params,
     data_directory: &Path,
     snapshot: &Path,
-) -> Result<(ThrowAway, PathBuf), Failure> {
+) -> Result<Copy, Failure> {
     let (snapshots, name) = locate(data_directory, snapshot)?;
     let (bar, stop) = (Bar::new("copying", settings), Stop::listen()?);
-    let (copy, _) = snapshots.throw_away(&name, params, &mut |progress| {
+    let (copy, manifest) = snapshots.throw_away(&name, params, &mut |progress| {
         bar.show(progress);
         stop.go_on()
     })?;
-    Ok((copy, snapshots.directory().to_owned()))
+    let wallets = manifest.wallets.into_iter();
+    Ok(Copy {
+        directory: copy,
+        snapshots: snapshots.directory().to_owned(),
+        wallets: wallets
+            .filter(|wallet| wallet.open)
+            .map(|wallet| wallet.name)
+            .collect(),
+    })
 }
 
 /// Whether Ctrl-C was pressed.
