@@ -24,4 +24,5 @@ mod snapshots;
 mod test_network;
 mod usage;
 mod vectors;
+mod walks;
 mod web;

@@ -12,6 +12,7 @@ use crate::book::Book;
 use crate::fault::{Fault, Given};
 use crate::limits::MAX_ARRAY_ITEMS;
 use crate::show::{Align, Shown, Table, btc, facts};
+use crate::value::transaction::Place;
 use crate::value::{Tx, WorldValue};
 
 /// A payment, whichever worlds have it.
@@ -110,19 +111,26 @@ impl PaymentValue {
         })
     }
 
+    /// Its transaction; where a live world has it in a block, with its place there, the best world's before others'.
     fn tx(&self) -> Result<Tx, Fault> {
-        let found = self.wallet.look(|view| {
+        let (found, place) = self.wallet.look(|view| {
+            let worlds = std::iter::once(view.best()).chain(view.rivals());
+            let mut places = worlds.filter_map(|world| view.state(world).place(&self.txid));
             let record = view.record(&self.txid);
-            Ok(record.map(|record| record.tx.clone()))
+            Ok((record.map(|record| record.tx.clone()), places.next()))
         })?;
         let found = found.ok_or_else(|| {
             let message = format!("the wallet has forgotten {}", self.txid);
             Fault::named("PAYMENT_UNKNOWN", message)
         })?;
-        Tx::loose(
-            &self.wallet.context,
-            DecodedTransaction::new((*found).clone()),
-        )
+        let decoded = DecodedTransaction::new((*found).clone());
+        let mut tx = Tx::loose(&self.wallet.context, decoded)?;
+        tx.place = place.map(|place| Place {
+            block: place.block,
+            height: place.height,
+            index: place.index as usize,
+        });
+        Ok(tx)
     }
 }
 
