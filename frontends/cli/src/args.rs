@@ -5,11 +5,12 @@ mod console;
 pub(crate) mod lab;
 mod log;
 mod metrics;
+mod node_wallet;
 mod p2p;
 mod peers;
 mod rpc;
 pub(crate) mod script;
-mod wallet;
+pub(crate) mod wallet;
 mod zmq;
 
 use std::net::SocketAddr;
@@ -27,11 +28,12 @@ pub(crate) use console::{ConsoleArgs, MonitorArgs};
 use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use node_wallet::WalletArgs;
 pub(crate) use p2p::P2pArgs;
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
-pub(crate) use wallet::WalletArgs;
+pub(crate) use wallet::WalletCommandArgs;
 pub(crate) use zmq::ZmqArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -405,6 +407,8 @@ has, --allow-write opens it for writing.
 
 Exits 1 where a script fails; the message names line and column.")]
     Console(ConsoleArgs),
+    /// Keep, receive and spend coins: the wallets of a running node
+    Wallet(Box<WalletCommandArgs>),
     /// Read the binary log of a node
     Log(LogArgs),
     /// Decode, verify and trace scripts; needs no ledger

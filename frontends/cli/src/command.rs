@@ -13,6 +13,7 @@ mod peers;
 mod run;
 mod script;
 mod tx;
+mod wallet;
 pub(crate) mod web_server;
 
 use std::ffi::OsString;
@@ -89,6 +90,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Ban(args) => return peers::ban(&settings, args),
         Command::Console(args) => return console::console(&settings, args),
         Command::Log(args) => return log::log(&settings, args),
+        Command::Wallet(args) => return wallet::wallet(&settings, *args),
         Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)

@@ -21,6 +21,7 @@ mod interrupt;
 mod node_url;
 mod output;
 mod script_arg;
+mod secret;
 mod settings;
 mod source;
 mod spend;

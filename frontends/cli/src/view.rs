@@ -14,5 +14,6 @@ pub(crate) mod script;
 pub(crate) mod transaction;
 pub(crate) mod utxo_info;
 pub(crate) mod verdict;
+pub(crate) mod wallet;
 pub(crate) mod words;
 pub(crate) mod world;
