@@ -21,4 +21,5 @@ mod running;
 mod script;
 mod usage;
 mod vectors;
+mod wallet;
 mod web;

@@ -53,6 +53,7 @@ Examples:
   everett balance --datadir D --network regtest --at 415 ADDRESS
   everett run --network regtest --datadir D --grpc 127.0.0.1:8390
   everett worlds --connect http://127.0.0.1:8390     the same question, asked of the node
+  everett wallet balance --network regtest           what a wallet of the node has in each world
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage."
 )]

@@ -1,5 +1,5 @@
 //! Owns what nobody is to see: passphrases, keys and words, from a file, a terminal without an echo, or standard input.
-//! Promises that they are wiped from memory; refuses them as arguments, which others on the machine can read.
+//! Promises that what was read is wiped when it was used; refuses them as arguments, which others on the machine can read.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
