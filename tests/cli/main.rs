@@ -25,4 +25,5 @@ mod test_network;
 mod usage;
 mod vectors;
 mod walks;
+mod wallet;
 mod web;

@@ -5,13 +5,14 @@ mod console;
 pub(crate) mod lab;
 mod log;
 mod metrics;
+mod node_wallet;
 mod p2p;
 mod package;
 mod peers;
 mod rpc;
 pub(crate) mod script;
 mod snapshot;
-mod wallet;
+pub(crate) mod wallet;
 mod zmq;
 
 use std::net::SocketAddr;
@@ -29,13 +30,14 @@ pub(crate) use console::{ConsoleArgs, MonitorArgs};
 use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use node_wallet::WalletArgs;
 pub(crate) use p2p::P2pArgs;
 pub(crate) use package::{CompletionsArgs, ManArgs};
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
 pub(crate) use snapshot::{FromSnapshotArgs, RestoreArgs, SaveArgs, SnapshotArgs, SnapshotCommand};
-pub(crate) use wallet::WalletArgs;
+pub(crate) use wallet::WalletCommandArgs;
 pub(crate) use zmq::ZmqArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -55,6 +57,7 @@ Examples:
   everett balance --datadir D --network regtest --at 415 ADDRESS
   everett run --network regtest --datadir D --grpc 127.0.0.1:8390
   everett worlds --connect http://127.0.0.1:8390     the same question, asked of the node
+  everett wallet balance --network regtest           what a wallet of the node has in each world
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage."
 )]
@@ -412,6 +415,8 @@ Exits 1 where a script fails; the message names line and column.")]
     Console(ConsoleArgs),
     /// Save a node as it is, and go back to that
     Snapshot(SnapshotArgs),
+    /// Keep, receive and spend coins: the wallets of a running node
+    Wallet(Box<WalletCommandArgs>),
     /// Read the binary log of a node
     Log(LogArgs),
     /// Decode, verify and trace scripts; needs no ledger

@@ -15,6 +15,7 @@ mod run;
 mod script;
 mod snapshot;
 mod tx;
+mod wallet;
 pub(crate) mod web_server;
 
 use std::ffi::OsString;
@@ -95,6 +96,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Config => return package::config(),
         Command::Completions(args) => return package::completions(&args),
         Command::Man(args) => return package::man(&args),
+        Command::Wallet(args) => return wallet::wallet(&settings, *args),
         Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)

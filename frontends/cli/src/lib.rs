@@ -22,6 +22,7 @@ mod node_url;
 mod output;
 mod script_arg;
 mod service;
+mod secret;
 mod settings;
 mod source;
 mod spend;

@@ -15,5 +15,6 @@ pub(crate) mod snapshot;
 pub(crate) mod transaction;
 pub(crate) mod utxo_info;
 pub(crate) mod verdict;
+pub(crate) mod wallet;
 pub(crate) mod words;
 pub(crate) mod world;

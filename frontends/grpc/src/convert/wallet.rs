@@ -57,7 +57,12 @@ pub(crate) fn coin(
 
 /// How a payment stands in a world that is not named yet.
 pub(crate) fn payment_state(state: &PaymentState) -> v1::PaymentState {
-    let kind = crate::wallet::payments::kind(state);
+    let kind = match state {
+        PaymentState::Confirmed { .. } => v1::PaymentStateKind::Confirmed,
+        PaymentState::Pending { .. } => v1::PaymentStateKind::Pending,
+        PaymentState::Conflicted { .. } => v1::PaymentStateKind::Conflicted,
+        PaymentState::Gone { .. } => v1::PaymentStateKind::Gone,
+    };
     let told = v1::PaymentState {
         kind: kind.into(),
         ..Default::default()

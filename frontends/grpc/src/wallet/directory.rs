@@ -1,7 +1,7 @@
 //! Owns which wallets there are: made, loaded, unloaded, listed, copied and put back.
 //! Promises that a path is one of the node's machine, whole and from its root.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use everett_proto::v1;
@@ -129,13 +129,21 @@ pub(crate) fn unload(
 }
 
 pub(crate) fn backup(
-    _: &Asking<'_>,
+    asking: &Asking<'_>,
     wallet: &Wallet,
     request: v1::BackupWalletRequest,
 ) -> Result<v1::BackupWalletResponse, Fault> {
     let path = path(&request.path)?;
     if path.exists() {
         let wrong = "there is something already: a backup overwrites nothing";
+        return Err(Fault::field("path", wrong));
+    }
+    let directory = asking.wallets.config().directory.canonicalize();
+    let parent = path.parent().map(Path::canonicalize);
+    if let (Ok(directory), Some(Ok(parent))) = (directory, parent)
+        && parent.starts_with(directory)
+    {
+        let wrong = "it lies among the wallets, where it would be taken for one";
         return Err(Fault::field("path", wrong));
     }
     wallet.backup(&path)?;

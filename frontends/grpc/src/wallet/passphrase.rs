@@ -1,5 +1,5 @@
 //! Owns the passphrase of a wallet: set, changed, given for a time.
-//! Promises that it is wiped from this process's memory once it was used.
+//! Promises that the text is wiped once it was used; what the transport had of it is beyond that.
 
 use std::time::{Duration, SystemTime};
 

@@ -2,7 +2,7 @@
 
 use bitcoin::{OutPoint, Script};
 use everett_proto::v1;
-use everett_wallet::{LabelKind, PaymentState, Record, View, Wallet, WalletError};
+use everett_wallet::{LabelKind, Record, View, Wallet, WalletError};
 
 use super::asking::Asking;
 use crate::convert;
@@ -155,15 +155,5 @@ pub(crate) fn output(
         mine,
         change: mine && label.is_none() && view.is_change(script),
         address,
-    }
-}
-
-/// The word for a state, for those who only say how it stands.
-pub(crate) fn kind(state: &PaymentState) -> v1::PaymentStateKind {
-    match state {
-        PaymentState::Confirmed { .. } => v1::PaymentStateKind::Confirmed,
-        PaymentState::Pending { .. } => v1::PaymentStateKind::Pending,
-        PaymentState::Conflicted { .. } => v1::PaymentStateKind::Conflicted,
-        PaymentState::Gone { .. } => v1::PaymentStateKind::Gone,
     }
 }
