@@ -164,7 +164,7 @@ fn fill(directory: &Path, size: u64) -> Ledger {
             .outcome;
         assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
         drop(parent);
-        if ledger.best().height() % 16 == 0 && bytes_below(directory) >= size {
+        if ledger.best().height().is_multiple_of(16) && bytes_below(directory) >= size {
             return ledger;
         }
     }

@@ -7,7 +7,7 @@
 //! SNAPSHOTS/NAME/manifest.json                              what it is of, and its files with their lengths
 //! SNAPSHOTS/NAME/{data.mdb,blocks/…,wallets/…,mempool.dat,…}   a data directory
 //! SNAPSHOTS/.saving-NAME, .deleting-NAME                    on the way; swept by the next one that saves or deletes
-//! SNAPSHOTS/.copies/NAME-…                                  data directories of nodes that are thrown away; swept, too
+//! SNAPSHOTS/.copies/c…                                      data directories of nodes that are thrown away; swept, too
 //! SNAPSHOTS/.lock                                           held by the one that saves or deletes
 //! ```
 
@@ -147,11 +147,8 @@ impl Snapshots {
             return Err(self.unknown(name));
         }
         let _turn = self.take_turn()?;
-        let in_use = match File::open(path.join(MANIFEST)) {
-            // One without a manifest nobody copies from.
-            Err(_) => None,
-            Ok(manifest) => Some(manifest),
-        };
+        // One without a manifest nobody copies from.
+        let in_use = File::open(path.join(MANIFEST)).ok();
         if let Some(Err(TryLockError::WouldBlock)) = in_use.as_ref().map(File::try_lock) {
             return Err(SnapshotsError::InUse {
                 name: name.to_owned(),

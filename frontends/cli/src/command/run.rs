@@ -39,12 +39,12 @@ pub(super) fn run_on(
         Some(snapshot) => Some(throw_away(settings, &params, &directory, snapshot)?),
         None => None,
     };
-    let for_a_copy = copy.as_ref().map(|_| settings.for_a_copy());
-    let settings = for_a_copy.as_ref().unwrap_or(settings);
     let directory = match &copy {
         Some(copy) => copy.directory.directory().to_owned(),
         None => directory,
     };
+    let for_a_copy = copy.as_ref().map(|_| settings.for_a_copy(&directory));
+    let settings = for_a_copy.as_ref().unwrap_or(settings);
     refuse_half_restored(&directory)?;
     let ledger = settings.ledger_config(params, &directory, &args.ledger)?;
     let pruned = ledger.prune_target.is_some();

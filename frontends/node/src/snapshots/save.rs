@@ -152,6 +152,10 @@ fn fill(
     parts: &Parts<'_>,
     told: Told<'_>,
 ) -> Result<SnapshotManifest, SnapshotsError> {
+    if let Some(wallets) = parts.wallets {
+        // Most of their work is done while nobody waits for it; who cannot follow is told of below.
+        let _ = wallets.catch_up();
+    }
     let (copy, moment) = parts.ledger.begin_copy(draft, || moment(draft, parts))?;
     let mut progress = SnapshotProgress {
         done: 0,

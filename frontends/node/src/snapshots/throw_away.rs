@@ -62,7 +62,8 @@ impl Snapshots {
             let _turn = turn(&copies.join(LOCK))?;
             sweep(&copies);
             let made = tempfile::Builder::new()
-                .prefix(&format!("{name}-"))
+                // Short: the names of sockets in it have to fit into 108 bytes.
+                .prefix("c")
                 .tempdir_in(&copies)
                 .map_err(|error| io_error(&copies, "making a directory in it", error))?;
             let held = lock(&made.path().join(HELD))?.ok_or_else(|| SnapshotsError::Busy {
