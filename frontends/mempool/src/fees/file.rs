@@ -48,6 +48,8 @@ impl Mempool {
     ///
     /// [`PersistError::File`]; the file that was there is still there then.
     pub fn save_fees(&self, path: &Path, last: bool) -> Result<(), PersistError> {
+        // Two that write at once write one file.
+        let _turn = self.fee_file_turn();
         let bytes = self.with_fees(|fees| {
             if last {
                 fees.give_up();

@@ -59,6 +59,12 @@ pub(super) fn check(arguments: &Arguments, chain: Chain, layout: &Layout) -> Res
     if let Some((_, text)) = together.into_iter().find(|(holds, _)| *holds) {
         return Err(InitError::new(text));
     }
+    if arguments.flag("acceptstalefeeestimates", false) && chain != Chain::Regtest {
+        return Err(InitError::new(format!(
+            "acceptstalefeeestimates is not supported on {} chain.",
+            chain.section()
+        )));
+    }
     if let Some(text) = arguments
         .text("maxuploadtarget")
         .filter(|text| !bytes(text))
@@ -98,11 +104,8 @@ pub(super) fn check(arguments: &Arguments, chain: Chain, layout: &Layout) -> Res
 
 /// Whether a text is a number of bytes, with a unit or without.
 fn bytes(text: &str) -> bool {
-    let unit = UNITS.iter().find(|(unit, _)| text.ends_with(*unit));
-    let (number, unit) = match unit {
-        Some((letter, unit)) => (text.trim_end_matches(*letter), *unit),
-        None => (text, 1 << 20),
-    };
+    let with_unit = |(letter, unit): &(char, u64)| Some((text.strip_suffix(*letter)?, *unit));
+    let (number, unit) = UNITS.iter().find_map(with_unit).unwrap_or((text, 1 << 20));
     number
         .parse::<u64>()
         .is_ok_and(|number| number.checked_mul(unit).is_some())
@@ -154,7 +157,7 @@ mod tests {
         for text in ["0", "10", "10K", "10k", "5M", "5t"] {
             assert!(bytes(text), "{text}");
         }
-        for text in ["", "x", "-5", "1Q", "K", "18446744073709551615T"] {
+        for text in ["", "x", "-5", "1Q", "K", "10KK", "18446744073709551615T"] {
             assert!(!bytes(text), "{text}");
         }
     }
