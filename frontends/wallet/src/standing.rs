@@ -51,8 +51,17 @@ impl<'a> Waiting<'a> {
 impl View<'_> {
     /// What waits in a world.
     pub(crate) fn waiting_on(&self, world: &World) -> Result<Waiting<'_>, WalletError> {
+        let candidates = self.loose_in(world);
+        if candidates.is_empty() {
+            // Nobody needs to know what waits there.
+            return Ok(Waiting {
+                ours: Cow::Owned(candidates),
+                elsewhere: OnceCell::new(),
+                known: RefCell::default(),
+            });
+        }
         let view = self.mempool.view_on(world)?;
-        let candidates = self.loose_in(world).into_iter();
+        let candidates = candidates.into_iter();
         let ours = candidates.filter(|txid| view.contains(txid)).collect();
         let elsewhere = OnceCell::new();
         if !view.is_here() {

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod addresses;
+mod bdk;
+mod bdkpython;
 mod branches;
 mod descriptors;
 mod money;

@@ -1,5 +1,7 @@
 //! Owns a node with wallets that earns and pays, for the tests beside it.
 
+use std::path::PathBuf;
+
 use everett_tests::rpc_client::RpcClient;
 use everett_tests::rpc_node::RpcNode;
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 /// A node with wallets.
 pub(crate) struct Money {
     /// Runs until this is dropped.
-    _node: RpcNode,
+    node: RpcNode,
     client: RpcClient,
 }
 
@@ -25,14 +27,21 @@ impl Money {
     pub(crate) fn poor() -> Money {
         let node = RpcNode::start_with_wallets(|_| ());
         let client = node.client();
-        let money = Money {
-            _node: node,
-            client,
-        };
+        let money = Money { node, client };
         for name in ["miner", "alice"] {
             money.node_call("createwallet", json!([name]));
         }
         money
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.node.port)
+    }
+
+    /// The file with its password.
+    pub(crate) fn cookie_file(&self) -> PathBuf {
+        self.node.directory.path().join(".cookie")
     }
 
     /// Blocks that pay neither wallet, on the best chain.
