@@ -16,7 +16,12 @@ use crate::view::{Shown, View};
 
 /// Worlds whose mempools are kept for the next question. Each takes what the indices of the pool take, and what undone
 /// blocks give back there ([`MAX_RETURNED_BYTES`](crate::MAX_RETURNED_BYTES)); the transactions that wait here are shared.
-pub const MAX_ELSEWHERE: usize = 4;
+pub const MAX_ELSEWHERE: usize = 16;
+/// Of those, how many are kept however large they are; more only while they have no more transactions together than
+/// [`MAX_ELSEWHERE_TRANSACTIONS`].
+const ALWAYS_KEPT: usize = 4;
+/// Transactions of the mempools that are kept, beyond [`ALWAYS_KEPT`] of them.
+pub const MAX_ELSEWHERE_TRANSACTIONS: usize = 100_000;
 
 /// The mempools that were asked for last.
 #[derive(Default)]
@@ -48,10 +53,15 @@ impl Elsewhere {
         if self.version.load(Ordering::Acquire) != version {
             return;
         }
-        if kept.len() == MAX_ELSEWHERE {
+        kept.push((hash, pool.clone()));
+        let is_full = |kept: &[(BlockHash, Arc<Pool>)]| {
+            let transactions: usize = kept.iter().map(|(_, pool)| pool.len()).sum();
+            kept.len() > MAX_ELSEWHERE
+                || (kept.len() > ALWAYS_KEPT && transactions > MAX_ELSEWHERE_TRANSACTIONS)
+        };
+        while is_full(&kept) {
             kept.remove(0);
         }
-        kept.push((hash, pool.clone()));
     }
 }
 

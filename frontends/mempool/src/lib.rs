@@ -41,7 +41,7 @@ pub use config::{
     DEFAULT_CLUSTER_COUNT, DEFAULT_CLUSTER_VBYTES, DEFAULT_EXPIRY, DEFAULT_INCREMENTAL_RELAY_FEE,
     DEFAULT_MAX_BYTES, DEFAULT_MIN_RELAY_FEE, MempoolConfig,
 };
-pub use elsewhere::MAX_ELSEWHERE;
+pub use elsewhere::{MAX_ELSEWHERE, MAX_ELSEWHERE_TRANSACTIONS};
 pub use fee_rate::{FeeRate, FeeSize};
 pub use fees::{FeeEstimate, Horizon, Range, Ranges, RawEstimate};
 pub use follow::MAX_RETURNED_BYTES;

@@ -2,17 +2,20 @@
 //! Promises that it says the same as the file after every step.
 //! Refuses to be locked by itself: [`Wallet`](crate::Wallet) does that.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, Script, ScriptBuf, Transaction, Txid};
 
 use crate::coins::{Timeline, Touched};
 use crate::error::WalletError;
 use crate::follow::put_record;
 use crate::keys::Keyring;
+use crate::locked;
 use crate::record::Record;
 use crate::scanned::Scanned;
 use crate::slot::Slot;
@@ -41,14 +44,26 @@ pub(crate) struct Book {
     pub(crate) outputs: HashMap<OutPoint, OwnOutput>,
     /// Which of them spend what: of any coin.
     pub(crate) spends: HashMap<OutPoint, Vec<Txid>>,
+    /// Their outputs that are not ours: by a hash of the script, with the record's place in the order. Scripts that become ours
+    /// are found in it without a look at all records.
+    strangers: BTreeSet<(u64, u64)>,
+    /// What the scripts in it are hashed by.
+    hasher: RandomState,
+    /// The records that were given up.
+    pub(crate) given_up: HashSet<Txid>,
     /// The records that the best world, as it was last looked at, does not have.
     pub(crate) loose: HashSet<Txid>,
     /// That world's block.
     pub(crate) best: BlockHash,
     /// The ledger's next event when it was last looked at.
     pub(crate) event: Option<u64>,
+    /// The live worlds' tips at that time: a branch that was invalidated by hand comes back without an event.
+    pub(crate) tips: Vec<BlockHash>,
     /// The mempool's change up to which it was looked at; `None` before the first look.
     pub(crate) mempool_change: Option<u64>,
+    /// Whether scripts are watched since that were not before, ahead of the last address: the mempool is looked through again
+    /// with the next block. Nobody was given those addresses, unless by another copy of the wallet.
+    pub(crate) reaches_farther: bool,
     /// Coins that are not to be chosen, and whether that outlasts this run.
     pub(crate) locked: HashMap<OutPoint, bool>,
     /// When the private part is forgotten again; `None` while it is locked, and without a passphrase. It lies here so that
@@ -68,10 +83,15 @@ impl Book {
             by_order: BTreeMap::new(),
             outputs: HashMap::new(),
             spends: HashMap::new(),
+            strangers: BTreeSet::new(),
+            hasher: RandomState::new(),
+            given_up: HashSet::new(),
             loose: HashSet::new(),
             best: BlockHash::all_zeros(),
             event: None,
+            tips: Vec::new(),
             mempool_change: None,
+            reaches_farther: false,
             locked: HashMap::new(),
             unlocked_until: None,
         }
@@ -89,20 +109,33 @@ impl Book {
         if self.records.contains_key(&txid) {
             return;
         }
-        self.index(&record.tx, txid);
+        self.index(&record.tx, txid, record.order);
         self.by_order.insert(record.order, txid);
         self.loose.insert(txid);
+        if record.abandoned {
+            self.given_up.insert(txid);
+        }
         self.records.insert(txid, record);
     }
 
+    fn hash(&self, script: &Script) -> u64 {
+        self.hasher.hash_one(script.as_bytes())
+    }
+
     /// Notes which outputs are ours, and what is spent.
-    fn index(&mut self, tx: &Transaction, txid: Txid) {
+    fn index(&mut self, tx: &Transaction, txid: Txid, order: u64) {
         for (vout, output) in tx.output.iter().enumerate() {
-            if let Some(slot) = self.keyring.slot_of(&output.script_pubkey) {
-                let amount = output.value;
-                // A transaction has fewer outputs than a u32 counts.
-                let outpoint = OutPoint::new(txid, vout as u32);
-                self.outputs.insert(outpoint, OwnOutput { slot, amount });
+            match self.keyring.slot_of(&output.script_pubkey) {
+                Some(slot) => {
+                    let amount = output.value;
+                    // A transaction has fewer outputs than a u32 counts.
+                    let outpoint = OutPoint::new(txid, vout as u32);
+                    self.outputs.insert(outpoint, OwnOutput { slot, amount });
+                }
+                None => {
+                    let hash = self.hash(&output.script_pubkey);
+                    self.strangers.insert((hash, order));
+                }
             }
         }
         for input in tx.input.iter().filter(|_| !tx.is_coinbase()) {
@@ -113,22 +146,66 @@ impl Book {
         }
     }
 
-    /// Looks through all records again, after scripts were added.
-    pub(crate) fn index_again(&mut self) {
-        let transactions: Vec<(Txid, Arc<Transaction>)> = (self.records.values())
-            .map(|record| (record.txid, record.tx.clone()))
-            .collect();
-        for (txid, tx) in transactions {
-            self.index(&tx, txid);
+    /// Looks through the records that pay these scripts, which are ours since just now. Says whether there are any.
+    pub(crate) fn index_scripts(&mut self, scripts: &[ScriptBuf]) -> bool {
+        let mut orders: BTreeSet<u64> = BTreeSet::new();
+        for script in scripts {
+            let hash = self.hash(script);
+            orders.extend(
+                self.strangers
+                    .range((hash, 0)..=(hash, u64::MAX))
+                    .map(|(_, order)| *order),
+            );
         }
+        let records: Vec<(Txid, Arc<Transaction>, u64)> = (orders.iter())
+            .filter_map(|order| self.records.get(self.by_order.get(order)?))
+            .map(|record| (record.txid, record.tx.clone(), record.order))
+            .collect();
+        for (txid, tx, order) in &records {
+            // What of it is a stranger's still is noted anew.
+            for output in &tx.output {
+                let hash = self.hash(&output.script_pubkey);
+                self.strangers.remove(&(hash, *order));
+            }
+            self.index(tx, *txid, *order);
+        }
+        !records.is_empty()
     }
 
     /// Puts a record in place of the one that was there, on the disk first.
     pub(crate) fn put(&mut self, record: Record) -> Result<(), WalletError> {
         self.file.write(|step| put_record(step, &record))?;
+        match record.abandoned {
+            true => self.given_up.insert(record.txid),
+            false => self.given_up.remove(&record.txid),
+        };
         match self.records.get_mut(&record.txid) {
             Some(known) => *known = record,
             None => self.enter(record),
+        }
+        Ok(())
+    }
+
+    /// Ends the locks of coins, as far as there are such.
+    pub(crate) fn unlock(
+        &mut self,
+        outpoints: impl IntoIterator<Item = OutPoint>,
+    ) -> Result<(), WalletError> {
+        let outpoints = outpoints.into_iter();
+        let locked: Vec<OutPoint> = outpoints
+            .filter(|outpoint| self.locked.contains_key(outpoint))
+            .collect();
+        if locked.is_empty() {
+            return Ok(());
+        }
+        self.file.write(|step| -> Result<(), WalletError> {
+            for outpoint in &locked {
+                step.delete(Table::Locked, &locked::encode(outpoint))?;
+            }
+            Ok(())
+        })?;
+        for outpoint in &locked {
+            self.locked.remove(outpoint);
         }
         Ok(())
     }
@@ -148,6 +225,11 @@ impl Book {
         };
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
+        self.given_up.remove(txid);
+        for output in &record.tx.output {
+            let hash = self.hash(&output.script_pubkey);
+            self.strangers.remove(&(hash, record.order));
+        }
         self.outputs.retain(|outpoint, _| outpoint.txid != *txid);
         for input in &record.tx.input {
             if let Some(spenders) = self.spends.get_mut(&input.previous_output) {

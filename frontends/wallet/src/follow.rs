@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
 use everett_ledger::decode::decode_block;
 use everett_ledger::{Ledger, World};
 use everett_mempool::{Happened, Mempool};
@@ -15,6 +15,7 @@ use crate::book::Book;
 use crate::coins::{Touched, scan};
 use crate::error::WalletError;
 use crate::keys::Keyring;
+use crate::locked;
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
@@ -90,6 +91,7 @@ impl Book {
     /// Whether there is nothing new, as far as can be told without looking.
     pub(crate) fn is_up_to_date(&self, ledger: &Ledger, mempool: &Mempool) -> bool {
         self.event == Some(*ledger.event_seq().borrow())
+            && self.tips == live_tips(ledger)
             && self.mempool_change == Some(*mempool.change_number().borrow())
     }
 
@@ -102,6 +104,7 @@ impl Book {
         let mut changed = false;
         // Read before what it counts: what comes meanwhile is looked at again.
         let event = *ledger.event_seq().borrow();
+        let tips = live_tips(ledger);
         while let Some(Unscanned { world, from }) = self.scanned.next(ledger) {
             let mut height = from;
             while height <= world.height() {
@@ -112,10 +115,70 @@ impl Book {
                 height = next;
             }
         }
+        if self.event != Some(event) && std::mem::take(&mut self.reaches_farther) {
+            self.mempool_change = None;
+        }
         self.event = Some(event);
+        self.tips = tips;
         changed |= self.follow_best(ledger);
         changed |= self.follow_mempool(ledger, mempool)?;
+        changed |= self.settle(ledger, mempool)?;
         Ok(changed)
+    }
+
+    /// Ends what a transaction that the best world has, or that waits, brings to an end: the locks of the coins that it spends,
+    /// and that it was given up. Looks at nothing unless there are such.
+    pub(crate) fn settle(
+        &mut self,
+        ledger: &Ledger,
+        mempool: &Mempool,
+    ) -> Result<bool, WalletError> {
+        let spent = |outpoint: &&OutPoint| self.spends.contains_key(outpoint);
+        let locked: Vec<OutPoint> = self.locked.keys().filter(spent).copied().collect();
+        if locked.is_empty() && self.given_up.is_empty() {
+            return Ok(false);
+        }
+        let Ok(best) = ledger.world(&self.best) else {
+            return Ok(false);
+        };
+        let state = self.timeline.at(&best);
+        let (unlocked, revived): (Vec<OutPoint>, Vec<Txid>) = {
+            let waiting = mempool.view()?;
+            let lives = |txid: &Txid| state.place(txid).is_some() || waiting.contains(txid);
+            let is_spent = |outpoint: &OutPoint| {
+                let spenders = self.spends.get(outpoint);
+                spenders.is_some_and(|spenders| spenders.iter().any(lives))
+            };
+            let unlocked = locked.into_iter().filter(is_spent).collect();
+            let revived = self.given_up.iter().copied().filter(|txid| lives(txid));
+            (unlocked, revived.collect())
+        };
+        let revived: Vec<Record> = (revived.iter())
+            .filter_map(|txid| self.records.get(txid).cloned())
+            .map(|record| Record {
+                abandoned: false,
+                ..record
+            })
+            .collect();
+        if unlocked.is_empty() && revived.is_empty() {
+            return Ok(false);
+        }
+        self.file.write(|step| -> Result<(), WalletError> {
+            for outpoint in &unlocked {
+                step.delete(Table::Locked, &locked::encode(outpoint))?;
+            }
+            revived
+                .iter()
+                .try_for_each(|record| put_record(step, record))
+        })?;
+        for outpoint in &unlocked {
+            self.locked.remove(outpoint);
+        }
+        for record in revived {
+            self.given_up.remove(&record.txid);
+            self.records.insert(record.txid, record);
+        }
+        Ok(true)
     }
 
     /// Looks into a step's worth of blocks again, from `height` on; the next height.
@@ -199,7 +262,8 @@ impl Book {
             return Ok(false);
         }
         let mut keyring = self.keyring.clone();
-        let added = keyring.mark_used(&found.used);
+        keyring.mark_used(&found.used);
+        let added = keyring.unsaved_scripts();
         self.file.write(|step| -> Result<(), WalletError> {
             for record in &found.records {
                 put_record(step, record)?;
@@ -224,9 +288,8 @@ impl Book {
             }
             self.timeline.enter(touched);
         }
-        if added > 0 {
-            self.index_again();
-        }
+        self.index_scripts(&added);
+        self.reaches_farther |= !added.is_empty();
         Ok(changed)
     }
 
@@ -316,6 +379,12 @@ impl Book {
         let scanned = self.scanned.clone();
         self.keep(ledger, found, scanned)
     }
+}
+
+/// The tips of the live worlds, the best one first.
+fn live_tips(ledger: &Ledger) -> Vec<BlockHash> {
+    let tips = ledger.validated_tips().into_iter();
+    tips.map(|tip| tip.hash).collect()
 }
 
 /// Writes a record.

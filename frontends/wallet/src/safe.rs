@@ -1,17 +1,18 @@
 //! Owns what of a wallet is the same in every live world, and what a rival branch would take away.
-//! Promises that a coin counted as safe is unspent in each of them.
+//! Promises that a coin counted as safe can be spent in each of them: it is there, or waits there and is our own.
 //! Refuses to weigh how likely a branch is: it says how many blocks it is behind.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 use everett_ledger::{COINBASE_MATURITY, World};
 
-use crate::coins::{OwnCoin, State};
+use crate::coins::{OwnCoin, State, Touched};
 use crate::error::WalletError;
 use crate::payment::PaymentState;
 use crate::record::Record;
 use crate::spend::Lacking;
+use crate::standing::Waiting;
 use crate::view::View;
 
 /// How many blocks a rival branch may be behind the best one and still be warned of, unless somebody says otherwise.
@@ -20,11 +21,12 @@ pub const DEFAULT_WARN_BLOCKS: u32 = 6;
 /// What of a wallet is the same in every live world.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Safe {
-    /// The mature coins of the best world that every live world has, as mature.
+    /// The mature coins of the best world that can be spent in every live world: it has them as mature, or they are of our own
+    /// payments and wait there.
     pub amount: Amount,
     /// How many they are.
     pub coins: u64,
-    /// The mature coins of the best world that some live world does not have, or not as mature.
+    /// The other mature coins of the best world.
     pub at_risk: Amount,
     /// Live worlds that were looked at, the best one among them.
     pub worlds: usize,
@@ -62,7 +64,8 @@ impl Warning {
 }
 
 impl View<'_> {
-    /// The coins of the best world that a rival does not have as well, or that are not mature there.
+    /// The coins of the best world that could not be spent in a rival: it does not have them, they are not mature there, or they
+    /// wait there and are not our own, so that their sender can still pay somebody else.
     ///
     /// They are among those that the best branch made since the fork and those that the rival spent since, and coinbases:
     /// nothing else is looked at.
@@ -80,17 +83,26 @@ impl View<'_> {
             .flat_map(|block| block.spent.iter().map(|(outpoint, _)| *outpoint));
         let young = state.coinbases_since((rival.height() + 1).saturating_sub(COINBASE_MATURITY));
         let doubtful: HashSet<OutPoint> = made.chain(spent).chain(young).collect();
-        doubtful
-            .into_iter()
-            .filter(|outpoint| state.coin(outpoint).is_some())
-            .filter(|outpoint| {
-                let coin = there.coin(outpoint);
-                !coin.is_some_and(|coin| coin.is_mature(rival.height()))
-            })
-            .collect()
+        let mut lacking = doubtful;
+        lacking.retain(|outpoint| {
+            let coin = there.coin(outpoint);
+            let there = coin.is_some_and(|coin| coin.is_mature(rival.height()));
+            state.coin(outpoint).is_some() && !there
+        });
+        // What waits there and is our own can be spent there, too.
+        let mut own = Own::new(self, &there, rival);
+        lacking.retain(|outpoint| !own.can_come(&outpoint.txid));
+        lacking
     }
 
-    /// The coins of the best world that some live world does not have, or not as mature.
+    /// Whether a transaction that waits is our own in a world, too, and can come there: it spends our coins alone, that are there
+    /// and mature, or come likewise.
+    pub(crate) fn own_can_come(&self, txid: &Txid, world: &World) -> bool {
+        Own::new(self, &self.state(world), world).can_come(txid)
+    }
+
+    /// The coins of the best world that could not be spent in some live world: it does not have them, they are not mature there,
+    /// or they wait there and are not our own.
     pub fn unsafe_coins(&self) -> HashSet<OutPoint> {
         let best = &self.best;
         let state = self.state(best);
@@ -159,6 +171,8 @@ impl View<'_> {
         Ok(warnings)
     }
 
+    /// What a rival would change. Of what would wait there as little is looked at as will do: most payments spend coins that the
+    /// rival has, and can come there whatever else does.
     fn warning(
         &self,
         rival: &World,
@@ -175,6 +189,9 @@ impl View<'_> {
         lost.sort_by_key(|(outpoint, _)| *outpoint);
         let undone = self.book.timeline.down_from(best, best.height());
         let undone = undone.take_while(|block| block.height > comparison.fork_height);
+        let mut undone: Vec<&Touched> = undone.map(|block| &**block).collect();
+        undone.reverse();
+        let undone = undone.into_iter();
         let mut txids: Vec<Txid> = undone
             .flat_map(|block| block.transactions.iter().map(|(_, txid)| *txid))
             .collect();
@@ -184,16 +201,26 @@ impl View<'_> {
             .collect();
         waiting.sort_by_key(|record| record.order);
         txids.extend(waiting.iter().map(|record| record.txid));
-        // Those that it has, too, need no look at what would wait there.
-        txids.retain(|txid| self.record(txid).is_some() && there.place(txid).is_none());
+        let mut can_come: HashSet<Txid> = HashSet::new();
+        let mut elsewhere: Option<Waiting<'_>> = None;
         let mut payments = Vec::new();
-        if !txids.is_empty() {
-            let waiting = self.waiting_on(rival)?;
-            for txid in txids {
-                match self.state_of(&txid, rival, &there, &waiting)? {
-                    PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
-                    against => payments.push((txid, against)),
-                }
+        for txid in txids {
+            let Some(record) = self.record(&txid).filter(|_| there.place(&txid).is_none()) else {
+                continue;
+            };
+            if !record.tx.is_coinbase() && self.has_all(rival, record, &can_come)? {
+                can_come.insert(txid);
+                continue;
+            }
+            if elsewhere.is_none() {
+                elsewhere = Some(self.waiting_on(rival)?);
+            }
+            let Some(waiting) = &elsewhere else {
+                continue;
+            };
+            match self.state_of(&txid, rival, &there, waiting)? {
+                PaymentState::Confirmed { .. } | PaymentState::Pending { .. } => {}
+                against => payments.push((txid, against)),
             }
         }
         if lost.is_empty() && payments.is_empty() {
@@ -209,5 +236,89 @@ impl View<'_> {
             lost,
             payments,
         }))
+    }
+}
+
+impl View<'_> {
+    /// Whether a world has all that a transaction spends, or gets it from these. They come out of one chain and one mempool: none
+    /// of them spends what another does.
+    fn has_all(
+        &self,
+        world: &World,
+        record: &Record,
+        can_come: &HashSet<Txid>,
+    ) -> Result<bool, WalletError> {
+        for input in &record.tx.input {
+            let spent = &input.previous_output;
+            if !can_come.contains(&spent.txid) && world.coin(spent)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Which transactions of ours, of the best world, are our own in another one.
+struct Own<'a> {
+    view: &'a View<'a>,
+    there: &'a State,
+    world: &'a World,
+    known: HashMap<Txid, bool>,
+}
+
+impl<'a> Own<'a> {
+    fn new(view: &'a View<'a>, there: &'a State, world: &'a World) -> Own<'a> {
+        Own {
+            view,
+            there,
+            world,
+            known: HashMap::new(),
+        }
+    }
+
+    fn can_come(&mut self, txid: &Txid) -> bool {
+        let mut stack = vec![*txid];
+        while let Some(txid) = stack.last().copied() {
+            // Parents first: a chain of them may be longer than the program's stack is deep.
+            match self.judge(&txid) {
+                Ok(can_come) => {
+                    self.known.insert(txid, can_come);
+                    stack.pop();
+                }
+                Err(parent) => stack.push(parent),
+            }
+        }
+        self.known.get(txid).copied().unwrap_or(false)
+    }
+
+    /// Whether it can come, or a parent that has to be judged before.
+    fn judge(&self, txid: &Txid) -> Result<bool, Txid> {
+        if let Some(known) = self.known.get(txid) {
+            return Ok(*known);
+        }
+        let record = self.view.record(txid);
+        let Some(record) = record.filter(|record| !record.tx.is_coinbase()) else {
+            return Ok(false);
+        };
+        if self.there.place(txid).is_some() {
+            // It is there, and what it made is spent or too young.
+            return Ok(false);
+        }
+        for input in &record.tx.input {
+            let spent = &input.previous_output;
+            let coin = self.there.coin(spent);
+            if coin.is_some_and(|coin| coin.is_mature(self.world.height())) {
+                continue;
+            }
+            if self.view.output(spent).is_none() || coin.is_some() {
+                return Ok(false);
+            }
+            match self.known.get(&spent.txid) {
+                Some(true) => {}
+                Some(false) => return Ok(false),
+                None => return Err(spent.txid),
+            }
+        }
+        Ok(true)
     }
 }

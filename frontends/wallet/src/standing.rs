@@ -3,8 +3,8 @@
 //! Refuses to keep the mempool from moving while it thinks.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::decode::decode_block;
@@ -21,14 +21,25 @@ pub(crate) struct Waiting<'a> {
     pub(crate) ours: Cow<'a, HashSet<Txid>>,
     /// The mempool as it would be there; none for the mempool's own world, where holding it would keep it from moving.
     elsewhere: OnceCell<everett_mempool::View<'a>>,
+    /// Which transactions of ours can come, as far as that was asked.
+    known: RefCell<HashMap<Txid, bool>>,
+}
+
+/// What is known of whether a transaction can come.
+enum Judged {
+    /// Noted.
+    Known,
+    /// Not before these parents are.
+    Depends(Vec<Txid>),
 }
 
 impl<'a> Waiting<'a> {
     /// With these of ours, as [`View::pending_on`] told them.
-    fn of(ours: &'a HashSet<Txid>) -> Waiting<'a> {
+    pub(crate) fn of(ours: &'a HashSet<Txid>) -> Waiting<'a> {
         Waiting {
             ours: Cow::Borrowed(ours),
             elsewhere: OnceCell::new(),
+            known: RefCell::default(),
         }
     }
 
@@ -40,8 +51,17 @@ impl<'a> Waiting<'a> {
 impl View<'_> {
     /// What waits in a world.
     pub(crate) fn waiting_on(&self, world: &World) -> Result<Waiting<'_>, WalletError> {
+        let candidates = self.loose_in(world);
+        if candidates.is_empty() {
+            // Nobody needs to know what waits there.
+            return Ok(Waiting {
+                ours: Cow::Owned(candidates),
+                elsewhere: OnceCell::new(),
+                known: RefCell::default(),
+            });
+        }
         let view = self.mempool.view_on(world)?;
-        let candidates = self.loose_in(world).into_iter();
+        let candidates = candidates.into_iter();
         let ours = candidates.filter(|txid| view.contains(txid)).collect();
         let elsewhere = OnceCell::new();
         if !view.is_here() {
@@ -51,6 +71,7 @@ impl View<'_> {
         Ok(Waiting {
             ours: Cow::Owned(ours),
             elsewhere,
+            known: RefCell::default(),
         })
     }
 
@@ -189,15 +210,111 @@ impl View<'_> {
                 block: None,
             }));
         }
-        // What becomes of it depends on its parent; a parent that can wait here is no hindrance.
+        // What becomes of it depends on its parent; a parent that can come is no hindrance.
         let parent_waits = waiting.ours.contains(&outpoint.txid)
-            || self.ask(world, waiting, |view| view.contains(&outpoint.txid))?;
+            || self.ask(world, waiting, |view| view.contains(&outpoint.txid))?
+            || self.can_come(&outpoint.txid, world, state, waiting)?;
         Ok(match parent_waits {
             true => None,
             false => Some(PaymentState::Gone {
                 missing: Some(outpoint),
             }),
         })
+    }
+
+    /// Whether a transaction of ours that no block of a world has could still be in one: all that it spends is there, or can
+    /// come, and nothing that waits spends it otherwise.
+    pub(crate) fn can_come(
+        &self,
+        txid: &Txid,
+        world: &World,
+        state: &State,
+        waiting: &Waiting<'_>,
+    ) -> Result<bool, WalletError> {
+        let mut stack = vec![*txid];
+        while let Some(txid) = stack.last().copied() {
+            // Parents first: a chain of them may be longer than the program's stack is deep.
+            let unknown = match self.judge(&txid, world, state, waiting)? {
+                Judged::Depends(parents) => parents,
+                Judged::Known => {
+                    stack.pop();
+                    continue;
+                }
+            };
+            stack.extend(unknown);
+        }
+        Ok(waiting.known.borrow().get(txid).copied().unwrap_or(false))
+    }
+
+    /// Decides whether a transaction can come, unless it depends on parents that were not decided on.
+    fn judge(
+        &self,
+        txid: &Txid,
+        world: &World,
+        state: &State,
+        waiting: &Waiting<'_>,
+    ) -> Result<Judged, WalletError> {
+        if waiting.known.borrow().contains_key(txid) {
+            return Ok(Judged::Known);
+        }
+        let mut parents = Vec::new();
+        let decided = match self.record(txid) {
+            Some(_) if state.place(txid).is_some() || waiting.ours.contains(txid) => Some(true),
+            Some(record) if !record.abandoned && !record.tx.is_coinbase() => {
+                let mut decided = Some(true);
+                for input in &record.tx.input {
+                    match self.may_spend(&input.previous_output, txid, world, state, waiting)? {
+                        Some(true) => {}
+                        Some(false) => {
+                            decided = Some(false);
+                            break;
+                        }
+                        None => {
+                            decided = None;
+                            parents.push(input.previous_output.txid);
+                        }
+                    }
+                }
+                decided
+            }
+            _ => Some(false),
+        };
+        match decided {
+            Some(decided) => {
+                waiting.known.borrow_mut().insert(*txid, decided);
+                Ok(Judged::Known)
+            }
+            None => Ok(Judged::Depends(parents)),
+        }
+    }
+
+    /// Whether a transaction could spend a coin in a world; `None` while that hangs on a parent of ours.
+    fn may_spend(
+        &self,
+        outpoint: &OutPoint,
+        txid: &Txid,
+        world: &World,
+        state: &State,
+        waiting: &Waiting<'_>,
+    ) -> Result<Option<bool>, WalletError> {
+        // Cheap first: most of what fell out of the chain is stood against by what we spent otherwise.
+        let parent = &outpoint.txid;
+        let taken = |other: &Txid| other != txid && waiting.ours.contains(other);
+        if state.spender(outpoint).is_some() || self.spenders(outpoint).iter().any(taken) {
+            return Ok(Some(false));
+        }
+        if state.coin(outpoint).is_some() || waiting.ours.contains(parent) {
+            return Ok(Some(true));
+        }
+        if state.place(parent).is_none() && self.record(parent).is_some() {
+            return Ok(waiting.known.borrow().get(parent).copied());
+        }
+        if world.coin(outpoint)?.is_some() {
+            return self.ask(world, waiting, |view| {
+                Some(view.spender(outpoint).is_none_or(|by| by == *txid))
+            });
+        }
+        self.ask(world, waiting, |view| Some(view.contains(parent)))
     }
 
     /// Which transaction of a block spends a coin; nobody knows where the block was pruned.

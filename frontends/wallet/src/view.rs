@@ -17,6 +17,7 @@ use crate::error::WalletError;
 use crate::keys::{Keyring, SpentCoin};
 use crate::record::Record;
 use crate::slot::Slot;
+use crate::standing::Waiting;
 
 /// What a wallet has in one world, with what is pending there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -181,7 +182,7 @@ impl View<'_> {
             coins: settled.coins,
         };
         let mut trust = Trust::new(&self.book, &state, pending);
-        let spenders = self.unconfirmed_spenders(&state, pending);
+        let spenders = self.unconfirmed_spenders(world, &state, pending);
         // Those in the mempool first: what they spend is not held by the others.
         let (waiting, held): (Vec<Txid>, Vec<Txid>) =
             spenders.iter().partition(|txid| pending.contains(*txid));
@@ -267,7 +268,7 @@ impl View<'_> {
     ) -> Vec<Spendable> {
         let state = self.state(world);
         let mut trust = Trust::new(&self.book, &state, pending);
-        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(&state, pending).iter())
+        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(world, &state, pending).iter())
             .filter(|txid| !left_out.contains(*txid))
             .filter_map(|txid| self.record(txid))
             .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
@@ -347,25 +348,24 @@ impl View<'_> {
         family
     }
 
-    /// The records which are not confirmed in a world and hold on to what they spend: those that wait there, and our own
-    /// that were neither given up nor stand against something that the world or the mempool has.
-    fn unconfirmed_spenders(&self, state: &State, pending: &HashSet<Txid>) -> HashSet<Txid> {
-        let held = |txid: &&Txid| {
-            let Some(record) = self.record(txid) else {
-                return false;
-            };
-            let stands_against = |input: &bitcoin::TxIn| {
-                let spent = state.spender(&input.previous_output).is_some();
-                let spenders = self.spenders(&input.previous_output);
-                spent
-                    || spenders
-                        .iter()
-                        .any(|other| other != *txid && pending.contains(other))
-            };
-            let free = record.abandoned || record.tx.is_coinbase() || record.replaced_by.is_some();
-            !free && state.place(txid).is_none() && !record.tx.input.iter().any(stands_against)
+    /// The records which are not confirmed in a world and hold on to what they spend: those that wait there, and those that were
+    /// neither given up nor replaced and can still come: nothing that the world or the mempool has stands against them, or against
+    /// what they are built on.
+    fn unconfirmed_spenders(
+        &self,
+        world: &World,
+        state: &State,
+        pending: &HashSet<Txid>,
+    ) -> HashSet<Txid> {
+        let waiting = Waiting::of(pending);
+        let held = |txid: &Txid| {
+            let given_up = |record: &Record| record.abandoned || record.replaced_by.is_some();
+            // What cannot be read is held: it must not be spent twice.
+            !self.record(txid).is_none_or(given_up)
+                && self.can_come(txid, world, state, &waiting).unwrap_or(true)
         };
-        let loose = self.book.loose.iter().filter(held).copied();
+        let loose = self.loose_in(world).into_iter();
+        let loose = loose.filter(|txid| !pending.contains(txid) && held(txid));
         loose.chain(pending.iter().copied()).collect()
     }
 

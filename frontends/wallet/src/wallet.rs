@@ -233,6 +233,10 @@ impl Wallet {
 
     fn changed(&self) {
         self.inner.untold.store(true, Ordering::Release);
+        self.revise();
+    }
+
+    fn revise(&self) {
         self.inner.revision.send_modify(|revision| *revision += 1);
     }
 
@@ -250,12 +254,12 @@ impl Wallet {
         let mut told = inner.told.lock();
         let mut book = inner.book.write();
         if !is_up_to_date(&book) {
-            let event = book.event;
+            let (event, tips) = (book.event, book.tips.clone());
             if book.catch_up(&inner.ledger, &inner.mempool)? {
                 self.changed();
             }
             // A branch may have grown that has nothing of ours, and has become a danger.
-            if book.event != event {
+            if book.event != event || book.tips != tips {
                 inner.untold.store(true, Ordering::Release);
             }
         }
@@ -364,9 +368,13 @@ impl Wallet {
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut book = self.inner.book.write();
-        let done = change_keys(&mut book, change)?;
+        let (done, found) = change_keys(&mut book, change)?;
         drop(book);
-        self.changed();
+        match found {
+            true => self.changed(),
+            // Neither payments nor balances are others for it.
+            false => self.revise(),
+        }
         Ok(done)
     }
 
@@ -490,22 +498,24 @@ fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
         .collect()
 }
 
-/// Changes the keys, on the disk first.
+/// Changes the keys, on the disk first. Says also whether that made outputs ours that were not.
 fn change_keys<T, E: From<WalletError>>(
     book: &mut Book,
     change: impl FnOnce(&mut Keyring) -> Result<T, E>,
-) -> Result<T, E> {
+) -> Result<(T, bool), E> {
     let mut keyring = book.keyring.clone();
-    let scripts = keyring.script_count();
+    let descriptors = keyring.descriptors().count();
     let done = change(&mut keyring)?;
+    let added = keyring.unsaved_scripts();
+    let imported = keyring.descriptors().count() != descriptors;
     let saved = book.file.write(|step| keyring.save(step));
     saved.map_err(WalletError::from)?;
-    let more = keyring.script_count() != scripts;
     book.keyring = keyring;
-    if more {
-        book.index_again();
+    let found = book.index_scripts(&added);
+    if imported {
         // What waits may be ours now.
         book.mempool_change = None;
     }
-    Ok(done)
+    book.reaches_farther |= !added.is_empty();
+    Ok((done, found || imported))
 }

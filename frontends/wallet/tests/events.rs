@@ -55,20 +55,7 @@ fn a_receipt_a_rival_that_double_spends_it_and_a_branch_that_wins_are_told_once_
 
     // Another block on the fork pays the same coin to somebody else.
     let thief = scene.lab.party("thief");
-    let coin = payment.input[0].previous_output;
-    let spent = fork.coin(&coin).expect("a read").expect("a coin");
-    let spent = bitcoin::TxOut {
-        value: spent.amount,
-        script_pubkey: payer.script_pubkey().clone(),
-    };
-    let other = scene::spending(
-        &payer,
-        coin,
-        spent,
-        thief.script_pubkey(),
-        btc(49),
-        scene::FEE,
-    );
+    let other = scene.payment_at(&fork, &payer, thief.script_pubkey(), btc(49));
     let rival = scene.mine(&fork, std::slice::from_ref(&other));
     assert_eq!(heard(), ["warned of 30 BTC"]);
     let rival = scene.mine(&rival, &[]);
@@ -193,4 +180,34 @@ fn what_was_refused_when_it_was_sent_is_not_told_as_a_payment() {
         })
         .collect();
     assert!(known.is_empty(), "{heard:?}");
+}
+
+#[test]
+fn a_branch_that_is_let_in_again_is_looked_into_and_warned_of_though_no_event_tells_of_it() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let fork = scene.best();
+    let payment = scene.payment(&payer, &address(&alice), btc(30));
+    let tip = scene.mine(&fork, &[payment]);
+    scene.mine(&tip, &[]);
+    let mut events = scene.wallets.subscribe();
+    told(&scene.wallets, &mut events);
+    scene.wallets.unload("alice").expect("it is open");
+    drop(alice);
+    // It comes and is taken back while the wallet is shut.
+    let other = scene.payment_at(
+        &fork,
+        &payer,
+        scene.lab.party("thief").script_pubkey(),
+        btc(49),
+    );
+    let rival = scene.mine(&fork, &[other]);
+    scene.lab.invalidate(&rival).expect("a rival");
+    let alice = scene.wallets.load("alice").expect("it is there");
+    told(&scene.wallets, &mut events);
+    scene.lab.reconsider(rival.hash()).expect("a rival");
+    let heard: Vec<String> = told(&scene.wallets, &mut events).iter().map(word).collect();
+    assert_eq!(heard, ["warned of 30 BTC"]);
+    assert_eq!(alice.view().expect("a view").rivals().len(), 1);
 }

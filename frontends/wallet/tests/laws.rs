@@ -1,20 +1,59 @@
 //! The laws of a wallet over random histories with forks: what it has in each world is what the ledger has there, whichever
-//! way it came to know of it; and no coin is taken that a chosen world does not have.
+//! way it came to know of it; no coin is taken that a chosen world does not have; and what it told, one after the other, is how
+//! it stands.
+//!
+//! `EVERETT_WALLET_CASES=1000 cargo test -p everett-wallet --test laws` lives through as many.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use bitcoin::{Amount, OutPoint, PublicKey, Script, ScriptBuf, TxOut, Txid, hashes::Hash};
-use everett_lab::{Chaos, Lab};
+use bitcoin::{
+    Amount, OutPoint, PublicKey, Script, ScriptBuf, Transaction, TxOut, Txid, hashes::Hash,
+};
+use everett_lab::Lab;
+use everett_lab::strategy::{Arrival, History, Shape, TRUNK, histories};
+use everett_ledger::decode::{DecodedTransaction, decode_block};
 use everett_ledger::{Ledger, ScriptHash, World};
 use everett_mempool::{FeeRate, Mempool, MempoolConfig};
 use everett_scenario::Party;
 use everett_wallet::keys::{Import, with_checksum};
 use everett_wallet::spend::{ChangeTo, FeeChoice, In, Payee, Request, Scope, SpendError};
-use everett_wallet::{NewWallet, State, Wallet, WalletConfig, WalletError, WalletFlags, Wallets};
+use everett_wallet::{
+    DEFAULT_WARN_BLOCKS, NewWallet, PaymentState, State, Wallet, WalletConfig, WalletError,
+    WalletEventKind, WalletEvents, WalletFlags, Wallets, Warning, WorldBalance,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use zeroize::Zeroizing;
 
-/// Things that happen in one history.
-const STEPS: usize = 60;
+/// Histories that are lived through unless `EVERETT_WALLET_CASES` says otherwise.
+const CASES: u32 = 24;
+
+/// What is done beside a history.
+#[derive(Clone, Debug)]
+struct Look {
+    /// How many arrivals after the last look.
+    after: u8,
+    /// Whether the transactions of the next block wait before it comes.
+    waits: bool,
+    /// Whether another wallet of the same scripts looks through all blocks.
+    rescans: bool,
+    /// Whether the wallet is shut and opened, with what arrives meanwhile.
+    reopens: bool,
+}
+
+fn looks() -> impl Strategy<Value = Vec<Look>> {
+    let look = (0..4u8, any::<bool>(), 0..6u8, 0..8u8);
+    let look = look.prop_map(|(after, waits, rescans, reopens)| Look {
+        after,
+        waits,
+        rescans: rescans == 5,
+        reopens: reopens == 7,
+    });
+    vec(look, 1..30)
+}
 
 /// The key of a party, as its signature for a coin that nobody has shows it.
 fn public_key(party: &Party) -> PublicKey {
@@ -181,72 +220,207 @@ fn check_spending(wallet: &Wallet, worlds: &[World], best: &World, to: &Script) 
     }
 }
 
-fn open(directory: &Path, ledger: &Ledger) -> Wallets {
-    let mempool = Mempool::new(ledger.clone(), MempoolConfig::default());
+fn open(directory: &Path, ledger: &Ledger, mempool: &Mempool) -> Wallets {
     let mut config = WalletConfig::new(directory, bitcoin::Network::Regtest);
     config.keypool = 1;
-    Wallets::new(config, ledger.clone(), mempool)
+    Wallets::new(config, ledger.clone(), mempool.clone())
 }
 
-fn live_through(seed: u64) {
+/// How a wallet stands, as far as that was told.
+#[derive(Default)]
+struct Heard {
+    payments: HashMap<Txid, PaymentState>,
+    balance: WorldBalance,
+    warnings: Vec<Arc<Warning>>,
+}
+
+impl Heard {
+    fn take(&mut self, events: &mut WalletEvents) {
+        while let Some(event) = events.try_next() {
+            let event = event.expect("nothing missed");
+            if event.wallet != "followed" {
+                continue;
+            }
+            match &event.kind {
+                WalletEventKind::PaymentAppeared { txid, state } => {
+                    let known = self.payments.insert(*txid, *state);
+                    assert_eq!(known, None, "{txid} appeared twice");
+                }
+                WalletEventKind::PaymentChanged {
+                    txid,
+                    before,
+                    state,
+                } => {
+                    let known = self.payments.insert(*txid, *state);
+                    let known = known.expect("it appeared");
+                    assert!(known.is_as(before), "{known:?} and then from {before:?}");
+                    assert!(!before.is_as(state), "nothing changed: {state:?}");
+                }
+                WalletEventKind::PaymentForgotten { txid } => {
+                    self.payments.remove(txid).expect("it appeared");
+                }
+                WalletEventKind::BalanceChanged {
+                    before, balance, ..
+                } => {
+                    assert_eq!(self.balance, *before);
+                    self.balance = *balance;
+                }
+                WalletEventKind::WarningAppeared(warning) => self.warnings.push(warning.clone()),
+                WalletEventKind::WarningChanged { before, warning } => {
+                    let place = self.place(before);
+                    self.warnings[place] = warning.clone();
+                }
+                WalletEventKind::WarningCleared { warning, .. } => {
+                    let place = self.place(warning);
+                    self.warnings.remove(place);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How a wallet stands now.
+    fn of(wallet: &Wallet) -> Heard {
+        let view = wallet.view().expect("a view");
+        let best = view.best();
+        let warnings = view.warnings(DEFAULT_WARN_BLOCKS).expect("warnings");
+        let payments = view.records().map(|record| {
+            let state = view.payment(&record.txid, best).expect("a payment");
+            (record.txid, state)
+        });
+        Heard {
+            payments: payments.collect(),
+            balance: view.balance(best).expect("a balance"),
+            warnings: warnings.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    fn place(&self, warning: &Warning) -> usize {
+        let place = self.warnings.iter().position(|known| **known == *warning);
+        place.expect("it was warned of")
+    }
+
+    /// What was told is how it stands.
+    fn compare(&self, wallet: &Wallet) {
+        let view = wallet.view().expect("a view");
+        let best = view.best();
+        for record in view.records() {
+            let state = view.payment(&record.txid, best).expect("a payment");
+            let heard = self.payments.get(&record.txid).expect("it was told");
+            assert!(
+                heard.is_as(&state),
+                "{}: {heard:?}, not {state:?}",
+                record.txid
+            );
+        }
+        assert_eq!(self.payments.len(), view.records().count());
+        assert_eq!(self.balance, view.balance(best).expect("a balance"));
+        let mut heard: Vec<&Warning> = self.warnings.iter().map(|warning| &**warning).collect();
+        let standing = view.warnings(DEFAULT_WARN_BLOCKS).expect("warnings");
+        let mut standing: Vec<&Warning> = standing.iter().collect();
+        heard.sort_by_key(|warning| warning.tip);
+        standing.sort_by_key(|warning| warning.tip);
+        assert_eq!(heard, standing);
+    }
+}
+
+/// Lets what a block has wait for it, as far as the mempool takes it.
+fn let_wait(mempool: &Mempool, block: &[u8]) {
+    let (block, _) = decode_block(block).expect("a block of the lab's");
+    for tx in block.transactions.iter().skip(1) {
+        let tx: Transaction = tx.tx.clone();
+        let tx = Arc::new(DecodedTransaction::new(tx));
+        let _ = mempool.accept(&tx).expect("a mempool");
+    }
+}
+
+fn live_through(history: &History, looks: &[Look]) {
+    let tale = history.tell();
     let directory = tempfile::tempdir().expect("a directory");
-    let lab = Lab::builder()
-        .seed(seed)
-        .in_directory(directory.path().join("ledger"))
-        .open()
-        .expect("a lab");
+    let lab = Lab::new(history.seed);
     let ledger = lab.ledger().clone();
-    let mut chaos = Chaos::in_lab(lab);
-    let parties: Vec<Party> = chaos.people()[..2].to_vec();
+    ledger.clock().set(tale.lab.ledger().clock().now());
+    let mempool = Mempool::new(ledger.clone(), MempoolConfig::default());
+    let parties: Vec<Party> = tale.people[..2].to_vec();
     let scripts: Vec<ScriptBuf> = parties
         .iter()
         .map(|party| party.script_pubkey().clone())
         .collect();
     let scripts: Vec<&Script> = scripts.iter().map(|script| script.as_script()).collect();
-    let mut wallets = open(&directory.path().join("wallets"), &ledger);
+    let place = directory.path().join("wallets");
+    let mut wallets = open(&place, &ledger, &mempool);
+    let mut events = wallets.subscribe();
     let mut wallet = watching(&wallets, "followed", &parties);
-    for step in 0..STEPS {
-        chaos.step().expect("a step");
-        // Several steps at once, now and then.
-        if step % 3 == 1 {
+    let mut heard = Heard::default();
+    let mut looks = looks.iter().cycle();
+    let mut next = looks.next().expect("one at least");
+    let mut waited = 0;
+    for (number, arrival) in tale.arrivals.iter().enumerate() {
+        match arrival {
+            Arrival::Block(block) => {
+                if next.waits {
+                    let_wait(&mempool, block);
+                    wallet.catch_up().expect("nothing in the way");
+                }
+                ledger.submit_block(block).expect("a disk");
+            }
+            Arrival::Invalidate(hash) => ledger.invalidate_block(hash).expect("it is there"),
+            Arrival::Reconsider(hash) => ledger.reconsider_block(hash).expect("it is there"),
+        }
+        waited += 1;
+        // The trunk has one look at its end.
+        let is_trunk = number + 1 < TRUNK as usize;
+        let is_last = number + 1 == tale.arrivals.len();
+        if is_trunk || (waited <= next.after && !is_last) {
             continue;
         }
+        let look = next;
+        (next, waited) = (looks.next().expect("they go round"), 0);
         let worlds = live(&ledger);
         compare_with_ledger(&wallet, &worlds, &scripts);
         check_spending(&wallet, &worlds, &ledger.best(), scripts[0]);
-        if step % 15 == 0 {
+        heard.take(&mut events);
+        heard.compare(&wallet);
+        if look.rescans || is_last {
             let followed = picture(&wallet, &worlds);
-            let again = watching(&wallets, &format!("again {step}"), &parties);
+            let name = format!("again {number}");
+            let again = watching(&wallets, &name, &parties);
             again.rescan(0, None, &mut |_, _| true).expect("a rescan");
-            assert_eq!(
-                picture(&again, &worlds),
-                followed,
-                "rescanned at step {step}"
-            );
+            assert_eq!(picture(&again, &worlds), followed, "rescanned");
             drop(again);
-            wallets
-                .unload(&format!("again {step}"))
-                .expect("it is open");
+            wallets.unload(&name).expect("it is open");
         }
-        if step % 20 == 0 {
+        if look.reopens {
             let followed = picture(&wallet, &worlds);
             drop(wallet);
             drop(wallets);
-            // What happens meanwhile is looked at afterwards.
-            wallets = open(&directory.path().join("wallets"), &ledger);
+            // It is told anew from what lies in the file.
+            wallets = open(&place, &ledger, &mempool);
             wallet = wallets.load("followed").expect("the wallet");
-            assert_eq!(
-                picture(&wallet, &worlds),
-                followed,
-                "opened again at step {step}"
-            );
+            assert_eq!(picture(&wallet, &worlds), followed, "opened again");
+            heard = Heard::of(&wallet);
+            events = wallets.subscribe();
         }
     }
 }
 
 #[test]
-fn a_wallet_has_in_each_world_what_the_ledger_has_there() {
-    for seed in [1, 2, 3] {
-        live_through(seed);
-    }
+fn a_wallet_has_in_each_world_what_the_ledger_has_there_and_has_told_how_it_stands() {
+    let cases = std::env::var("EVERETT_WALLET_CASES");
+    let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));
+    let config = Config {
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::with_cases(cases)
+    };
+    let shape = Shape {
+        steps: 14,
+        ..Shape::small()
+    };
+    TestRunner::new(config)
+        .run(&(histories(shape), looks()), |(history, looks)| {
+            live_through(&history, &looks);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
 }

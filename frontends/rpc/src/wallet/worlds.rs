@@ -2,7 +2,7 @@
 //! Promises the same worlds to each of these methods: the live ones, the best first.
 
 use everett_ledger::World;
-use everett_wallet::{DEFAULT_WARN_BLOCKS, Warning};
+use everett_wallet::{DEFAULT_WARN_BLOCKS, View, Warning};
 
 use super::balance::mine;
 use super::history::{Teller, known};
@@ -60,17 +60,9 @@ pub(super) static GETPAYMENTSTATES: Method = Method {
     run: Run::Read(payment_states),
 };
 
-/// The live worlds, the best one first.
-fn live(call: &Call) -> Vec<World> {
-    let ledger = call.ledger();
-    let best = ledger.best();
-    let tips = ledger.validated_tips().into_iter();
-    let rivals = tips.filter(|tip| tip.hash != best.hash());
-    // One that was retired this moment is none any more.
-    let rivals: Vec<World> = rivals
-        .filter_map(|tip| ledger.world(&tip.hash).ok())
-        .collect();
-    std::iter::once(best).chain(rivals).collect()
+/// The live worlds of a view, the best one first.
+fn live<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a World> {
+    std::iter::once(view.best()).chain(view.rivals())
 }
 
 fn safe(call: &Call) -> Answer {
@@ -88,17 +80,17 @@ fn by_world(call: &Call) -> Answer {
     let wallet = call.wallet()?;
     let ledger = call.ledger();
     let view = wallet.view()?;
-    let best = ledger.best();
+    let best = view.best();
     let mut told = Vec::new();
-    for world in live(call) {
-        let comparison = ledger.compare(&best, &world);
+    for world in live(&view) {
+        let comparison = ledger.compare(best, world);
         told.push(object! {
             "hash" => world.hash(),
             "height" => world.height(),
             "best" => world.hash() == best.hash(),
             "fork" => comparison.fork_hash,
             "fork_height" => comparison.fork_height,
-            "balances" => mine(&view, &world)?,
+            "balances" => mine(&view, world)?,
         });
     }
     Ok(Json::Array(told))
@@ -148,8 +140,8 @@ fn payment_states(call: &Call) -> Answer {
     let view = wallet.view()?;
     let record = known(view.record(&txid))?;
     let mut told = Vec::new();
-    for world in live(call) {
-        told.push(Teller::new(call, &view, &world)?.state(record)?);
+    for world in live(&view) {
+        told.push(Teller::new(call, &view, world)?.state(record)?);
     }
     Ok(Json::Array(told))
 }

@@ -9,6 +9,11 @@ use crate::slot::{DescriptorNumber, Slot};
 use crate::store::Malformed;
 use crate::store::codec::{Source, put_count, put_outpoint};
 
+/// Bytes of a coin that was made, of one that was spent, and of a transaction, in the row.
+const CREATED_BYTES: usize = 32 + 4 + 8 + 4 + 4 + 1;
+const SPENT_BYTES: usize = 32 + 4 + 32;
+const TRANSACTION_BYTES: usize = 4 + 32;
+
 /// What one block did to a wallet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Touched {
@@ -80,7 +85,7 @@ impl Touched {
         let hash = BlockHash::from_byte_array(key.array()?);
         key.end()?;
         let mut row = Source::new(row);
-        let created = row.list(57, |row| {
+        let created = row.list(CREATED_BYTES, |row| {
             let outpoint = row.outpoint()?;
             let coin = OwnCoin {
                 amount: Amount::from_sat(row.u64()?),
@@ -93,8 +98,8 @@ impl Touched {
             };
             Ok((outpoint, coin))
         })?;
-        let spent = row.list(68, |row| Ok((row.outpoint()?, row.txid()?)))?;
-        let transactions = row.list(36, |row| Ok((row.u32()?, row.txid()?)))?;
+        let spent = row.list(SPENT_BYTES, |row| Ok((row.outpoint()?, row.txid()?)))?;
+        let transactions = row.list(TRANSACTION_BYTES, |row| Ok((row.u32()?, row.txid()?)))?;
         row.end()?;
         Ok(Touched {
             hash,

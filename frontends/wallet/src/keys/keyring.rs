@@ -187,6 +187,15 @@ impl Keyring {
         self.labels.save(step)
     }
 
+    /// The scripts that are watched since the last [`Keyring::save`].
+    pub(crate) fn unsaved_scripts(&self) -> Vec<ScriptBuf> {
+        let slots = self.changes.scripts.iter();
+        slots
+            .flat_map(|slot| self.scripts(*slot))
+            .cloned()
+            .collect()
+    }
+
     /// The network of its addresses.
     pub fn network(&self) -> Network {
         self.network

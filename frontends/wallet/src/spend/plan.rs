@@ -8,7 +8,7 @@ use bitcoin::secp256k1::rand::Rng;
 use bitcoin::secp256k1::rand::rngs::OsRng;
 use bitcoin::transaction::Version;
 use bitcoin::{
-    Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight,
+    Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Weight,
 };
 use everett_ledger::World;
 use everett_mempool::FeeRate;
@@ -16,6 +16,7 @@ use everett_mempool::FeeRate;
 use super::error::SpendError;
 use super::pick::{Needed, Offered, pick};
 use super::request::{FeeChoice, In, Request, Scope};
+use crate::slot::{DescriptorNumber, Slot};
 use crate::view::{Spendable, View};
 
 /// Weight of a transaction that is relayed, at most.
@@ -70,6 +71,9 @@ pub struct Plan {
     /// Its weight when it is signed, at most.
     pub weight: u64,
 }
+
+/// What is known of how scripts are spent: by descriptor and the script's form.
+type Weights = HashMap<(DescriptorNumber, usize, bool), Option<(u64, bool)>>;
 
 /// A coin with all that is needed to plan with it.
 struct Candidate {
@@ -175,7 +179,7 @@ impl View<'_> {
             candidates.push(self.wanted(wanted, coin, best)?);
         }
         let excluded = match request.scope {
-            Scope::AllWorlds => self.not_everywhere(&spendable)?,
+            Scope::AllWorlds => self.not_everywhere(request, &spendable)?,
             Scope::Best => HashSet::new(),
         };
         if request.scope == Scope::AllWorlds {
@@ -184,6 +188,7 @@ impl View<'_> {
         if !request.add_inputs {
             return Ok(candidates);
         }
+        let mut weights = Weights::default();
         for coin in spendable
             .iter()
             .filter(|coin| by_outpoint.contains_key(&coin.outpoint))
@@ -194,7 +199,7 @@ impl View<'_> {
                 && !coin.locked
                 && (!coin.reused || request.use_reused)
                 && !excluded.contains(&coin.outpoint);
-            if fits && let Some(candidate) = self.candidate(coin) {
+            if fits && let Some(candidate) = self.candidate(coin, &mut weights) {
                 candidates.push(candidate);
             }
         }
@@ -238,25 +243,41 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The coins that some live world does not have and could not have.
-    fn not_everywhere(&self, spendable: &[Spendable]) -> Result<HashSet<OutPoint>, SpendError> {
+    /// The coins that some live world does not have and could not have. Of those that wait and are not our own only these are
+    /// looked at which the request may take.
+    fn not_everywhere(
+        &self,
+        request: &Request,
+        spendable: &[Spendable],
+    ) -> Result<HashSet<OutPoint>, SpendError> {
         let mut missing = self.unsafe_coins();
-        let waiting: Vec<&Spendable> = spendable
-            .iter()
-            .filter(|coin| coin.coin.is_none())
+        let named: HashSet<OutPoint> = (request.inputs.iter())
+            .map(|wanted| wanted.outpoint)
             .collect();
+        let matters = |coin: &&Spendable| {
+            coin.trusted || request.include_unsafe || named.contains(&coin.outpoint)
+        };
+        let waiting = spendable.iter().filter(|coin| coin.coin.is_none());
+        let waiting: Vec<&Spendable> = waiting.filter(matters).collect();
         if waiting.is_empty() {
             return Ok(missing);
         }
         for rival in &self.rivals {
             let state = self.state(rival);
-            let pending = self.pending_on(rival)?;
+            let mut pending: Option<HashSet<Txid>> = None;
             for coin in &waiting {
                 let txid = &coin.outpoint.txid;
                 // Over there it may be confirmed, and what it made spent again.
                 let there = match state.place(txid) {
                     Some(_) => state.coin(&coin.outpoint).is_some(),
-                    None => pending.contains(txid),
+                    None if self.own_can_come(txid, rival) => true,
+                    // What others sent is asked of the mempool that would be there.
+                    None => {
+                        if pending.is_none() {
+                            pending = Some(self.pending_on(rival)?);
+                        }
+                        (pending.as_ref()).is_some_and(|pending| pending.contains(txid))
+                    }
                 };
                 if !there {
                     missing.insert(coin.outpoint);
@@ -267,9 +288,9 @@ impl View<'_> {
     }
 
     /// One of our coins; `None` if it is not known how to spend it.
-    fn candidate(&self, coin: &Spendable) -> Option<Candidate> {
+    fn candidate(&self, coin: &Spendable, weights: &mut Weights) -> Option<Candidate> {
         let script = self.script_of(&coin.outpoint)?;
-        let (weight, segwit) = self.spend_weight(&script)?;
+        let (weight, segwit) = self.spend_weight(&script, coin.output.slot, weights)?;
         Some(Candidate {
             outpoint: coin.outpoint,
             output: TxOut {
@@ -291,7 +312,7 @@ impl View<'_> {
         best: &World,
     ) -> Result<Candidate, SpendError> {
         let outpoint = wanted.outpoint;
-        let ours = coin.and_then(|coin| self.candidate(coin));
+        let ours = coin.and_then(|coin| self.candidate(coin, &mut Weights::default()));
         let fail = |why| SpendError::Coin { outpoint, why };
         let mut candidate = match ours {
             Some(candidate) => candidate,
@@ -347,15 +368,29 @@ impl View<'_> {
         Some(output.script_pubkey.clone())
     }
 
-    /// Weight units of an input that spends a script of ours, with its witness, and whether it has one.
-    fn spend_weight(&self, script: &Script) -> Option<(u64, bool)> {
-        let solution = self.keyring().solution(script)?;
-        let satisfaction = solution.max_weight_to_satisfy().ok()?;
-        let segwit = solution.desc_type().segwit_version().is_some();
-        Some((
-            (TxIn::default().segwit_weight() + satisfaction).to_wu(),
-            segwit,
-        ))
+    /// Weight units of an input that spends a script of ours, with its witness, and whether it has one. Known from another script
+    /// of the same descriptor: keys and signatures are as long at each index.
+    fn spend_weight(
+        &self,
+        script: &Script,
+        slot: Slot,
+        weights: &mut Weights,
+    ) -> Option<(u64, bool)> {
+        // Four kinds of scripts are of one `combo()`, which differ in their length but for two of them.
+        let kind = (slot.descriptor, script.len(), script.is_p2pkh());
+        if let Some(known) = weights.get(&kind) {
+            return *known;
+        }
+        let weight = || {
+            let solution = self.keyring().solution(script)?;
+            let satisfaction = solution.max_weight_to_satisfy().ok()?;
+            let segwit = solution.desc_type().segwit_version().is_some();
+            let input = TxIn::default().segwit_weight() + satisfaction;
+            Some((input.to_wu(), segwit))
+        };
+        let weight = weight();
+        weights.insert(kind, weight);
+        weight
     }
 
     fn spend_some(

@@ -157,7 +157,8 @@ impl Wallet {
         if let (true, Some(tx)) = (send, &tx) {
             self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
         }
-        if lock {
+        // What was sent is spent.
+        if lock && !(send && tx.is_some()) {
             self.lock_plan(&plan)?;
         }
         Ok(Prepared { plan, psbt, tx })
@@ -277,6 +278,9 @@ impl Wallet {
                 book.put(Record { replaced_by, ..old })?;
             }
         }
+        // What is spent needs no lock any more, whether it is told to others or not.
+        let spent = decoded.tx.input.iter().map(|input| input.previous_output);
+        inner.book.write().unlock(spent)?;
         self.changed();
         Ok(txid)
     }

@@ -80,7 +80,18 @@ impl Scene {
 
     /// A payment of a party to a script, from its first coin in the best world; nobody has it yet.
     pub fn payment(&self, from: &Party, to: &Script, amount: Amount) -> Transaction {
-        let coins = (self.lab.best()).coins_of(&from.script_hash(), None, 1);
+        self.payment_at(&self.lab.best(), from, to, amount)
+    }
+
+    /// The same from its first coin in another world.
+    pub fn payment_at(
+        &self,
+        world: &World,
+        from: &Party,
+        to: &Script,
+        amount: Amount,
+    ) -> Transaction {
+        let coins = world.coins_of(&from.script_hash(), None, 1);
         let (outpoint, coin) = coins.expect("coins").remove(0);
         let spent = TxOut {
             value: coin.amount,

@@ -43,3 +43,29 @@ fn what_a_forgotten_transaction_spent_stays_spent() {
     assert_eq!(read, without);
     assert!(without.without(&first).is_empty());
 }
+
+#[test]
+fn a_row_of_any_number_of_coins_is_read_as_it_was_written() {
+    for (created, spent, transactions) in [
+        (0, 0, 1),
+        (12, 0, 1),
+        (20_000, 0, 1),
+        (300, 200, 10),
+        (0, 500, 1),
+    ] {
+        let outpoint = |vout| OutPoint::new(txid(1), vout);
+        let touched = Touched {
+            hash: BlockHash::from_byte_array([9; 32]),
+            height: 7,
+            created: (0..created).map(|vout| (outpoint(vout), coin())).collect(),
+            spent: (0..spent).map(|vout| (outpoint(vout), txid(2))).collect(),
+            transactions: (0..transactions).map(|index| (index, txid(3))).collect(),
+        };
+        let read = Touched::decode(&touched.key(), &touched.encode()).unwrap();
+        assert_eq!(read, touched);
+        // One that says it has more than there is.
+        let mut row = touched.encode();
+        row[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(Touched::decode(&touched.key(), &row).is_err());
+    }
+}

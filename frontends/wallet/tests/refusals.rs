@@ -1,0 +1,250 @@
+//! What cannot be done is refused with a reason, and leaves the wallet as it was: on the disk to the last byte.
+
+mod scene;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::{Amount, Network, OutPoint};
+use everett_wallet::spend::{In, Request, SpendError};
+use everett_wallet::{FileError, KeyError, NewWallet, Wallet, WalletError, Wallets};
+use scene::{Scene, request};
+use zeroize::Zeroizing;
+
+fn btc(amount: u64) -> Amount {
+    Amount::from_int_btc(amount)
+}
+
+/// The file that is the wallet.
+fn data(scene: &Scene, name: &str) -> PathBuf {
+    let path = scene.wallets.path(name).expect("a name");
+    path.join("data.mdb")
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    std::fs::read(path).expect("it is there")
+}
+
+/// What tells whether the file is another one.
+fn seal(path: &Path) -> sha256::Hash {
+    sha256::Hash::hash(&bytes(path))
+}
+
+fn why(loaded: Result<Wallet, WalletError>) -> FileError {
+    match loaded {
+        Err(WalletError::File(error)) => error,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was loaded"),
+    }
+}
+
+/// A wallet with payments, shut.
+fn used(scene: &Scene) -> PathBuf {
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    for _ in 0..3 {
+        scene.earn(&payer, &alice, btc(2));
+    }
+    alice
+        .pay(&request(scene.lab.nobody().script_pubkey(), btc(3)))
+        .expect("enough");
+    drop(alice);
+    scene.wallets.unload("alice").expect("it is open");
+    data(scene, "alice")
+}
+
+#[test]
+fn whatever_byte_of_the_file_is_another_one_it_is_told_or_the_wallet_is_the_same() {
+    let scene = Scene::new();
+    let path = used(&scene);
+    let balance = |wallet: &Wallet| {
+        let view = wallet.view().expect("a view");
+        let records: Vec<_> = view.records().map(|record| record.txid).collect();
+        let descriptors = view.keyring().descriptors().count();
+        (
+            view.balance(view.best()).expect("a balance"),
+            records,
+            descriptors,
+        )
+    };
+    let wallet = scene.wallets.load("alice").expect("it is whole");
+    let before = balance(&wallet);
+    drop(wallet);
+    scene.wallets.unload("alice").expect("it is open");
+    let whole = bytes(&path);
+    let (mut told, mut same) = (0, 0);
+    for place in (0..whole.len()).step_by(whole.len() / 97 + 1) {
+        let mut spoilt = whole.clone();
+        spoilt[place] ^= 0x40;
+        std::fs::write(&path, &spoilt).expect("a disk");
+        match scene.wallets.load("alice") {
+            Ok(wallet) => {
+                // What was hit says nothing: free pages, and those of steps before the last.
+                assert_eq!(balance(&wallet), before, "byte {place}");
+                same += 1;
+                drop(wallet);
+                scene.wallets.unload("alice").expect("it is open");
+            }
+            Err(WalletError::File(
+                FileError::DamagedRow { .. }
+                | FileError::DamagedFile { .. }
+                | FileError::Lmdb { .. }
+                | FileError::NewerSchema { .. }
+                | FileError::OtherNetwork { .. },
+            )) => {
+                told += 1;
+                assert!(bytes(&path) == spoilt, "byte {place}: nothing is written");
+            }
+            Err(other) => panic!("byte {place}: {other}"),
+        }
+    }
+    assert!(told > 0, "{told} told, {same} the same");
+    std::fs::write(&path, &whole).expect("a disk");
+    let wallet = scene.wallets.load("alice").expect("it is whole again");
+    assert_eq!(balance(&wallet), before);
+}
+
+#[test]
+fn a_file_that_is_cut_or_no_wallet_is_refused_and_left() {
+    let scene = Scene::new();
+    let path = used(&scene);
+    let whole = bytes(&path);
+    for (spoilt, what) in [
+        (whole[..whole.len() / 2].to_vec(), "half of it"),
+        (whole[..100].to_vec(), "its beginning"),
+        (b"my coins are in here".repeat(1_000), "something else"),
+        (vec![0; whole.len()], "nothing but zeros"),
+    ] {
+        std::fs::write(&path, &spoilt).expect("a disk");
+        let error = why(scene.wallets.load("alice"));
+        let damaged = matches!(
+            error,
+            FileError::DamagedFile { .. } | FileError::DamagedRow { .. } | FileError::Lmdb { .. }
+        );
+        assert!(damaged, "{what}: {error}");
+        assert!(bytes(&path) == spoilt, "{what}: nothing is written");
+        assert!(scene.wallets.get("alice").is_none());
+    }
+    // Nor is a new one made in its place.
+    let before = seal(&path);
+    let again = why(scene.wallets.create("alice", NewWallet::default()));
+    let refused = matches!(
+        again,
+        FileError::Exists { .. } | FileError::DamagedFile { .. }
+    );
+    assert!(refused, "{again}");
+    assert_eq!(seal(&path), before);
+}
+
+#[test]
+fn a_wallet_that_is_open_elsewhere_or_of_another_network_is_refused() {
+    let scene = Scene::new();
+    let alice = scene.wallet("alice");
+    let before = seal(&data(&scene, "alice"));
+    let again = scene.wallets.load("alice");
+    assert!(matches!(again, Err(WalletError::AlreadyOpen { .. })));
+    let others = |network| {
+        let mut config = scene.wallets.config().clone();
+        config.network = network;
+        Wallets::new(config, scene.lab.ledger().clone(), scene.mempool.clone())
+    };
+    let error = why(others(Network::Regtest).load("alice"));
+    assert!(matches!(error, FileError::InUse { .. }), "{error}");
+    drop(alice);
+    scene.wallets.unload("alice").expect("it is open");
+    let error = why(others(Network::Signet).load("alice"));
+    assert!(matches!(error, FileError::OtherNetwork { .. }), "{error}");
+    assert_eq!(seal(&data(&scene, "alice")), before);
+    scene.wallets.load("alice").expect("it is as it was");
+}
+
+#[test]
+fn a_wrong_passphrase_opens_nothing_and_changes_nothing() {
+    let scene = Scene::new();
+    let new = NewWallet {
+        passphrase: Some(Zeroizing::new("right".to_owned())),
+        ..NewWallet::default()
+    };
+    let alice = scene.wallets.create("alice", new).expect("a new wallet");
+    scene.earn(&scene.rich("payer"), &alice, btc(2));
+    alice.catch_up().expect("nothing in the way");
+    let before = seal(&data(&scene, "alice"));
+    for wrong in ["", "wrong", "Right", "right "] {
+        let refused = alice.unlock(wrong, Duration::from_secs(60));
+        assert!(
+            matches!(refused, Err(WalletError::Keys(KeyError::WrongPassphrase))),
+            "{refused:?}"
+        );
+        let changed = alice.change_keys(|keyring| -> Result<(), WalletError> {
+            Ok(keyring.change_passphrase(wrong, "mine now")?)
+        });
+        assert!(
+            matches!(changed, Err(WalletError::Keys(KeyError::WrongPassphrase))),
+            "{changed:?}"
+        );
+    }
+    let paid = alice.pay(&request(scene.lab.nobody().script_pubkey(), btc(1)));
+    assert!(
+        matches!(
+            paid,
+            Err(SpendError::Wallet(WalletError::Keys(KeyError::Locked)))
+        ),
+        "{paid:?}"
+    );
+    assert_eq!(seal(&data(&scene, "alice")), before);
+    alice
+        .unlock("right", Duration::from_secs(60))
+        .expect("it is right");
+}
+
+#[test]
+fn payments_that_cannot_be_made_say_why_and_leave_nothing() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let coin = scene.earn(&payer, &alice, btc(2));
+    alice.lock_coin(coin, true, true).expect("a lock");
+    alice.catch_up().expect("nothing in the way");
+    let to = scene.lab.nobody().script_pubkey();
+    let before = seal(&data(&scene, "alice"));
+    let poor = alice.pay(&request(to, btc(1)));
+    let Err(SpendError::InsufficientFunds {
+        available,
+        missing,
+        lacking,
+        ..
+    }) = poor
+    else {
+        panic!("{poor:?}");
+    };
+    assert_eq!((available, lacking), (Amount::ZERO, None));
+    assert!(missing > btc(1));
+    let named = Request {
+        inputs: vec![In {
+            outpoint: coin,
+            sequence: None,
+            weight: None,
+        }],
+        ..request(to, btc(1))
+    };
+    let locked = alice.pay(&named);
+    assert!(
+        matches!(&locked, Err(SpendError::Coin { outpoint, .. }) if *outpoint == coin),
+        "{locked:?}"
+    );
+    let dust = alice.pay(&request(to, Amount::from_sat(100)));
+    assert!(
+        matches!(dust, Err(SpendError::Dust { index: 0, .. })),
+        "{dust:?}"
+    );
+    let mut nowhere = named.clone();
+    nowhere.inputs[0].outpoint = OutPoint::new(coin.txid, 99);
+    nowhere.inputs[0].weight = Some(272);
+    let nowhere = alice.pay(&nowhere);
+    assert!(
+        matches!(nowhere, Err(SpendError::Coin { .. })),
+        "{nowhere:?}"
+    );
+    assert_eq!(seal(&data(&scene, "alice")), before);
+}

@@ -1,0 +1,395 @@
+//! What wallets say of coins and payments where worlds differ, and what ends with a payment.
+
+mod scene;
+
+use bitcoin::{Amount, OutPoint, Transaction, TxOut};
+use everett_scenario::Party;
+use everett_wallet::keys::{Import, with_checksum};
+use everett_wallet::spend::{ChangeTo, In, Request, Scope, SpendError};
+use everett_wallet::{
+    NewWallet, OutputType, PaymentState, Wallet, WalletError, WalletFlags, Wallets,
+};
+use scene::{Scene, address, request};
+use zeroize::Zeroizing;
+
+fn btc(amount: u64) -> Amount {
+    Amount::from_int_btc(amount)
+}
+
+fn named(outpoint: OutPoint) -> In {
+    In {
+        outpoint,
+        sequence: None,
+        weight: None,
+    }
+}
+
+/// The coins of a party in the best world.
+fn coins(scene: &Scene, party: &Party) -> Vec<(OutPoint, TxOut)> {
+    let found = (scene.best()).coins_of(&party.script_hash(), None, 10);
+    let told = found.expect("coins").into_iter().map(|(outpoint, coin)| {
+        let output = TxOut {
+            value: coin.amount,
+            script_pubkey: party.script_pubkey().clone(),
+        };
+        (outpoint, output)
+    });
+    told.collect()
+}
+
+/// A payment of Alice's that takes this coin, signed and not sent.
+fn spending(scene: &Scene, alice: &Wallet, coin: OutPoint) -> Transaction {
+    let asked = Request {
+        inputs: vec![named(coin)],
+        add_inputs: false,
+        use_locked: true,
+        scope: Scope::Best,
+        ..request(scene.lab.nobody().script_pubkey(), btc(1))
+    };
+    let prepared = alice.prepare(&asked, false, false).expect("a payment");
+    prepared.tx.expect("it is signed")
+}
+
+#[test]
+fn a_lock_ends_when_the_coin_is_spent_in_the_best_world_and_not_when_a_rival_spends_it() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let sent = scene.earn(&payer, &alice, btc(3));
+    let seen = scene.earn(&payer, &alice, btc(3));
+    let kept = scene.earn(&payer, &alice, btc(3));
+    for coin in [sent, seen, kept] {
+        alice.lock_coin(coin, true, true).expect("a lock");
+    }
+    let locked = |wallet: &Wallet| wallet.view().expect("a view").locked();
+    let by_wallet = spending(&scene, &alice, sent);
+    alice
+        .send(by_wallet, &Default::default(), None)
+        .expect("it is sent");
+    let mut left = vec![seen, kept];
+    left.sort();
+    assert_eq!(locked(&alice), left);
+    // Signed here and sent by somebody else.
+    scene.accept(&spending(&scene, &alice, seen));
+    assert_eq!(locked(&alice), [kept]);
+    // A rival alone has the payment.
+    let fork = scene.best();
+    let by_rival = spending(&scene, &alice, kept);
+    let tip = scene.mine(&fork, &[]);
+    scene.mine(&tip, &[]);
+    scene.mine(&fork, &[by_rival]);
+    assert_eq!(locked(&alice), [kept]);
+    drop(alice);
+    scene.wallets.unload("alice").expect("it is open");
+    let again = scene.wallets.load("alice").expect("it is there");
+    assert_eq!(locked(&again), [kept]);
+}
+
+/// The same wallets, which do not give what they send to the mempool.
+fn silent(scene: &Scene) -> Wallets {
+    let mut config = scene.wallets.config().clone();
+    config.directory = scene.directory.path().join("silent");
+    config.broadcast = false;
+    Wallets::new(config, scene.lab.ledger().clone(), scene.mempool.clone())
+}
+
+#[test]
+fn a_payment_that_was_given_up_and_is_confirmed_after_all_is_not_given_up_any_more() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let wallets = silent(&scene);
+    let alice = wallets
+        .create("alice", NewWallet::default())
+        .expect("a new wallet");
+    let coins = [1, 2].map(|_| scene.earn(&payer, &alice, btc(3)));
+    let [mined, waiting] = coins.map(|coin| spending(&scene, &alice, coin));
+    let txids = [&mined, &waiting].map(Transaction::compute_txid);
+    for (tx, txid) in [&mined, &waiting].into_iter().zip(&txids) {
+        alice
+            .send(tx.clone(), &Default::default(), None)
+            .expect("it is kept");
+        alice.abandon(txid).expect("nobody has it");
+    }
+    let given_up = |wallet: &Wallet| {
+        let view = wallet.view().expect("a view");
+        txids.map(|txid| view.record(&txid).expect("a record").abandoned)
+    };
+    assert_eq!(given_up(&alice), [true, true]);
+    scene.mine(&scene.best(), &[mined]);
+    assert_eq!(given_up(&alice), [false, true]);
+    scene.accept(&waiting);
+    assert_eq!(given_up(&alice), [false, false]);
+    drop(alice);
+    wallets.unload("alice").expect("it is open");
+    let again = wallets.load("alice").expect("it is there");
+    assert_eq!(given_up(&again), [false, false]);
+}
+
+#[test]
+fn a_payment_without_change_needs_no_address_for_change() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let blank = NewWallet {
+        flags: WalletFlags {
+            blank: true,
+            ..WalletFlags::default()
+        },
+        ..NewWallet::default()
+    };
+    let alice = scene.wallets.create("alice", blank).expect("a new wallet");
+    let key = "wpkh(tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK/0/*)";
+    let imported = alice.change_keys(|keyring| -> Result<(), WalletError> {
+        keyring.import(&Import {
+            text: Zeroizing::new(with_checksum(key.to_owned())),
+            active: true,
+            ..Import::default()
+        })?;
+        Ok(())
+    });
+    imported.expect("a descriptor");
+    scene.earn(&payer, &alice, btc(1));
+    let to = scene.lab.nobody().script_pubkey();
+    let exact = btc(1) - Amount::from_sat(500);
+    let plan = alice.plan(&request(to, exact)).expect("nothing comes back");
+    assert_eq!(plan.change, None);
+    let half = alice.plan(&request(to, btc(1) / 2));
+    assert!(matches!(half, Err(SpendError::NoChange(_))), "{half:?}");
+    let elsewhere = Request {
+        change: ChangeTo::Script(to.clone()),
+        ..request(to, btc(1) / 2)
+    };
+    assert!(
+        alice
+            .plan(&elsewhere)
+            .expect("it has somewhere to go")
+            .change
+            .is_some()
+    );
+    let kind = Request {
+        change: ChangeTo::Kind(OutputType::Legacy),
+        ..request(to, exact)
+    };
+    alice.plan(&kind).expect("nothing comes back");
+}
+
+#[test]
+fn change_that_only_the_best_branch_confirmed_is_safe_and_a_receipt_is_not() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let coin = scene.earn(&payer, &alice, btc(5));
+    let fork = scene.best();
+    // Alice pays one of five: four come back. Somebody pays her two.
+    let own = spending(&scene, &alice, coin);
+    let receipt = scene.payment(&payer, &address(&alice), btc(2));
+    let first = scene.mine(&fork, &[own.clone(), receipt.clone()]);
+    scene.mine(&first, &[]);
+    let all = {
+        let view = alice.view().expect("a view");
+        let safe = view.safe();
+        assert_eq!((safe.at_risk, safe.worlds), (Amount::ZERO, 1));
+        safe.amount
+    };
+    scene.mine(&fork, &[]);
+    let view = alice.view().expect("a view");
+    let safe = view.safe();
+    assert_eq!(safe.worlds, 2);
+    // The receipt's sender can still pay somebody else there.
+    assert_eq!((safe.amount, safe.at_risk), (all - btc(2), btc(2)));
+    let risky: Vec<OutPoint> = view.unsafe_coins().into_iter().collect();
+    assert_eq!(risky, [OutPoint::new(receipt.compute_txid(), 0)]);
+    drop(view);
+    let to = scene.lab.nobody().script_pubkey();
+    let plan = alice
+        .plan(&request(to, btc(3)))
+        .expect("the change will do");
+    assert!(
+        plan.tx
+            .input
+            .iter()
+            .all(|input| input.previous_output.txid == own.compute_txid()),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn what_stands_against_a_payment_in_a_rival_world_is_asked_of_its_own_mempool() {
+    let scene = Scene::new();
+    let alice = scene.wallet("alice");
+    let party = scene.lab.party("payer");
+    scene.lab.fund(&party).expect("a coinbase");
+    scene.lab.fund(&party).expect("a coinbase");
+    let coins = coins(&scene, &party);
+    let fork = scene.best();
+    let nobody = scene.lab.nobody().script_pubkey().clone();
+    // A receipt, and what takes its place: it spends a second coin, too.
+    let to_alice = TxOut {
+        value: btc(49),
+        script_pubkey: address(&alice),
+    };
+    let receipt = party.spend(&coins[..1], vec![to_alice]).expect("its coin");
+    let txid = scene.accept(&receipt);
+    alice.catch_up().expect("nothing in the way");
+    scene.mine(&fork, &[]);
+    let both = coins[0].1.value + coins[1].1.value;
+    let to_nobody = TxOut {
+        value: both - btc(3),
+        script_pubkey: nobody.clone(),
+    };
+    let other = party.spend(&coins, vec![to_nobody]).expect("its coins");
+    let other = scene.accept(&other);
+    // The rival has the second coin spent: the other one cannot wait there.
+    let elsewhere = TxOut {
+        value: btc(40),
+        script_pubkey: nobody,
+    };
+    let spent = party.spend(&coins[1..], vec![elsewhere]).expect("its coin");
+    let rival = scene.mine(&fork, &[spent]);
+    let view = alice.view().expect("a view");
+    assert_eq!(view.rivals().len(), 1);
+    let here = view.payment(&txid, view.best()).expect("ours");
+    assert!(
+        matches!(here, PaymentState::Conflicted { by: Some(by), block: None, .. } if by == other),
+        "{here:?}"
+    );
+    let there = view.payment(&txid, &rival).expect("ours");
+    assert_eq!(there, PaymentState::Pending { in_mempool: false });
+}
+
+#[test]
+fn a_child_whose_parent_can_never_come_does_not_hold_its_other_coins() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let own = scene.earn(&payer, &alice, btc(5));
+    let fork = scene.best();
+    let (coin, output) = coins(&scene, &payer).remove(0);
+    let receipt = scene.payment(&payer, &address(&alice), btc(2));
+    let received = OutPoint::new(scene.accept(&receipt), 0);
+    let both = Request {
+        inputs: vec![named(own), named(received)],
+        include_unsafe: true,
+        ..request(scene.lab.nobody().script_pubkey(), btc(6))
+    };
+    let child = alice.pay(&both).expect("both are hers").txid;
+    let view = alice.view().expect("a view");
+    assert_eq!(
+        view.spendable(view.best()).expect("coins").len(),
+        1,
+        "the change"
+    );
+    drop(view);
+    // The sender pays somebody else in a block.
+    let nobody = scene.lab.nobody().script_pubkey();
+    let other = scene::spending(&payer, coin, output, nobody, btc(1), scene::FEE);
+    scene.mine(&fork, &[other]);
+    let view = alice.view().expect("a view");
+    let state = view.payment(&child, view.best()).expect("hers");
+    assert_eq!(
+        state,
+        PaymentState::Gone {
+            missing: Some(received)
+        }
+    );
+    let free: Vec<OutPoint> = (view.spendable(view.best()).expect("coins").iter())
+        .map(|coin| coin.outpoint)
+        .collect();
+    assert_eq!(free, [own]);
+    assert_eq!(
+        view.balance(view.best()).expect("a balance").trusted,
+        btc(5)
+    );
+}
+
+#[test]
+fn a_child_of_a_payment_that_was_not_sent_yet_waits_with_it() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let wallets = silent(&scene);
+    let alice = wallets
+        .create("alice", NewWallet::default())
+        .expect("a new wallet");
+    let coin = scene.earn(&payer, &alice, btc(3));
+    let parent = spending(&scene, &alice, coin);
+    let parent_id = parent.compute_txid();
+    let vout = (parent.output.iter())
+        .position(|output| output.script_pubkey != *scene.lab.nobody().script_pubkey());
+    alice
+        .send(parent.clone(), &Default::default(), None)
+        .expect("it is kept");
+    let change = OutPoint::new(parent_id, vout.expect("change") as u32);
+    let mut child = parent.clone();
+    child.input[0].previous_output = change;
+    child.output.truncate(1);
+    child.output[0].value = Amount::from_sat(1_000);
+    let child_id = child.compute_txid();
+    alice
+        .send(child, &Default::default(), None)
+        .expect("it is kept");
+    let view = alice.view().expect("a view");
+    for txid in [parent_id, child_id] {
+        let state = view.payment(&txid, view.best()).expect("hers");
+        assert_eq!(state, PaymentState::Pending { in_mempool: false });
+    }
+}
+
+#[test]
+fn what_a_known_transaction_pays_to_a_script_that_is_watched_later_is_ours_then() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let (alice, bob) = (scene.wallet("alice"), scene.wallet("bob"));
+    let coin = scene.earn(&payer, &alice, btc(5));
+    let paid = Request {
+        inputs: vec![named(coin)],
+        ..request(&address(&bob), btc(1))
+    };
+    let waiting = alice.pay(&paid).expect("a payment");
+    let to_bob = (waiting.tx.output.iter()).position(|output| output.value == btc(1));
+    let outpoint = OutPoint::new(waiting.txid, to_bob.expect("an output") as u32);
+    let watching = NewWallet {
+        flags: WalletFlags {
+            disable_private_keys: true,
+            ..WalletFlags::default()
+        },
+        ..NewWallet::default()
+    };
+    let watcher = scene
+        .wallets
+        .create("watcher", watching)
+        .expect("a new wallet");
+    let descriptors = |wallet: &Wallet| -> Vec<String> {
+        let view = wallet.view().expect("a view");
+        let texts = view
+            .keyring()
+            .descriptors()
+            .map(|descriptor| descriptor.text.to_string());
+        texts.collect()
+    };
+    let import = |texts: Vec<String>| {
+        let imported = watcher.change_keys(|keyring| -> Result<(), WalletError> {
+            for text in texts {
+                keyring.import(&Import {
+                    text: Zeroizing::new(text),
+                    ..Import::default()
+                })?;
+            }
+            Ok(())
+        });
+        imported.expect("descriptors");
+    };
+    let knows = || watcher.view().expect("a view").output(&outpoint).is_some();
+    import(descriptors(&alice));
+    assert!(
+        watcher
+            .view()
+            .expect("a view")
+            .record(&waiting.txid)
+            .is_some()
+    );
+    assert!(!knows());
+    import(descriptors(&bob));
+    assert!(knows());
+    let view = watcher.view().expect("a view");
+    let pending = view.balance(view.best()).expect("a balance");
+    assert_eq!(pending.trusted + pending.pending, btc(5) - waiting.plan.fee);
+}
