@@ -22,6 +22,7 @@ mod node_url;
 mod output;
 mod script_arg;
 mod secret;
+mod service;
 mod settings;
 mod source;
 mod spend;

@@ -11,6 +11,7 @@ pub(crate) mod conflict;
 pub(crate) mod diff;
 pub(crate) mod peers;
 pub(crate) mod script;
+pub(crate) mod snapshot;
 pub(crate) mod transaction;
 pub(crate) mod utxo_info;
 pub(crate) mod verdict;

@@ -31,6 +31,7 @@ mod pins;
 mod reading;
 mod responses;
 mod server;
+mod snapshot_service;
 mod transactions;
 mod wallet;
 mod wallet_service;

@@ -17,6 +17,7 @@ use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
 use everett_proto::v1::mempool_service_server::MempoolServiceServer;
 use everett_proto::v1::peer_service_server::PeerServiceServer;
+use everett_proto::v1::snapshot_service_server::SnapshotServiceServer;
 use everett_proto::v1::wallet_service_server::WalletServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
 use tokio::net::TcpListener;
@@ -42,6 +43,7 @@ use crate::mempool_service::MempoolCalls;
 use crate::meter::MeterLayer;
 use crate::peer_service::PeerCalls;
 use crate::pins::Pins;
+use crate::snapshot_service::SnapshotCalls;
 use crate::wallet_service::WalletCalls;
 use crate::world_service::Worlds;
 
@@ -55,7 +57,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 9] = [
+const HEALTH_NAMES: [&str; 10] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
@@ -64,6 +66,7 @@ const HEALTH_NAMES: [&str; 9] = [
     LabServiceServer::<Lab>::NAME,
     MempoolServiceServer::<MempoolCalls>::NAME,
     PeerServiceServer::<PeerCalls>::NAME,
+    SnapshotServiceServer::<SnapshotCalls>::NAME,
     WalletServiceServer::<WalletCalls>::NAME,
 ];
 
@@ -310,6 +313,9 @@ fn services<L: Clone>(
         .add_service(guarded!(MempoolServiceServer::new(MempoolCalls::new(
             calls.clone(),
             config.streams
+        ))))
+        .add_service(guarded!(SnapshotServiceServer::new(SnapshotCalls::new(
+            calls.clone()
         ))))
         .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
             calls.clone(),

@@ -231,6 +231,11 @@ impl Wallet {
         &self.inner.fees
     }
 
+    /// What it knows, which does not change while this is held.
+    pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.inner.book.read()
+    }
+
     fn changed(&self) {
         self.inner.untold.store(true, Ordering::Release);
         self.revise();

@@ -3,6 +3,7 @@
 //! that cannot be reached is a failure after a while.
 
 mod peers;
+mod snapshots;
 pub(crate) mod wallet;
 
 use std::path::PathBuf;

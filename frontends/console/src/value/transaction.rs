@@ -75,6 +75,11 @@ impl Tx {
                 "{surplus} bytes stand behind the transaction's {length}; hand over nothing else"
             )));
         }
+        Tx::loose(context, decoded)
+    }
+
+    /// In no block.
+    pub(crate) fn loose(context: &Ctx, decoded: DecodedTransaction) -> Result<Tx, Fault> {
         Ok(Tx {
             context: context.clone(),
             entry: context.entry(decoded)?,
