@@ -387,7 +387,7 @@ async fn a_client_that_does_not_read_is_cut_off_with_where_it_stood() {
         let (tx, _) = coins.signer.spend(&coins.coins, 2_000, fee);
         let tx = std::sync::Arc::new(everett_ledger::decode::DecodedTransaction::new(tx));
         mempool.accept(&tx).unwrap().unwrap();
-        if fee.to_sat() % 20_000_000 == 0 {
+        if fee.to_sat().is_multiple_of(20_000_000) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

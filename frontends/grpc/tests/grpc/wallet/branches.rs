@@ -96,7 +96,9 @@ async fn a_payment_that_a_rival_spends_otherwise_is_told_of_in_each_world_and_wa
     let pending = scene.wallet("alice").await.balances[0].clone();
     assert_eq!((pending.pending_sat, pending.spendable_sat), (30 * BTC, 0));
 
-    let first = scene.block_with(at(&fork), &[raw.clone()]).await;
+    let first = scene
+        .block_with(at(&fork), std::slice::from_ref(&raw))
+        .await;
     let second = scene.block_with(at(&fork), &[other_raw]).await;
     assert_eq!(scene.best().await, first);
 
