@@ -50,6 +50,8 @@ struct Inner {
     loaded: AtomicBool,
     /// Held while what is known of fees is written.
     fee_file: Mutex<()>,
+    /// Held while blocks are taken out by hand: the one time that who holds the pool waits for the ledger. Taken before both.
+    undoing: Mutex<()>,
 }
 
 /// Transactions that wait for a block. Clones share it.
@@ -74,6 +76,7 @@ impl Mempool {
                 elsewhere: Elsewhere::default(),
                 loaded: AtomicBool::new(false),
                 fee_file: Mutex::default(),
+                undoing: Mutex::default(),
             }),
         }
     }
@@ -211,6 +214,7 @@ impl Mempool {
         what: impl FnOnce() -> R,
     ) -> Result<R, MempoolError> {
         let ledger = &self.inner.ledger;
+        let _gate = self.inner.undoing.lock();
         let mut pool = self.inner.pool.write();
         self.move_on(&mut pool)?;
         let may = ledger.may_invalidate_block(block).is_ok();
@@ -227,6 +231,13 @@ impl Mempool {
         let answer = what();
         self.move_on(&mut pool)?;
         Ok(answer)
+    }
+
+    /// Does work that keeps others from the ledger and asks the mempool: blocks are not taken out by hand meanwhile, which
+    /// would wait for the one with the other held.
+    pub fn while_none_are_undone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _gate = self.inner.undoing.lock();
+        work()
     }
 
     /// The world below one that has `block`.

@@ -156,7 +156,8 @@ fn fill(
         // Most of their work is done while nobody waits for it; who cannot follow is told of below.
         let _ = wallets.catch_up();
     }
-    let (copy, moment) = parts.ledger.begin_copy(draft, || moment(draft, parts))?;
+    let begin = || parts.ledger.begin_copy(draft, || moment(draft, parts));
+    let (copy, moment) = parts.mempool.while_none_are_undone(begin)?;
     let mut progress = SnapshotProgress {
         done: 0,
         total: copy.bytes(),

@@ -256,6 +256,33 @@ fn saving_that_is_called_off_or_fails_leaves_nothing() {
 }
 
 #[test]
+fn blocks_are_taken_out_by_hand_while_it_is_saved_and_nobody_waits_for_the_other() {
+    let rig = Rig::new();
+    let tip = rig.mine(rig.ledger.best().hash(), 3, None, 1);
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..20 {
+                let undone = (rig.mempool).undo_with(&tip, || rig.ledger.invalidate_block(&tip));
+                undone.unwrap().unwrap();
+                rig.ledger.reconsider_block(&tip).unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        let mut saved = 0;
+        while is_done.try_recv().is_err() {
+            let name = format!("s{saved}");
+            match rig.save(&name) {
+                Ok(_) => rig.snapshots().delete(&name).unwrap(),
+                Err(SnapshotsError::NotSettled { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            saved += 1;
+        }
+    });
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_refused() {
     let snapshots = Snapshots::at("/nowhere");
     for name in [
