@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use everett_grpc::BoundAddress;
 use everett_net::PoolError;
+use everett_node::snapshots::refuse_half_restored;
 use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_p2p::P2p;
 use everett_rpc::Rpc;
@@ -90,6 +91,7 @@ async fn start(
     commands: &commands::Commands,
     runner: &Runner,
 ) -> Result<(Node, Option<BoundAddress>), InitError> {
+    refuse_half_restored(&layout.store()).map_err(InitError::new)?;
     let mut config = NodeConfig::new(settings.ledger);
     config.lab = settings.lab;
     config.max_tip_age = settings.max_tip_age;

@@ -84,7 +84,7 @@ pub struct ManifestFile {
     pub name: PathBuf,
     /// Its length in bytes.
     pub bytes: u64,
-    /// The CRC-32 of its bytes, in hexadecimal; none of a file that was shared rather than copied, because that was not read.
+    /// The CRC-32 of its bytes, in hexadecimal; none of a block file that was shared rather than copied, because that was not read.
     pub crc32: Option<String>,
 }
 

@@ -23,8 +23,8 @@ use tracing::{info, warn};
 use super::error::io_error;
 use super::manifest::{MAX_WORLDS, ManifestFile, ManifestWallet, ManifestWorld, magic};
 use super::{
-    MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError, Told,
-    make_directory, remove, sync,
+    MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError, TABLES,
+    Told, make_directory, remove, sync,
 };
 use crate::handle::Handle;
 use crate::peers::Peers;
@@ -166,7 +166,16 @@ fn fill(
         progress.done += bytes;
         told(progress)
     })?;
-    let mut files: Vec<ManifestFile> = copied.into_iter().map(ManifestFile::from).collect();
+    let mut files = Vec::with_capacity(copied.len());
+    for file in copied {
+        files.push(
+            match file.name == Path::new(TABLES) && file.crc32.is_none() {
+                // Cloned without being read; what all else depends on is worth the time.
+                true => ManifestFile::measure(draft, &file.name)?,
+                false => file.into(),
+            },
+        );
+    }
     let mempool_transactions = moment.kept.as_ref().map(Kept::len);
     if save_mempool(draft, parts, moment.kept)? {
         files.push(ManifestFile::measure(draft, Path::new("mempool.dat"))?);

@@ -442,3 +442,99 @@ fn a_snapshot_that_is_being_copied_is_not_deleted_and_copies_of_the_dead_are_swe
     let (other, _) = snapshots.throw_away("s", &params(), &mut |_| true).unwrap();
     assert!(living.directory().exists() && other.directory().exists());
 }
+
+/// Pays, mines what waits, and forks, until it is told to stop.
+fn live(rig: &Rig, wallet: &Wallet, stop: &std::sync::atomic::AtomicBool) {
+    let mut step = 0u32;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        step += 1;
+        // What is left may be too little, or in a rival world no more: then it is for the next block.
+        let to = address(wallet).script_pubkey();
+        let payee = Payee {
+            script_pubkey: to,
+            amount: Amount::from_sat(50_000 + u64::from(step)),
+            pays_fee: false,
+            shares: false,
+        };
+        let _ = wallet.pay(&Request::to(vec![payee]));
+        if step.is_multiple_of(4) {
+            let best = rig.ledger.best();
+            // Now and then beside the best tip rather than on it.
+            let parent = match step.is_multiple_of(12) {
+                true => best.block_hash_at(best.height() - 1).unwrap(),
+                false => best.hash(),
+            };
+            let world = rig.ledger.world(&parent).unwrap();
+            let waiting: Vec<_> = match parent == best.hash() {
+                true => (rig.mempool.view().unwrap().transactions())
+                    .map(|tx| tx.tx.clone())
+                    .collect(),
+                false => Vec::new(),
+            };
+            let payout = bitcoin::ScriptBuf::from_bytes(vec![0x51]);
+            let time = Some(world.header().time + 1 + step % 600);
+            let block = assemble::mine(&rig.ledger, &world, waiting, &payout, time).unwrap();
+            rig.ledger.submit_block(&block).unwrap();
+        }
+    }
+}
+
+#[test]
+fn mempool_and_wallet_of_a_busy_node_agree_in_every_snapshot() {
+    let rig = Rig::new();
+    let wallet = rig.wallets.create("w", NewWallet::default()).unwrap();
+    let first = rig.mine(rig.ledger.best().hash(), 20, Some(&wallet), 1);
+    rig.mine(first, 101, None, 1);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let saved: Vec<SnapshotManifest> = std::thread::scope(|scope| {
+        let living = scope.spawn(|| live(&rig, &wallet, &stop));
+        let saved = (0..8).map(|number| {
+            std::thread::sleep(std::time::Duration::from_millis(40));
+            rig.save(&format!("s{number}"))
+        });
+        let saved: Result<Vec<_>, _> = saved.collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        living.join().unwrap();
+        saved.unwrap()
+    });
+    let mut waited = 0;
+    for manifest in saved {
+        let (copy, _) = rig
+            .snapshots()
+            .throw_away(&manifest.name, &params(), &mut |_| true)
+            .unwrap();
+        let file = copy.directory().join("mempool.dat");
+        let kept = copy.directory().join("kept.dat");
+        fs::rename(&file, &kept).unwrap();
+        // A wallet beside an empty mempool: what it knows is what its file has.
+        let (ledger, mempool, wallets) = open(copy.directory());
+        assert_eq!(ledger.best().hash().to_string(), manifest.best_hash);
+        let wallet = wallets.load("w").unwrap();
+        let view = wallet.view().unwrap();
+        let best = ledger.best();
+        let state = view.state(&best);
+        let mut loose: Vec<bitcoin::Txid> = (view.records())
+            .map(|record| record.txid)
+            .filter(|txid| state.place(txid).is_none())
+            .collect();
+        drop(view);
+        // Valid in that ledger's best world, all of it.
+        let loaded = mempool
+            .load(&kept, everett_mempool::LoadOptions::default())
+            .unwrap();
+        assert_eq!((loaded.refused, loaded.expired), (0, 0), "{loaded:?}");
+        assert_eq!(
+            Some(loaded.accepted as usize),
+            manifest.mempool_transactions
+        );
+        let mut waiting: Vec<bitcoin::Txid> = (mempool.view().unwrap().transactions())
+            .map(|tx| tx.txid)
+            .collect();
+        loose.sort();
+        waiting.sort();
+        // A coinbase of the wallet's that was reorganised away waits nowhere; there is none here.
+        assert_eq!(loose, waiting, "{}", manifest.name);
+        waited += waiting.len();
+    }
+    assert!(waited > 0, "nothing ever waited");
+}
