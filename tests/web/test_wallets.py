@@ -20,11 +20,13 @@ class WalletsTest(VisitorTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.node, cls.directory = networked("--rpcport", "0")
+        cls.addClassCleanup(cls.directory.cleanup)
+        cls.addClassCleanup(cls.node.stop)
         for wallet in ["miner", "alice"]:
             cls.call("createwallet", [wallet])
-        cls.call("createwallet", ["cold & <b>savings</b>", False, False, "correct horse"])
-        cls.call("generatetoaddress", [1, cls.call("getnewaddress", wallet="miner")])
-        cls.call("generatetodescriptor", [100, NOBODY])
+        cls.call("createwallet", ["cold & 100% sealed", False, False, "correct horse"])
+        cls.call("generatetoaddress", [2, cls.call("getnewaddress", wallet="miner")])
+        cls.call("generatetodescriptor", [101, NOBODY])
         fork = cls.call("getbestblockhash")
         to = cls.call("getnewaddress", ["rent & <i>food</i>"], "alice")
         cls.paid = cls.call("sendtoaddress", [to, 30], "miner")
@@ -34,12 +36,6 @@ class WalletsTest(VisitorTest):
         raw = cls.call("createrawtransaction", [[{"txid": coin["txid"], "vout": coin["vout"]}], {own: 49.9}])
         other = cls.call("signrawtransactionwithwallet", [raw], "miner")["hex"]
         cls.first, cls.second = cls.block(fork, paid), cls.block(fork, other)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.node.stop()
-        cls.directory.cleanup()
-        super().tearDownClass()
 
     @classmethod
     def call(cls, method, params=(), wallet=None):
@@ -64,17 +60,27 @@ class WalletsTest(VisitorTest):
         script = "([name]) => Array.from(document.querySelectorAll(`[${name}]`), (node) => node.getAttribute(name))"
         return page.evaluate(script, [attribute])
 
+    def states(self, page):
+        """What becomes of the payment that is spent twice, in each world."""
+        cells = page.query_selector_all(f"[data-payment='{self.paid}'] [data-state]")
+        return [cell.get_attribute("data-state") for cell in cells]
+
+    def press(self, page, button):
+        """Presses a button that leads to another page."""
+        with page.expect_navigation():
+            page.click(f"text={button}")
+
     def test_the_balances_move_when_the_other_branch_wins_without_a_reload(self):
         page = self.visit("wallet/alice")
         self.assertEqual(self.all(page, "data-spendable"), ["30.00000000", "0.00000000"])
-        self.assertEqual(self.all(page, "data-state"), ["confirmed", "conflicted"])
+        self.assertEqual(self.states(page), ["confirmed", "conflicted"])
         self.assertEqual(self.all(page, "data-warning"), [self.second])
         page.evaluate("window.stayed = true")
         page.fill("form.new input[name=label]", "half a word")
         tip = self.block(self.second)
         page.wait_for_selector(".sums[data-balance='0.00000000']", timeout=10_000)
         self.assertEqual(self.all(page, "data-spendable"), ["0.00000000", "30.00000000"])
-        self.assertEqual(self.all(page, "data-state"), ["conflicted", "confirmed"])
+        self.assertEqual(self.states(page), ["conflicted", "confirmed"])
         self.assertEqual(self.all(page, "data-warning"), [])
         # And back, for the other tests.
         self.call("invalidateblock", [tip])
@@ -86,15 +92,13 @@ class WalletsTest(VisitorTest):
     def test_a_new_address_has_a_code_that_a_camera_could_read(self):
         page = self.visit("wallet/alice")
         page.fill("form.new input[name=label]", "invoice 7")
-        page.click("text=New address")
-        page.wait_for_load_state()
+        self.press(page, "New address")
         address = self.all(page, "data-address")[0]
         known = self.call("getaddressinfo", [address], "alice")
         self.assertTrue(known["ismine"])
         self.assertEqual(known["labels"], ["invoice 7"])
         page.fill("form.fields input[name=amount]", "0.5")
-        page.click("text=Put into the code")
-        page.wait_for_load_state()
+        self.press(page, "Put into the code")
         self.assertEqual(self.all(page, "data-uri"), [f"bitcoin:{address}?amount=0.5&label=invoice%207"])
         # Dark squares on a white ground, whatever the page's colours.
         dark = self.visit(f"wallet/alice?address={address}", color_scheme="dark")
@@ -113,15 +117,15 @@ class WalletsTest(VisitorTest):
         to = self.call("getnewaddress", wallet="alice")
         paid = self.call("sendtoaddress", [to, 1.25], "miner")
         page.wait_for_function("([row, before]) => document.querySelector(row).innerText !== before", arg=[row, before])
-        page.click(f"{row} a")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.click(f"{row} a")
         self.assertIn(paid, self.all(page, "data-payment"))
         self.assertIn("pending", self.all(page, "data-state"))
         self.assert_well_behaved(page)
 
     def test_foreign_words_are_text_and_everything_fits_every_screen(self):
         for name, screen in SCREENS.items():
-            for path in ["wallets", "wallet/alice", "wallet/cold%20%26%20%3Cb%3Esavings%3C%2Fb%3E"]:
+            for path in ["wallets", "wallet/alice", "wallet/cold%20%26%20100%25%20sealed"]:
                 page = self.visit(path, **screen)
                 page.wait_for_selector("#live")
                 self.assertEqual(page.query_selector_all("main b b, main td i i, h1 b"), [])
@@ -133,14 +137,12 @@ class WalletsTest(VisitorTest):
         page = self.visit("wallet/alice", java_script_enabled=False, **PHONE)
         self.assertIn("Load the page again", page.inner_text(".follow"))
         self.assertEqual(len(page.query_selector_all(".cards li")), 2)
-        page.click("text=New address")
-        page.wait_for_load_state()
+        self.press(page, "New address")
         self.assertTrue(page.query_selector(".qr").is_visible())
 
     def test_a_locked_wallet_says_so(self):
         page = self.visit("wallets")
-        page.click("text=cold")
-        page.wait_for_load_state()
+        self.press(page, "cold")
         self.assertIn("signs nothing", page.inner_text(".head"))
         self.assertEqual(self.all(page, "data-lock"), ["locked"])
         self.assert_well_behaved(page)

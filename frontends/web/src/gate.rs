@@ -75,16 +75,17 @@ impl Gate {
         if too_much {
             return Err(Fault::Content);
         }
+        match &self.login {
+            None => only_this_machine(request)?,
+            Some(login) => self.log_in(login, visitor, request.headers(), now)?,
+        }
         if form && let Err(wait) = self.forms.take(who, now) {
             return Err(Fault::TooMany {
                 from: visitor,
                 wait,
             });
         }
-        match &self.login {
-            None => only_this_machine(request),
-            Some(login) => self.log_in(login, visitor, request.headers(), now),
-        }
+        Ok(())
     }
 
     fn log_in(

@@ -231,6 +231,11 @@ async fn a_payment_is_built_dumped_verified_and_pushed() {
         bench.eval(&format!("{payment}.state.word")).await,
         "pending"
     );
+    // What is built on it is verified with what waits.
+    let text = format!("let s = the_wallet.build_send_request(\"{ELSEWHERE}\", 1); s.push()");
+    let next = bench.eval(&text).await;
+    let text = format!("the_wallet.payment(\"{next}\").tx().verify().ok");
+    assert_eq!(bench.eval(&text).await, "true");
     let fee: i64 = bench.eval("r.fee_sat").await.parse().unwrap();
     let moved = bench.eval(&format!("{payment}.amount_sat")).await;
     assert_eq!(moved, (-1_250_000_000 - fee).to_string());
