@@ -54,5 +54,5 @@ pub use still::Still;
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
 pub use verify::{CoinState, CoinThere, MAX_VERIFIED_INPUTS, Verified, VerifiedInput};
 pub use view::{Spendable, View, WorldBalance};
-pub use wallet::{Paid, Prepared, Wallet};
+pub use wallet::{Paid, Prepared, SendTerms, Wallet};
 pub use wallets::{MAX_WALLETS, NewWallet, Wallets};

@@ -32,7 +32,7 @@ use crate::spend::FeeSettings;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
-pub use pay::{Paid, Prepared};
+pub use pay::{Paid, Prepared, SendTerms};
 
 /// Times that a view looks at what is new before it goes on with what it has seen.
 const MAX_LOOKS: usize = 16;

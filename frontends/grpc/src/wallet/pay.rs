@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use bitcoin::consensus::serialize;
-use bitcoin::{Psbt, Transaction};
+use bitcoin::{Amount, Psbt, Transaction};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
-use everett_wallet::Wallet;
-use everett_wallet::spend::{Plan, Request};
+use everett_wallet::spend::{Plan, Request, Scope};
+use everett_wallet::{SendTerms, Wallet};
 use tonic::Code;
 
 use super::asking::Asking;
@@ -139,12 +139,25 @@ pub(crate) fn send(
         Some(Payment::Psbt(bytes)) => psbt::signed("psbt", &bytes)?,
     };
     let raw = serialize(&tx);
-    let txid = wallet.send(tx, &BTreeMap::new(), None)?;
+    let max_fee = match message.max_fee_sat {
+        None => wallet.fees().most,
+        Some(sat) => u64::try_from(sat)
+            .map(Amount::from_sat)
+            .map_err(|_| Fault::field("max_fee_sat", format!("{sat} is less than nothing")))?,
+    };
+    let terms = SendTerms {
+        may_replace: true,
+        scope: Scope::Best,
+        max_fee: Some(max_fee),
+    };
+    let txid = wallet.send(tx, &BTreeMap::new(), terms)?;
     announce(asking.handle, &txid);
+    // It is sent: what cannot be told of it now is no error.
+    let fee = (wallet.view().ok()).and_then(|view| view.fee_of(&txid).ok().flatten());
     Ok(v1::SendTransactionResponse {
         txid: txid.to_string(),
         raw,
-        fee_sat: wallet.view()?.fee_of(&txid)?.map(convert::sat),
+        fee_sat: fee.map(convert::sat),
         change_position: None,
     })
 }

@@ -127,4 +127,7 @@ pub(crate) struct SendArgs {
     /// input
     #[arg(long, value_name = "TX|PSBT", conflicts_with_all = ["address", "to", "all", "coin", "scope"])]
     pub(crate) raw: Option<Given>,
+    /// The most that --raw may pay to miners (default: the wallet's limit, 0.1 unless it is set otherwise)
+    #[arg(long, value_name = "BTC", requires = "raw", value_parser = amount)]
+    pub(crate) max_fee: Option<Amount>,
 }

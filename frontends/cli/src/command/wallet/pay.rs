@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bitcoin::Txid;
+use bitcoin::{Amount, Txid};
 use everett_proto::v1;
 use everett_proto::v1::fee_choice::Fee;
 use everett_proto::v1::script::Script as Named;
@@ -133,8 +133,11 @@ pub(super) fn send(asked: &Asked, args: SendArgs) -> Result<ExitCode, Failure> {
         Some(Given::Transaction(bytes)) => Payment::Transaction(bytes),
         Some(Given::Psbt(bytes)) => Payment::Psbt(bytes),
     };
+    let max_fee = args.max_fee.map(Amount::to_sat);
     let request = v1::SendTransactionRequest {
         wallet: asked.wallet.clone(),
+        // An amount that was read is no more than 21 million bitcoin.
+        max_fee_sat: max_fee.and_then(|sat| i64::try_from(sat).ok()),
         payment: Some(payment),
     };
     let sent = asked

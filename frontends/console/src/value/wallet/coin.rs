@@ -44,6 +44,7 @@ impl OwnCoinValue {
             )));
         }
         let at_risk = view.unsafe_coins();
+        let best = view.state(view.best());
         let told = |coin: Spendable, immature: bool| {
             let script = view.script_of(&coin.outpoint).unwrap_or_default();
             let recipient = recipient(&script, network);
@@ -52,7 +53,7 @@ impl OwnCoinValue {
                 label: label.map_or_else(String::new, |label| label.text.clone()),
                 recipient,
                 immature,
-                safe: coin.coin.is_some() && !at_risk.contains(&coin.outpoint),
+                safe: best.coin(&coin.outpoint).is_some() && !at_risk.contains(&coin.outpoint),
                 coin,
             })
         };

@@ -12,8 +12,8 @@ use bitcoin::{Address, Amount, Denomination, Transaction};
 use everett_ledger::decode::DecodedTransaction;
 use everett_mempool::FeeRate;
 use everett_script::{Flags, PreparedTransaction, SpentOutput};
-use everett_wallet::Prepared;
 use everett_wallet::spend::{FeeChoice, Payee, Request, Scope};
+use everett_wallet::{Prepared, SendTerms};
 use rhai::{Dynamic, Engine, Map};
 use serde_json::{Value, json};
 
@@ -272,7 +272,12 @@ impl SendRequest {
         context.pen.check("push")?;
         self.sign()?;
         let wallet = self.wallet.open()?;
-        let txid = wallet.send(self.transaction(), &self.request.notes, None)?;
+        let terms = SendTerms {
+            may_replace: false,
+            scope: self.request.scope,
+            max_fee: None,
+        };
+        let txid = wallet.send(self.transaction(), &self.request.notes, terms)?;
         if let Some(peers) = context.node.as_ref().and_then(|node| node.peers()) {
             peers.announce_transaction(&txid);
         }

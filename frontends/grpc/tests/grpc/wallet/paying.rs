@@ -35,6 +35,7 @@ async fn a_payment_is_built_verified_and_sent_and_both_sides_tell_of_it() {
     assert_eq!(scene.spendable("miner").await, 50 * BTC);
     let sent = v1::SendTransactionRequest {
         wallet: Some("miner".to_owned()),
+        max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Psbt(
             built.psbt.clone(),
         )),
@@ -336,6 +337,7 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
     assert!(!built.complete && built.raw.is_empty());
     let unsigned = v1::SendTransactionRequest {
         wallet: Some("watch".to_owned()),
+        max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Psbt(
             built.psbt.clone(),
         )),
@@ -378,6 +380,7 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
     assert!(psbt.inputs[0].final_script_witness.is_some());
     let request = v1::SendTransactionRequest {
         wallet: Some("watch".to_owned()),
+        max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Transaction(
             finished.raw,
         )),
