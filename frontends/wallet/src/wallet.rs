@@ -13,7 +13,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::book::Book;
@@ -45,7 +45,8 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     book: RwLock<Book>,
-    /// Held from the choice of coins until they are spoken for, so that nobody takes them twice.
+    /// Held from the choice of coins until they are spoken for and the mempool has what spends them, so that nobody takes them
+    /// twice.
     spending: Mutex<()>,
     revision: watch::Sender<u64>,
     kdf: Kdf,
@@ -219,6 +220,11 @@ impl Wallet {
     /// What it knows, which does not change while this is held.
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
         self.inner.book.read()
+    }
+
+    /// Waits for who pays; nobody does while this is held.
+    pub(crate) fn no_payment(&self) -> MutexGuard<'_, ()> {
+        self.inner.spending.lock()
     }
 
     fn changed(&self) {
