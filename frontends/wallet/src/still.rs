@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use everett_ledger::Ledger;
-use parking_lot::RwLockReadGuard;
+use parking_lot::{MutexGuard, RwLockReadGuard};
 
 use crate::book::Book;
 use crate::error::WalletError;
@@ -16,6 +16,8 @@ use crate::wallets::Wallets;
 pub struct Still<'w> {
     name: &'w str,
     book: RwLockReadGuard<'w, Book>,
+    /// A payment is remembered first and given to the mempool then: in between, the two do not agree.
+    _no_payment: MutexGuard<'w, ()>,
 }
 
 impl Still<'_> {
@@ -41,15 +43,17 @@ impl Still<'_> {
 }
 
 impl Wallets {
-    /// Does something while no open wallet changes, and none is opened or shut: questions are answered, what changes a
-    /// wallet waits.
+    /// Does something while no open wallet changes, none pays, and none is opened or shut: questions are answered, what changes
+    /// a wallet waits. No payment is halfway to the mempool then.
     pub fn while_still<T>(&self, work: impl FnOnce(&[Still<'_>]) -> T) -> T {
         let open = self.open();
-        // Each waits for who changes that wallet now; nobody changes one wallet while waiting for another.
+        // Each waits for who changes that wallet or pays with it now; nobody does so while waiting for another wallet.
         let still: Vec<Still<'_>> = open
             .iter()
             .map(|(name, wallet)| Still {
                 name,
+                // In the order of those who pay.
+                _no_payment: wallet.no_payment(),
                 book: wallet.book(),
             })
             .collect();

@@ -14,7 +14,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use crate::book::Book;
@@ -48,7 +48,8 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     book: RwLock<Book>,
-    /// Held from the choice of coins until they are spoken for, so that nobody takes them twice.
+    /// Held from the choice of coins until they are spoken for and the mempool has what spends them, so that nobody takes them
+    /// twice.
     spending: Mutex<()>,
     revision: watch::Sender<u64>,
     /// How it stood when it was last told of; none before it is among the open ones. Held while it looks at what is new, so
@@ -234,6 +235,11 @@ impl Wallet {
     /// What it knows, which does not change while this is held.
     pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
         self.inner.book.read()
+    }
+
+    /// Waits for who pays; nobody does while this is held.
+    pub(crate) fn no_payment(&self) -> MutexGuard<'_, ()> {
+        self.inner.spending.lock()
     }
 
     fn changed(&self) {
