@@ -8,6 +8,7 @@
 //! ```
 
 mod bump;
+mod candidates;
 mod child;
 mod error;
 mod packages;

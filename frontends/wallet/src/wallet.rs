@@ -4,24 +4,25 @@
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
 mod pay;
+mod telling;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::book::Book;
 use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
-use crate::events::{Announcer, WalletEventKind};
+use crate::events::Announcer;
 use crate::follow::{Progress, SCANNED_KEY};
 use crate::keys::{Kdf, Keyring, OutputType};
 use crate::locked;
@@ -240,103 +241,6 @@ impl Wallet {
     /// Waits for who pays; nobody does while this is held.
     pub(crate) fn no_payment(&self) -> MutexGuard<'_, ()> {
         self.inner.spending.lock()
-    }
-
-    fn changed(&self) {
-        self.inner.untold.store(true, Ordering::Release);
-        self.revise();
-    }
-
-    fn revise(&self) {
-        self.inner.revision.send_modify(|revision| *revision += 1);
-    }
-
-    /// Looks at everything that is new in the ledger and in the mempool, and tells subscribers what changed.
-    ///
-    /// # Errors
-    ///
-    /// Blocks that were pruned before they were looked into, what the disk does.
-    pub fn catch_up(&self) -> Result<(), WalletError> {
-        let inner = &*self.inner;
-        let is_up_to_date = |book: &Book| book.is_up_to_date(&inner.ledger, &inner.mempool);
-        if !inner.untold.load(Ordering::Acquire) && is_up_to_date(&inner.book.read()) {
-            return Ok(());
-        }
-        let mut told = inner.told.lock();
-        let mut book = inner.book.write();
-        if !is_up_to_date(&book) {
-            let (event, tips) = (book.event, book.tips.clone());
-            if book.catch_up(&inner.ledger, &inner.mempool)? {
-                self.changed();
-            }
-            // A branch may have grown that has nothing of ours, and has become a danger.
-            if book.event != event || book.tips != tips {
-                inner.untold.store(true, Ordering::Release);
-            }
-        }
-        // What is changed from here on is looked at the next time.
-        if let Some(before) = told.as_ref()
-            && inner.untold.swap(false, Ordering::AcqRel)
-        {
-            let next = self.news(before, RwLockWriteGuard::downgrade(book));
-            match next {
-                Ok((next, events)) => {
-                    *told = Some(next);
-                    inner.announcer.tell(&inner.name, events);
-                }
-                // The question that made it look is answered all the same.
-                Err(error) => {
-                    inner.untold.store(true, Ordering::Release);
-                    tracing::debug!(wallet = inner.name, %error, "what happened cannot be told yet");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// How it stands now, and what has happened. The worlds are those that the book knows.
-    fn news(
-        &self,
-        before: &Picture,
-        book: RwLockReadGuard<'_, Book>,
-    ) -> Result<(Picture, Vec<WalletEventKind>), WalletError> {
-        let inner = &*self.inner;
-        let best = inner.ledger.world(&book.best)?;
-        let rivals = rivals(&inner.ledger, &best);
-        let view = View {
-            book,
-            best,
-            rivals,
-            ledger: &inner.ledger,
-            mempool: &inner.mempool,
-        };
-        before.next(&view, inner.warn_blocks)
-    }
-
-    /// Begins to tell what happens to it.
-    pub(crate) fn tell(&self) -> Result<(), WalletError> {
-        {
-            let view = self.view()?;
-            let first = Picture::first(&view)?;
-            drop(view);
-            let mut told = self.inner.told.lock();
-            self.inner
-                .announcer
-                .tell(&self.inner.name, [WalletEventKind::Loaded]);
-            *told = Some(first);
-        }
-        self.inner.untold.store(true, Ordering::Release);
-        self.catch_up()
-    }
-
-    /// Tells that it is not open any more, and nothing of it after that.
-    pub(crate) fn hush(&self) {
-        let mut told = self.inner.told.lock();
-        if told.take().is_some() {
-            self.inner
-                .announcer
-                .tell(&self.inner.name, [WalletEventKind::Unloaded]);
-        }
     }
 
     /// What it has and knows now.

@@ -1,23 +1,19 @@
 //! Owns the way from a request to an unsigned transaction.
 //! Promises that inputs are outputs and fee to the satoshi, and that the fee is not below the rate.
 
-use std::collections::{HashMap, HashSet};
-
 use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::rand::Rng;
 use bitcoin::secp256k1::rand::rngs::OsRng;
 use bitcoin::transaction::Version;
-use bitcoin::{
-    Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Weight,
-};
+use bitcoin::{Amount, Network, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
 use everett_ledger::World;
 use everett_mempool::FeeRate;
 
+use super::candidates::Candidate;
 use super::error::SpendError;
 use super::pick::{Needed, Offered, pick};
-use super::request::{FeeChoice, In, Request, Scope};
-use crate::slot::{DescriptorNumber, Slot};
-use crate::view::{Spendable, View};
+use super::request::{FeeChoice, Request, Scope};
+use crate::view::View;
 
 /// Weight of a transaction that is relayed, at most.
 pub(super) const MAX_WEIGHT: u64 = 400_000;
@@ -70,19 +66,6 @@ pub struct Plan {
     pub change: Option<usize>,
     /// Its weight when it is signed, at most.
     pub weight: u64,
-}
-
-/// What is known of how scripts are spent: by descriptor and the script's form.
-type Weights = HashMap<(DescriptorNumber, usize, bool), Option<(u64, bool)>>;
-
-/// A coin with all that is needed to plan with it.
-struct Candidate {
-    outpoint: OutPoint,
-    output: TxOut,
-    sequence: Option<u32>,
-    weight: u64,
-    segwit: bool,
-    wanted: bool,
 }
 
 impl Plan {
@@ -153,244 +136,6 @@ impl View<'_> {
                 Ok(rate.max(least))
             }
         }
-    }
-
-    /// The coins that may be taken, the wanted ones first.
-    fn candidates(&self, request: &Request, best: &World) -> Result<Vec<Candidate>, SpendError> {
-        let spendable = self.spendable_without(best, request.replaces)?;
-        let mut by_outpoint: HashMap<OutPoint, &Spendable> =
-            spendable.iter().map(|coin| (coin.outpoint, coin)).collect();
-        let mut candidates = Vec::new();
-        let mut named: HashSet<OutPoint> = HashSet::new();
-        for wanted in &request.inputs {
-            if !named.insert(wanted.outpoint) {
-                return Err(SpendError::Coin {
-                    outpoint: wanted.outpoint,
-                    why: "it is asked for twice; name it once",
-                });
-            }
-            let coin = by_outpoint.remove(&wanted.outpoint);
-            if coin.is_some_and(|coin| coin.locked) && !request.use_locked {
-                return Err(SpendError::Coin {
-                    outpoint: wanted.outpoint,
-                    why: "its owner locked it; lockunspent true unlocks it",
-                });
-            }
-            candidates.push(self.wanted(wanted, coin, best)?);
-        }
-        let excluded = match request.scope {
-            Scope::AllWorlds => self.not_everywhere(request, &spendable)?,
-            Scope::Best => HashSet::new(),
-        };
-        if request.scope == Scope::AllWorlds {
-            self.check_everywhere(&request.inputs, &excluded)?;
-        }
-        if !request.add_inputs {
-            return Ok(candidates);
-        }
-        let mut weights = Weights::default();
-        for coin in spendable
-            .iter()
-            .filter(|coin| by_outpoint.contains_key(&coin.outpoint))
-        {
-            let depth = request.min_confirmations..=request.max_confirmations;
-            let fits = depth.contains(&coin.confirmations)
-                && (coin.trusted || request.include_unsafe)
-                && !coin.locked
-                && (!coin.reused || request.use_reused)
-                && !excluded.contains(&coin.outpoint);
-            if fits && let Some(candidate) = self.candidate(coin, &mut weights) {
-                candidates.push(candidate);
-            }
-        }
-        Ok(candidates)
-    }
-
-    /// Refuses a coin that was asked for and that some live world does not have and could not have.
-    fn check_everywhere(
-        &self,
-        inputs: &[In],
-        excluded: &HashSet<OutPoint>,
-    ) -> Result<(), SpendError> {
-        let missing = |outpoint| SpendError::Coin {
-            outpoint,
-            why: "some live world does not have it; choose the best world alone as scope to spend it",
-        };
-        if let Some(wanted) = inputs
-            .iter()
-            .find(|wanted| excluded.contains(&wanted.outpoint))
-        {
-            return Err(missing(wanted.outpoint));
-        }
-        // Of other people's coins nothing is kept: the worlds are asked.
-        let foreign: Vec<&In> = inputs
-            .iter()
-            .filter(|wanted| self.output(&wanted.outpoint).is_none())
-            .collect();
-        if foreign.is_empty() {
-            return Ok(());
-        }
-        for rival in &self.rivals {
-            for wanted in &foreign {
-                let there = rival
-                    .coin(&wanted.outpoint)
-                    .map_err(crate::WalletError::from)?;
-                if there.is_none() && self.pending_output(&wanted.outpoint)?.is_none() {
-                    return Err(missing(wanted.outpoint));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The coins that some live world does not have and could not have. Of those that wait and are not our own only these are
-    /// looked at which the request may take.
-    fn not_everywhere(
-        &self,
-        request: &Request,
-        spendable: &[Spendable],
-    ) -> Result<HashSet<OutPoint>, SpendError> {
-        let mut missing = self.unsafe_coins();
-        let named: HashSet<OutPoint> = (request.inputs.iter())
-            .map(|wanted| wanted.outpoint)
-            .collect();
-        let matters = |coin: &&Spendable| {
-            coin.trusted || request.include_unsafe || named.contains(&coin.outpoint)
-        };
-        let waiting = spendable.iter().filter(|coin| coin.coin.is_none());
-        let waiting: Vec<&Spendable> = waiting.filter(matters).collect();
-        if waiting.is_empty() {
-            return Ok(missing);
-        }
-        for rival in &self.rivals {
-            let state = self.state(rival);
-            let mut pending: Option<HashSet<Txid>> = None;
-            for coin in &waiting {
-                let txid = &coin.outpoint.txid;
-                // Over there it may be confirmed, and what it made spent again.
-                let there = match state.place(txid) {
-                    Some(_) => state.coin(&coin.outpoint).is_some(),
-                    None if self.own_can_come(txid, rival) => true,
-                    // What others sent is asked of the mempool that would be there.
-                    None => {
-                        if pending.is_none() {
-                            pending = Some(self.pending_on(rival)?);
-                        }
-                        (pending.as_ref()).is_some_and(|pending| pending.contains(txid))
-                    }
-                };
-                if !there {
-                    missing.insert(coin.outpoint);
-                }
-            }
-        }
-        Ok(missing)
-    }
-
-    /// One of our coins; `None` if it is not known how to spend it.
-    fn candidate(&self, coin: &Spendable, weights: &mut Weights) -> Option<Candidate> {
-        let script = self.script_of(&coin.outpoint)?;
-        let (weight, segwit) = self.spend_weight(&script, coin.output.slot, weights)?;
-        Some(Candidate {
-            outpoint: coin.outpoint,
-            output: TxOut {
-                value: coin.output.amount,
-                script_pubkey: script,
-            },
-            sequence: None,
-            weight,
-            segwit,
-            wanted: false,
-        })
-    }
-
-    /// A coin that has to be spent, ours or not.
-    fn wanted(
-        &self,
-        wanted: &In,
-        coin: Option<&Spendable>,
-        best: &World,
-    ) -> Result<Candidate, SpendError> {
-        let outpoint = wanted.outpoint;
-        let ours = coin.and_then(|coin| self.candidate(coin, &mut Weights::default()));
-        let fail = |why| SpendError::Coin { outpoint, why };
-        let mut candidate = match ours {
-            Some(candidate) => candidate,
-            None => {
-                if self.record(&outpoint.txid).is_some()
-                    && self.output(&outpoint).is_some()
-                    && coin.is_none()
-                {
-                    return Err(fail("it is spent, not mature, or not in the best world"));
-                }
-                let found = best.coin(&outpoint).map_err(crate::WalletError::from)?;
-                let output = match found {
-                    Some(found) => TxOut {
-                        value: found.amount,
-                        script_pubkey: ScriptBuf::from_bytes(
-                            found.script_pubkey.as_bytes().to_vec(),
-                        ),
-                    },
-                    None => self
-                        .pending_output(&outpoint)?
-                        .ok_or_else(|| fail("there is none"))?,
-                };
-                let segwit = output.script_pubkey.is_witness_program();
-                let weight = wanted.weight.ok_or_else(|| {
-                    fail("it is not known how large its input will be; give its weight or its descriptor")
-                })?;
-                Candidate {
-                    outpoint,
-                    output,
-                    sequence: None,
-                    weight,
-                    segwit,
-                    wanted: true,
-                }
-            }
-        };
-        candidate.weight = wanted.weight.unwrap_or(candidate.weight);
-        candidate.sequence = wanted.sequence;
-        candidate.wanted = true;
-        Ok(candidate)
-    }
-
-    fn pending_output(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, SpendError> {
-        let view = self.mempool.view()?;
-        let tx = view.transaction(&outpoint.txid);
-        Ok(tx.and_then(|tx| tx.tx.output.get(outpoint.vout as usize).cloned()))
-    }
-
-    /// The script of one of our outputs.
-    pub fn script_of(&self, outpoint: &OutPoint) -> Option<ScriptBuf> {
-        let record = self.record(&outpoint.txid)?;
-        let output = record.tx.output.get(outpoint.vout as usize)?;
-        Some(output.script_pubkey.clone())
-    }
-
-    /// Weight units of an input that spends a script of ours, with its witness, and whether it has one. Known from another script
-    /// of the same descriptor: keys and signatures are as long at each index.
-    fn spend_weight(
-        &self,
-        script: &Script,
-        slot: Slot,
-        weights: &mut Weights,
-    ) -> Option<(u64, bool)> {
-        // Four kinds of scripts are of one `combo()`, which differ in their length but for two of them.
-        let kind = (slot.descriptor, script.len(), script.is_p2pkh());
-        if let Some(known) = weights.get(&kind) {
-            return *known;
-        }
-        let weight = || {
-            let solution = self.keyring().solution(script)?;
-            let satisfaction = solution.max_weight_to_satisfy().ok()?;
-            let segwit = solution.desc_type().segwit_version().is_some();
-            let input = TxIn::default().segwit_weight() + satisfaction;
-            Some((input.to_wu(), segwit))
-        };
-        let weight = weight();
-        weights.insert(kind, weight);
-        weight
     }
 
     fn spend_some(
