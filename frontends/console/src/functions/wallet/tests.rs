@@ -240,7 +240,7 @@ async fn a_payment_is_built_dumped_verified_and_pushed() {
     let moved = bench.eval(&format!("{payment}.amount_sat")).await;
     assert_eq!(moved, (-1_250_000_000 - fee).to_string());
     let all = bench.json("the_wallet.payments()").await;
-    assert_eq!(all[0]["txid"], txid);
+    assert_eq!(all[0]["txid"], next);
     assert_eq!(all[0]["states"][0]["state"], "pending");
     let tx = bench.eval("r.tx.hex()").await;
     let tx: Transaction = bitcoin::consensus::encode::deserialize_hex(&tx).unwrap();
