@@ -1,7 +1,9 @@
 //! `everett wallet`: a wallet in every world at once, on the command line.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Stdio};
 
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::{BlockHash, ScriptBuf, Transaction};
@@ -12,7 +14,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::runtime::Runtime;
 
-use crate::everett::{Answer, everett, everett_reading};
+use crate::everett::{Answer, command, everett, everett_reading};
 
 /// Addresses ahead: few, so that wallets are made quickly.
 const KEYPOOL: u32 = 5;
@@ -140,6 +142,48 @@ impl Wallets {
     }
 }
 
+/// A command that goes on, and the lines that it writes.
+struct Following {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Following {
+    fn new(wallets: &Wallets, arguments: &[&str]) -> Following {
+        let arguments = [
+            &["wallet"],
+            arguments,
+            &["--json", "--connect", &wallets.url],
+        ]
+        .concat();
+        let child = command(&arguments).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Following { child, lines }
+    }
+
+    fn next(&mut self) -> Value {
+        let line = self.lines.next().expect("a line").unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn next_of(&mut self, kind: &str) -> Value {
+        loop {
+            let event = self.next();
+            if event["kind"] == kind {
+                return event;
+            }
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
@@ -189,6 +233,10 @@ fn a_payment_and_its_double_spend_are_told_side_by_side_and_the_branch_that_wins
         1
     );
     let tx = |hex: &str| vec![deserialize_hex::<Transaction>(hex).unwrap()];
+    let mut warned = Following::new(&wallets, &["-w", "alice", "warnings", "--follow"]);
+    assert_eq!(warned.next()["warnings"], Value::Array(Vec::new()));
+    // The stream is there when the node says so; it is asked for behind the list.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     let first = wallets.mine(Some(&fork), tx(text(&told["hex"])), &anyone(0x61));
     let second = wallets.mine(Some(&fork), tx(&other_hex), &anyone(0x62));
     assert_eq!(wallets.best(), first);
@@ -216,6 +264,9 @@ fn a_payment_and_its_double_spend_are_told_side_by_side_and_the_branch_that_wins
         lines[4].starts_with("1 rival branch would take"),
         "{answer}"
     );
+    let event = warned.next_of("warning_appeared");
+    assert_eq!(event["warning"]["world"]["tip_hash"], second.as_str());
+    assert_eq!(event["warning"]["lost_sat"], 30 * BTC);
     let only = wallets.json(&["-w", "alice", "balance", "--at", &second]);
     assert_eq!(only["balances"].as_array().unwrap().len(), 1);
 
@@ -265,6 +316,7 @@ fn a_payment_and_its_double_spend_are_told_side_by_side_and_the_branch_that_wins
     // The branch flips.
     let higher = wallets.mine(Some(&second), Vec::new(), &anyone(0x63));
     assert_eq!(wallets.best(), higher);
+    assert_eq!(warned.next_of("warning_cleared")["warning_end"], "won");
     assert_eq!(wallets.spendable("alice"), [0, 30 * BTC]);
     assert_eq!(
         wallets.done(&["-w", "alice", "warnings"]),

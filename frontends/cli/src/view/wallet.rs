@@ -247,11 +247,11 @@ impl View for WalletBalancesView {
                 world.map_or_else(String::new, |world| world.tip_hash.clone()),
             ]);
         }
-        let mut text = format!(
-            "{table}safe: {} BTC in all {} live worlds",
-            btc(self.safe_sat),
-            self.worlds
-        );
+        let worlds = match self.worlds {
+            1 => "the one live world".to_owned(),
+            count => format!("all {count} live worlds"),
+        };
+        let mut text = format!("{table}safe: {} BTC in {worlds}", btc(self.safe_sat));
         if self.at_risk_sat > 0 {
             text += &format!(", {} BTC not in all of them", btc(self.at_risk_sat));
         }

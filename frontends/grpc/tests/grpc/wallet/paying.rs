@@ -398,3 +398,88 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
         refused_field(scene.client.finalize_psbt(request).await, "psbt");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coins_and_payments_come_page_by_page_each_once_and_stay_at_their_block() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    let mut all = terms(&alice, BTC);
+    for amount in 2..=7 {
+        all.recipients.push(v1::Recipient {
+            script: address(&alice),
+            amount_sat: amount * BTC,
+            ..Default::default()
+        });
+    }
+    let request = send("miner", all);
+    let sent = scene
+        .client
+        .send_transaction(request)
+        .await
+        .unwrap()
+        .into_inner();
+    scene.block_with(None, &[sent.raw]).await;
+    for _ in 0..4 {
+        scene.send("miner", &alice, BTC / 10).await;
+    }
+
+    let mut request = v1::ListCoinsRequest {
+        wallet: Some("alice".to_owned()),
+        page_size: 3,
+        ..Default::default()
+    };
+    let (mut vouts, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = scene
+            .client
+            .list_coins(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        let world = page.world.unwrap();
+        pages.push(world.tip_hash);
+        let confirmed = page.coins.iter().filter(|coin| coin.confirmations > 0);
+        vouts.extend(confirmed.map(|coin| coin.outpoint.clone().unwrap().vout));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+        // The best world moves on; the list does not.
+        scene.node.mine(None, 1, None).await;
+    }
+    assert_eq!(vouts.len(), 7);
+    vouts.sort_unstable();
+    vouts.dedup();
+    assert_eq!(vouts.len(), 7);
+    pages.dedup();
+    assert_eq!(pages.len(), 1);
+
+    let mut request = v1::ListPaymentsRequest {
+        wallet: Some("miner".to_owned()),
+        page_size: 2,
+        ..Default::default()
+    };
+    let mut txids = Vec::new();
+    loop {
+        let page = scene
+            .client
+            .list_payments(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(page.payments.len() <= 2);
+        txids.extend(page.payments.into_iter().map(|payment| payment.txid));
+        request.page_token = page.next_page_token.clone();
+        if page.next_page_token.is_empty() {
+            break;
+        }
+    }
+    // A coinbase, the payment to many, and four small ones: the latest first.
+    assert_eq!(txids.len(), 6);
+    assert_eq!(txids[4], sent.txid);
+    txids.sort_unstable();
+    txids.dedup();
+    assert_eq!(txids.len(), 6);
+    request.page_token = "feed".to_owned();
+    refused_field(scene.client.list_payments(request).await, "page_token");
+}
