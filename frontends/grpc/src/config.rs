@@ -27,7 +27,8 @@ pub struct GrpcConfig {
     pub tls: Option<TlsFiles>,
     /// Ask every call but those of the health service for this token.
     pub token: Option<BearerToken>,
-    /// Listen beyond loopback also without a token: anyone who reaches the port can read, and hand in blocks.
+    /// Listen beyond loopback also without a token: anyone who reaches the port can read, and hand in blocks and transactions;
+    /// wallets and snapshots are not served then.
     pub allow_open: bool,
     /// Most calls in flight over all connections; more are refused with `OVERLOADED`.
     pub max_calls: usize,
@@ -43,6 +44,13 @@ pub struct GrpcConfig {
     pub pins: PinLimits,
     /// How many event streams there may be, and how slow.
     pub streams: StreamLimits,
+}
+
+impl GrpcConfig {
+    /// Whether anybody who reaches the port is let in, from other machines, too.
+    pub(crate) fn is_open_to_all(&self) -> bool {
+        self.token.is_none() && !self.listen.ip().is_loopback()
+    }
 }
 
 impl Default for GrpcConfig {

@@ -315,7 +315,8 @@ fn services<L: Clone>(
             config.streams
         ))))
         .add_service(guarded!(SnapshotServiceServer::new(SnapshotCalls::new(
-            calls.clone()
+            calls.clone(),
+            config
         ))))
         .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
             calls.clone(),

@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use crate::calls::Calls;
+use crate::config::GrpcConfig;
 use crate::fault::Fault;
 
 /// How often a client is told how far it is.
@@ -28,18 +29,29 @@ const MAX_SAVES: usize = 2;
 
 pub(crate) struct SnapshotCalls {
     calls: Calls,
+    /// Whether anybody who reaches the port may call: then nobody may here, who could fill the disk and delete.
+    open: bool,
     saves: Arc<Semaphore>,
 }
 
 impl SnapshotCalls {
-    pub(crate) fn new(calls: Calls) -> SnapshotCalls {
+    pub(crate) fn new(calls: Calls, config: &GrpcConfig) -> SnapshotCalls {
         SnapshotCalls {
             calls,
+            open: config.is_open_to_all(),
             saves: Arc::new(Semaphore::new(MAX_SAVES)),
         }
     }
 
     fn snapshots(&self) -> Result<Snapshots, Fault> {
+        if self.open {
+            let why = "this node listens beyond its machine without a token, and so serves no snapshots; set a token (--grpc-token)";
+            return Err(Fault::new(
+                Code::FailedPrecondition,
+                ErrorReason::SnapshotsDisabled,
+                why,
+            ));
+        }
         let snapshots = self.calls.handle().snapshots().cloned();
         snapshots.ok_or_else(|| SnapshotsError::InMemory.into())
     }

@@ -38,7 +38,7 @@ impl WalletCalls {
         WalletCalls {
             calls,
             scans: Arc::default(),
-            open: config.token.is_none() && !config.listen.ip().is_loopback(),
+            open: config.is_open_to_all(),
             max_streams,
             places: Arc::new(Semaphore::new(max_streams)),
         }

@@ -41,15 +41,18 @@ pub const MAX_SNAPSHOT_NAME: usize = 64;
 
 /// Files and directories of a data directory that a snapshot has, beside the manifest; the ledger's tables last, for what
 /// has none is no ledger.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "blocks",
     "wallets",
     "mempool.dat",
+    FEES,
     "peers.dat",
     "banlist.json",
     "anchors.dat",
     TABLES,
 ];
+/// What is known of fees; it lies beside the mempool.
+const FEES: &str = "fee_estimates.dat";
 /// The ledger's tables in a data directory.
 const TABLES: &str = "data.mdb";
 const MANIFEST: &str = "manifest.json";

@@ -19,7 +19,7 @@ use everett_ledger::store::lock_directory;
 use super::error::io_error;
 use super::fill::fill;
 use super::{
-    PARTS, SnapshotManifest, Snapshots, SnapshotsError, Told, make_directory, mempool_file, remove,
+    FEES, PARTS, SnapshotManifest, Snapshots, SnapshotsError, Told, make_directory, mempool_file, remove,
     sync,
 };
 
@@ -90,11 +90,19 @@ impl Snapshots {
         force: bool,
         told: Told<'_>,
     ) -> Result<Restored, SnapshotsError> {
+        // One that has begun to move files is brought to its end first: what it was to restore is whole, whether that snapshot
+        // is still there or not.
+        let earlier = match refuse_half_restored(directory) {
+            Ok(()) => None,
+            Err(_) => {
+                let _lock = lock_directory(directory)?;
+                finish_switch(directory)?
+            }
+        };
         let (manifest, _held) = self.hold(name, params)?;
         make_directory(directory)?;
         let _lock = lock_directory(directory)?;
-        // One that has begun to move files is brought to its end first: what it was to restore is whole.
-        if let Some(earlier) = finish_switch(directory)?
+        if let Some(earlier) = earlier
             && earlier.name == name
         {
             return Ok(Restored {
@@ -165,7 +173,7 @@ fn finish_switch(directory: &Path) -> Result<Option<Switch>, SnapshotsError> {
             let old = place(directory, part);
             if old.exists() {
                 make_directory(&aside)?;
-                rename(&old, &aside.join(part))?;
+                rename(&old, &unused(&aside, part)?)?;
             }
         }
         // LMDB's readers of the old file; it is made anew.
@@ -196,8 +204,23 @@ fn finish_switch(directory: &Path) -> Result<Option<Switch>, SnapshotsError> {
 fn place(directory: &Path, part: &str) -> PathBuf {
     match part {
         "mempool.dat" => mempool_file(directory),
+        FEES => mempool_file(directory).with_file_name(FEES),
         part => directory.join(part),
     }
+}
+
+/// A name for a part among what was moved aside. Where somebody went on with a directory that was restored by half, there is one
+/// of the part already, which is the older.
+fn unused(aside: &Path, part: &str) -> Result<PathBuf, SnapshotsError> {
+    let mut names = std::iter::once(part.to_owned())
+        .chain((1..=MAX_ASIDE).map(|number| format!("{part}.later-{number}")));
+    names
+        .find(|name| !aside.join(name).exists())
+        .map(|name| aside.join(name))
+        .ok_or_else(|| {
+            let full = io::Error::from(io::ErrorKind::AlreadyExists);
+            io_error(&aside.join(part), "moving old data aside", full)
+        })
 }
 
 /// A directory that is not there yet, by its name.

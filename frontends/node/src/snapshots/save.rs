@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use super::error::io_error;
 use super::manifest::{MAX_WORLDS, ManifestFile, ManifestWallet, ManifestWorld, magic};
 use super::{
-    MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError, TABLES,
+    FEES, MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError, TABLES,
     Told, make_directory, remove, sync,
 };
 use crate::handle::Handle;
@@ -177,6 +177,9 @@ fn fill(
         );
     }
     let mempool_transactions = moment.kept.as_ref().map(Kept::len);
+    if save_fees(draft, parts, moment.kept.is_some())? {
+        files.push(ManifestFile::measure(draft, Path::new(FEES))?);
+    }
     if save_mempool(draft, parts, moment.kept)? {
         files.push(ManifestFile::measure(draft, Path::new("mempool.dat"))?);
     }
@@ -363,6 +366,20 @@ fn save_mempool(
             .map_err(SnapshotsError::from),
         (None, Some(file)) => copy_if_there(file, &path),
         (None, None) => Ok(false),
+    }
+}
+
+/// Writes what is known of fees, or copies the file of a node that does not run; whether there is one then. It says nothing of
+/// any one block, so that a moment more or less is all the same.
+fn save_fees(draft: &Path, parts: &Parts<'_>, runs: bool) -> Result<bool, SnapshotsError> {
+    let path = draft.join(FEES);
+    match (runs, parts.mempool_file) {
+        (true, _) => {
+            parts.mempool.save_fees(&path, false)?;
+            Ok(true)
+        }
+        (false, Some(mempool)) => copy_if_there(&mempool.with_file_name(FEES), &path),
+        (false, None) => Ok(false),
     }
 }
 
