@@ -485,11 +485,9 @@ fn keys_descriptors_labels_and_messages_come_and_go() {
     assert_eq!(taken.code, Some(0), "{taken:?}");
     let seven = wallets.json(&["-w", "alice", "address", "list", "--label", "seven"]);
     let addresses = seven["addresses"].as_array().unwrap();
-    let legacy = addresses.iter().map(|one| text(&one["address"]));
-    let legacy = legacy
-        .filter(|address| address.starts_with(['m', 'n']))
-        .next()
-        .unwrap();
+    let mut all = addresses.iter().map(|one| text(&one["address"]));
+    let legacy = all.find(|address| address.starts_with(['m', 'n']));
+    let legacy = legacy.unwrap();
     let signature = wallets.done(&["-w", "alice", "message", "sign", legacy, "hello"]);
     assert_eq!(
         wallets
