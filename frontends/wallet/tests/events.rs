@@ -170,7 +170,9 @@ fn what_was_refused_when_it_was_sent_is_not_told_as_a_payment() {
     let mut spoilt = scene.payment(&payer, &address(&alice), btc(1));
     spoilt.input[0].witness = bitcoin::Witness::new();
     let notes = Default::default();
-    alice.send(spoilt, &notes, SendTerms::NONE).expect_err("no witness");
+    alice
+        .send(spoilt, &notes, SendTerms::NONE)
+        .expect_err("no witness");
     let heard = told(&scene.wallets, &mut events);
     let known: Vec<Txid> = heard
         .iter()

@@ -19,8 +19,8 @@ use everett_ledger::store::lock_directory;
 use super::error::io_error;
 use super::fill::fill;
 use super::{
-    FEES, PARTS, SnapshotManifest, Snapshots, SnapshotsError, Told, make_directory, mempool_file, remove,
-    sync,
+    FEES, PARTS, SnapshotManifest, Snapshots, SnapshotsError, Told, make_directory, mempool_file,
+    remove, sync,
 };
 
 const RESTORING: &str = ".restoring";

@@ -23,8 +23,8 @@ use tracing::{info, warn};
 use super::error::io_error;
 use super::manifest::{MAX_WORLDS, ManifestFile, ManifestWallet, ManifestWorld, magic};
 use super::{
-    FEES, MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError, TABLES,
-    Told, make_directory, remove, sync,
+    FEES, MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError,
+    TABLES, Told, make_directory, remove, sync,
 };
 use crate::handle::Handle;
 use crate::peers::Peers;
