@@ -103,11 +103,20 @@ impl Worlds {
         super::world::row(info, view.best(), self.now)
     }
 
-    /// The one that was asked for, or the best one.
-    fn chosen(&self, hash: Option<BlockHash>) -> Result<&(BlockInfo, World), Fault> {
+    /// The best one, or the one that was asked for: the first whose chain holds that block, for a world goes on under the
+    /// name of any of its blocks. A page that is looked at so follows a branch that grows.
+    fn chosen(
+        &self,
+        hash: Option<BlockHash>,
+        ledger: &Ledger,
+    ) -> Result<&(BlockInfo, World), Fault> {
         let found = match hash {
             None => self.all.first(),
-            Some(hash) => self.all.iter().find(|(info, _)| info.hash == hash),
+            Some(hash) => {
+                let height = ledger.block_info(&hash).ok_or(Fault::NoPage)?.height;
+                let mut worlds = self.all.iter();
+                worlds.find(|(_, world)| world.block_hash_at(height) == Some(hash))
+            }
         };
         found.ok_or(Fault::NoPage)
     }
@@ -151,7 +160,7 @@ impl Wanted {
         patience: &Patience,
     ) -> Result<String, Fault> {
         let worlds = Worlds::of(ledger, view);
-        let chosen = worlds.chosen(self.world)?;
+        let chosen = worlds.chosen(self.world, ledger)?;
         let best = view.best();
         let balance = view.balance(best)?;
         let safe = view.safe();
