@@ -127,14 +127,17 @@ struct Wanted {
     world: Option<BlockHash>,
     page: u64,
     coins: u64,
+    /// How far behind a branch may be that is warned of, as the node is configured.
+    warn_blocks: u32,
 }
 
 impl Wanted {
-    fn of(choice: &Choice) -> Result<Wanted, Fault> {
+    fn of(choice: &Choice, site: &Site) -> Result<Wanted, Fault> {
         Ok(Wanted {
             world: choice.world.as_deref().map(parse::block_hash).transpose()?,
             page: parse::page(choice.page.as_deref())?,
             coins: parse::page(choice.coins.as_deref())?,
+            warn_blocks: site.wallets()?.config().warn_blocks,
         })
     }
 
@@ -190,7 +193,7 @@ impl Wanted {
             at_risk: super::wallets::some(safe.at_risk),
             worlds: worlds.all.len(),
             lock: Lock::of(view),
-            warnings: warnings::list(view)?,
+            warnings: warnings::list(view, self.warn_blocks)?,
             cards: balances::cards(view, &worlds, patience)?,
             more_worlds: worlds.all.len().saturating_sub(MAX_WORLDS),
             columns: columns
@@ -218,7 +221,7 @@ pub(super) async fn wallet(
     Query(choice): Query<Choice>,
 ) -> Result<Page, Fault> {
     let wallet = site.wallet(&name)?;
-    let wanted = Wanted::of(&choice)?;
+    let wanted = Wanted::of(&choice, &site)?;
     let asked = Asked::of(&choice, site.network())?;
     let query = wanted.query("");
     let kind = site.wallets()?.config().address_type;
@@ -248,7 +251,7 @@ pub(super) async fn scene(
     Query(choice): Query<Choice>,
 ) -> Result<Response, Fault> {
     let wallet = site.wallet(&name)?;
-    let wanted = Wanted::of(&choice)?;
+    let wanted = Wanted::of(&choice, &site)?;
     let read = move |ledger: &Ledger, patience: &Patience| {
         let view = wallet.view()?;
         wanted.scene(wallet.name(), ledger, &view, patience)
