@@ -10,13 +10,16 @@
 //! processes which a chapter starts end with it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// How long one command of a chapter may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a shell may take to end by itself, with all that it started.
+const END: Duration = Duration::from_secs(5);
 /// What stands between the answers of two commands.
 const MARK: &str = "=-=-= exit";
 
@@ -123,6 +126,8 @@ impl Chapter {
             .env_remove("EVERETT_LOG")
             .env_remove("EVERETT_TOKEN")
             .env_remove("EVERETT_GRPC_TOKEN")
+            // A group of its own, so that a command which does not end can be ended.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -199,6 +204,21 @@ impl Chapter {
             }
         }
     }
+
+    /// Ends the shell: by its input; or, where a command does not let it read on, by force with all that it started.
+    fn end(&mut self) {
+        let _ = writeln!(self.stdin, "exit");
+        let started = Instant::now();
+        while let Ok(None) = self.shell.try_wait() {
+            if started.elapsed() > END {
+                let group = format!("kill -KILL -- -{}", self.shell.id());
+                let _ = Command::new("bash").args(["-c", &group]).status();
+                let _ = self.shell.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// The ends of all logs, for who has to find out why.
@@ -221,9 +241,22 @@ fn logs(directory: &Path) -> String {
 
 impl Drop for Chapter {
     fn drop(&mut self) {
-        let _ = writeln!(self.stdin, "exit");
-        let _ = self.shell.wait();
+        self.end();
     }
+}
+
+#[test]
+fn a_command_that_does_not_end_is_ended_with_its_chapter() {
+    let directory = std::env::temp_dir();
+    let mut chapter = Chapter::begin(&directory, &[]);
+    assert_eq!(chapter.run("sleep 600 &"), Vec::<String>::new());
+    writeln!(chapter.stdin, "sleep 600").unwrap();
+    let started = Instant::now();
+    chapter.end();
+    assert!(started.elapsed() < 4 * END);
+    // Nobody holds the other end any more.
+    let line = chapter.lines.recv_timeout(END);
+    assert_eq!(line, Err(RecvTimeoutError::Disconnected));
 }
 
 #[test]

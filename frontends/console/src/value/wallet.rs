@@ -10,9 +10,7 @@ mod request;
 mod warning;
 
 use everett_wallet::spend::SpendError;
-use everett_wallet::{
-    Chain, DEFAULT_WARN_BLOCKS, KeyError, Purpose, View, Wallet, WalletError, WorldBalance,
-};
+use everett_wallet::{Chain, KeyError, Purpose, View, Wallet, WalletError, WorldBalance};
 use rhai::{Array, Dynamic, Engine};
 use serde_json::{Value, json};
 
@@ -297,8 +295,11 @@ fn register(engine: &mut Engine, book: &Book) {
         })
         .method(
             "warnings()",
-            "what rival branches at most 6 blocks behind would change",
-            |wallet| Ok(WarningValue::list(wallet, DEFAULT_WARN_BLOCKS)?),
+            "what rival branches would change, of those near enough that the node warns of them",
+            |wallet| {
+                let blocks = wallet.context.wallets()?.config().warn_blocks;
+                Ok(WarningValue::list(wallet, blocks)?)
+            },
         )
         .method1(
             "warnings(blocks)",

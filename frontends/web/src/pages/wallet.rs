@@ -103,11 +103,20 @@ impl Worlds {
         super::world::row(info, view.best(), self.now)
     }
 
-    /// The one that was asked for, or the best one.
-    fn chosen(&self, hash: Option<BlockHash>) -> Result<&(BlockInfo, World), Fault> {
+    /// The best one, or the one that was asked for: the first whose chain holds that block, for a world goes on under the
+    /// name of any of its blocks. A page that is looked at so follows a branch that grows.
+    fn chosen(
+        &self,
+        hash: Option<BlockHash>,
+        ledger: &Ledger,
+    ) -> Result<&(BlockInfo, World), Fault> {
         let found = match hash {
             None => self.all.first(),
-            Some(hash) => self.all.iter().find(|(info, _)| info.hash == hash),
+            Some(hash) => {
+                let height = ledger.block_info(&hash).ok_or(Fault::NoPage)?.height;
+                let mut worlds = self.all.iter();
+                worlds.find(|(_, world)| world.block_hash_at(height) == Some(hash))
+            }
         };
         found.ok_or(Fault::NoPage)
     }
@@ -118,14 +127,17 @@ struct Wanted {
     world: Option<BlockHash>,
     page: u64,
     coins: u64,
+    /// How far behind a branch may be that is warned of, as the node is configured.
+    warn_blocks: u32,
 }
 
 impl Wanted {
-    fn of(choice: &Choice) -> Result<Wanted, Fault> {
+    fn of(choice: &Choice, site: &Site) -> Result<Wanted, Fault> {
         Ok(Wanted {
             world: choice.world.as_deref().map(parse::block_hash).transpose()?,
             page: parse::page(choice.page.as_deref())?,
             coins: parse::page(choice.coins.as_deref())?,
+            warn_blocks: site.wallets()?.config().warn_blocks,
         })
     }
 
@@ -151,7 +163,7 @@ impl Wanted {
         patience: &Patience,
     ) -> Result<String, Fault> {
         let worlds = Worlds::of(ledger, view);
-        let chosen = worlds.chosen(self.world)?;
+        let chosen = worlds.chosen(self.world, ledger)?;
         let best = view.best();
         let balance = view.balance(best)?;
         let safe = view.safe();
@@ -181,7 +193,7 @@ impl Wanted {
             at_risk: super::wallets::some(safe.at_risk),
             worlds: worlds.all.len(),
             lock: Lock::of(view),
-            warnings: warnings::list(view)?,
+            warnings: warnings::list(view, self.warn_blocks)?,
             cards: balances::cards(view, &worlds, patience)?,
             more_worlds: worlds.all.len().saturating_sub(MAX_WORLDS),
             columns: columns
@@ -209,7 +221,7 @@ pub(super) async fn wallet(
     Query(choice): Query<Choice>,
 ) -> Result<Page, Fault> {
     let wallet = site.wallet(&name)?;
-    let wanted = Wanted::of(&choice)?;
+    let wanted = Wanted::of(&choice, &site)?;
     let asked = Asked::of(&choice, site.network())?;
     let query = wanted.query("");
     let kind = site.wallets()?.config().address_type;
@@ -239,7 +251,7 @@ pub(super) async fn scene(
     Query(choice): Query<Choice>,
 ) -> Result<Response, Fault> {
     let wallet = site.wallet(&name)?;
-    let wanted = Wanted::of(&choice)?;
+    let wanted = Wanted::of(&choice, &site)?;
     let read = move |ledger: &Ledger, patience: &Patience| {
         let view = wallet.view()?;
         wanted.scene(wallet.name(), ledger, &view, patience)

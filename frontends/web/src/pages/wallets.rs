@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
-use everett_wallet::{DEFAULT_WARN_BLOCKS, View, Wallet, WalletError, Wallets};
+use everett_wallet::{View, Wallet, WalletError, Wallets};
 
 use super::{Page, html};
 use crate::fault::Fault;
@@ -150,7 +150,7 @@ async fn scene_of(site: &Site) -> Result<String, Fault> {
         let mut worlds = 1;
         for wallet in &open {
             patience.check()?;
-            let told = tell(wallet, &mut worlds);
+            let told = tell(wallet, wallets.config().warn_blocks, &mut worlds);
             rows.push(WalletRow {
                 title: title(wallet.name()),
                 link: link(wallet.name()),
@@ -170,12 +170,12 @@ async fn scene_of(site: &Site) -> Result<String, Fault> {
     site.reads.read(read).await
 }
 
-fn tell(wallet: &Wallet, worlds: &mut usize) -> Result<Told, WalletError> {
+fn tell(wallet: &Wallet, warn_blocks: u32, worlds: &mut usize) -> Result<Told, WalletError> {
     let view = wallet.view()?;
     *worlds = 1 + view.rivals().len();
     let balance = view.balance(view.best())?;
     let safe = view.safe();
-    let warnings = view.warnings(DEFAULT_WARN_BLOCKS)?;
+    let warnings = view.warnings(warn_blocks)?;
     Ok(Told {
         spendable: Btc::of(balance.trusted.to_sat()),
         pending: some(balance.pending),

@@ -128,6 +128,46 @@ fn a_wallet_has_its_balances_of_all_worlds_side_by_side_and_warns_of_the_rival()
 }
 
 #[test]
+fn the_world_that_was_chosen_is_followed_when_blocks_come_on_it() {
+    let bench = Bench::new();
+    let (_, [first, second]) = bench.split();
+    let at = bench.node.at;
+    let page = get(at, "/admin/wallet/alice");
+    // The best world needs no name, and is followed whichever it is.
+    let chosen = format!("/admin/wallet/alice?world={second}");
+    assert!(page.body.contains(&format!("{chosen}#coins")));
+    assert!(!page.body.contains(&format!("?world={first}#coins")));
+    let rival = |height: u32| format!("Coins in the world at {height}");
+    let best = "Coins in the best world";
+    let shows = |tip: BlockHash, coins: usize, words: &str| {
+        for part in ["", "/live"] {
+            let page = get(at, &format!("/admin/wallet/alice{part}?world={tip}"));
+            assert_eq!(page.status, 200, "{part} {words}: {}", page.body);
+            assert_eq!(page.all("data-coin").len(), coins, "{part} {words}");
+            assert!(page.body.contains(words), "{part} {words}: {}", page.body);
+        }
+    };
+    shows(second, 0, &rival(102));
+    // The best one grows, and a link that names its old tip shows it still; then the rival, which stays one, and wins.
+    let third = bench.node.mine(first, 2, 3);
+    shows(first, 1, best);
+    shows(second, 0, &rival(102));
+    let grown = bench.node.mine(second, 1, 4);
+    shows(second, 0, &rival(103));
+    let winner = bench.node.mine(grown[0], 2, 5);
+    assert_eq!(bench.best(), winner[1]);
+    shows(second, 0, best);
+    shows(first, 1, &rival(104));
+    shows(third[0], 1, &rival(104));
+    // It parts, and the branch of the most work goes on.
+    bench.node.mine(first, 1, 6);
+    shows(first, 1, &rival(104));
+    // What no world has is nowhere.
+    let nowhere = format!("/admin/wallet/alice?world={}", "07".repeat(32));
+    assert_eq!(get(at, &nowhere).status, 404);
+}
+
+#[test]
 fn who_follows_a_wallet_is_told_of_payments_and_of_branches() {
     let bench = Bench::new();
     for path in ["/admin/wallets/events", "/admin/wallet/alice/events"] {

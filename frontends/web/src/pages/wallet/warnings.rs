@@ -1,6 +1,6 @@
 //! Owns what a rival branch would change, in words.
 
-use everett_wallet::{DEFAULT_WARN_BLOCKS, View, Warning};
+use everett_wallet::{View, Warning};
 
 use super::payments::{StateCell, cell};
 use crate::fault::Fault;
@@ -24,8 +24,9 @@ pub(super) struct WarningRow {
     pub(super) more: usize,
 }
 
-pub(super) fn list(view: &View<'_>) -> Result<Vec<WarningRow>, Fault> {
-    let warnings = view.warnings(DEFAULT_WARN_BLOCKS)?;
+/// Of branches that are at most so many blocks behind.
+pub(super) fn list(view: &View<'_>, blocks: u32) -> Result<Vec<WarningRow>, Fault> {
+    let warnings = view.warnings(blocks)?;
     Ok(warnings.iter().map(row).collect())
 }
 
