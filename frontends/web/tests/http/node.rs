@@ -48,7 +48,16 @@ impl TestNode {
         TestNode::start(web).expect("the node starts")
     }
 
+    /// The same, which warns of branches that are at most so many blocks behind.
+    pub(crate) fn warning_of(blocks: u32) -> TestNode {
+        TestNode::begin(config("127.0.0.1:0"), Some(blocks)).expect("the node starts")
+    }
+
     pub(crate) fn start(web: WebConfig) -> Result<TestNode, String> {
+        TestNode::begin(web, None)
+    }
+
+    fn begin(web: WebConfig, warn_blocks: Option<u32>) -> Result<TestNode, String> {
         let directory = TempDir::new().expect("a directory");
         let mut ledger = LedgerConfig::new(Params::new(Network::Regtest), directory.path());
         ledger.clock = Clock::fixed(NOW);
@@ -62,6 +71,7 @@ impl TestNode {
         if let Some(wallets) = &mut config.wallets {
             // Few addresses ahead and a passphrase that costs nothing, so that wallets are made quickly.
             wallets.keypool = 5;
+            wallets.warn_blocks = warn_blocks.unwrap_or(wallets.warn_blocks);
             wallets.kdf = Kdf {
                 memory: 64,
                 passes: 1,

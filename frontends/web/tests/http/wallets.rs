@@ -30,7 +30,10 @@ fn address(wallet: &Wallet, label: &str) -> bitcoin::Address {
 
 impl Bench {
     fn new() -> Bench {
-        let node = TestNode::new();
+        Bench::of(TestNode::new())
+    }
+
+    fn of(node: TestNode) -> Bench {
         let wallets = node.handle().wallets().unwrap();
         let open = |name: &str| wallets.create(name, NewWallet::default()).unwrap();
         let (miner, alice) = (open("miner"), open("alice"));
@@ -165,6 +168,17 @@ fn the_world_that_was_chosen_is_followed_when_blocks_come_on_it() {
     // What no world has is nowhere.
     let nowhere = format!("/admin/wallet/alice?world={}", "07".repeat(32));
     assert_eq!(get(at, &nowhere).status, 404);
+}
+
+#[test]
+fn a_branch_further_behind_than_the_node_is_configured_to_warn_of_is_not_warned_of() {
+    for (blocks, warned) in [(0, 0), (1, 1)] {
+        let bench = Bench::of(TestNode::warning_of(blocks));
+        let (_, [first, _]) = bench.split();
+        bench.node.mine(first, 1, 8);
+        let page = get(bench.node.at, "/admin/wallet/alice");
+        assert_eq!(page.all("data-warning").len(), warned, "{blocks}");
+    }
 }
 
 #[test]
