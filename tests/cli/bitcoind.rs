@@ -401,7 +401,7 @@ fn options_that_are_not_supported_are_named_in_one_line_of_the_log() {
         &[
             "-peerbloomfilters",
             "-fallbackfee=0.0001",
-            "-asmap=x",
+            "-txreconciliation",
             "-natpmp=0",
         ],
     );
@@ -411,7 +411,7 @@ fn options_that_are_not_supported_are_named_in_one_line_of_the_log() {
         .filter(|line| line.contains("[warning]"))
         .collect();
     assert_eq!(warnings.len(), 1, "{log}");
-    assert!(warnings[0].contains("-peerbloomfilters") && warnings[0].contains("-asmap"));
+    assert!(warnings[0].contains("-peerbloomfilters") && warnings[0].contains("-txreconciliation"));
     assert!(!warnings[0].contains("fallbackfee") && !warnings[0].contains("natpmp"));
     daemon.signal("TERM");
     assert_eq!(daemon.end(), (Some(0), String::new()));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::super::fixtures::{config, reader_config};
 use super::super::*;
@@ -100,12 +101,22 @@ impl SmallDisk {
         }
     }
 
+    /// A process that another test starts has all our files open for the moment between its birth and its program: so long the
+    /// file system is busy.
     fn remount_read_only(&self) {
-        let remount = Command::new("mount")
-            .args(["-o", "remount,ro"])
-            .arg(self.0.path())
-            .status();
-        assert!(remount.unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let remount = Command::new("mount")
+                .args(["-o", "remount,ro"])
+                .arg(self.0.path())
+                .output()
+                .unwrap();
+            if remount.status.success() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{remount:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn path(&self) -> &Path {
