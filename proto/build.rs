@@ -6,7 +6,7 @@ use std::{env, error::Error, fs};
 use prost::Message;
 
 /// Every file of the package, relative to `proto/`.
-const FILES: [&str; 9] = [
+const FILES: [&str; 13] = [
     "everett/v1/chain_service.proto",
     "everett/v1/common.proto",
     "everett/v1/errors.proto",
@@ -14,7 +14,11 @@ const FILES: [&str; 9] = [
     "everett/v1/lab_service.proto",
     "everett/v1/ledger_service.proto",
     "everett/v1/log.proto",
+    "everett/v1/mempool_service.proto",
     "everett/v1/peer_service.proto",
+    "everett/v1/snapshot_service.proto",
+    "everett/v1/wallet.proto",
+    "everett/v1/wallet_service.proto",
     "everett/v1/world_service.proto",
 ];
 

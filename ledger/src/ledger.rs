@@ -19,7 +19,7 @@ use crate::meter::Timings;
 use crate::params::Params;
 use crate::rules::ScriptCheck;
 use crate::shared::{Shared, Worlds};
-use crate::store::StoreError;
+use crate::store::{StoreCopy, StoreError};
 use crate::submission::Submitted;
 use crate::tree::{BlockTree, Failure, Progress};
 use crate::turns::Turns;
@@ -266,6 +266,26 @@ impl Ledger {
     /// [`BlockError::Unknown`], and what the disk does.
     pub fn prefer_block(&self, hash: &BlockHash) -> Result<(), BlockError> {
         self.engine.wait(|| Urgency::Best).prefer(hash)
+    }
+
+    /// Begins a copy of all that is committed now, acknowledged cursors included, in `target`, a directory that is there and
+    /// empty. `meanwhile` runs while nobody can write, so that what it sees of the ledger is what the copy has; it must not
+    /// write itself, nor wait for somebody who does. Blocks come again while the copy is finished: [`StoreCopy::finish`].
+    ///
+    /// # Errors
+    ///
+    /// What `meanwhile` returns; a ledger in memory ([`StoreError::Misuse`]) or opened for reading; what the disk does.
+    pub fn begin_copy<T, E: From<StoreError>>(
+        &self,
+        target: &std::path::Path,
+        meanwhile: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(StoreCopy, T), E> {
+        let mut engine = self.engine.wait(|| Urgency::Best);
+        engine.save_cursors()?;
+        let copy = self.shared.store.begin_copy(target)?;
+        let done = meanwhile()?;
+        drop(engine);
+        Ok((copy, done))
     }
 
     /// Moves the base as far up as live and held worlds allow.

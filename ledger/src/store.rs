@@ -19,6 +19,7 @@
 mod base;
 mod blocks;
 mod codec;
+mod copy;
 mod data_file;
 mod database;
 mod environment;
@@ -47,11 +48,13 @@ use parking_lot::Mutex;
 
 pub use base::ScriptSummary;
 pub use blocks::{BlockPosition, MAX_BLOCK_FILE_SIZE, MAX_BLOCK_LENGTH};
+pub use copy::{CopiedFile, CopyProgress, How, StoreCopy, clone_file, copy_file, share};
 pub use data_file::{DataFile, cannot_grow};
 pub use environment::reserve_lock_file;
 pub use error::StoreError;
 pub use header::HeaderRow;
 pub use journal::JournalRow;
+pub use lock::take as lock_directory;
 pub use meta::BasePoint;
 pub use orphans::OrphanRow;
 pub use outbox::{CursorRow, EventRow, MAX_SUBSCRIBER_NAME};

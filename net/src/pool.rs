@@ -261,6 +261,12 @@ impl Pool {
         keep::write_bans(&self.inner);
     }
 
+    /// Writes addresses and bans that have changed to the pool's directory now, if it has one, instead of later. Blocks for as
+    /// long as the disk takes; the log tells if it fails.
+    pub fn save(&self) {
+        keep::write(&self.inner, false);
+    }
+
     /// No longer calls a manual peer, nor again; whether it was to be called. Its connection stays.
     pub fn forget(&self, endpoint: &Endpoint) -> bool {
         self.inner.state().forget(endpoint)

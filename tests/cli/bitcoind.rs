@@ -216,6 +216,70 @@ fn what_cannot_be_is_refused_in_cores_words() {
             "Prune cannot be configured with a negative value.",
         ),
         (
+            &["-regtest", "-prune=550", "-txospenderindex"],
+            "Prune mode is incompatible with -txospenderindex.",
+        ),
+        (
+            &["-regtest", "-prune=550", "-reindex-chainstate"],
+            "Prune mode is incompatible with -reindex-chainstate. Use full -reindex instead.",
+        ),
+        (
+            &["-regtest", "-peerblockfilters"],
+            "Cannot set -peerblockfilters without -blockfilterindex.",
+        ),
+        (
+            &["-regtest", "-forcednsseed", "-dnsseed=0"],
+            "Cannot set -forcednsseed to true when setting -dnsseed to false.",
+        ),
+        (
+            &["-regtest", "-blocksdir=/no/such/place"],
+            "Specified blocks directory \"/no/such/place\" does not exist.",
+        ),
+        (
+            &["-signet", "-signetchallenge=51", "-signetchallenge=52"],
+            "-signetchallenge cannot be multiple values.",
+        ),
+        (
+            &["-testnet4", "-test=addrman"],
+            "-test=<option> can only be used with regtest",
+        ),
+        (
+            &["-testnet4", "-acceptstalefeeestimates"],
+            "acceptstalefeeestimates is not supported on testnet4 chain.",
+        ),
+        (
+            &["-regtest", "-vbparams=testdummy:1"],
+            "Version bits parameters malformed, expecting deployment:start:end[:min_activation_height]",
+        ),
+        (
+            &["-regtest", "-vbparams=taproot:1:2"],
+            "Invalid deployment (taproot)",
+        ),
+        (
+            &["-regtest", "-maxuploadtarget=1Q"],
+            "Unable to parse -maxuploadtarget: '1Q'",
+        ),
+        (
+            &["-regtest", "-asmap=none"],
+            "Could not find asmap file \"DIR/regtest/none\"",
+        ),
+        (
+            &["-regtest", "-i2psam=x:y:z"],
+            "Invalid -i2psam address or hostname: 'x:y:z'",
+        ),
+        (
+            &["-regtest", "-maxmempool=-5"],
+            "-maxmempool must be at least 5 MB",
+        ),
+        (
+            &["-regtest", "-proxy=127.0.0.1:9050=tor"],
+            "Unrecognized network in -proxy='127.0.0.1:9050=tor': 'tor'",
+        ),
+        (
+            &["-regtest", "-settings=none/settings.json"],
+            "Settings file could not be written:\n- Error: Unable to open settings file DIR/regtest/none/settings.json.tmp for writing",
+        ),
+        (
             &["-regtest", "-prune=550", "-txindex"],
             "Prune mode is incompatible with -txindex.",
         ),
@@ -269,6 +333,63 @@ fn what_cannot_be_is_refused_in_cores_words() {
             assert_eq!(said, answer.stderr, "Core on {options:?}");
             assert_eq!(core.status.code(), Some(1));
         }
+    }
+}
+
+#[test]
+fn what_core_warns_of_at_the_start_is_warned_of() {
+    for (option, warning) in [
+        (
+            "-checkpoints=0",
+            "Option '-checkpoints' is set but checkpoints were removed. This option has no effect.",
+        ),
+        (
+            "-limitancestorsize=10",
+            "Option '-limitancestorsize' is given but ancestor size limits have been replaced with cluster size limits (see \
+             -limitclustersize). This option has no effect.",
+        ),
+        (
+            "-test=foo",
+            "Unrecognised option \"foo\" provided in -test=<option>.",
+        ),
+    ] {
+        let directory = tempdir().unwrap();
+        let place = datadir(directory.path());
+        let port = format!("-rpcport={}", free_port());
+        let options = [
+            "-regtest",
+            &place,
+            &port,
+            "-listen=0",
+            "-daemonwait",
+            option,
+        ];
+        let started = bitcoind(&options);
+        assert_eq!(started.code, Some(0), "{started:?}");
+        assert_eq!(started.stderr, format!("Warning: {warning}\n"));
+        let log = fs::read_to_string(directory.path().join("regtest/debug.log")).unwrap();
+        assert!(log.contains(warning), "{log}");
+        let text = fs::read_to_string(directory.path().join("regtest/settings.json")).unwrap();
+        assert!(text.contains("_warning_"), "{text}");
+        let answer = crate::daemon::cli(&["-regtest", &place, &port, "stop"]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        let pid = directory.path().join("regtest/bitcoind.pid");
+        wait_until("it stops", || !pid.exists());
+        assert!(directory.path().join("regtest/fee_estimates.dat").exists());
+    }
+}
+
+#[test]
+fn a_file_may_ask_for_help_or_the_version() {
+    let directory = tempdir().unwrap();
+    let place = datadir(directory.path());
+    for (line, told) in [("version=1", "MIT licence"), ("help=1", "Options:")] {
+        let text = format!("regtest=1\n{line}\n");
+        fs::write(directory.path().join("bitcoin.conf"), text).unwrap();
+        let answer = bitcoind(&[&place]);
+        assert_eq!((answer.code, &*answer.stderr), (Some(0), ""));
+        assert!(answer.stdout.contains(told), "{}", answer.stdout);
+        assert!(!directory.path().join("regtest").exists());
     }
 }
 

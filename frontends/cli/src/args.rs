@@ -5,11 +5,14 @@ mod console;
 pub(crate) mod lab;
 mod log;
 mod metrics;
+mod node_wallet;
 mod p2p;
+mod package;
 mod peers;
 mod rpc;
 pub(crate) mod script;
-mod wallet;
+mod snapshot;
+pub(crate) mod wallet;
 mod zmq;
 
 use std::net::SocketAddr;
@@ -27,11 +30,14 @@ pub(crate) use console::{ConsoleArgs, MonitorArgs};
 use lab::LabArgs;
 pub(crate) use log::{FollowArgs, LogArgs, LogCommand, LogFormat, NodeLogArgs, ReadArgs};
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use node_wallet::WalletArgs;
 pub(crate) use p2p::P2pArgs;
+pub(crate) use package::{CompletionsArgs, ManArgs};
 pub(crate) use peers::{AddPeerArgs, BanArgs, DisconnectArgs, PeersArgs};
 pub(crate) use rpc::RpcArgs;
 use script::ScriptArgs;
-pub(crate) use wallet::WalletArgs;
+pub(crate) use snapshot::{FromSnapshotArgs, RestoreArgs, SaveArgs, SnapshotArgs, SnapshotCommand};
+pub(crate) use wallet::WalletCommandArgs;
 pub(crate) use zmq::ZmqArgs;
 
 /// A Bitcoin node that keeps every competing chain as a world you can query.
@@ -51,6 +57,7 @@ Examples:
   everett balance --datadir D --network regtest --at 415 ADDRESS
   everett run --network regtest --datadir D --grpc 127.0.0.1:8390
   everett worlds --connect http://127.0.0.1:8390     the same question, asked of the node
+  everett wallet balance --network regtest           what a wallet of the node has in each world
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage."
 )]
@@ -269,6 +276,7 @@ Examples:
   everett run --network regtest --webui 0.0.0.0:8380 --user-file login.txt
   everett run --network signet --serve 0.0.0.0:38333 -o 16
   everett run --network regtest --connect 127.0.0.1:18444
+  everett run --network regtest --lab --from-snapshot before-fork      thrown away at the end
 
 It joins the P2P network, on regtest only where a peer option is given. Prints one line when it is ready, and stops in order on Ctrl-C or SIGTERM.")]
     Run(Box<RunArgs>),
@@ -405,10 +413,31 @@ has, --allow-write opens it for writing.
 
 Exits 1 where a script fails; the message names line and column.")]
     Console(ConsoleArgs),
+    /// Save a node as it is, and go back to that
+    Snapshot(SnapshotArgs),
+    /// Keep, receive and spend coins: the wallets of a running node
+    Wallet(Box<WalletCommandArgs>),
     /// Read the binary log of a node
     Log(LogArgs),
     /// Decode, verify and trace scripts; needs no ledger
     Script(ScriptArgs),
+    /// Print a configuration file in which every key is explained
+    #[command(after_help = "\
+Example:
+  everett config > everett.toml     then take the # from what is to be set: everett run --config everett.toml")]
+    Config,
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  everett completions bash > /etc/bash_completion.d/everett
+  everett completions zsh > \"${fpath[1]}/_everett\"
+  everett completions fish > ~/.config/fish/completions/everett.fish")]
+    Completions(CompletionsArgs),
+    /// Write man pages
+    #[command(after_help = "\
+Example:
+  everett man /usr/local/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// The options of all faces of a node.
@@ -437,6 +466,8 @@ pub(crate) struct RunArgs {
     /// Let history be made by hand over gRPC (LabService); not on mainnet
     #[arg(long)]
     pub(crate) lab: bool,
+    #[command(flatten)]
+    pub(crate) copy: FromSnapshotArgs,
     #[command(flatten)]
     pub(crate) p2p: P2pArgs,
     #[command(flatten)]

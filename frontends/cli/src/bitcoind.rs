@@ -24,6 +24,7 @@ mod opening;
 pub(crate) mod option;
 mod pid_file;
 mod serving;
+mod settings_file;
 mod tip_log;
 pub(crate) mod version;
 
@@ -71,8 +72,8 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
         InitError::new(format!("Error parsing command line arguments: {error}"))
     };
     let arguments = Arguments::parse(DAEMON, line).map_err(parsed)?;
-    if arguments.wants_help() || arguments.flag("version", false) {
-        say(&version::text(&arguments));
+    if let Some(text) = version::text(&arguments) {
+        say(&text);
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(directory) = arguments.text("everettinstall") {
@@ -89,17 +90,34 @@ fn run(line: &[String]) -> Result<ExitCode, InitError> {
         log,
         logged,
         arguments,
+        settings_file,
     } = opening::open(arguments)?;
+    // A file may ask for it as well.
+    if let Some(text) = version::text(&arguments) {
+        say(&text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let write_settings = || match &settings_file {
+        None => Ok(()),
+        Some((path, file)) => file.write(path).map_err(|error| {
+            InitError::new(format!("Settings file could not be written:\n- {error}"))
+        }),
+    };
     if !background && daemon::wanted(&arguments) {
         // What can be refused already is refused where somebody reads it.
         layout.create()?;
-        drop(lock::Lock::take(&layout.network)?);
+        let lock = lock::Lock::take(&layout.network)?;
+        write_settings()?;
+        drop(lock);
         say("Everett starting\n");
         let wait = arguments.flag("daemonwait", false);
         return daemon::start(line, wait, "debug.log");
     }
     layout.create()?;
     let _lock = lock::Lock::take(&layout.network)?;
+    if !background {
+        write_settings()?;
+    }
     let pid_file = settings.pid_file.clone().map(pid_file::PidFile::write);
     let _pid_file = pid_file.transpose()?;
     let mut log = log;

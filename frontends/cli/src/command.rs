@@ -9,10 +9,13 @@ mod lab;
 mod log;
 mod monitor;
 mod network;
+mod package;
 mod peers;
 mod run;
 mod script;
+mod snapshot;
 mod tx;
+mod wallet;
 pub(crate) mod web_server;
 
 use std::ffi::OsString;
@@ -88,7 +91,12 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         Command::Disconnect(args) => return peers::disconnect(&settings, args),
         Command::Ban(args) => return peers::ban(&settings, args),
         Command::Console(args) => return console::console(&settings, args),
+        Command::Snapshot(args) => return snapshot::snapshot(&settings, args),
         Command::Log(args) => return log::log(&settings, args),
+        Command::Config => return package::config(),
+        Command::Completions(args) => return package::completions(&args),
+        Command::Man(args) => return package::man(&args),
+        Command::Wallet(args) => return wallet::wallet(&settings, *args),
         Command::Script(args) => return script::script(&settings, args),
     }
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use everett_ledger::{
 use everett_metrics::MetricsError;
 use everett_node::NodeError;
 use everett_node::import::ImportError;
+use everett_node::snapshots::SnapshotsError;
 use everett_proto::v1::ErrorReason;
 use everett_rpc::RpcError;
 use everett_web::WebError;
@@ -83,6 +84,19 @@ impl Failure {
             self.message = format!("{}: {advice}", self.message);
         }
         self
+    }
+
+    /// As [`Failure::advise`], for a reason that has no number.
+    pub(crate) fn advise_for(mut self, reason: &str, advice: &str) -> Failure {
+        if self.reason == reason {
+            self.message = format!("{}: {advice}", self.message);
+        }
+        self
+    }
+
+    /// Whether it has this reason.
+    pub(crate) fn is_for(&self, reason: &str) -> bool {
+        self.reason == reason
     }
 
     /// Writes the message to standard error, and says how the process ends.
@@ -192,6 +206,27 @@ impl From<TransactionError> for Failure {
             }
             TransactionError::NotIndexed { .. } => Failure::new(ErrorReason::IndexDisabled, error),
         }
+    }
+}
+
+impl From<SnapshotsError> for Failure {
+    fn from(error: SnapshotsError) -> Failure {
+        use SnapshotsError as E;
+        let reason = match error {
+            E::Store(error) => return error.into(),
+            E::BadName { .. } => return Failure::usage(error),
+            E::Unknown { .. } => ErrorReason::SnapshotUnknown,
+            E::Exists { .. } => ErrorReason::SnapshotExists,
+            E::InUse { .. } | E::Busy { .. } | E::NotSettled { .. } => ErrorReason::SnapshotBusy,
+            E::Damaged { .. } | E::NewerFormat { .. } => ErrorReason::SnapshotDamaged,
+            E::OtherNetwork { .. } => return Failure::named("OTHER_NETWORK", error),
+            E::NotEmpty { .. } => return Failure::named("NOT_EMPTY", error),
+            E::HalfRestored { .. } => return Failure::named("HALF_RESTORED", error),
+            E::Cancelled => return Failure::named("INTERRUPTED", error),
+            E::TooMany { .. } | E::DiskFull { .. } => ErrorReason::DiskFull,
+            _ => ErrorReason::StoreFailed,
+        };
+        Failure::new(reason, error)
     }
 }
 

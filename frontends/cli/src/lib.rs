@@ -21,6 +21,8 @@ mod interrupt;
 mod node_url;
 mod output;
 mod script_arg;
+mod secret;
+mod service;
 mod settings;
 mod source;
 mod spend;

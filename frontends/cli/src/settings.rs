@@ -3,7 +3,9 @@
 //! Promises that a misspelt key in the file is an error that names it; refuses settings that
 //! contradict each other.
 
+mod copies;
 mod descriptors;
+pub(crate) mod example;
 mod file;
 mod p2p;
 mod rpc;
@@ -31,6 +33,7 @@ use crate::node_url;
 use crate::source::{Directory, Server, ServerAddress, Source};
 
 /// What every command needs to know.
+#[derive(Clone)]
 pub(crate) struct Settings {
     chain: ChainArgs,
     file: SettingsFile,

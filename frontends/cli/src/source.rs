@@ -2,7 +2,7 @@
 //! Promises that both answer alike; refuses to write anything.
 
 mod directory;
-mod server;
+pub(crate) mod server;
 
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::Network;

@@ -162,6 +162,18 @@ impl<T: Clone + 'static + Shown> Members<'_, T> {
         self
     }
 
+    /// A method with three arguments of whatever type.
+    pub(crate) fn method3<R: Clone + 'static>(
+        self,
+        signature: &'static str,
+        text: &'static str,
+        call: impl Fn(&mut T, Dynamic, Dynamic, Dynamic) -> Given<R> + 'static,
+    ) -> Self {
+        self.note(signature, text);
+        self.engine.register_fn(name(signature), call);
+        self
+    }
+
     /// Two of them are equal when these keys are.
     pub(crate) fn equal_by<K: PartialEq>(self, key: impl Fn(&T) -> K + Clone + 'static) -> Self {
         let same = key.clone();

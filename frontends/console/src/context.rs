@@ -201,6 +201,13 @@ impl Context {
         Ok(Some(spent))
     }
 
+    /// An output of a transaction that waits in the mempool.
+    pub(crate) fn waiting_output(&self, outpoint: &OutPoint) -> Option<TxOut> {
+        let view = self.node.as_ref()?.mempool().view().ok()?;
+        let waits = view.transaction(&outpoint.txid)?;
+        waits.tx.output.get(outpoint.vout as usize).cloned()
+    }
+
     /// Makes a change to the ledger, if this console may.
     pub(crate) fn write<T: Send + 'static>(
         &self,

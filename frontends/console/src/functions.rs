@@ -4,6 +4,7 @@
 
 mod help;
 mod peers;
+mod wallet;
 mod write;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) fn register(engine: &mut Engine, book: &Book, context: &Ctx) {
     comparisons(engine, book, context);
     node(engine, book, context);
     peers::register(engine, book, context);
+    wallet::register(engine, book, context);
     write::register(engine, book, context);
     help::register(engine, book);
 }

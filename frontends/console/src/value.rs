@@ -13,6 +13,7 @@ mod stats;
 mod submission;
 mod transaction;
 mod verdict;
+mod wallet;
 mod world;
 
 use rhai::Engine;
@@ -28,6 +29,10 @@ pub(crate) use stats::StatsValue;
 pub(crate) use submission::SubmissionValue;
 pub(crate) use transaction::Tx;
 pub(crate) use verdict::{Verdict, Verdicts};
+pub(crate) use wallet::{
+    OwnCoinValue, PaymentStateValue, PaymentValue, SendRequest, WalletBalance, WalletValue,
+    WarningValue,
+};
 pub(crate) use world::WorldValue;
 
 use crate::book::Book;
@@ -42,7 +47,10 @@ macro_rules! with_shown {
             crate::value::BalanceChangeValue, crate::value::ConflictValue, crate::value::Verdict,
             crate::value::Verdicts, crate::value::SetValue, crate::value::StatsValue,
             crate::value::SubmissionValue, crate::value::PeerValue, crate::value::SyncValue,
-            crate::value::BanValue, crate::fault::Fault)
+            crate::value::BanValue, crate::value::WalletValue, crate::value::WalletBalance,
+            crate::value::OwnCoinValue, crate::value::PaymentValue,
+            crate::value::PaymentStateValue, crate::value::WarningValue,
+            crate::value::SendRequest, crate::fault::Fault)
     };
     (@ $value:expr, $shown:ident, $body:expr, $($kind:ty),*) => {{
         #[allow(unused_imports)]
@@ -74,4 +82,5 @@ pub(crate) fn register(engine: &mut Engine, book: &Book) {
     stats::register(engine, book);
     submission::register(engine, book);
     peer::register(engine, book);
+    wallet::register_all(engine, book);
 }

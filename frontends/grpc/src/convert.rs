@@ -1,7 +1,9 @@
 //! Owns the writing of answers: the ledger's types as messages.
 //! Promises display order for hashes and satoshis for amounts, as the .proto files say.
 
+pub(crate) mod mempool;
 pub(crate) mod peer;
+pub(crate) mod wallet;
 
 use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Amount, BlockHash, OutPoint, Script, Work};

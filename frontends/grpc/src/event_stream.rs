@@ -49,7 +49,7 @@ pub(crate) fn begin(
     tokio::spawn(async move {
         if let Some(why) = sending.run().await {
             // It may have been too slow because it is gone.
-            let _ = told.send(why);
+            let _ = told.send(Some(why));
         }
     });
     Responses::new(messages, end, place)

@@ -15,10 +15,6 @@ use crate::{MAX_LOCATOR_BLOCKS, MAX_WATCHED_SCRIPTS};
 /// What the names of subscribers begin with that belong to the node itself, such as its binary log.
 const OWN_NAMES: &str = "everett.";
 
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
-const HEARTBEATS: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(3600);
-
 /// What to stream, and from where.
 #[derive(Debug)]
 pub(crate) struct EventWish {
@@ -69,12 +65,6 @@ impl EventWish {
         if request.only_watched && watch.is_empty() {
             return Err(Fault::field("only_watched", "no script is watched"));
         }
-        let heartbeat = match request.heartbeat {
-            None => DEFAULT_HEARTBEAT,
-            Some(asked) => parse::duration(asked)
-                .filter(|asked| HEARTBEATS.contains(asked))
-                .ok_or_else(|| Fault::field("heartbeat", "a heartbeat comes every 1 s to 1 h"))?,
-        };
         Ok(EventWish {
             start: start(request.start, subscriber.is_some())?,
             subscriber,
@@ -82,7 +72,7 @@ impl EventWish {
             kinds,
             watch,
             only_watched: request.only_watched,
-            heartbeat,
+            heartbeat: parse::heartbeat(request.heartbeat)?,
         })
     }
 

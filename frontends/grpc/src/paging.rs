@@ -20,7 +20,7 @@ const FILTER_BYTES: usize = 8;
 /// Bytes of a hash that tell a damaged token.
 const CHECK_BYTES: usize = 4;
 /// Longest position that a list may ask for, in bytes.
-const MAX_POSITION_BYTES: usize = 64;
+const MAX_POSITION_BYTES: usize = 100;
 /// Most blocks that a token is bound to.
 const MAX_BLOCKS: usize = 2;
 /// Longest token that is looked at, in characters.
@@ -35,14 +35,18 @@ pub(crate) enum List {
     Conflicts = 2,
     UnspentOutputs = 3,
     Headers = 4,
+    MempoolTransactions = 5,
+    Addresses = 6,
+    Coins = 7,
+    Payments = 8,
 }
 
 impl List {
     /// How many blocks its tokens are bound to.
     fn blocks(self) -> usize {
         match self {
-            List::Worlds | List::UnspentOutputs | List::Headers => 1,
             List::Conflicts => 2,
+            _ => 1,
         }
     }
 }

@@ -20,6 +20,12 @@ const MAX_SCRIPT_BYTES: usize = 10_000;
 /// Longest address that is looked at, in characters; the longest valid ones have 90.
 const MAX_ADDRESS_CHARS: usize = 100;
 
+/// How often a stream gives a sign of life unless the request says otherwise.
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
+/// How often it may be asked to.
+const HEARTBEATS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
+
 /// Most characters of a refused text that an answer repeats.
 const MAX_QUOTED_CHARS: usize = 100;
 
@@ -109,7 +115,7 @@ pub(crate) fn script_pubkey(
     }
 }
 
-fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault> {
+pub(crate) fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault> {
     if text.chars().count() > MAX_ADDRESS_CHARS {
         return Err(Fault::field(field, "too long for an address"));
     }
@@ -147,6 +153,16 @@ pub(crate) fn duration(duration: prost_types::Duration) -> Option<Duration> {
     let seconds = u64::try_from(duration.seconds).ok()?;
     let nanos = u32::try_from(duration.nanos).ok()?;
     Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos.into()))
+}
+
+/// How often a stream gives a sign of life.
+pub(crate) fn heartbeat(asked: Option<prost_types::Duration>) -> Result<Duration, Fault> {
+    let Some(asked) = asked else {
+        return Ok(DEFAULT_HEARTBEAT);
+    };
+    duration(asked)
+        .filter(|asked| HEARTBEATS.contains(asked))
+        .ok_or_else(|| Fault::field("heartbeat", "a heartbeat comes every 1 s to 1 h"))
 }
 
 /// A header's time, in unix seconds.

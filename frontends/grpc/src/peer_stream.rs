@@ -38,7 +38,7 @@ pub(crate) fn begin(
         };
         if let Some(why) = why {
             // The client may be gone.
-            let _ = told.send(why);
+            let _ = told.send(Some(why));
         }
     });
     Responses::new(messages, end, place)

@@ -15,8 +15,8 @@ use crate::fault::Fault;
 /// What a streaming call answers with.
 pub(crate) struct Responses<T> {
     messages: mpsc::Receiver<T>,
-    /// Why there are no more; `None` once it was told.
-    end: Option<oneshot::Receiver<Fault>>,
+    /// Why there are no more, nothing for an end in order; `None` once it was told.
+    end: Option<oneshot::Receiver<Option<Fault>>>,
     /// Given back when the client is gone.
     _place: OwnedSemaphorePermit,
 }
@@ -25,7 +25,7 @@ impl<T> Responses<T> {
     /// Those that come through `messages`, until there are no more; `end` then tells why.
     pub(crate) fn new(
         messages: mpsc::Receiver<T>,
-        end: oneshot::Receiver<Fault>,
+        end: oneshot::Receiver<Option<Fault>>,
         place: OwnedSemaphorePermit,
     ) -> Responses<T> {
         Responses {
@@ -48,8 +48,8 @@ impl<T> Stream for Responses<T> {
             return Poll::Ready(None);
         };
         // A sender that panicked said nothing.
-        let why = ready!(Pin::new(end).poll(context)).unwrap_or(CallError::Panicked.into());
+        let why = ready!(Pin::new(end).poll(context)).unwrap_or(Some(CallError::Panicked.into()));
         this.end = None;
-        Poll::Ready(Some(Err(why.into())))
+        Poll::Ready(why.map(|why| Err(why.into())))
     }
 }

@@ -15,7 +15,10 @@ use everett_proto::v1::chain_service_server::ChainServiceServer;
 use everett_proto::v1::event_service_server::EventServiceServer;
 use everett_proto::v1::lab_service_server::LabServiceServer;
 use everett_proto::v1::ledger_service_server::LedgerServiceServer;
+use everett_proto::v1::mempool_service_server::MempoolServiceServer;
 use everett_proto::v1::peer_service_server::PeerServiceServer;
+use everett_proto::v1::snapshot_service_server::SnapshotServiceServer;
+use everett_proto::v1::wallet_service_server::WalletServiceServer;
 use everett_proto::v1::world_service_server::WorldServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,9 +39,12 @@ use crate::event_service::Events;
 use crate::incoming;
 use crate::lab_service::Lab;
 use crate::ledger_service::LedgerReads;
+use crate::mempool_service::MempoolCalls;
 use crate::meter::MeterLayer;
 use crate::peer_service::PeerCalls;
 use crate::pins::Pins;
+use crate::snapshot_service::SnapshotCalls;
+use crate::wallet_service::WalletCalls;
 use crate::world_service::Worlds;
 
 /// How long a connection may take to answer a sign-of-life request.
@@ -51,14 +57,17 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that health is told of by name; the empty name stands for the whole server.
-const HEALTH_NAMES: [&str; 7] = [
+const HEALTH_NAMES: [&str; 10] = [
     "",
     WorldServiceServer::<Worlds>::NAME,
     LedgerServiceServer::<LedgerReads>::NAME,
     ChainServiceServer::<Chain>::NAME,
     EventServiceServer::<Events>::NAME,
     LabServiceServer::<Lab>::NAME,
+    MempoolServiceServer::<MempoolCalls>::NAME,
     PeerServiceServer::<PeerCalls>::NAME,
+    SnapshotServiceServer::<SnapshotCalls>::NAME,
+    WalletServiceServer::<WalletCalls>::NAME,
 ];
 
 /// Why the server did not start.
@@ -301,9 +310,19 @@ fn services<L: Clone>(
             config.streams
         ))))
         .add_service(guarded!(LabServiceServer::new(Lab::new(calls.clone()))))
-        .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
-            calls,
+        .add_service(guarded!(MempoolServiceServer::new(MempoolCalls::new(
+            calls.clone(),
             config.streams
+        ))))
+        .add_service(guarded!(SnapshotServiceServer::new(SnapshotCalls::new(
+            calls.clone()
+        ))))
+        .add_service(guarded!(PeerServiceServer::new(PeerCalls::new(
+            calls.clone(),
+            config.streams
+        ))))
+        .add_service(guarded!(WalletServiceServer::new(WalletCalls::new(
+            calls, config
         ))));
     let reflection = || {
         tonic_reflection::server::Builder::configure()

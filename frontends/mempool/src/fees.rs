@@ -1,5 +1,5 @@
 //! Owns the estimate of fees: what transactions paid that were confirmed, and how long they had waited.
-//! Promises the figures of Bitcoin Core's `CBlockPolicyEstimator` for the same history of one run.
+//! Promises the figures of Bitcoin Core's `CBlockPolicyEstimator` for the same history, and its file of them.
 //! Refuses what says nothing of a miner's choice: transactions of packages, with pending parents, given back by undone
 //! blocks, or let in while the node was catching up.
 //!
@@ -8,6 +8,7 @@
 //!                                                          -> it leaves otherwise: a failure
 //! ```
 
+mod file;
 mod statistics;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use bitcoin::Txid;
 
 use crate::fee_rate::FeeRate;
+pub use file::{FeesKept, MAX_FEE_FILE_AGE};
 use statistics::Statistics;
 pub use statistics::{Range, Ranges};
 
@@ -31,6 +33,8 @@ const DOUBLE_SUCCESS: f64 = 0.95;
 /// Transactions that a bucket must have seen in each block on average; other buckets join it until they have.
 const ENOUGH: f64 = 0.1;
 const ENOUGH_SHORT: f64 = 0.5;
+/// Blocks after which what an earlier run saw says nothing any more.
+const OLDEST_HISTORY: u32 = 6 * 1_008;
 
 /// How far back an estimate looks, and how far ahead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +140,8 @@ pub(crate) struct Fees {
     tracked: HashMap<Txid, Tracked>,
     best_height: u32,
     first_height: u32,
+    /// The first and the last height that an earlier run saw; zeros where there was none.
+    history: (u32, u32),
 }
 
 impl Fees {
@@ -150,6 +156,32 @@ impl Fees {
             tracked: HashMap::new(),
             best_height: 0,
             first_height: 0,
+            history: (0, 0),
+        }
+    }
+
+    /// Blocks that this run has seen since the first one that told something.
+    fn seen(&self) -> u32 {
+        match self.first_height {
+            0 => 0,
+            first => self.best_height - first,
+        }
+    }
+
+    /// Blocks that earlier runs had seen, unless it is too long ago.
+    fn seen_before(&self) -> u32 {
+        let (first, last) = self.history;
+        match first == 0 || self.best_height.saturating_sub(last) > OLDEST_HISTORY {
+            true => 0,
+            false => last - first,
+        }
+    }
+
+    /// Counts all that waits as not confirmed: nobody follows it any more.
+    pub(crate) fn give_up(&mut self) {
+        let waiting: Vec<Txid> = self.tracked.keys().copied().collect();
+        for txid in &waiting {
+            self.left(txid);
         }
     }
 
@@ -212,11 +244,11 @@ impl Fees {
     }
 
     fn of(&self, horizon: Horizon) -> &Statistics {
-        match horizon {
-            Horizon::Short => &self.horizons[0],
-            Horizon::Medium => &self.horizons[1],
-            Horizon::Long => &self.horizons[2],
-        }
+        &self.horizons[horizon as usize]
+    }
+
+    fn of_mut(&mut self, horizon: Horizon) -> &mut Statistics {
+        &mut self.horizons[horizon as usize]
     }
 
     fn median(&self, horizon: Horizon, blocks: u32, success: f64) -> (Option<f64>, Ranges) {
@@ -238,10 +270,7 @@ impl Fees {
 
     /// What has to be paid to be confirmed within so many blocks; `conservative` looks back farther.
     pub(crate) fn smart(&self, blocks: u32, conservative: bool) -> FeeEstimate {
-        let seen = match self.first_height {
-            0 => 0,
-            first => self.best_height - first,
-        };
+        let seen = self.seen().max(self.seen_before());
         let usable = (seen / 2).min(Horizon::Long.most_blocks());
         let blocks = blocks.max(2).min(usable);
         if blocks <= 1 {

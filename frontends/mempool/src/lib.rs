@@ -43,10 +43,10 @@ pub use config::{
 };
 pub use elsewhere::{MAX_ELSEWHERE, MAX_ELSEWHERE_TRANSACTIONS};
 pub use fee_rate::{FeeRate, FeeSize};
-pub use fees::{FeeEstimate, Horizon, Range, Ranges, RawEstimate};
+pub use fees::{FeeEstimate, FeesKept, Horizon, MAX_FEE_FILE_AGE, Range, Ranges, RawEstimate};
 pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
-pub use persist::{LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
+pub use persist::{Kept, LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};
 pub use rejection::{PackageRejection, PackageRejectionKind, Rejection, RejectionKind};
 pub use view::{
     Chunk, ClusterInfo, EntryInfo, MempoolInfo, Mined, Prioritised, Relayed, Totals, View,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{BlockError, Ledger, ReadError, World};
-use parking_lot::{RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ use crate::change::{Change, Changes, ChangesGone, Happened};
 use crate::config::MempoolConfig;
 use crate::elsewhere::Elsewhere;
 use crate::fee_rate::FeeRate;
+use crate::fees::Fees;
 use crate::follow::{self, Undone};
 use crate::pool::Pool;
 use crate::view::{Shown, View};
@@ -47,6 +48,10 @@ struct Inner {
     elsewhere: Elsewhere,
     /// Whether the file of an earlier run was taken, or is not to be.
     loaded: AtomicBool,
+    /// Held while what is known of fees is written.
+    fee_file: Mutex<()>,
+    /// Held while blocks are taken out by hand: the one time that who holds the pool waits for the ledger. Taken before both.
+    undoing: Mutex<()>,
 }
 
 /// Transactions that wait for a block. Clones share it.
@@ -70,6 +75,8 @@ impl Mempool {
                 changes: Changes::new(),
                 elsewhere: Elsewhere::default(),
                 loaded: AtomicBool::new(false),
+                fee_file: Mutex::default(),
+                undoing: Mutex::default(),
             }),
         }
     }
@@ -92,6 +99,16 @@ impl Mempool {
     /// Says that what an earlier run kept was taken, was tried to be taken, or is not to be. O(1).
     pub fn set_loaded(&self) {
         self.inner.loaded.store(true, Ordering::Relaxed);
+    }
+
+    /// The turn of who writes what is known of fees.
+    pub(crate) fn fee_file_turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.fee_file.lock()
+    }
+
+    /// Works on what is known of fees, while nobody reads.
+    pub(crate) fn with_fees<T>(&self, work: impl FnOnce(&mut Fees) -> T) -> T {
+        work(&mut self.inner.pool.write().fees)
     }
 
     pub(crate) fn elsewhere(&self) -> &Elsewhere {
@@ -197,6 +214,7 @@ impl Mempool {
         what: impl FnOnce() -> R,
     ) -> Result<R, MempoolError> {
         let ledger = &self.inner.ledger;
+        let _gate = self.inner.undoing.lock();
         let mut pool = self.inner.pool.write();
         self.move_on(&mut pool)?;
         let may = ledger.may_invalidate_block(block).is_ok();
@@ -213,6 +231,13 @@ impl Mempool {
         let answer = what();
         self.move_on(&mut pool)?;
         Ok(answer)
+    }
+
+    /// Does work that keeps others from the ledger and asks the mempool: blocks are not taken out by hand meanwhile, which
+    /// would wait for the one with the other held.
+    pub fn while_none_are_undone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _gate = self.inner.undoing.lock();
+        work()
     }
 
     /// The world below one that has `block`.

@@ -95,20 +95,34 @@ pub struct Loaded {
     pub unbroadcast: u64,
 }
 
-impl Mempool {
-    /// Writes all pending transactions, fee deltas and notes to `path`, in Bitcoin Core's format. How many there were.
-    ///
-    /// The mempool is held only while the list is made.
+/// What is kept of a mempool, as it was at one moment.
+pub struct Kept {
+    /// The mempool's [change](Mempool::change_number) at that moment.
+    pub change_number: u64,
+    /// With the unix time at which each came, parents before their children.
+    transactions: Vec<(Arc<DecodedTransaction>, u64)>,
+    deltas: Deltas,
+    unbroadcast: Vec<Txid>,
+}
+
+impl Kept {
+    /// How many transactions there are.
+    pub fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    /// Writes it to `path`, in Bitcoin Core's format. How many transactions there were.
     ///
     /// # Errors
     ///
     /// [`PersistError::File`]; the file that was there is still there then.
-    pub fn save(&self, path: &Path) -> Result<u64, PersistError> {
-        let (saved, mut deltas, unbroadcast) = {
-            let view = self.view()?;
-            let saved: Vec<(Arc<DecodedTransaction>, u64)> = view.with_times().collect();
-            (saved, view.deltas(), view.unbroadcast())
-        };
+    pub fn write(mut self, path: &Path) -> Result<u64, PersistError> {
+        let mut deltas = std::mem::take(&mut self.deltas);
         let at = |source| PersistError::File {
             path: path.to_owned(),
             source,
@@ -125,9 +139,9 @@ impl Mempool {
             out.write_all(&[KEY_SIZE as u8])?;
             out.write_all(&key)?;
             out.key = key;
-            out.write_all(&(saved.len() as u64).to_le_bytes())?;
+            out.write_all(&(self.transactions.len() as u64).to_le_bytes())?;
             let mut bytes = Vec::new();
-            for (tx, time) in &saved {
+            for (tx, time) in &self.transactions {
                 bytes.clear();
                 put(&tx.tx, &mut bytes);
                 let delta = deltas.remove(&tx.txid).unwrap_or(0);
@@ -141,8 +155,8 @@ impl Mempool {
                 bytes.extend(txid.to_byte_array());
                 bytes.extend(delta.to_le_bytes());
             }
-            put(&VarInt(unbroadcast.len() as u64), &mut bytes);
-            for txid in &unbroadcast {
+            put(&VarInt(self.unbroadcast.len() as u64), &mut bytes);
+            for txid in &self.unbroadcast {
                 bytes.extend(txid.to_byte_array());
             }
             out.write_all(&bytes)?;
@@ -153,9 +167,36 @@ impl Mempool {
         };
         write().map_err(at)?;
         std::fs::rename(&beside, path).map_err(at)?;
-        Ok(saved.len() as u64)
+        Ok(self.transactions.len() as u64)
+    }
+}
+
+impl Mempool {
+    /// Writes all pending transactions, fee deltas and notes to `path`, in Bitcoin Core's format. How many there were.
+    ///
+    /// The mempool is held only while the list is made.
+    ///
+    /// # Errors
+    ///
+    /// [`PersistError::File`]; the file that was there is still there then.
+    pub fn save(&self, path: &Path) -> Result<u64, PersistError> {
+        self.kept()?.write(path)
     }
 
+    /// What [`Mempool::save`] writes, as it is now: for who writes it later.
+    ///
+    /// # Errors
+    ///
+    /// [`MempoolError`].
+    pub fn kept(&self) -> Result<Kept, MempoolError> {
+        let view = self.view()?;
+        Ok(Kept {
+            change_number: view.change_number(),
+            transactions: view.with_times().collect(),
+            deltas: view.deltas(),
+            unbroadcast: view.unbroadcast(),
+        })
+    }
     /// Lets in what a file has, as far as the rules allow; a file that is not there is an error.
     ///
     /// # Errors

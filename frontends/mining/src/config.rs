@@ -3,6 +3,8 @@
 use everett_ledger::rules::transaction::MAX_BLOCK_WEIGHT;
 use everett_mempool::FeeRate;
 
+use crate::deployment::SignalTimes;
+
 /// Weight that is left for the header, the count of transactions and the coinbase.
 pub const DEFAULT_RESERVED_WEIGHT: u64 = 8_000;
 /// Less than this may not be left: a block could come out too large.
@@ -23,6 +25,8 @@ pub struct MiningConfig {
     pub min_fee: FeeRate,
     /// The version of headers, where it is not to follow the soft forks: `-blockversion`, on regtest only.
     pub version: Option<i32>,
+    /// When the test deployment is signalled for: `-vbparams`, on regtest only.
+    pub signal_times: SignalTimes,
 }
 
 impl Default for MiningConfig {
@@ -32,6 +36,7 @@ impl Default for MiningConfig {
             reserved_weight: DEFAULT_RESERVED_WEIGHT,
             min_fee: DEFAULT_BLOCK_MIN_FEE,
             version: None,
+            signal_times: SignalTimes::default(),
         }
     }
 }

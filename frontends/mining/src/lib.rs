@@ -22,7 +22,9 @@ pub use config::{
     DEFAULT_BLOCK_MIN_FEE, DEFAULT_RESERVED_WEIGHT, InvalidWeight, MIN_RESERVED_WEIGHT,
     MiningConfig, RESERVED_SIGOPS,
 };
-pub use deployment::{DeploymentState, PERIOD, Since, TEST_BIT, THRESHOLD, TestDeployment};
+pub use deployment::{
+    DeploymentState, PERIOD, SignalTimes, Since, TEST_BIT, THRESHOLD, TestDeployment,
+};
 pub use error::{GenerateError, MineError, TemplateError};
 pub use fill::Chosen;
 pub use miner::{Assembled, BlockTemplate, DEFAULT_MAX_TRIES, Generated, Miner};

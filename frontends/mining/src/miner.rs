@@ -8,7 +8,7 @@ use bitcoin::consensus::Encodable;
 use bitcoin::{Amount, BlockHash, Script, ScriptBuf, VarInt};
 use everett_ledger::decode::{DecodedBlock, DecodedTransaction};
 use everett_ledger::rules::header::MAX_FUTURE_BLOCK_TIME;
-use everett_ledger::{ChainStatus, Ledger, Outcome, World};
+use everett_ledger::{ChainStatus, Ledger, Network, Outcome, World};
 use everett_mempool::Mempool;
 use parking_lot::Mutex;
 
@@ -111,7 +111,7 @@ impl Miner {
         Miner {
             mempool,
             config,
-            deployment: TestDeployment::default(),
+            deployment: TestDeployment::new(config.signal_times),
             last: Mutex::new(None),
             turn: Mutex::new(()),
         }
@@ -197,7 +197,7 @@ impl Miner {
             self.deployment
                 .version_after(ledger, &world.hash(), world.height())
         };
-        let on_demand = TestDeployment::is_on(ledger.params().network);
+        let on_demand = ledger.params().network == Network::Regtest;
         let version = (self.config.version).filter(|_| on_demand);
         let fees = Amount::from_sat(filled.fees.unsigned_abs());
         *self.last.lock() = Some(Assembled {
@@ -342,7 +342,7 @@ impl Miner {
         last: &BlockTemplate,
     ) -> Result<Option<BlockTemplate>, TemplateError> {
         let ledger = self.ledger();
-        let on_demand = TestDeployment::is_on(ledger.params().network);
+        let on_demand = ledger.params().network == Network::Regtest;
         let (Some(header), true, true) = (headers.last(), on_demand, last.chosen.is_empty()) else {
             return Ok(None);
         };

@@ -13,6 +13,7 @@ use crate::back_off::BackOff;
 use crate::error::NodeError;
 use crate::handle::NodeShape;
 use crate::initial_download::DEFAULT_MAX_TIP_AGE;
+use crate::snapshots::{SNAPSHOTS, Snapshots};
 
 /// Reads that may run at once unless it is configured otherwise.
 const DEFAULT_READERS: usize = 32;
@@ -20,6 +21,8 @@ const DEFAULT_READERS: usize = 32;
 const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
 /// The file of the mempool in the data directory; Bitcoin Core's name.
 const MEMPOOL_FILE: &str = "mempool.dat";
+/// The file of the estimate of fees there; Bitcoin Core's name.
+const FEE_FILE: &str = "fee_estimates.dat";
 /// The directory of wallets in the data directory; Bitcoin Core's name.
 const WALLETS: &str = "wallets";
 
@@ -33,6 +36,12 @@ pub struct NodeConfig {
     pub mempool_file: Option<PathBuf>,
     /// Whether what waits is taken from that file at the start and written there at the end.
     pub persist_mempool: bool,
+    /// Where the estimate of fees is kept from one run to the next; nowhere if there is none.
+    pub fee_file: Option<PathBuf>,
+    /// Whether such a file is taken however old it is.
+    pub accept_stale_fees: bool,
+    /// Where snapshots of the node are kept; `None` for a node that takes none.
+    pub snapshots: Option<PathBuf>,
     /// How wallets are opened; `None` for a node that keeps none.
     pub wallets: Option<WalletConfig>,
     /// Wallets that are opened at the start, beside those that are marked for it.
@@ -57,18 +66,23 @@ impl NodeConfig {
     /// The defaults around a ledger: Bitcoin Core's mempool, kept in the data directory, no lab, 32 readers, 10 seconds
     /// to stop.
     pub fn new(ledger: LedgerConfig) -> NodeConfig {
-        let mempool_file = match &ledger.place {
-            Place::Directory(directory) => Some(directory.join(MEMPOOL_FILE)),
+        let file = |name| match &ledger.place {
+            Place::Directory(directory) => Some(directory.join(name)),
             Place::Memory => None,
         };
+        let (mempool_file, fee_file) = (file(MEMPOOL_FILE), file(FEE_FILE));
         let wallets = (ledger.place.directory()).map(|directory| {
             WalletConfig::new(directory.join(WALLETS), ledger.params.network.to_bitcoin())
         });
+        let snapshots = ledger.place.directory();
         NodeConfig {
+            snapshots: snapshots.map(|directory| directory.join(SNAPSHOTS)),
             ledger,
             mempool: MempoolConfig::default(),
             mempool_file,
             persist_mempool: true,
+            fee_file,
+            accept_stale_fees: false,
             wallets,
             open_wallets: Vec::new(),
             default_wallet: false,
@@ -102,6 +116,7 @@ impl From<&NodeConfig> for NodeShape {
         NodeShape {
             mempool: config.mempool,
             mempool_file: config.mempool_file.clone(),
+            snapshots: config.snapshots.clone().map(Snapshots::at),
             wallets: config.wallets.clone(),
             lab: config.lab,
             max_tip_age: config.max_tip_age,

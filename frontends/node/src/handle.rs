@@ -17,6 +17,7 @@ use crate::initial_download::InitialDownload;
 use crate::meters::Meters;
 use crate::peers::Peers;
 use crate::phase::Phase;
+use crate::snapshots::Snapshots;
 use crate::stop::StopSignal;
 
 /// Writes of [`Handle::write`] at once: each sees what the one before it did.
@@ -50,6 +51,7 @@ struct Shared {
     ledger: Ledger,
     mempool: Mempool,
     mempool_file: Option<PathBuf>,
+    snapshots: Option<Snapshots>,
     wallets: Option<Wallets>,
     lab: bool,
     initial_download: InitialDownload,
@@ -79,6 +81,7 @@ impl Handle {
                     .map(|config| Wallets::new(config, ledger.clone(), mempool.clone())),
                 mempool,
                 mempool_file: config.mempool_file,
+                snapshots: config.snapshots,
                 initial_download: InitialDownload::new(&ledger, config.max_tip_age),
                 ledger,
                 lab: config.lab,
@@ -172,6 +175,11 @@ impl Handle {
     /// The wallets; `None` on a node that keeps none.
     pub fn wallets(&self) -> Option<&Wallets> {
         self.shared.wallets.as_ref()
+    }
+
+    /// The node's snapshots; none of a node in memory.
+    pub fn snapshots(&self) -> Option<&Snapshots> {
+        self.shared.snapshots.as_ref()
     }
 
     /// Where the mempool is kept from one run to the next, if it is.
@@ -320,6 +328,7 @@ impl Handle {
 pub(crate) struct NodeShape {
     pub(crate) mempool: MempoolConfig,
     pub(crate) mempool_file: Option<PathBuf>,
+    pub(crate) snapshots: Option<Snapshots>,
     pub(crate) wallets: Option<WalletConfig>,
     pub(crate) lab: bool,
     pub(crate) max_tip_age: i64,

@@ -22,6 +22,7 @@ pub mod meters;
 mod node;
 mod peers;
 mod phase;
+pub mod snapshots;
 mod steps;
 mod stop;
 mod stream;

@@ -18,7 +18,7 @@ use crate::health::FrontendState;
 use crate::indexer::build_tx_index;
 use crate::initial_download;
 use crate::interrupts::Interrupts;
-use crate::mempool_keeper::MempoolKeeper;
+use crate::mempool_keeper::{Kept, MempoolKeeper};
 use crate::supervisor::{start, supervise};
 use crate::wallet_keeper::WalletKeeper;
 
@@ -58,7 +58,11 @@ impl NodeBuilder {
         self.config.check()?;
         let shape = NodeShape::from(&self.config);
         let (stop_grace, back_off) = (self.config.stop_grace, self.config.back_off);
-        let persist = self.config.persist_mempool;
+        let kept = Kept {
+            mempool: self.config.persist_mempool,
+            fees: self.config.fee_file,
+            stale_fees: self.config.accept_stale_fees,
+        };
         let open_wallets = self.config.open_wallets;
         let refuse_future_tip = self.config.refuse_future_tip;
         let default_wallet = self.config.default_wallet;
@@ -84,7 +88,7 @@ impl NodeBuilder {
             cursors: tokio::spawn(keep_saving_cursors(handle.clone())),
             indexer: tokio::spawn(build_tx_index(handle.clone())),
             download: tokio::spawn(initial_download::watch(handle.clone())),
-            mempool: MempoolKeeper::start(handle.clone(), persist),
+            mempool: MempoolKeeper::start(handle.clone(), kept),
             wallets: WalletKeeper::start(&handle, open_wallets, default_wallet).await?,
             handle,
         };

@@ -29,6 +29,9 @@ pub trait Peers: Send + Sync {
     /// Those that are connected, the oldest connection first.
     fn list(&self) -> Vec<PeerState>;
 
+    /// Brings what is known of peers to the disk now, where it is kept on one. Blocks for as long as that takes.
+    fn save(&self) {}
+
     /// How far the node has synced.
     fn progress(&self) -> SyncProgress;
 

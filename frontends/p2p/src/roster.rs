@@ -323,6 +323,10 @@ impl Peers for Roster {
         let _ = self.inputs.send(Input::Announce(*txid));
     }
 
+    fn save(&self) {
+        self.pool.save();
+    }
+
     fn list(&self) -> Vec<PeerState> {
         let snapshots = self.pool.peers();
         let seen = self.seen.lock();

@@ -229,11 +229,13 @@ async fn listen(config: &RpcConfig, handle: &Handle) -> Result<Vec<TcpListener>,
     let listen = config.listen(handle.ledger().params().network)?;
     if listen.allow_ignored {
         warn!(
-            "--rpcallowip without --rpcbind allows nobody more: the server listens on this machine only"
+            "Option -rpcallowip was specified without -rpcbind; this doesn't usually make sense: the server listens on this machine only"
         );
     }
     if listen.bind_ignored {
-        warn!("--rpcbind without --rpcallowip is ignored: the server listens on this machine only");
+        warn!(
+            "Option -rpcbind was ignored because -rpcallowip was not specified, refusing to allow everyone to connect: the server listens on this machine only"
+        );
     }
     let (listeners, failed) = bind_all(&listen.addresses).await;
     let Some((address, source)) = failed else {

@@ -15,7 +15,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::book::Book;
@@ -33,7 +33,7 @@ use crate::spend::FeeSettings;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
-pub use pay::{Paid, Prepared};
+pub use pay::{Paid, Prepared, SendTerms};
 
 /// Times that a view looks at what is new before it goes on with what it has seen.
 const MAX_LOOKS: usize = 16;
@@ -49,7 +49,8 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     book: RwLock<Book>,
-    /// Held from the choice of coins until they are spoken for, so that nobody takes them twice.
+    /// Held from the choice of coins until they are spoken for and the mempool has what spends them, so that nobody takes them
+    /// twice.
     spending: Mutex<()>,
     revision: watch::Sender<u64>,
     /// How it stood when it was last told of; none before it is among the open ones. Held while it looks at what is new, so
@@ -230,6 +231,16 @@ impl Wallet {
     /// What payments pay to miners where nobody says.
     pub fn fees(&self) -> &FeeSettings {
         &self.inner.fees
+    }
+
+    /// What it knows, which does not change while this is held.
+    pub(crate) fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.inner.book.read()
+    }
+
+    /// Waits for who pays; nobody does while this is held.
+    pub(crate) fn no_payment(&self) -> MutexGuard<'_, ()> {
+        self.inner.spending.lock()
     }
 
     /// What it has and knows now.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use everett_ledger::Ledger;
 use everett_mempool::Mempool;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
@@ -79,6 +79,11 @@ impl Wallets {
     /// The open ones, by name.
     pub fn list(&self) -> Vec<Wallet> {
         self.inner.open.read().values().cloned().collect()
+    }
+
+    /// The open ones, by name; none is opened or shut meanwhile.
+    pub(crate) fn open(&self) -> RwLockReadGuard<'_, BTreeMap<String, Wallet>> {
+        self.inner.open.read()
     }
 
     /// An open one.

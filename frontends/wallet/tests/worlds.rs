@@ -2,12 +2,14 @@
 
 mod scene;
 
+use std::collections::BTreeMap;
+
 use bitcoin::{Amount, OutPoint, Transaction, TxOut};
 use everett_scenario::Party;
 use everett_wallet::keys::{Import, with_checksum};
 use everett_wallet::spend::{ChangeTo, In, Request, Scope, SpendError};
 use everett_wallet::{
-    NewWallet, OutputType, PaymentState, Wallet, WalletError, WalletFlags, Wallets,
+    NewWallet, OutputType, PaymentState, SendTerms, Wallet, WalletError, WalletFlags, Wallets,
 };
 use scene::{Scene, address, request};
 use zeroize::Zeroizing;
@@ -64,7 +66,7 @@ fn a_lock_ends_when_the_coin_is_spent_in_the_best_world_and_not_when_a_rival_spe
     let locked = |wallet: &Wallet| wallet.view().expect("a view").locked();
     let by_wallet = spending(&scene, &alice, sent);
     alice
-        .send(by_wallet, &Default::default(), None)
+        .send(by_wallet, &Default::default(), SendTerms::NONE)
         .expect("it is sent");
     let mut left = vec![seen, kept];
     left.sort();
@@ -106,7 +108,7 @@ fn a_payment_that_was_given_up_and_is_confirmed_after_all_is_not_given_up_any_mo
     let txids = [&mined, &waiting].map(Transaction::compute_txid);
     for (tx, txid) in [&mined, &waiting].into_iter().zip(&txids) {
         alice
-            .send(tx.clone(), &Default::default(), None)
+            .send(tx.clone(), &Default::default(), SendTerms::NONE)
             .expect("it is kept");
         alice.abandon(txid).expect("nobody has it");
     }
@@ -302,6 +304,50 @@ fn a_child_whose_parent_can_never_come_does_not_hold_its_other_coins() {
 }
 
 #[test]
+fn a_payment_that_was_made_before_is_sent_only_as_its_terms_say() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let (alice, bob) = (scene.wallet("alice"), scene.wallet("bob"));
+    let coin = scene.earn(&payer, &alice, btc(3));
+    let made = |amount| {
+        let request = Request {
+            inputs: vec![named(coin)],
+            ..request(&address(&bob), btc(amount))
+        };
+        let prepared = alice.prepare(&request, false, false).expect("it is made");
+        prepared.tx.expect("it is signed")
+    };
+    let (first, other) = (made(1), made(2));
+    let stingy = SendTerms {
+        may_replace: false,
+        scope: Scope::AllWorlds,
+        max_fee: Some(Amount::from_sat(1)),
+    };
+    let notes = BTreeMap::from([("comment".to_owned(), "rent".to_owned())]);
+    let refused = alice.send(first.clone(), &notes, stingy);
+    assert!(matches!(refused, Err(SpendError::FeeTooHigh { .. })));
+    let terms = SendTerms {
+        max_fee: Some(btc(1)),
+        ..stingy
+    };
+    let txid = alice
+        .send(first.clone(), &notes, terms)
+        .expect("it is sent");
+    // The other one would take its place.
+    let refused = alice.send(other, &BTreeMap::new(), terms);
+    assert!(matches!(refused, Err(SpendError::Coin { outpoint, .. }) if outpoint == coin));
+    // Sent once more, it keeps what was noted; sent on by who is paid, it is not theirs.
+    for wallet in [&alice, &bob] {
+        let again = wallet.send(first.clone(), &BTreeMap::new(), SendTerms::NONE);
+        assert_eq!(again.expect("it waits"), txid);
+    }
+    let hers = alice.view().expect("a view");
+    assert_eq!(hers.record(&txid).expect("hers").notes, notes);
+    let his = bob.view().expect("a view");
+    assert!(!his.record(&txid).expect("his").ours);
+}
+
+#[test]
 fn a_child_of_a_payment_that_was_not_sent_yet_waits_with_it() {
     let scene = Scene::new();
     let payer = scene.rich("payer");
@@ -315,7 +361,7 @@ fn a_child_of_a_payment_that_was_not_sent_yet_waits_with_it() {
     let vout = (parent.output.iter())
         .position(|output| output.script_pubkey != *scene.lab.nobody().script_pubkey());
     alice
-        .send(parent.clone(), &Default::default(), None)
+        .send(parent.clone(), &Default::default(), SendTerms::NONE)
         .expect("it is kept");
     let change = OutPoint::new(parent_id, vout.expect("change") as u32);
     let mut child = parent.clone();
@@ -324,7 +370,7 @@ fn a_child_of_a_payment_that_was_not_sent_yet_waits_with_it() {
     child.output[0].value = Amount::from_sat(1_000);
     let child_id = child.compute_txid();
     alice
-        .send(child, &Default::default(), None)
+        .send(child, &Default::default(), SendTerms::NONE)
         .expect("it is kept");
     let view = alice.view().expect("a view");
     for txid in [parent_id, child_id] {

@@ -10,6 +10,7 @@ use everett_ledger::{
     BlockError, CompareError, ReadError, StoreError, TransactionError, WorldError,
 };
 use everett_node::CallError;
+use everett_wallet::{KeyError, WalletError};
 
 /// Why a request got no page.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,18 @@ pub(crate) enum Fault {
     /// A request with something in it.
     #[error("This page takes no content with a request.")]
     Content,
+    /// A form that no page of this run of the server made.
+    #[error("This form does not come from a page that this node has shown.")]
+    ForeignForm,
+    /// A node without wallets.
+    #[error("This node keeps no wallets.")]
+    NoWallets,
+    /// No wallet of that name is open.
+    #[error("No wallet “{0}” is open here.")]
+    NoWallet(String),
+    /// The wallet cannot do it.
+    #[error("{0}")]
+    Wallet(#[from] WalletError),
     /// A value in the address is not what it should be.
     #[error("“{given}” is not {wanted}.")]
     Malformed { given: String, wanted: &'static str },
@@ -94,9 +107,17 @@ impl Fault {
             | Fault::NothingFound { .. }
             | Fault::NoNetwork
             | Fault::NoPeer(_)
+            | Fault::NoWallets
+            | Fault::NoWallet(_)
             | Fault::NoSuchPart { .. } => StatusCode::NOT_FOUND,
             Fault::OnlyReading => StatusCode::METHOD_NOT_ALLOWED,
             Fault::Content => StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::ForeignForm => StatusCode::FORBIDDEN,
+            // Locked, without keys, out of addresses: its owner can change that.
+            Fault::Wallet(WalletError::Keys(KeyError::TooLong { .. })) => StatusCode::BAD_REQUEST,
+            Fault::Wallet(WalletError::Keys(error)) if !matches!(error, KeyError::File(_)) => {
+                StatusCode::CONFLICT
+            }
             Fault::Malformed { .. } => StatusCode::BAD_REQUEST,
             Fault::World(error) => match error {
                 WorldError::Unknown { .. } | WorldError::HeightUnknown { .. } => {
@@ -125,6 +146,7 @@ impl Fault {
             | Fault::Block(_)
             | Fault::Store(_)
             | Fault::Call(_)
+            | Fault::Wallet(_)
             | Fault::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -150,6 +172,15 @@ impl Fault {
             Fault::NoNetwork => "Blocks come from files and over gRPC.",
             Fault::NoPeer(_) => {
                 "It may have gone. The page of peers lists those that are connected."
+            }
+            Fault::ForeignForm => "Open the wallet's page again, and press the button there.",
+            Fault::NoWallets => "Start the node without --disablewallet.",
+            Fault::NoWallet(_) => {
+                "The page of wallets lists those that are open; loadwallet opens another one."
+            }
+            Fault::Wallet(WalletError::Keys(KeyError::TooLong { .. })) => "Shorten it.",
+            Fault::Wallet(WalletError::Keys(_)) => {
+                "Unlock the wallet with walletpassphrase, or import descriptors that give out such addresses."
             }
             Fault::NoSuchPart { .. } => "Go back to the first page.",
             Fault::World(WorldError::Retired { .. }) => {
@@ -179,7 +210,7 @@ impl Fault {
             Fault::TooMany { .. } | Fault::TooManyLogins { .. } => {
                 "Wait, then load the page again."
             }
-            Fault::Read(_) | Fault::Block(_) | Fault::Store(_) => {
+            Fault::Read(_) | Fault::Block(_) | Fault::Store(_) | Fault::Wallet(_) => {
                 "Look at the node's log; the disk may be full or damaged."
             }
             Fault::Call(_) | Fault::Template(_) => "This is a bug: please report it with the log.",

@@ -1,10 +1,10 @@
 //! Owns who may ask: the way every request takes before it reaches a page.
 //! Promises that nobody asks faster than the limits say, that passwords cannot be tried out, and that a foreign site
 //! cannot read this page through the visitor's browser.
-//! Refuses everything but reading.
+//! Refuses everything but reading, and one small form: that of a wallet's next address.
 //!
 //! ```text
-//!   request -> rate -> method, content -> host -> login -> page
+//!   request -> rate -> method, content -> host -> login -> page (a form is checked there: crate::forms)
 //! ```
 
 mod buckets;
@@ -26,6 +26,12 @@ use buckets::Buckets;
 
 /// After how long another wrong password may be tried.
 const WRONG_LOGIN_EVERY: Duration = Duration::from_secs(10);
+/// Forms that an address may send at once.
+const FORMS: u32 = 20;
+/// After how long another form may be sent.
+const FORM_EVERY: Duration = Duration::from_secs(3);
+/// Most bytes of a form: a token and a label of the longest kind, each byte of which may be escaped by three.
+const MAX_FORM_BYTES: u64 = 16 * 1024;
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,7 @@ pub(crate) struct Visitor(pub(crate) IpAddr);
 pub(crate) struct Gate {
     login: Option<Login>,
     requests: Buckets,
+    forms: Buckets,
     wrong_logins: Buckets,
 }
 
@@ -43,6 +50,7 @@ impl Gate {
         Gate {
             login,
             requests: Buckets::new(limits.burst, Duration::from_secs(1) / limits.rate),
+            forms: Buckets::new(FORMS, FORM_EVERY),
             wrong_logins: Buckets::new(limits.wrong_logins, WRONG_LOGIN_EVERY),
         }
     }
@@ -56,16 +64,28 @@ impl Gate {
                 wait,
             });
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let form = *request.method() == Method::POST && takes_form(request.uri().path());
+        if !form && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Fault::OnlyReading);
         }
-        if has_content(request.headers()) {
+        let too_much = match form {
+            true => !is_small(request.headers()),
+            false => has_content(request.headers()),
+        };
+        if too_much {
             return Err(Fault::Content);
         }
         match &self.login {
-            None => only_this_machine(request),
-            Some(login) => self.log_in(login, visitor, request.headers(), now),
+            None => only_this_machine(request)?,
+            Some(login) => self.log_in(login, visitor, request.headers(), now)?,
         }
+        if form && let Err(wait) = self.forms.take(who, now) {
+            return Err(Fault::TooMany {
+                from: visitor,
+                wait,
+            });
+        }
+        Ok(())
     }
 
     fn log_in(
@@ -115,6 +135,19 @@ fn network_of(address: IpAddr) -> IpAddr {
         }
         v4 => v4,
     }
+}
+
+/// Whether a page takes a form: that of a wallet's next address alone.
+fn takes_form(path: &str) -> bool {
+    path.starts_with("/admin/wallet/") && path.ends_with("/address")
+}
+
+/// Whether a form says how long it is, and is short.
+fn is_small(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length <= MAX_FORM_BYTES)
+        && !headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 fn has_content(headers: &HeaderMap) -> bool {

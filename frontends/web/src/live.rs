@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bitcoin::BlockHash;
@@ -53,6 +53,8 @@ pub(crate) struct Live {
     news: watch::Sender<u64>,
     /// The same of the page of peers.
     peer_news: watch::Sender<u64>,
+    /// The same of the pages of wallets.
+    wallet_news: watch::Sender<u64>,
     scene: Mutex<Option<Arc<Scene>>>,
     speed: std::sync::Mutex<Speed>,
     disk: Arc<std::sync::Mutex<Disk>>,
@@ -66,6 +68,7 @@ impl Live {
         Live {
             news: watch::Sender::new(0),
             peer_news: watch::Sender::new(0),
+            wallet_news: watch::Sender::new(0),
             scene: Mutex::new(None),
             speed: std::sync::Mutex::default(),
             disk: Arc::default(),
@@ -77,7 +80,39 @@ impl Live {
 
     /// Watches the ledger and the peers until the node stops.
     pub(crate) async fn follow(self: Arc<Live>, handle: Handle) {
-        tokio::join!(self.follow_ledger(&handle), self.follow_peers(&handle));
+        tokio::join!(
+            self.follow_ledger(&handle),
+            self.follow_peers(&handle),
+            self.follow_wallets(&handle)
+        );
+    }
+
+    /// Says that a wallet may have changed: with every event, with what comes to wait, and when one is opened, shut or used.
+    async fn follow_wallets(&self, handle: &Handle) {
+        let Some(wallets) = handle.wallets() else {
+            return;
+        };
+        let mut events = handle.event_seq();
+        let mut pending = handle.mempool().change_number();
+        let mut measure = tokio::time::interval(MEASURE);
+        let mut last = Vec::new();
+        loop {
+            let moved = tokio::select! {
+                Ok(()) = events.changed() => true,
+                Ok(()) = pending.changed() => true,
+                _ = measure.tick() => false,
+                () = self.stop.wait() => return,
+            };
+            let open = wallets.list();
+            let now: Vec<(String, u64)> = (open.iter())
+                .map(|wallet| (wallet.name().to_owned(), *wallet.revision().borrow()))
+                .collect();
+            if moved || now != last {
+                last = now;
+                self.wallet_news.send_modify(|number| *number += 1);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 
     /// Says that the peers have changed: when one comes or goes, and from time to time, for counts grow.
@@ -234,6 +269,20 @@ pub(crate) async fn events(State(site): State<Arc<Site>>) -> Response {
 /// `GET /admin/peers/events`: the same for the page of peers.
 pub(crate) async fn peer_events(State(site): State<Arc<Site>>) -> Response {
     follow(&site.live, site.live.peer_news.subscribe())
+}
+
+/// `GET /admin/wallets/events`: the same for the page of wallets.
+pub(crate) async fn wallets_events(State(site): State<Arc<Site>>) -> Response {
+    follow(&site.live, site.live.wallet_news.subscribe())
+}
+
+/// `GET /admin/wallet/NAME/events`: the same for the page of one.
+pub(crate) async fn wallet_events(
+    State(site): State<Arc<Site>>,
+    Path(name): Path<String>,
+) -> Result<Response, Fault> {
+    site.wallet(&name)?;
+    Ok(follow(&site.live, site.live.wallet_news.subscribe()))
 }
 
 fn follow(live: &Live, news: watch::Receiver<u64>) -> Response {

@@ -10,6 +10,8 @@ mod script;
 mod search;
 mod start;
 mod transaction;
+mod wallet;
+mod wallets;
 mod world;
 
 use std::sync::Arc;
@@ -52,6 +54,16 @@ pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
         .route("/admin/peers/live", get(peers::scene))
         .route("/admin/peers/events", get(live::peer_events))
         .route("/admin/peer/{id}", get(peers::peer))
+        .route("/admin/wallets", get(wallets::wallets))
+        .route("/admin/wallets/live", get(wallets::scene))
+        .route("/admin/wallets/events", get(live::wallets_events))
+        .route("/admin/wallet/{name}", get(wallet::wallet))
+        .route("/admin/wallet/{name}/live", get(wallet::scene))
+        .route("/admin/wallet/{name}/events", get(live::wallet_events))
+        .route(
+            "/admin/wallet/{name}/address",
+            get(wallet::to_wallet).post(wallet::new_address),
+        )
         .route("/admin/live", get(start::scene))
         .route("/admin/events", get(live::events))
         .route("/admin/assets/{version}/{name}", get(assets::asset))
@@ -73,6 +85,10 @@ pub(crate) struct Choice {
     a: Option<String>,
     b: Option<String>,
     q: Option<String>,
+    coins: Option<String>,
+    address: Option<String>,
+    amount: Option<String>,
+    label: Option<String>,
 }
 
 impl Site {

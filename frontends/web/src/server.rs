@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::config::WebConfig;
 use crate::connection;
+use crate::forms::Forms;
 use crate::gate::Gate;
 use crate::live::Live;
 use crate::pages;
@@ -109,6 +110,7 @@ impl Web {
             reads,
             live,
             recent: Arc::default(),
+            forms: Forms::new(),
         });
         let gate = Arc::new(Gate::new(config.login.clone(), &limits));
         let router = pages::router(site, gate);

@@ -6,6 +6,7 @@ use everett_ledger::Network;
 use tokio::sync::Mutex;
 
 use crate::assets;
+use crate::forms::Forms;
 use crate::live::Live;
 use crate::reads::Reads;
 use crate::recent::Recent;
@@ -16,6 +17,7 @@ pub(crate) struct Site {
     pub(crate) live: Arc<Live>,
     /// Held by one read at a time, which may be adding to it.
     pub(crate) recent: Arc<Mutex<Recent>>,
+    pub(crate) forms: Forms,
 }
 
 /// Where in the navigation a page belongs.
@@ -24,6 +26,7 @@ pub(crate) enum Section {
     Worlds,
     Conflicts,
     Peers,
+    Wallets,
     None,
 }
 
@@ -32,6 +35,8 @@ pub(crate) enum Section {
 pub(crate) struct Frame {
     pub(crate) network: Network,
     pub(crate) lab: bool,
+    /// Whether the node keeps wallets.
+    pub(crate) wallets: bool,
     pub(crate) section: Section,
     pub(crate) assets: &'static str,
 }
@@ -43,6 +48,7 @@ impl Site {
         Frame {
             network: handle.ledger().params().network,
             lab: handle.lab(),
+            wallets: handle.wallets().is_some(),
             section,
             assets: assets::version(),
         }

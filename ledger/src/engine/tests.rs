@@ -1,5 +1,6 @@
 mod condemned;
 mod conflicts;
+mod copying;
 mod figures;
 mod horizon;
 mod in_memory;

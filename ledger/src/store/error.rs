@@ -106,6 +106,12 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: u32,
     },
+    /// A copy was called off.
+    #[error("{path}: the copy was called off")]
+    Cancelled {
+        /// What was being written.
+        path: PathBuf,
+    },
     /// The caller asked for something the store can never do.
     #[error("{path}: {detail}")]
     Misuse {

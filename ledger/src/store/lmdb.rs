@@ -77,6 +77,11 @@ impl Lmdb {
         &self.rows[table.number]
     }
 
+    /// The environment itself, for who copies it.
+    pub(super) fn environment(&self) -> Env<WithoutTls> {
+        self.env.clone()
+    }
+
     /// The last page that was ever in use.
     #[cfg(test)]
     pub(super) fn last_page(&self) -> u64 {

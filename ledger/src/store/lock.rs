@@ -17,8 +17,12 @@ const LOCK_FILE: &str = "writer.lock";
 const ATTEMPTS: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Takes the lock; it is held until the file is closed.
-pub(super) fn take(directory: &Path) -> Result<File, StoreError> {
+/// Takes the lock of a data directory, as every writer does; it is held until the file is closed.
+///
+/// # Errors
+///
+/// [`StoreError::InUse`] where somebody has it, and what the disk does.
+pub fn take(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK_FILE);
     let file = OpenOptions::new()
         .write(true)

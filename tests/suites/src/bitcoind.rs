@@ -169,6 +169,13 @@ impl Bitcoind {
         self.directory.path().join("regtest")
     }
 
+    /// Asks it to stop, and waits until it has; its directories stay until it is dropped.
+    pub fn stop(&mut self) {
+        self.call("stop", &[]);
+        let status = self.child.wait().expect("it is our child");
+        assert!(status.success(), "it stops with {status}");
+    }
+
     /// Asks it; it has to answer.
     pub fn call(&self, method: &str, args: &[&str]) -> Value {
         self.try_call(method, args)

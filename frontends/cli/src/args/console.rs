@@ -16,7 +16,7 @@ pub(crate) struct MonitorArgs {
     /// Have no socket for consoles
     #[arg(long, conflicts_with = "monitor")]
     pub(crate) no_monitor: bool,
-    /// Let scripts of attached consoles change the ledger
+    /// Let scripts of attached consoles change the ledger, and use the wallets
     #[arg(long, visible_alias = "allow-write", conflicts_with = "no_monitor")]
     pub(crate) console_allow_write: bool,
 }

@@ -35,6 +35,10 @@ pub(crate) struct LabArgs {
     /// How many things chaos does a second [default: 0.5]
     #[arg(long, value_name = "PER_SECOND", requires = "chaos", value_parser = rate)]
     pub(crate) rate: Option<f64>,
+    /// Serve a copy of a snapshot that is thrown away at the end, instead of a scenario: as
+    /// `everett run --lab --from-snapshot` does
+    #[arg(long, value_name = "NAME|DIRECTORY", conflicts_with_all = ["scenario", "exit", "print", "chaos"])]
+    pub(crate) from_snapshot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) p2p: P2pArgs,
     #[command(flatten)]

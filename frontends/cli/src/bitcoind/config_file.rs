@@ -1,4 +1,4 @@
-//! Owns `bitcoin.conf`: its lines, sections and included files, and `settings.json`.
+//! Owns `bitcoin.conf`: its lines, sections and included files.
 //! Promises Core's reading of them, its refusals in Core's words.
 //! Refuses files that files included would include.
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{ArgumentError, Arguments, Key, Section, Value, Values};
+use super::arguments::{ArgumentError, Arguments, Key, Section, Value};
 
 /// Bytes that a file of settings may have.
 const MAX_BYTES: u64 = 1 << 20;
@@ -82,8 +82,10 @@ pub(crate) enum ConfigError {
 /// What reading files had to say that is no failure.
 #[derive(Default, Debug)]
 pub(crate) struct Remarks {
-    /// For the log.
+    /// For the log, as warnings.
     pub(crate) logged: Vec<String>,
+    /// For the log, as usual.
+    pub(crate) noted: Vec<String>,
     /// For standard error.
     pub(crate) told: Vec<String>,
 }
@@ -123,7 +125,11 @@ pub(crate) fn read(
     let chain = section_of_chain(arguments);
     let (in_section, without) = (includes(arguments, &chain), includes(arguments, ""));
     for name in in_section.iter().chain(&without) {
-        let path = base.join(name);
+        // An empty name stays one, and is not the directory itself.
+        let path = match name.is_empty() {
+            true => PathBuf::new(),
+            false => base.join(name),
+        };
         if path.is_dir() {
             return Err(ConfigError::IncludedDirectory(path));
         }
@@ -134,7 +140,7 @@ pub(crate) fn read(
         };
         add(arguments, &text, name, remarks)?;
         let line = format!("Included configuration file {name}");
-        remarks.logged.push(line);
+        remarks.noted.push(line);
     }
     let mut nested = includes(arguments, &chain).split_off(in_section.len());
     nested.extend(includes(arguments, "").split_off(without.len()));
@@ -175,7 +181,7 @@ fn includes(arguments: &Arguments, section: &str) -> Vec<String> {
     values[kept..].iter().map(Value::text).collect()
 }
 
-fn text_of(path: &Path) -> Result<String, ConfigError> {
+pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read {
         path: path.to_owned(),
         source,
@@ -269,47 +275,6 @@ fn lines(
         }
     }
     Ok(settings)
-}
-
-/// What `settings.json` says; nothing where there is none.
-///
-/// # Errors
-///
-/// What is wrong with the file, in Core's words.
-pub(crate) fn stored(path: &Path) -> Result<Values, String> {
-    let text = match text_of(path) {
-        Ok(text) => text,
-        Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(Values::new());
-        }
-        Err(error) => return Err(error.to_string()),
-    };
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| {
-        format!(
-            "Settings file {} does not contain valid JSON. This may be caused by a crash, power loss, full disk, or \
-             storage error, and can be fixed by removing the file, which will reset settings to default values.",
-            path.display()
-        )
-    })?;
-    let serde_json::Value::Object(fields) = json else {
-        return Err(format!(
-            "Found non-object value {json} in settings file {}",
-            path.display()
-        ));
-    };
-    let value = |value: &serde_json::Value| match value {
-        serde_json::Value::Bool(value) => Value::Switch(*value),
-        serde_json::Value::String(text) => Value::Text(text.clone()),
-        other => Value::Text(other.to_string()),
-    };
-    let values = |json: &serde_json::Value| match json {
-        serde_json::Value::Array(items) => items.iter().map(value).collect(),
-        one => vec![value(one)],
-    };
-    let named = fields.iter().filter(|(name, _)| *name != "_warning_");
-    Ok(named
-        .map(|(name, json)| (name.clone(), values(json)))
-        .collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod log_level;
 mod mempool;
 mod mining;
 mod network;
+mod refused;
 mod rpc;
 mod wallet;
 mod zmq;
@@ -47,6 +48,8 @@ pub(crate) struct NodeSettings {
     pub(crate) mempool: MempoolConfig,
     /// Whether it is kept over a restart.
     pub(crate) persist_mempool: bool,
+    /// Whether estimates of fees are taken however old they are.
+    pub(crate) accept_stale_fees: bool,
     /// The peer-to-peer network.
     pub(crate) p2p: P2pConfig,
     /// JSON-RPC, unless it is off.
@@ -71,6 +74,8 @@ pub(crate) struct NodeSettings {
     pub(crate) zmq: ZmqConfig,
     /// For the log: what one option said of another, and the like.
     pub(crate) remarks: Vec<String>,
+    /// For standard error and the log.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How it is logged.
@@ -126,14 +131,6 @@ impl NodeSettings {
         let mut remarks = network::interactions(arguments);
         log_level::check(arguments)?;
         log_level::Levels::new(arguments)?;
-        for option in ["limitancestorsize", "limitdescendantsize"] {
-            if arguments.is_set(option) {
-                remarks.push(format!(
-                    "Option '-{option}' is given but ancestor and descendant size limits have been replaced with cluster \
-                     size limits (see -limitclustersize). This option has no effect."
-                ));
-            }
-        }
         let without = arguments.without_section();
         if !without.is_empty() {
             let name = chain.section();
@@ -144,6 +141,8 @@ impl NodeSettings {
             });
             return Err(InitError::new(lines.collect::<String>()));
         }
+        let warnings = refused::warnings(arguments);
+        refused::check(arguments, chain, layout)?;
         network::check_ports(arguments)?;
         let params = params(arguments, chain)?;
         let minimum_work = params.minimum_chain_work;
@@ -173,6 +172,7 @@ impl NodeSettings {
         Ok(NodeSettings {
             mempool,
             persist_mempool: arguments.flag("persistmempool", true),
+            accept_stale_fees: arguments.flag("acceptstalefeeestimates", false),
             rpc,
             wallets,
             grpc: address("everettgrpc")?,
@@ -197,6 +197,7 @@ impl NodeSettings {
             ledger,
             p2p,
             remarks,
+            warnings,
         })
     }
 }
@@ -222,6 +223,11 @@ fn hash(text: &str) -> Option<[u8; HASH_BYTES]> {
 
 fn params(arguments: &Arguments, chain: Chain) -> Result<Params, InitError> {
     let mut params = match arguments.text("signetchallenge") {
+        Some(_) if chain == Chain::Signet && arguments.list("signetchallenge").len() > 1 => {
+            return Err(InitError::new(
+                "-signetchallenge cannot be multiple values.",
+            ));
+        }
         Some(hex) if chain == Chain::Signet => {
             let challenge = bitcoin::hex::FromHex::from_hex(&hex).map_err(|_| {
                 InitError::new(format!("-signetchallenge must be hex, not '{hex}'."))
@@ -230,6 +236,14 @@ fn params(arguments: &Arguments, chain: Chain) -> Result<Params, InitError> {
         }
         _ => Params::new(chain.network()),
     };
+    if chain == Chain::Regtest
+        && arguments
+            .list("test")
+            .iter()
+            .any(|option| option == "bip94")
+    {
+        params.enforce_bip94 = true;
+    }
     let heights = arguments.list("testactivationheight");
     if chain == Chain::Main && !heights.is_empty() {
         return Err(InitError::new(

@@ -2,6 +2,8 @@
 //! Promises that nothing is written, and that what goes wrong is told in Core's words; what is worth a line of the log is kept
 //! until there is one.
 
+use std::path::PathBuf;
+
 use tracing::{info, warn};
 
 use super::arguments::{Arguments, Value};
@@ -11,6 +13,7 @@ use super::debug_log::LogSettings;
 use super::failure::InitError;
 use super::layout::{self, Layout};
 use super::node_settings::{self, NodeSettings};
+use super::settings_file::{self, SettingsFile};
 
 /// What a value is shown as that is not for the log.
 const HIDDEN: &str = "****";
@@ -40,6 +43,8 @@ pub(super) struct Opened {
     pub(super) log: LogSettings,
     pub(super) logged: Vec<Logged>,
     pub(super) arguments: Arguments,
+    /// The file of settings, and where it lies.
+    pub(super) settings_file: Option<(PathBuf, SettingsFile)>,
 }
 
 /// Reads the files, and translates what was asked for.
@@ -76,12 +81,25 @@ pub(super) fn open(mut arguments: Arguments) -> Result<Opened, InitError> {
     arguments.select(chain);
     let layout = Layout::new(base, chain);
     let mut logged: Vec<Logged> = remarks.logged.into_iter().map(Logged::Warning).collect();
+    logged.extend(remarks.noted.into_iter().map(Logged::Info));
     logged.extend(ignored_file(&arguments, &layout, &first, conf.as_deref())?);
-    if let Some(path) = arguments.path("settings", "settings.json") {
-        arguments.stored = config_file::stored(&layout.file(&path)).map_err(|error| {
-            InitError::new(format!("Settings file could not be read:\n- {error}"))
-        })?;
-    }
+    let settings_file = match arguments.path("settings", settings_file::NAME) {
+        None => None,
+        Some(path) => {
+            let path = layout.file(&path);
+            let file = SettingsFile::read(&path).map_err(|error| {
+                InitError::new(format!("Settings file could not be read:\n- {error}"))
+            })?;
+            arguments.stored = file.values();
+            Some((path, file))
+        }
+    };
+    let unknown = arguments.stored.keys();
+    logged.extend(
+        unknown
+            .filter(|name| arguments.table.find(name).is_none())
+            .map(|name| Logged::Warning(format!("Ignoring unknown rw_settings value {name}"))),
+    );
     if let Some(word) = arguments.words.first() {
         return Err(InitError::new(format!(
             "Command line contains unexpected token '{word}', see bitcoind -h for a list of options."
@@ -104,6 +122,10 @@ pub(super) fn open(mut arguments: Arguments) -> Result<Opened, InitError> {
         logged.push(Logged::Warning(foreign.trim_end().to_owned()));
     }
     let settings = NodeSettings::new(&mut arguments, chain, &layout)?;
+    for warning in &settings.warnings {
+        eprintln!("Warning: {warning}");
+        logged.push(Logged::Warning(warning.clone()));
+    }
     let named = arguments.is_set("datadir");
     if layout.is_cores() {
         if !named && !arguments.flag("everettbesidecore", false) {
@@ -138,6 +160,7 @@ pub(super) fn open(mut arguments: Arguments) -> Result<Opened, InitError> {
         layout,
         logged,
         arguments,
+        settings_file,
     })
 }
 

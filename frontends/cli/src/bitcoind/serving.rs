@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use everett_grpc::BoundAddress;
 use everett_net::PoolError;
+use everett_node::snapshots::refuse_half_restored;
 use everett_node::{Interrupts, Node, NodeConfig, NodeError};
 use everett_p2p::P2p;
 use everett_rpc::Rpc;
@@ -26,6 +27,7 @@ use crate::command::grpc_server::GrpcServer;
 use crate::command::web_server::WebServer;
 use crate::failure::Failure;
 use crate::node_url::Announced;
+use crate::service::Service;
 
 /// What is said of a best block that is of the future: the blocks are right, and need no rebuilding.
 const FUTURE_TIP: &str = "The block database contains a block which appears to be from the future. This may be due to your \
@@ -62,8 +64,11 @@ pub(super) fn serve(
         if let Some(command) = commands.startup {
             runner.run(command);
         }
+        let mut service = Service::of_this_process();
         if background {
             daemon::tell_ready();
+        } else {
+            service.ready(node.handle());
         }
         tokio::select! {
             () = node.handle().shutdown().wait() => {}
@@ -74,6 +79,7 @@ pub(super) fn serve(
         let _ = tokio::task::spawn_blocking(move || runner.run_all(&shutdown)).await;
         info!("Shutdown in progress...");
         node.stop().await;
+        service.stopped().await;
         info!("Shutdown done");
         Ok(ExitCode::SUCCESS)
     })
@@ -85,6 +91,7 @@ async fn start(
     commands: &commands::Commands,
     runner: &Runner,
 ) -> Result<(Node, Option<BoundAddress>), InitError> {
+    refuse_half_restored(&layout.store()).map_err(InitError::new)?;
     let mut config = NodeConfig::new(settings.ledger);
     config.lab = settings.lab;
     config.max_tip_age = settings.max_tip_age;
@@ -99,6 +106,8 @@ async fn start(
     }
     // Where Core has it, and in its format.
     config.mempool_file = Some(layout.network.join("mempool.dat"));
+    config.fee_file = Some(layout.network.join("fee_estimates.dat"));
+    config.accept_stale_fees = settings.accept_stale_fees;
     let mut builder = Node::builder(config).frontend(TipLog {
         command: commands.block.clone(),
         stop_at: settings.stop_at,

@@ -19,13 +19,14 @@ This is free software under the terms of the MIT licence or the Apache licence 2
 warranty. It is no product of the Bitcoin Core developers.
 ";
 
-/// What is printed.
-pub(super) fn text(arguments: &Arguments) -> String {
+/// What is printed, where version or help was asked for.
+pub(super) fn text(arguments: &Arguments) -> Option<String> {
     let first = line("daemon");
     if arguments.flag("version", false) {
-        return first + LICENCE;
+        return Some(first + LICENCE);
     }
-    format!(
+    arguments.wants_help().then(|| {
+        format!(
         "{first}\n\
          A Bitcoin node that keeps every competing chain as a world you can query, with the options, the files and the\n\
          JSON-RPC interface of Bitcoin Core's daemon.\n\
@@ -37,4 +38,5 @@ pub(super) fn text(arguments: &Arguments) -> String {
          \n{}",
         arguments.table.help()
     )
+    })
 }

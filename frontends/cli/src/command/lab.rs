@@ -22,6 +22,7 @@ use super::faces::{Faces, Told};
 use super::network::PeerNetwork;
 use super::run::runtime;
 use crate::args::lab::{LabArgs, LabCommand};
+use crate::args::{FromSnapshotArgs, RunArgs, WalletArgs};
 use crate::failure::Failure;
 use crate::output::{show, write};
 use crate::settings::Settings;
@@ -36,6 +37,19 @@ pub(super) fn lab(settings: &Settings, args: LabArgs) -> Result<ExitCode, Failur
         Some(LabCommand::Replay(args)) => return replay::replay(settings, *args),
         None if args.chaos => return chaos::chaos(settings, args),
         None => {}
+    }
+    if args.from_snapshot.is_some() {
+        let run = RunArgs {
+            faces: args.faces,
+            lab: true,
+            copy: FromSnapshotArgs {
+                from_snapshot: args.from_snapshot,
+            },
+            p2p: args.p2p,
+            wallet: WalletArgs::default(),
+            ledger: args.ledger,
+        };
+        return super::run::run_on(settings, run, Network::Regtest);
     }
     if let Some(name) = &args.print {
         return match shipped(name) {

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use everett_ledger::Network;
+use everett_node::snapshots::refuse_half_restored;
 use everett_node::{Interrupts, Node, NodeConfig};
 use everett_proto::v1::ErrorReason;
 use serde_json::json;
@@ -12,23 +13,53 @@ use tokio::runtime::Runtime;
 
 use super::faces::Faces;
 use super::network::PeerNetwork;
+use super::snapshot::throw_away;
 use crate::args::RunArgs;
 use crate::failure::Failure;
 use crate::output::write;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::sync_line::SyncLine;
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failure> {
-    let params = settings.params(Network::Mainnet)?;
+    run_on(settings, args, Network::Mainnet)
+}
+
+/// The same, where `default` is the network if none is named.
+pub(super) fn run_on(
+    settings: &Settings,
+    args: RunArgs,
+    default: Network,
+) -> Result<ExitCode, Failure> {
+    let params = settings.params(default)?;
     let network = params.network;
     let directory = settings.datadir(network)?;
+    let copy = match &args.copy.from_snapshot {
+        Some(snapshot) => Some(throw_away(settings, &params, &directory, snapshot)?),
+        None => None,
+    };
+    let directory = match &copy {
+        Some(copy) => copy.directory.directory().to_owned(),
+        None => directory,
+    };
+    let for_a_copy = copy.as_ref().map(|_| settings.for_a_copy(&directory));
+    let settings = for_a_copy.as_ref().unwrap_or(settings);
+    refuse_half_restored(&directory)?;
     let ledger = settings.ledger_config(params, &directory, &args.ledger)?;
     let pruned = ledger.prune_target.is_some();
     let mut config = NodeConfig::new(ledger);
     config.lab = settings.lab(args.lab);
+    if let Some(copy) = &copy {
+        config.snapshots = Some(copy.snapshots.clone());
+    }
     let lab = config.lab;
     settings.wallets(args.wallet, &mut config);
+    for name in copy.iter().flat_map(|copy| &copy.wallets) {
+        if !config.open_wallets.contains(name) {
+            config.open_wallets.push(name.clone());
+        }
+    }
     let p2p = settings.p2p(args.p2p, network, false)?;
     let p2p = PeerNetwork::new(p2p, &settings.sink, &directory, pruned);
     let faces = Faces::new(settings, args.faces, p2p, &directory)?;
@@ -66,10 +97,13 @@ pub(super) fn run(settings: &Settings, args: RunArgs) -> Result<ExitCode, Failur
             )
         };
         write(&(text + "\n"))?;
+        let mut service = Service::of_this_process();
+        service.ready(node.handle());
         let _line = SyncLine::start(node.handle(), settings.json);
         // A world that is held keeps what it stands on.
         drop(best);
         node.wait_for(interrupts).await;
+        service.stopped().await;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -3,6 +3,8 @@
 //! that cannot be reached is a failure after a while.
 
 mod peers;
+mod snapshots;
+pub(crate) mod wallet;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,7 +61,7 @@ pub(crate) struct ServerAddress {
 
 /// Adds the token to every call.
 #[derive(Clone)]
-struct Token(Option<MetadataValue<Ascii>>);
+pub(crate) struct Token(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Token {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -72,7 +74,7 @@ impl Interceptor for Token {
     }
 }
 
-type Wire = InterceptedService<Channel, Token>;
+pub(crate) type Wire = InterceptedService<Channel, Token>;
 
 /// A connection to a server.
 pub(crate) struct Server {

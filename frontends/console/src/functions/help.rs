@@ -21,6 +21,7 @@ help(\"block\") tells of a function, help(\"Block\") of a kind of value. Try:
   best().block.transactions[0].dump()
   for b in by_num(1) { print(b.hash) }
   block(102).tx(1).verify(0)
+  the_wallet.balances
 ";
 
 pub(super) fn register(engine: &mut Engine, book: &Book) {

@@ -75,6 +75,11 @@ impl Tx {
                 "{surplus} bytes stand behind the transaction's {length}; hand over nothing else"
             )));
         }
+        Tx::loose(context, decoded)
+    }
+
+    /// In no block.
+    pub(crate) fn loose(context: &Ctx, decoded: DecodedTransaction) -> Result<Tx, Fault> {
         Ok(Tx {
             context: context.clone(),
             entry: context.entry(decoded)?,
@@ -101,13 +106,14 @@ impl Tx {
         let best = self.context.ledger.best();
         let spent = |input: &bitcoin::TxIn| {
             let outpoint = &input.previous_output;
-            let coin = best.coin(outpoint)?.ok_or_else(|| {
+            let coin = best.coin(outpoint)?.map(|coin| output_of(&coin));
+            let output = coin.or_else(|| self.context.waiting_output(outpoint));
+            output.ok_or_else(|| {
                 Fault::new(
                     ErrorReason::TxUnknown,
-                    format!("there is no coin {outpoint} in the best world"),
+                    format!("there is no coin {outpoint} in the best world, and none that waits"),
                 )
-            })?;
-            Ok(output_of(&coin))
+            })
         };
         self.tx().input.iter().map(spent).collect()
     }

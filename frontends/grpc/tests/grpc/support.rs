@@ -24,7 +24,7 @@ pub(crate) struct TestNode {
     pub(crate) node: Node,
     pub(crate) address: BoundAddress,
     pub(crate) channel: Channel,
-    _directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 /// What a test may change about its server.
@@ -33,6 +33,7 @@ pub(crate) struct Shape {
     pub(crate) lab: bool,
     pub(crate) horizon: Option<u32>,
     pub(crate) tx_index: bool,
+    pub(crate) wallets: bool,
     pub(crate) grpc: GrpcConfig,
 }
 
@@ -43,6 +44,7 @@ impl Default for Shape {
             lab: true,
             horizon: None,
             tx_index: false,
+            wallets: true,
             grpc: GrpcConfig {
                 listen: "127.0.0.1:0".parse().expect("an address"),
                 ..GrpcConfig::default()
@@ -59,6 +61,18 @@ pub(crate) fn node_config(shape: &Shape, directory: &TempDir) -> NodeConfig {
     ledger.clock = everett_ledger::Clock::fixed(NOW);
     let mut config = NodeConfig::new(ledger);
     config.lab = shape.lab;
+    match (&mut config.wallets, shape.wallets) {
+        (Some(wallets), true) => {
+            // Few addresses ahead and a cheap passphrase: wallets are made quickly.
+            wallets.keypool = 5;
+            wallets.kdf = everett_wallet::keys::Kdf {
+                memory: 64,
+                passes: 1,
+                lanes: 1,
+            };
+        }
+        (wallets, _) => *wallets = None,
+    }
     config
 }
 
@@ -85,7 +99,7 @@ impl TestNode {
             node,
             address,
             channel,
-            _directory: directory,
+            directory,
         }
     }
 

@@ -46,13 +46,13 @@ pub struct Ranges {
 pub(super) struct Statistics {
     horizon: Horizon,
     /// Transactions that were confirmed, by bucket.
-    confirmed: Vec<f64>,
+    pub(super) confirmed: Vec<f64>,
     /// Their fee rates, summed up, by bucket.
-    rates: Vec<f64>,
+    pub(super) rates: Vec<f64>,
     /// Of them those confirmed within so many periods, by period and bucket.
-    within: Vec<Vec<f64>>,
+    pub(super) within: Vec<Vec<f64>>,
     /// Transactions that left after so many periods, by period and bucket.
-    failed: Vec<Vec<f64>>,
+    pub(super) failed: Vec<Vec<f64>>,
     /// Pending ones by the height at which they came (modulo) and bucket.
     pending: Vec<Vec<u32>>,
     /// Pending ones that came before those heights.

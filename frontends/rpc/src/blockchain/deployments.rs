@@ -53,8 +53,8 @@ fn deployment_info(call: &Call) -> Answer {
             },
         );
     }
-    if TestDeployment::is_on(params.network) {
-        let deployment = call.site.miner.deployment();
+    let deployment = call.site.miner.deployment();
+    if deployment.is_on(params.network) {
         let signalled = Signalled { ledger, deployment };
         deployments.push("testdummy", signalled.json(&info)?);
     }
@@ -92,9 +92,10 @@ impl Signalled<'_> {
         if signalling {
             bip9.push("bit", TEST_BIT);
         }
-        bip9.push("start_time", 0);
-        bip9.push("timeout", i64::MAX);
-        bip9.push("min_activation_height", 0);
+        let times = self.deployment.times();
+        bip9.push("start_time", times.start);
+        bip9.push("timeout", times.timeout);
+        bip9.push("min_activation_height", times.min_activation_height);
         bip9.push("status", current.state.as_str());
         bip9.push("since", current.height);
         bip9.push("status_next", next.state.as_str());

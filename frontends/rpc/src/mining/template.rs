@@ -10,7 +10,7 @@ use bitcoin::{ScriptBuf, Txid};
 use everett_ledger::rules::block::MAX_BLOCK_SIGOPS_COST;
 use everett_ledger::rules::transaction::{MAX_BLOCK_WEIGHT, WITNESS_SCALE_FACTOR};
 use everett_ledger::{Network, World};
-use everett_mining::{BlockTemplate, Chosen, DeploymentState, TEST_BIT, TestDeployment};
+use everett_mining::{BlockTemplate, Chosen, DeploymentState, TEST_BIT};
 use parking_lot::Mutex;
 
 use super::longpoll::Watched;
@@ -197,7 +197,7 @@ fn template_json(call: &Call, parent: &World, template: &BlockTemplate, updates:
             version |= 1 << TEST_BIT;
         }
         Some(DeploymentState::Active) => rules.push(TEST_DEPLOYMENT.to_owned()),
-        Some(DeploymentState::Defined) | None => {}
+        Some(DeploymentState::Defined | DeploymentState::Failed) | None => {}
     }
     let mut json = object! {
         "capabilities" => vec!["proposal"],
@@ -237,10 +237,10 @@ fn template_json(call: &Call, parent: &World, template: &BlockTemplate, updates:
 /// How far the deployment for tests is for the block after `parent`, where there is one.
 fn test_deployment(call: &Call, parent: &World) -> Option<DeploymentState> {
     let ledger = call.ledger();
-    if !TestDeployment::is_on(ledger.params().network) {
+    let deployment = call.site.miner.deployment();
+    if !deployment.is_on(ledger.params().network) {
         return None;
     }
-    let deployment = call.site.miner.deployment();
     let since = deployment.at(ledger, &parent.hash(), parent.height() + 1)?;
     Some(since.state)
 }

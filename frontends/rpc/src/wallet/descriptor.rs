@@ -2,11 +2,10 @@
 //! Promises an answer for each one that is to be taken up, whatever becomes of the others.
 
 use everett_wallet::keys::Import;
-use everett_wallet::{KeyError, Wallet};
+use everett_wallet::{KeyError, Wallet, first_block_since};
 use zeroize::Zeroizing;
 
 use super::label::parse_label;
-use super::rescan::first_since;
 use crate::call::Call;
 use crate::descriptor::parse_range;
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError, TYPE_ERROR, WALLET_ERROR};
@@ -79,7 +78,7 @@ fn import_descriptors(call: &Call) -> Answer {
         answers.push(answer);
     }
     if any {
-        let from = first_since(call.ledger(), since);
+        let from = first_block_since(call.ledger(), since);
         scanning
             .run(call, &wallet, from, None)
             .map_err(|error| match error.message.as_str() {

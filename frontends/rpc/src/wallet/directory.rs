@@ -137,34 +137,12 @@ fn opened(call: &Call, wallet: &Wallet, on_startup: usize, warnings: &[&str]) ->
     if let Some(open) = call.maybe(on_startup) {
         wallets.open_at_start(wallet.name(), open.bool()?)?;
     }
-    step_aside(wallets, wallet.name())?;
+    wallets.make_way_for(wallet.name())?;
     let mut json = object! { "name" => wallet.name() };
     if !warnings.is_empty() {
         json.push("warnings", warnings.to_vec());
     }
     Ok(json)
-}
-
-/// The wallet without a name that was made by itself, and that nobody has used, makes way for one that somebody asked for: so
-/// calls that name none mean that one.
-fn step_aside(wallets: &Wallets, for_name: &str) -> Result<(), RpcError> {
-    let compat = wallets.config().compat && !for_name.is_empty();
-    let Some(unnamed) = wallets.get("").filter(|_| compat) else {
-        return Ok(());
-    };
-    let unused = {
-        let view = unnamed.view()?;
-        let keyring = view.keyring();
-        let given_out = keyring.descriptors().any(|one| one.next != 0);
-        let labelled = keyring.labels().iter().next().is_some();
-        let paid = view.records().next().is_some();
-        // Who gave it a passphrase means to use it.
-        !(given_out || labelled || paid || keyring.is_encrypted())
-    };
-    if unused {
-        wallets.unload("")?;
-    }
-    Ok(())
 }
 
 pub(super) static LOADWALLET: Method = Method {

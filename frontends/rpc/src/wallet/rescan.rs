@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
-use everett_ledger::{Ledger, World};
 use everett_wallet::{Wallet, WalletError};
 use parking_lot::Mutex;
 
@@ -17,8 +16,6 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 
 /// Parts into which the progress of a scan is counted.
 const PARTS: u32 = 10_000;
-/// Seconds that a block's time may be wrong by: blocks so much older than a key are looked into too, as in Core.
-const TIMESTAMP_WINDOW: u64 = 2 * 60 * 60;
 
 /// One scan that runs.
 struct Scan {
@@ -115,34 +112,6 @@ impl Scanning<'_> {
             done => Ok(done?),
         }
     }
-}
-
-/// The first block from which a key of this time could have been paid, over all live worlds.
-pub(super) fn first_since(ledger: &Ledger, timestamp: u64) -> u32 {
-    let time = timestamp.saturating_sub(TIMESTAMP_WINDOW);
-    let best = ledger.best();
-    let mut first = first_in(ledger, &best, 0, time);
-    for tip in ledger.validated_tips() {
-        let Ok(world) = ledger.world(&tip.hash) else {
-            continue;
-        };
-        let fork = ledger.compare(&best, &world).fork_height;
-        if first > fork {
-            first = first.min(first_in(ledger, &world, fork + 1, time));
-        }
-    }
-    first
-}
-
-/// The first block of a world, from a height on, that is not older than a time; the one behind the tip if all are.
-fn first_in(ledger: &Ledger, world: &World, from: u32, time: u64) -> u32 {
-    let young = |height: &u32| {
-        let hash = world.block_hash_at(*height);
-        let info = hash.and_then(|hash| ledger.block_info(&hash));
-        info.is_none_or(|info| u64::from(info.header.time) >= time)
-    };
-    let mut heights = from..=world.height();
-    heights.find(young).unwrap_or(world.height() + 1)
 }
 
 pub(super) static RESCANBLOCKCHAIN: Method = Method {

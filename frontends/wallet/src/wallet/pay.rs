@@ -3,19 +3,20 @@
 //! Refuses to choose coins, which [`spend`](crate::spend) does.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid, WPubkeyHash};
+use bitcoin::{Amount, OutPoint, Psbt, ScriptBuf, Transaction, TxOut, Txid, WPubkeyHash};
 use everett_ledger::decode::DecodedTransaction;
+use tracing::warn;
 
 use super::Wallet;
 use crate::error::WalletError;
 use crate::keys::{Chain, KeyError, Keyring, OutputType, Process};
 use crate::record::Record;
 use crate::slot::Slot;
-use crate::spend::{ChangeTo, FeeChoice, Plan, Request, SpendError};
+use crate::spend::{ChangeTo, FeeChoice, Plan, Request, Scope, SpendError};
 
 /// What was planned and signed as far as the keys go.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,6 +37,26 @@ fn finished(psbt: &Psbt) -> Transaction {
         input.witness = told.final_script_witness.clone().unwrap_or_default();
     }
     tx
+}
+
+/// What a transaction that was made before has to be, to be sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SendTerms {
+    /// Whether it may take the place of a payment of ours that waits and spends a coin of the same.
+    pub may_replace: bool,
+    /// Where the coins of ours that it spends have to exist.
+    pub scope: Scope,
+    /// The most that it may pay to miners; `None` for no limit.
+    pub max_fee: Option<Amount>,
+}
+
+impl SendTerms {
+    /// Anything that the mempool takes.
+    pub const NONE: SendTerms = SendTerms {
+        may_replace: true,
+        scope: Scope::Best,
+        max_fee: None,
+    };
 }
 
 /// What was paid.
@@ -218,19 +239,62 @@ impl Wallet {
         }
     }
 
-    /// Gives a transaction to the mempool, and remembers it as ours. `replaces`: the one that it takes the place of.
+    /// Gives a transaction that was made before to the mempool, and remembers it as ours.
     ///
     /// # Errors
     ///
-    /// [`SpendError::Refused`], [`SpendError::Mempool`]: then nothing is remembered; what the disk does.
+    /// [`SpendError::Coin`] and [`SpendError::FeeTooHigh`] where it is not what `terms` say, [`SpendError::Refused`],
+    /// [`SpendError::Mempool`]: then nothing is remembered; what the disk does.
     pub fn send(
         &self,
         tx: Transaction,
         notes: &BTreeMap<String, String>,
-        replaces: Option<Txid>,
+        terms: SendTerms,
     ) -> Result<Txid, SpendError> {
         let _turn = self.inner.spending.lock();
+        let replaces = self.replaced_by(&tx, terms)?;
+        if let Some(limit) = terms.max_fee {
+            // Only the mempool knows what the coins of others are worth; what it refuses is told when it is sent.
+            let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
+            if let Ok(accepted) = self.inner.mempool.test_accept(&decoded)? {
+                let fee = Amount::from_sat(accepted.fee.unsigned_abs());
+                if fee > limit {
+                    return Err(SpendError::FeeTooHigh { fee, limit });
+                }
+            }
+        }
         self.send_in_turn(tx, notes, replaces)
+    }
+
+    /// The payment of ours that a transaction takes the place of, if it does and may.
+    fn replaced_by(&self, tx: &Transaction, terms: SendTerms) -> Result<Option<Txid>, SpendError> {
+        let txid = tx.compute_txid();
+        let view = self.view()?;
+        let at_risk = match terms.scope {
+            Scope::AllWorlds => view.unsafe_coins(),
+            Scope::Best => HashSet::new(),
+        };
+        let mut replaces = None;
+        for input in &tx.input {
+            let outpoint = input.previous_output;
+            let refused = |why| SpendError::Coin { outpoint, why };
+            if at_risk.contains(&outpoint) {
+                return Err(refused("a live world does not have it"));
+            }
+            let waits = |other: &&Txid| {
+                let record = view.record(other);
+                **other != txid
+                    && view.book.loose.contains(*other)
+                    && record
+                        .is_some_and(|record| !record.abandoned && record.replaced_by.is_none())
+            };
+            let other = view.spenders(&outpoint).iter().find(waits).copied();
+            if other.is_some() && !terms.may_replace {
+                return Err(refused("another payment of this wallet spends it"));
+            }
+            replaces = replaces.or(other);
+        }
+        Ok(replaces)
     }
 
     fn send_in_turn(
@@ -248,9 +312,12 @@ impl Wallet {
         let known = book.records.get(&txid).cloned();
         let fresh = || Record::new(Arc::new(tx), book.next_order(), now, now);
         let mut record = known.clone().unwrap_or_else(fresh);
-        record.ours = true;
+        // What somebody else paid is not ours because we send it on.
+        record.ours |= known.is_none();
         record.abandoned = false;
-        record.notes.clone_from(notes);
+        if known.is_none() || !notes.is_empty() {
+            record.notes.clone_from(notes);
+        }
         record.replaces = replaces.or(record.replaces);
         book.put(record)?;
         drop(book);
@@ -271,18 +338,27 @@ impl Wallet {
             taken_back?;
             return Err(error);
         }
-        if let Some(old) = replaces {
-            let mut book = inner.book.write();
-            if let Some(old) = book.records.get(&old).cloned() {
-                let replaced_by = Some(txid);
-                book.put(Record { replaced_by, ..old })?;
-            }
+        // The money has gone: who is told otherwise pays again.
+        if let Err(error) = self.note_sent(&decoded, replaces) {
+            warn!(wallet = self.name(), %txid, %error, "it is sent, but not all that goes with it is written");
         }
-        // What is spent needs no lock any more, whether it is told to others or not.
-        let spent = decoded.tx.input.iter().map(|input| input.previous_output);
-        inner.book.write().unlock(spent)?;
         self.changed();
         Ok(txid)
+    }
+
+    fn note_sent(
+        &self,
+        sent: &DecodedTransaction,
+        replaces: Option<Txid>,
+    ) -> Result<(), WalletError> {
+        let mut book = self.inner.book.write();
+        if let Some(old) = replaces.and_then(|old| book.records.get(&old).cloned()) {
+            let replaced_by = Some(sent.txid);
+            book.put(Record { replaced_by, ..old })?;
+        }
+        // What is spent needs no lock any more, whether it is told to others or not.
+        let spent = sent.tx.input.iter().map(|input| input.previous_output);
+        book.unlock(spent)
     }
 
     /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out, unless

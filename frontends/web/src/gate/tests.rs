@@ -113,3 +113,37 @@ fn an_address_that_asks_too_fast_is_told_to_wait() {
     assert!(matches!(ask("2001:db8::ffff"), Err(Fault::TooMany { .. })));
     assert!(ask("2001:db8:0:1::1").is_ok());
 }
+
+#[test]
+fn one_small_form_is_let_through_and_not_too_often() {
+    let gate = Gate::new(None, &Limits::default());
+    let form = |path: &str, length: &str, more: &[(&str, &str)]| {
+        let mut request = Request::builder().method("POST").uri(path);
+        request = request.header("host", "localhost");
+        if !length.is_empty() {
+            request = request.header("content-length", length);
+        }
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let path = "/admin/wallet/alice/address";
+    let ask = |path: &str, length: &str| gate.admit(VISITOR, &form(path, length, &[]));
+    assert!(ask(path, "16384").is_ok());
+    for length in ["16385", "", "-1", "99999999999999999999999"] {
+        assert!(matches!(ask(path, length), Err(Fault::Content)), "{length}");
+    }
+    let chunked = form(path, "3", &[("transfer-encoding", "chunked")]);
+    assert!(matches!(gate.admit(VISITOR, &chunked), Err(Fault::Content)));
+    for elsewhere in ["/admin/wallet/alice", "/admin/wallets", "/admin/tx/address"] {
+        assert!(
+            matches!(ask(elsewhere, "3"), Err(Fault::OnlyReading)),
+            "{elsewhere}"
+        );
+    }
+    for _ in 1..FORMS {
+        assert!(ask(path, "3").is_ok());
+    }
+    assert!(matches!(ask(path, "3"), Err(Fault::TooMany { .. })));
+}

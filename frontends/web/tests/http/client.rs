@@ -43,6 +43,23 @@ pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
     parse(&bytes)
 }
 
+/// A form as a browser sends it from a page of the same place.
+pub(crate) fn post(to: SocketAddr, path: &str, form: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+        form.len()
+    );
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        request.push_str(&format!("Host: {to}\r\n"));
+    }
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("\r\n");
+    request.push_str(form);
+    say(to, request.as_bytes())
+}
+
 /// `GET` as a browser on this machine sends it.
 pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
     ask(to, "GET", path, &[])

@@ -234,7 +234,7 @@ fn every_answer_carries_the_headers_that_keep_it_safe() {
         }
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(answer.header("x-frame-options"), Some("DENY"));
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
         assert!(answer.header("cache-control").is_some(), "{path}");
         assert_eq!(answer.header("set-cookie"), None);
     }

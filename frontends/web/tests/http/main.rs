@@ -8,3 +8,4 @@ mod pages;
 mod peers;
 mod sixty_forks;
 mod slow;
+mod wallets;

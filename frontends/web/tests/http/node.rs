@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bitcoin::{BlockHash, ScriptBuf};
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Outcome, Params};
 use everett_node::{Handle, Node, NodeConfig};
+use everett_wallet::keys::Kdf;
 use everett_web::{Limits, Web, WebConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -57,7 +58,17 @@ impl TestNode {
             .expect("threads");
         let web = Web::new(web);
         let address = web.bound_address();
-        let node = Node::builder(NodeConfig::new(ledger)).frontend(web);
+        let mut config = NodeConfig::new(ledger);
+        if let Some(wallets) = &mut config.wallets {
+            // Few addresses ahead and a passphrase that costs nothing, so that wallets are made quickly.
+            wallets.keypool = 5;
+            wallets.kdf = Kdf {
+                memory: 64,
+                passes: 1,
+                lanes: 1,
+            };
+        }
+        let node = Node::builder(config).frontend(web);
         let node = runtime
             .block_on(node.start())
             .map_err(|error| error.to_string())?;

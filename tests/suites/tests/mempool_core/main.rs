@@ -29,6 +29,7 @@ fn live(name: &str, seed: u64, config: MempoolConfig, options: &[&str], steps: u
     let reasons = pair.reasons.take();
     eprintln!("{reasons:#?}");
     assert!(reasons.len() >= 15, "of {} kinds only", reasons.len());
+    pair.same_fee_file();
 }
 
 /// Steps of each run; more with `MEMPOOL_STEPS`.

@@ -9,7 +9,7 @@ use bitcoin::{Amount, Block, BlockHash, Transaction, Txid};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Params};
 use everett_mempool::{
-    Accepted, Mempool, MempoolConfig, PackageOutcome, Refused, RejectionKind,
+    Accepted, FeesKept, Mempool, MempoolConfig, PackageOutcome, Refused, RejectionKind,
     is_child_with_parents_tree,
 };
 use everett_tests::bitcoind::{Bitcoind, program};
@@ -119,6 +119,24 @@ impl Pair {
             .len()
             .saturating_sub(std::env::var_os("MEMPOOL_ALL").map_or(40, |_| usize::MAX));
         self.done[from..].join("\n")
+    }
+
+    /// Ends Core, and holds what it has written of fees against what we write, byte by byte; each of us reads it.
+    pub(crate) fn same_fee_file(&mut self) {
+        const FILE: &str = "fee_estimates.dat";
+        self.core.stop();
+        let theirs = self.core.chain_directory().join(FILE);
+        let directory = tempfile::tempdir().expect("a directory");
+        let ours = directory.path().join(FILE);
+        self.mempool.save_fees(&ours, true).expect("a disk");
+        let read = |path: &std::path::Path| std::fs::read(path).expect("it was written");
+        let (their_bytes, our_bytes) = (read(&theirs), read(&ours));
+        let differs = (their_bytes.iter().zip(&our_bytes)).position(|(one, other)| one != other);
+        assert_eq!(differs, None, "a byte of {}", their_bytes.len());
+        assert_eq!(their_bytes.len(), our_bytes.len());
+        let fresh = Mempool::new(self.ledger.clone(), MempoolConfig::default());
+        let taken = fresh.load_fees(&theirs, false).expect("Core's file");
+        assert_eq!(taken, FeesKept::Taken);
     }
 
     /// Holds both mempools against each other.

@@ -1,5 +1,6 @@
 //! Owns the pair of servers that are asked the same.
 
+use everett_rpc::RpcConfig;
 use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::rpc_client::RpcClient;
 use serde_json::{Value, json};
@@ -29,10 +30,19 @@ pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value
 
 impl Both {
     pub(crate) fn start(name: &str) -> Option<Both> {
+        Both::start_with(name, &[], |_| ())
+    }
+
+    /// With options of Core's, and what they are here.
+    pub(crate) fn start_with(
+        name: &str,
+        options: &[&str],
+        change: impl FnOnce(&mut RpcConfig),
+    ) -> Option<Both> {
         let program = program(name)?;
-        let daemon = Bitcoind::start(&program, &["-txindex=1"]);
+        let daemon = Bitcoind::start(&program, &[&["-txindex=1"], options].concat());
         let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
-        let everett = RpcNode::start();
+        let everett = RpcNode::start_with(change);
         let ours = everett.client();
         let both = Both {
             core,

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::both::{Both, START, verdict};
 use crate::chain::{ADDRESS, KEY};
 use crate::coins::{COIN, TRUE_OUTPUT, coinbase_of, spend};
+use everett_mining::SignalTimes;
+use everett_rpc::RpcConfig;
 use everett_tests::rpc_node::RpcNode;
 
 /// Whom Core's own tests mine to, and the hash that a hundred blocks of theirs have.
@@ -399,6 +401,49 @@ fn templates_and_blocks_of_the_mempool_are_cores() {
     both.same("getblock", json!([made[0], 1]));
     both.same_state();
     assert_eq!(both.ours.call("getmininginfo", json!([]))["pooledtx"], 1);
+}
+
+/// Blocks of a period of the test deployment.
+const PERIOD: u32 = 144;
+
+#[test]
+fn the_test_deployment_keeps_to_the_times_that_it_is_told() {
+    let start = START as i64 + 1_000;
+    // Blocks of version 4 do not signal.
+    for (start, timeout, height, version, ends_as) in [
+        (start, i64::MAX, 720, None, "active"),
+        (start, start + 1, 0, Some(4), "failed"),
+        (-1, i64::MAX, 0, None, "active"),
+        (-2, i64::MAX, 0, None, ""),
+    ] {
+        let mut options = vec![format!("-vbparams=testdummy:{start}:{timeout}:{height}")];
+        options.extend(version.map(|version| format!("-blockversion={version}")));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let name = "the_test_deployment_keeps_to_the_times_that_it_is_told";
+        let change = |config: &mut RpcConfig| {
+            config.mining.version = version;
+            config.mining.signal_times = SignalTimes {
+                start,
+                timeout,
+                min_activation_height: height,
+            };
+        };
+        let Some(both) = Both::start_with(name, &options, change) else {
+            return;
+        };
+        let mut status = Value::Null;
+        for period in 0..6u64 {
+            // It begins in the second one.
+            both.same("setmocktime", json!([START + period * 2_000]));
+            both.same("generatetoaddress", json!([PERIOD - 1, ADDRESS]));
+            both.same_state();
+            both.same("generatetoaddress", json!([1, ADDRESS]));
+            both.same_state();
+            let info = both.same("getdeploymentinfo", json!([]));
+            status = info["deployments"]["testdummy"]["bip9"]["status_next"].clone();
+        }
+        assert_eq!(status.as_str().unwrap_or_default(), ends_as);
+    }
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn lines_that_are_none_are_told_with_their_number() {
             "Negating of -datadir is meaningless and therefore forbidden",
         ),
         ("includeconf=x", "Failed to include configuration file x"),
+        ("includeconf=", "Failed to include configuration file "),
         (
             "includeconf=.",
             "Included config file \"DIR/.\" is a directory.",
@@ -125,6 +126,8 @@ fn files_are_included_once_and_not_from_included_ones() {
         remarks.told,
         ["warning: -includeconf cannot be used from included files; ignoring -includeconf=c"]
     );
+    assert!(remarks.logged.is_empty());
+    assert_eq!(remarks.noted.len(), 2);
     let (arguments, _, _directory) = read_files(&["-noincludeconf"], &files);
     assert!(!arguments.unwrap().file[""].contains_key("par"));
 }
@@ -152,27 +155,4 @@ fn a_file_that_was_named_has_to_be_there() {
     ));
     fs::write(&path, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
     assert!(matches!(read(&path, false), Err(ConfigError::Long(_))));
-}
-
-#[test]
-fn settings_in_json_are_read() {
-    let directory = tempdir().unwrap();
-    let path = directory.path().join("settings.json");
-    assert!(stored(&path).unwrap().is_empty());
-    fs::write(
-        &path,
-        r#"{"_warning_": "x", "par": "3", "prune": 550, "listen": false, "addnode": ["a", "b"]}"#,
-    )
-    .unwrap();
-    let values = stored(&path).unwrap();
-    let text = |text: &str| Value::Text(text.to_owned());
-    assert_eq!(values.len(), 4);
-    assert_eq!(values["par"], [text("3")]);
-    assert_eq!(values["prune"], [text("550")]);
-    assert_eq!(values["listen"], [Value::Switch(false)]);
-    assert_eq!(values["addnode"], [text("a"), text("b")]);
-    for wrong in ["{", "[]", "3"] {
-        fs::write(&path, wrong).unwrap();
-        assert!(stored(&path).is_err(), "{wrong}");
-    }
 }

@@ -77,7 +77,8 @@ pub(super) fn config(
     }
     let least = config.least_max_bytes();
     // Core takes 0, and then keeps nothing.
-    if config.max_bytes > 0 && config.max_bytes < least {
+    let nothing = config.max_bytes == 0 && arguments.int("maxmempool") == Some(0);
+    if config.max_bytes < least && !nothing {
         return Err(InitError::new(format!(
             "-maxmempool must be at least {} MB",
             least.div_ceil(1_000_000)

@@ -325,7 +325,7 @@ fn proxy_text(arguments: &Arguments) -> Option<String> {
     (!proxy.is_empty() && proxy != "0").then_some(proxy)
 }
 
-fn proxy_address(text: &str) -> Option<SocketAddr> {
+pub(super) fn proxy_address(text: &str) -> Option<SocketAddr> {
     let address = text.parse().ok().or_else(|| {
         let address = text.parse::<IpAddr>().ok()?;
         Some(SocketAddr::new(address, PROXY_PORT))
@@ -336,7 +336,7 @@ fn proxy_address(text: &str) -> Option<SocketAddr> {
 fn proxy(arguments: &Arguments) -> Result<Option<SocketAddr>, InitError> {
     for text in arguments.list("proxy") {
         if let Some((_, network)) = text.rsplit_once('=')
-            && !["", "ipv4", "ipv6", "tor", "onion", "cjdns"].contains(&network)
+            && !["", "ipv4", "ipv6", "onion", "cjdns"].contains(&network)
         {
             return Err(InitError::new(format!(
                 "Unrecognized network in -proxy='{text}': '{network}'"

@@ -19,6 +19,22 @@ pub(super) fn config(
     if !arguments.flag("server", true) {
         return Ok(None);
     }
+    for option in ["rpcbind"] {
+        for text in arguments.list(option) {
+            let port = text
+                .rsplit_once(':')
+                .map(|(host, port)| (host.contains(':'), port));
+            // More colons than one are an address of IPv6, unless it stands in brackets.
+            if let Some((many, port)) = port
+                && (!many || text.contains("]:"))
+                && port.parse::<u16>().map_or(0, |port| port) == 0
+            {
+                return Err(InitError::new(format!(
+                    "Invalid port specified in -{option}: '{text}'"
+                )));
+            }
+        }
+    }
     let mut config = RpcConfig::new(&layout.network);
     let port = arguments.text("rpcport").and_then(|port| port.parse().ok());
     // Named, so that a busy one is an error as in Core.
@@ -59,7 +75,7 @@ pub(super) fn config(
     }
     config.block_filters = block_filters(arguments)?;
     config.rest = arguments.flag("rest", false);
-    config.mining = mining::config(arguments)?;
+    config.mining = mining::config(arguments, chain)?;
     if let Some(descriptor) = arguments.text("everettgenerateto") {
         config.generate_to = descriptor;
     }

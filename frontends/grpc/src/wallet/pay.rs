@@ -1,0 +1,216 @@
+//! Owns payments: made ready, sent, replaced, sped up by a child.
+//! Promises that nothing is sent or written where one of them fails.
+
+use std::collections::BTreeMap;
+
+use bitcoin::consensus::serialize;
+use bitcoin::{Amount, Psbt, Transaction};
+use everett_proto::v1;
+use everett_proto::v1::ErrorReason;
+use everett_proto::v1::send_transaction_request::Payment;
+use everett_wallet::spend::{Plan, Request, Scope};
+use everett_wallet::{SendTerms, Wallet};
+use tonic::Code;
+
+use super::asking::Asking;
+use super::fault::locked;
+use super::{payments, psbt, terms};
+use crate::convert;
+use crate::convert::wallet as wallet_convert;
+use crate::fault::Fault;
+use crate::mempool_service::{announce, parse_transaction};
+use crate::parse;
+
+fn request(
+    asking: &Asking<'_>,
+    field: &str,
+    terms: Option<v1::PaymentTerms>,
+) -> Result<Request, Fault> {
+    let network = asking.reading.ledger.params().network;
+    terms::request(field, terms, network, asking.wallets.config())
+}
+
+/// Refuses a wallet that cannot sign now.
+fn check_keys(wallet: &Wallet) -> Result<(), Fault> {
+    let view = wallet.view()?;
+    if view.keyring().flags().disable_private_keys {
+        return Err(Fault::new(
+            Code::FailedPrecondition,
+            ErrorReason::KeysMissing,
+            "the wallet only watches: build a PSBT instead, and have it signed elsewhere",
+        ));
+    }
+    match view.keyring().is_locked() {
+        true => Err(locked()),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn build(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    message: v1::BuildTransactionRequest,
+) -> Result<v1::BuildTransactionResponse, Fault> {
+    let request = request(asking, "terms", message.terms)?;
+    let built = match message.sign {
+        true => {
+            if wallet.view()?.keyring().is_locked() {
+                return Err(locked());
+            }
+            let prepared = wallet.prepare(&request, false, message.lock_coins)?;
+            tell(wallet, &prepared.plan, &prepared.psbt, prepared.tx.as_ref())?
+        }
+        false => {
+            let plan = match message.lock_coins {
+                true => wallet.plan_and_lock(&request)?,
+                false => wallet.plan(&request)?,
+            };
+            tell(wallet, &plan, &wallet.psbt(&plan)?, None)?
+        }
+    };
+    Ok(v1::BuildTransactionResponse { built: Some(built) })
+}
+
+/// A payment that was made ready; `tx` where it is signed.
+fn tell(
+    wallet: &Wallet,
+    plan: &Plan,
+    psbt: &Psbt,
+    tx: Option<&Transaction>,
+) -> Result<v1::BuiltTransaction, Fault> {
+    let view = wallet.view()?;
+    let state = view.state(view.best());
+    let height = view.best().height();
+    let inputs = plan.tx.input.iter().zip(&plan.spent);
+    let inputs = inputs.map(|(input, spent)| {
+        let outpoint = &input.previous_output;
+        let coin = state.coin(outpoint);
+        v1::WalletCoin {
+            height: coin.map_or(0, |coin| coin.height),
+            confirmations: coin.map_or(0, |coin| height + 1 - coin.height),
+            coinbase: coin.is_some_and(|coin| coin.coinbase),
+            trusted: view.output(outpoint).is_some(),
+            locked: view.lock_of(outpoint).is_some(),
+            ..wallet_convert::coin(&view, outpoint, spent.value, &spent.script_pubkey)
+        }
+    });
+    let outputs = (0u32..).zip(&plan.tx.output).map(|(vout, output)| {
+        let mine = view.keyring().slot_of(&output.script_pubkey).is_some();
+        let sat = convert::sat(output.value);
+        payments::output(&view, vout, sat, &output.script_pubkey, mine)
+    });
+    Ok(v1::BuiltTransaction {
+        txid: tx.unwrap_or(&plan.tx).compute_txid().to_string(),
+        raw: tx.map(serialize).unwrap_or_default(),
+        psbt: psbt.serialize(),
+        complete: tx.is_some(),
+        fee_sat: convert::sat(plan.fee),
+        fee_rate_sat_per_kvb: plan.rate().sat_per_kvb(),
+        weight: plan.weight,
+        change_position: plan.change.and_then(|place| u32::try_from(place).ok()),
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+    })
+}
+
+pub(crate) fn send(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    message: v1::SendTransactionRequest,
+) -> Result<v1::SendTransactionResponse, Fault> {
+    let tx = match message.payment {
+        None => {
+            let wrong = "set terms, transaction or psbt";
+            return Err(Fault::field("payment", wrong));
+        }
+        Some(Payment::Terms(terms)) => {
+            let request = request(asking, "terms", Some(terms))?;
+            check_keys(wallet)?;
+            let paid = wallet.pay(&request)?;
+            announce(asking.handle, &paid.txid);
+            return Ok(v1::SendTransactionResponse {
+                txid: paid.txid.to_string(),
+                raw: serialize(&paid.tx),
+                fee_sat: Some(convert::sat(paid.plan.fee)),
+                change_position: (paid.plan.change).and_then(|place| u32::try_from(place).ok()),
+            });
+        }
+        Some(Payment::Transaction(bytes)) => parse_transaction("transaction", &bytes)?.tx,
+        Some(Payment::Psbt(bytes)) => psbt::signed("psbt", &bytes)?,
+    };
+    let raw = serialize(&tx);
+    let max_fee = match message.max_fee_sat {
+        None => wallet.fees().most,
+        Some(sat) => u64::try_from(sat)
+            .map(Amount::from_sat)
+            .map_err(|_| Fault::field("max_fee_sat", format!("{sat} is less than nothing")))?,
+    };
+    let terms = SendTerms {
+        may_replace: true,
+        scope: Scope::Best,
+        max_fee: Some(max_fee),
+    };
+    let txid = wallet.send(tx, &BTreeMap::new(), terms)?;
+    announce(asking.handle, &txid);
+    // It is sent: what cannot be told of it now is no error.
+    let fee = (wallet.view().ok()).and_then(|view| view.fee_of(&txid).ok().flatten());
+    Ok(v1::SendTransactionResponse {
+        txid: txid.to_string(),
+        raw,
+        fee_sat: fee.map(convert::sat),
+        change_position: None,
+    })
+}
+
+pub(crate) fn bump(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    message: v1::BumpFeeRequest,
+) -> Result<v1::BumpFeeResponse, Fault> {
+    let txid = parse::txid("txid", &message.txid)?;
+    let fee = terms::fee("fee", message.fee)?;
+    let bump = wallet.view()?.bump(&txid, fee, None, wallet.fees())?;
+    let old_fee_sat = convert::sat(bump.old_fee);
+    let built = finish(asking, wallet, &bump.request, message.only_build)?;
+    Ok(v1::BumpFeeResponse {
+        built: Some(built),
+        old_fee_sat,
+    })
+}
+
+/// Makes a payment ready, or makes it.
+fn finish(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    request: &Request,
+    only_build: bool,
+) -> Result<v1::BuiltTransaction, Fault> {
+    if only_build {
+        let plan = wallet.plan(request)?;
+        return tell(wallet, &plan, &wallet.psbt(&plan)?, None);
+    }
+    check_keys(wallet)?;
+    let paid = wallet.pay(request)?;
+    announce(asking.handle, &paid.txid);
+    let mut psbt = wallet.psbt(&paid.plan)?;
+    for (input, signed) in psbt.inputs.iter_mut().zip(&paid.tx.input) {
+        input.final_script_sig = Some(signed.script_sig.clone()).filter(|sig| !sig.is_empty());
+        input.final_script_witness = Some(signed.witness.clone()).filter(|one| !one.is_empty());
+    }
+    tell(wallet, &paid.plan, &psbt, Some(&paid.tx))
+}
+
+pub(crate) fn bump_with_child(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    message: v1::BumpWithChildRequest,
+) -> Result<v1::BumpWithChildResponse, Fault> {
+    let txid = parse::txid("txid", &message.txid)?;
+    let fee = terms::fee("fee", message.fee)?;
+    let child = wallet.view()?.child(&txid, fee, wallet.fees())?;
+    let built = finish(asking, wallet, &child.request, message.only_build)?;
+    Ok(v1::BumpWithChildResponse {
+        built: Some(built),
+        package_rate_sat_per_kvb: child.rate.sat_per_kvb(),
+    })
+}

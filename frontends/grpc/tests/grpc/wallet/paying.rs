@@ -1,0 +1,485 @@
+//! Payments: made ready, sent, replaced, sped up, given up; coins and what is said of them.
+
+use bitcoin::Psbt;
+use everett_proto::v1;
+use everett_proto::v1::ErrorReason;
+use tonic::Code;
+
+use super::scene::*;
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_built_verified_and_sent_and_both_sides_tell_of_it() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "rent").await;
+    let mut wanted = terms(&alice, 30 * BTC);
+    wanted.comment = "for March".to_owned();
+    wanted.recipients.push(v1::Recipient {
+        script: script(bitcoin::ScriptBuf::new_op_return(b"note").to_bytes()),
+        ..Default::default()
+    });
+    let built = scene
+        .client
+        .build_transaction(build("miner", wanted.clone()))
+        .await
+        .unwrap();
+    let built = built.into_inner().built.unwrap();
+    assert!(built.complete);
+    assert_eq!(built.outputs.len(), 3);
+    assert_eq!(built.inputs[0].amount_sat, 50 * BTC);
+    assert_eq!(built.inputs[0].confirmations, 101);
+    assert!(built.fee_rate_sat_per_kvb >= 2_000);
+    let change = built.change_position.unwrap() as usize;
+    assert!(built.outputs[change].change && built.outputs[change].mine);
+    // Nothing was sent.
+    assert_eq!(scene.spendable("miner").await, 50 * BTC);
+    let sent = v1::SendTransactionRequest {
+        wallet: Some("miner".to_owned()),
+        max_fee_sat: None,
+        payment: Some(v1::send_transaction_request::Payment::Psbt(
+            built.psbt.clone(),
+        )),
+    };
+    let sent = scene
+        .client
+        .send_transaction(sent)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (sent.txid.as_str(), sent.raw.as_slice()),
+        (built.txid.as_str(), built.raw.as_slice())
+    );
+    assert_eq!(sent.fee_sat, Some(built.fee_sat));
+
+    let payment = scene.payment("miner", &built.txid).await;
+    assert!(payment.sent);
+    assert_eq!(payment.net_sat, -(30 * BTC) - built.fee_sat);
+    assert_eq!(payment.fee_sat, Some(built.fee_sat));
+    assert!(payment.states[0].in_mempool);
+    let received = scene.payment("alice", &built.txid).await;
+    assert_eq!(
+        (received.net_sat, received.fee_sat),
+        (30 * BTC, Some(built.fee_sat))
+    );
+    let mine: Vec<&v1::PaymentOutput> = received
+        .outputs
+        .iter()
+        .filter(|output| output.mine)
+        .collect();
+    assert_eq!(
+        (mine[0].address.as_str(), mine[0].label.as_str()),
+        (alice.as_str(), "rent")
+    );
+
+    // Sending it once more changes nothing; sending what spends the same is refused.
+    let request = v1::SetLabelRequest {
+        wallet: Some("miner".to_owned()),
+        label: Some(v1::WalletLabel {
+            kind: v1::LabelKind::Tx.into(),
+            reference: built.txid.clone(),
+            label: "rent, March".to_owned(),
+        }),
+    };
+    scene.client.set_label(request).await.unwrap();
+    assert_eq!(
+        scene.payment("miner", &built.txid).await.label,
+        "rent, March"
+    );
+
+    scene.block_with(None, &[built.raw]).await;
+    scene.node.mine(None, 5, None).await;
+    let balances = scene.wallet("alice").await.balances;
+    assert_eq!(
+        (balances[0].confirmed_sat, balances[0].coin_count),
+        (30 * BTC, 1)
+    );
+    let coins = scene.coins("alice", None).await;
+    assert_eq!(coins[0].label, "rent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_replaced_or_sped_up_by_a_child() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    let paid = scene.send("miner", &alice, 10 * BTC).await;
+    let low = v1::BumpFeeRequest {
+        wallet: Some("miner".to_owned()),
+        txid: paid.clone(),
+        fee: rate(1_000),
+        only_build: false,
+    };
+    refused(
+        scene.client.bump_fee(low.clone()).await,
+        Code::FailedPrecondition,
+        ErrorReason::FeeUnfit,
+    );
+    let high = v1::BumpFeeRequest {
+        fee: rate(9_000),
+        ..low
+    };
+    let bumped = scene
+        .client
+        .bump_fee(high.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let built = bumped.built.unwrap();
+    assert!(built.complete && built.fee_sat > bumped.old_fee_sat);
+    let old = scene.payment("miner", &paid).await;
+    assert_eq!(old.replaced_by_txid, built.txid);
+    assert_eq!(old.states[0].kind(), v1::PaymentStateKind::Conflicted);
+    let gone = v1::BumpFeeRequest {
+        txid: "00".repeat(32),
+        ..high
+    };
+    refused(
+        scene.client.bump_fee(gone).await,
+        Code::NotFound,
+        ErrorReason::PaymentUnknown,
+    );
+
+    // Alice lifts what she is paid by a child of hers.
+    let child = v1::BumpWithChildRequest {
+        wallet: Some("alice".to_owned()),
+        txid: built.txid.clone(),
+        fee: rate(50_000),
+        only_build: false,
+    };
+    let child = scene
+        .client
+        .bump_with_child(child)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(child.package_rate_sat_per_kvb, 50_000);
+    let child = child.built.unwrap();
+    assert_eq!(child.inputs[0].outpoint.as_ref().unwrap().txid, built.txid);
+    assert_eq!(
+        scene.payment("alice", &child.txid).await.net_sat,
+        -child.fee_sat
+    );
+    let unknown = v1::BumpWithChildRequest {
+        wallet: Some("alice".to_owned()),
+        txid: "00".repeat(32),
+        ..Default::default()
+    };
+    refused(
+        scene.client.bump_with_child(unknown).await,
+        Code::NotFound,
+        ErrorReason::PaymentUnknown,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_paid_is_refused_with_what_is_wrong() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    macro_rules! field {
+        ($terms:expr, $field:expr) => {
+            refused_field(
+                scene.client.build_transaction(build("miner", $terms)).await,
+                $field,
+            )
+        };
+    }
+    field!(terms(&alice, 0), "terms.recipients[0].amount_sat");
+    field!(terms(&alice, -5), "terms.recipients[0].amount_sat");
+    let dust = field!(terms(&alice, 100), "terms.recipients[0].amount_sat");
+    assert!(dust.contains("is dust"), "{dust}");
+    field!(
+        terms("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", BTC),
+        "terms.recipients[0].script.address"
+    );
+    field!(v1::PaymentTerms::default(), "terms.recipients");
+    let mut wrong = terms(&alice, BTC);
+    wrong.fee = rate(-1);
+    field!(wrong, "terms.fee.rate_sat_per_kvb");
+    let mut wrong = terms(&alice, BTC);
+    wrong.fee = Some(v1::FeeChoice {
+        fee: Some(v1::fee_choice::Fee::TargetBlocks(2_000)),
+    });
+    field!(wrong, "terms.fee.target_blocks");
+
+    let much = scene
+        .client
+        .send_transaction(send("miner", terms(&alice, 51 * BTC)))
+        .await;
+    let details = refused(
+        much,
+        Code::FailedPrecondition,
+        ErrorReason::InsufficientFunds,
+    );
+    let metadata = &details.error_info().unwrap().metadata;
+    assert_eq!(metadata["available_sat"], (50 * BTC).to_string());
+    assert!(!metadata.contains_key("block_hash"));
+    let mut dear = terms(&alice, BTC);
+    dear.fee = rate(900_000_000);
+    let dear = scene.client.send_transaction(send("miner", dear)).await;
+    refused(dear, Code::FailedPrecondition, ErrorReason::FeeUnfit);
+
+    // A locked coin is not chosen; one that is named is refused.
+    let coin = scene.coins("miner", None).await[0].outpoint.clone();
+    let lock = v1::LockCoinRequest {
+        wallet: Some("miner".to_owned()),
+        outpoint: coin.clone(),
+        until_restart: true,
+    };
+    scene.client.lock_coin(lock).await.unwrap();
+    assert!(scene.coins("miner", None).await[0].locked);
+    let none = scene
+        .client
+        .send_transaction(send("miner", terms(&alice, BTC)))
+        .await;
+    refused(
+        none,
+        Code::FailedPrecondition,
+        ErrorReason::InsufficientFunds,
+    );
+    let mut named = terms(&alice, BTC);
+    named.coins = coin.clone().into_iter().collect();
+    let named = scene.client.send_transaction(send("miner", named)).await;
+    let details = refused(
+        named,
+        Code::FailedPrecondition,
+        ErrorReason::CoinUnspendable,
+    );
+    let outpoint = coin.clone().unwrap();
+    assert_eq!(
+        details.error_info().unwrap().metadata["outpoint"],
+        format!("{}:{}", outpoint.txid, outpoint.vout)
+    );
+    let unlock = v1::UnlockCoinRequest {
+        wallet: Some("miner".to_owned()),
+        outpoint: coin,
+    };
+    scene.client.unlock_coin(unlock.clone()).await.unwrap();
+    refused_field(scene.client.unlock_coin(unlock).await, "outpoint");
+
+    // All of it, and nothing comes back.
+    let mut all = terms(&alice, 0);
+    all.recipients[0].takes_rest = true;
+    let sent = scene
+        .client
+        .send_transaction(send("miner", all))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(sent.change_position, None);
+    assert_eq!(scene.spendable("miner").await, 0);
+    let abandoned = v1::AbandonPaymentRequest {
+        wallet: Some("miner".to_owned()),
+        txid: sent.txid,
+    };
+    refused(
+        scene.client.abandon_payment(abandoned).await,
+        Code::FailedPrecondition,
+        ErrorReason::PaymentFixed,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    // The watching wallet has the miner's public descriptors.
+    let request = v1::CreateWalletRequest {
+        watch_only: true,
+        ..new_wallet("watch")
+    };
+    scene.client.create_wallet(request).await.unwrap();
+    let request = v1::ListDescriptorsRequest {
+        wallet: Some("miner".to_owned()),
+        include_private_keys: false,
+    };
+    let public = scene
+        .client
+        .list_descriptors(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(public.descriptors.len(), 8);
+    let imports = public.descriptors.iter().map(|one| v1::DescriptorImport {
+        descriptor: one.descriptor.clone(),
+        active: true,
+        internal: Some(one.internal),
+        range_end: Some(one.range_end),
+        ..Default::default()
+    });
+    let request = v1::ImportDescriptorsRequest {
+        wallet: Some("watch".to_owned()),
+        imports: imports.collect(),
+        skip_rescan: false,
+    };
+    let imported = scene
+        .client
+        .import_descriptors(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(imported.rescanned_from_height, Some(0));
+    assert_eq!(scene.spendable("watch").await, 50 * BTC);
+
+    let sent = scene
+        .client
+        .send_transaction(send("watch", terms(&alice, BTC)))
+        .await;
+    refused(sent, Code::FailedPrecondition, ErrorReason::KeysMissing);
+    let mut request = build("watch", terms(&alice, BTC));
+    request.sign = false;
+    let built = scene
+        .client
+        .build_transaction(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let built = built.built.unwrap();
+    assert!(!built.complete && built.raw.is_empty());
+    let unsigned = v1::SendTransactionRequest {
+        wallet: Some("watch".to_owned()),
+        max_fee_sat: None,
+        payment: Some(v1::send_transaction_request::Payment::Psbt(
+            built.psbt.clone(),
+        )),
+    };
+    let details = refused(
+        scene.client.send_transaction(unsigned).await,
+        Code::FailedPrecondition,
+        ErrorReason::NotSigned,
+    );
+    assert_eq!(details.error_info().unwrap().metadata["input"], "0");
+    let request = v1::SignPsbtRequest {
+        wallet: Some("miner".to_owned()),
+        psbt: built.psbt.clone(),
+        only_update: false,
+        leave_unfinished: true,
+    };
+    let signed = scene.client.sign_psbt(request).await.unwrap().into_inner();
+    assert!(signed.complete);
+    let request = v1::CombinePsbtsRequest {
+        psbts: vec![built.psbt, signed.psbt],
+    };
+    let combined = scene
+        .client
+        .combine_psbts(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let request = v1::FinalizePsbtRequest {
+        psbt: combined.psbt,
+    };
+    let finished = scene
+        .client
+        .finalize_psbt(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(finished.complete);
+    assert_eq!(finished.raw, signed.raw);
+    let psbt = Psbt::deserialize(&finished.psbt).unwrap();
+    assert!(psbt.inputs[0].final_script_witness.is_some());
+    let request = v1::SendTransactionRequest {
+        wallet: Some("watch".to_owned()),
+        max_fee_sat: None,
+        payment: Some(v1::send_transaction_request::Payment::Transaction(
+            finished.raw,
+        )),
+    };
+    let sent = scene
+        .client
+        .send_transaction(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(sent.txid, signed.txid);
+    scene.node.mine(None, 1, None).await;
+    for garbage in [Vec::new(), vec![1, 2, 3]] {
+        let request = v1::FinalizePsbtRequest { psbt: garbage };
+        refused_field(scene.client.finalize_psbt(request).await, "psbt");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coins_and_payments_come_page_by_page_each_once_and_stay_at_their_block() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    let mut all = terms(&alice, BTC);
+    for amount in 2..=7 {
+        all.recipients.push(v1::Recipient {
+            script: address(&alice),
+            amount_sat: amount * BTC,
+            ..Default::default()
+        });
+    }
+    let request = send("miner", all);
+    let sent = scene
+        .client
+        .send_transaction(request)
+        .await
+        .unwrap()
+        .into_inner();
+    scene.block_with(None, &[sent.raw]).await;
+    for _ in 0..4 {
+        scene.send("miner", &alice, BTC / 10).await;
+    }
+
+    let mut request = v1::ListCoinsRequest {
+        wallet: Some("alice".to_owned()),
+        page_size: 3,
+        ..Default::default()
+    };
+    let (mut vouts, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = scene
+            .client
+            .list_coins(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        let world = page.world.unwrap();
+        pages.push(world.tip_hash);
+        let confirmed = page.coins.iter().filter(|coin| coin.confirmations > 0);
+        vouts.extend(confirmed.map(|coin| coin.outpoint.clone().unwrap().vout));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+        // The best world moves on; the list does not.
+        scene.node.mine(None, 1, None).await;
+    }
+    assert_eq!(vouts.len(), 7);
+    vouts.sort_unstable();
+    vouts.dedup();
+    assert_eq!(vouts.len(), 7);
+    pages.dedup();
+    assert_eq!(pages.len(), 1);
+
+    let mut request = v1::ListPaymentsRequest {
+        wallet: Some("miner".to_owned()),
+        page_size: 2,
+        ..Default::default()
+    };
+    let mut txids = Vec::new();
+    loop {
+        let page = scene
+            .client
+            .list_payments(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(page.payments.len() <= 2);
+        txids.extend(page.payments.into_iter().map(|payment| payment.txid));
+        request.page_token = page.next_page_token.clone();
+        if page.next_page_token.is_empty() {
+            break;
+        }
+    }
+    // A coinbase, the payment to many, and four small ones: the latest first.
+    assert_eq!(txids.len(), 6);
+    assert_eq!(txids[4], sent.txid);
+    txids.sort_unstable();
+    txids.dedup();
+    assert_eq!(txids.len(), 6);
+    request.page_token = "feed".to_owned();
+    refused_field(scene.client.list_payments(request).await, "page_token");
+}

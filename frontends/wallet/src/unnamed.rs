@@ -1,0 +1,33 @@
+//! Owns what becomes of the wallet without a name that a node makes by itself for those who know of one wallet alone.
+//! Promises that one which anybody has used stays.
+
+use crate::error::WalletError;
+use crate::wallets::Wallets;
+
+impl Wallets {
+    /// Unloads the wallet without a name, where it was made by the node itself and nobody has used it, in favour of one of
+    /// another name that somebody asked for: so calls that name none mean that one.
+    ///
+    /// # Errors
+    ///
+    /// What the disk does.
+    pub fn make_way_for(&self, name: &str) -> Result<(), WalletError> {
+        let made_by_itself = self.config().compat && !name.is_empty();
+        let Some(unnamed) = self.get("").filter(|_| made_by_itself) else {
+            return Ok(());
+        };
+        let unused = {
+            let view = unnamed.view()?;
+            let keyring = view.keyring();
+            let given_out = keyring.descriptors().any(|one| one.next != 0);
+            let labelled = keyring.labels().iter().next().is_some();
+            let paid = view.records().next().is_some();
+            // Who gave it a passphrase means to use it.
+            !(given_out || labelled || paid || keyring.is_encrypted())
+        };
+        match unused {
+            true => self.unload(""),
+            false => Ok(()),
+        }
+    }
+}
