@@ -3,7 +3,7 @@
 mod scene;
 
 use bitcoin::{Amount, Txid};
-use everett_wallet::{PaymentState, WalletEventKind as Kind};
+use everett_wallet::{PaymentState, SendTerms, WalletEventKind as Kind};
 use scene::{Scene, address, told};
 
 fn btc(amount: u64) -> Amount {
@@ -170,7 +170,8 @@ fn what_was_refused_when_it_was_sent_is_not_told_as_a_payment() {
     let mut spoilt = scene.payment(&payer, &address(&alice), btc(1));
     spoilt.input[0].witness = bitcoin::Witness::new();
     let notes = Default::default();
-    alice.send(spoilt, &notes, None).expect_err("no witness");
+    let sent = alice.send(spoilt, &notes, SendTerms::NONE);
+    sent.expect_err("no witness");
     let heard = told(&scene.wallets, &mut events);
     let known: Vec<Txid> = heard
         .iter()
