@@ -38,9 +38,12 @@ impl Wallet {
         let mut book = inner.book.write();
         if !is_up_to_date(&book) {
             let (event, tips) = (book.event, book.tips.clone());
-            if book.catch_up(&inner.ledger, &inner.mempool)? {
+            let looked = book.catch_up(&inner.ledger, &inner.mempool);
+            // What was seen before it failed is not seen as new again.
+            if !matches!(looked, Ok(false)) {
                 self.changed();
             }
+            looked?;
             // A branch may have grown that has nothing of ours, and has become a danger.
             if book.event != event || book.tips != tips {
                 inner.untold.store(true, Ordering::Release);
