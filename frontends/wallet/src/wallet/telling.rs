@@ -1,6 +1,6 @@
 //! Owns how an open wallet catches up and tells what changed on the way.
 //! Promises that what happened is told once and in order, whoever asks for what first.
-//! Refuses to let a question fail because something cannot be told: it is told the next time.
+//! Refuses to let a question fail because something cannot be told: it is told with the next change.
 
 use std::sync::atomic::Ordering;
 
@@ -50,19 +50,22 @@ impl Wallet {
             }
         }
         // What is changed from here on is looked at the next time.
-        if let Some(before) = told.as_ref()
-            && inner.untold.swap(false, Ordering::AcqRel)
+        // Of one that is not among the open ones nothing is told.
+        if inner.untold.swap(false, Ordering::AcqRel)
+            && let Some(before) = told.as_ref()
         {
             let next = self.news(before, RwLockWriteGuard::downgrade(book));
             match next {
                 Ok((next, events)) => {
+                    inner.silenced.store(false, Ordering::Release);
                     *told = Some(next);
                     inner.announcer.tell(&inner.name, events);
                 }
-                // The question that made it look is answered all the same.
+                // The question that made it look is answered all the same. The next look at something new tries again.
                 Err(error) => {
-                    inner.untold.store(true, Ordering::Release);
-                    tracing::debug!(wallet = inner.name, %error, "what happened cannot be told yet");
+                    if !inner.silenced.swap(true, Ordering::AcqRel) {
+                        tracing::warn!(wallet = inner.name, %error, "what happened cannot be told yet");
+                    }
                 }
             }
         }
