@@ -91,20 +91,19 @@ impl Wallet {
         before.next(&view, inner.warn_blocks)
     }
 
-    /// Begins to tell what happens to it.
-    pub(crate) fn tell(&self) -> Result<(), WalletError> {
-        {
-            let view = self.view()?;
-            let first = Picture::first(&view)?;
-            drop(view);
-            let mut told = self.inner.told.lock();
-            self.inner
-                .announcer
-                .tell(&self.inner.name, [WalletEventKind::Loaded]);
-            *told = Some(first);
-        }
+    /// How it stands before anything of it is told.
+    pub(crate) fn picture(&self) -> Result<Picture, WalletError> {
+        Picture::first(&self.view()?)
+    }
+
+    /// Tells that it is open, and from then on what has changed since `first`. Nothing can be in the way of that.
+    pub(crate) fn tell(&self, first: Picture) {
+        let mut told = self.inner.told.lock();
+        self.inner
+            .announcer
+            .tell(&self.inner.name, [WalletEventKind::Loaded]);
+        *told = Some(first);
         self.inner.untold.store(true, Ordering::Release);
-        self.catch_up()
     }
 
     /// Tells that it is not open any more, and nothing of it after that.
