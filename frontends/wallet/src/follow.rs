@@ -95,7 +95,7 @@ impl Book {
             && self.mempool_change == Some(*mempool.change_number().borrow())
     }
 
-    /// Looks at everything that is new. Says whether anything of ours changed.
+    /// Looks at everything that is new. Says whether anything of ours changed; where it fails something may have.
     pub(crate) fn catch_up(
         &mut self,
         ledger: &Ledger,
@@ -118,11 +118,12 @@ impl Book {
         if self.event != Some(event) && std::mem::take(&mut self.reaches_farther) {
             self.mempool_change = None;
         }
-        self.event = Some(event);
-        self.tips = tips;
         changed |= self.follow_best(ledger);
         changed |= self.follow_mempool(ledger, mempool)?;
         changed |= self.settle(ledger, mempool)?;
+        // Last: what fails on the way is done the next time.
+        self.event = Some(event);
+        self.tips = tips;
         Ok(changed)
     }
 

@@ -37,8 +37,8 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether it could be in the next block of the best world: it is well formed, its coins are there or wait, and every
-    /// script is satisfied.
+    /// Whether it is well formed, its coins are there or wait in the best world, and every script is satisfied. Whether its
+    /// time has come (lock times, BIP68) is for [`Verified::mempool`] to say.
     pub fn is_valid(&self) -> bool {
         let there = |input: &VerifiedInput| {
             let best = input.worlds.first();

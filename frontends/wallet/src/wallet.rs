@@ -58,6 +58,8 @@ struct Inner {
     told: Mutex<Option<Picture>>,
     /// Whether something has changed since.
     untold: AtomicBool,
+    /// Whether it could not be told the last time. The log has it once.
+    silenced: AtomicBool,
     announcer: Announcer,
     warn_blocks: u32,
     kdf: Kdf,
@@ -143,6 +145,7 @@ impl Wallet {
                 revision: watch::Sender::new(0),
                 told: Mutex::new(None),
                 untold: AtomicBool::new(true),
+                silenced: AtomicBool::new(false),
                 announcer,
                 warn_blocks: config.warn_blocks,
                 kdf: config.kdf,

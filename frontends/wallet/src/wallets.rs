@@ -226,11 +226,16 @@ impl Wallets {
             inner.announcer.clone(),
         )?;
         wallet.catch_up()?;
-        inner.open.write().insert(name.to_owned(), wallet.clone());
-        // Who hears that it is loaded finds it.
-        if let Err(error) = wallet.tell() {
-            inner.open.write().remove(name);
-            return Err(error);
+        let first = wallet.picture()?;
+        {
+            // Who hears that it is loaded finds it, and nobody unloads it before that is told.
+            let mut open = inner.open.write();
+            open.insert(name.to_owned(), wallet.clone());
+            wallet.tell(first);
+        }
+        // From here on it is everybody's: what fails now fails for the next question, too, and undoes nothing.
+        if let Err(error) = wallet.catch_up() {
+            tracing::warn!(wallet = name, %error, "it is open, but cannot look at what is new yet");
         }
         Ok(wallet)
     }

@@ -213,3 +213,29 @@ fn a_branch_that_is_let_in_again_is_looked_into_and_warned_of_though_no_event_te
     assert_eq!(heard, ["warned of 30 BTC"]);
     assert_eq!(alice.view().expect("a view").rivals().len(), 1);
 }
+
+#[test]
+fn who_unloads_a_wallet_the_moment_it_is_there_is_told_that_it_was_loaded_first() {
+    const ROUNDS: usize = 30;
+    let scene = Scene::new();
+    scene.wallet("alice");
+    scene.wallets.unload("alice").expect("it is open");
+    let mut events = scene.wallets.subscribe();
+    let wallets = scene.wallets.clone();
+    let unloads = std::thread::spawn(move || {
+        for _ in 0..ROUNDS {
+            while wallets.unload("alice").is_err() {
+                std::hint::spin_loop();
+            }
+        }
+    });
+    for _ in 0..ROUNDS {
+        // Until the one before is shut.
+        while scene.wallets.load("alice").is_err() {
+            std::thread::yield_now();
+        }
+    }
+    unloads.join().expect("it unloads each");
+    let heard: Vec<String> = told(&scene.wallets, &mut events).iter().map(word).collect();
+    assert_eq!(heard, ["loaded", "unloaded"].repeat(ROUNDS));
+}

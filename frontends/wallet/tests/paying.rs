@@ -146,6 +146,39 @@ fn a_receipt_too_small_to_pay_for_itself_is_joined_by_confirmed_coins() {
 }
 
 #[test]
+fn coins_join_a_child_only_if_every_live_world_has_them() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let other = scene.rich("other");
+    let alice = scene.wallet("alice");
+    let fork = scene.best();
+    let elsewhere = scene.payment(&payer, scene.lab.nobody().script_pubkey(), btc(3));
+    scene.earn(&payer, &alice, btc(3));
+    scene.mine(&scene.best(), &[]);
+    // Over there the payer's coin is spent otherwise: what Alice has exists in the best world alone.
+    scene.mine(&fork, &[elsewhere]);
+    let receipt = scene.accept(&scene.payment(&other, &address(&alice), Amount::from_sat(1_000)));
+    let poor = alice.bump_child(&receipt, Some(rate(30)));
+    assert!(
+        matches!(poor, Err(SpendError::InsufficientFunds { .. })),
+        "{poor:?}"
+    );
+    // A receipt that can come in the best world alone pays for itself there.
+    let coins = scene.best().coins_of(&payer.script_hash(), None, 1);
+    let (outpoint, coin) = coins.expect("coins").remove(0);
+    let coin = TxOut {
+        value: coin.amount,
+        script_pubkey: payer.script_pubkey().clone(),
+    };
+    let fee = Amount::from_sat(300);
+    let to = address(&alice);
+    let here = scene::spending(&payer, outpoint, coin, &to, btc(2), fee);
+    let receipt = scene.accept(&here);
+    let paid = alice.bump_child(&receipt, Some(rate(30))).expect("a child");
+    assert_eq!(paid.tx.input.len(), 1);
+}
+
+#[test]
 fn what_cannot_have_a_child_is_refused_with_the_reason() {
     let scene = Scene::new();
     let payer = scene.rich("payer");

@@ -57,7 +57,7 @@ impl View<'_> {
             Scope::AllWorlds => self.not_everywhere(request, &spendable)?,
             Scope::Best => HashSet::new(),
         };
-        if request.scope == Scope::AllWorlds {
+        if request.scope == Scope::AllWorlds && request.inputs_scope != Some(Scope::Best) {
             self.check_everywhere(&request.inputs, &excluded)?;
         }
         if !request.add_inputs {

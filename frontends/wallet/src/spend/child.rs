@@ -34,7 +34,8 @@ impl View<'_> {
     /// What has to be asked for to lift a transaction that waits by a child of ours.
     ///
     /// With `fee` both pay that together, otherwise the estimate, and a step above what is paid now at least. Coins of ours are
-    /// added where those of the parent are not enough, confirmed ones.
+    /// added where those of the parent are not enough, confirmed ones that exist in all live worlds. Those of the parent are
+    /// spent wherever that can come.
     ///
     /// # Errors
     ///
@@ -84,7 +85,9 @@ impl View<'_> {
             return Err(fail(Childless::NothingOfOurs));
         }
         let mut request = Request {
-            scope: Scope::Best,
+            scope: Scope::AllWorlds,
+            // Where the parent cannot come, neither can the child.
+            inputs_scope: Some(Scope::Best),
             fee: FeeChoice::Rate(rate),
             extra_fee: Amount::from_sat(gap.fee.unsigned_abs()),
             inputs,

@@ -87,6 +87,8 @@ pub struct Request {
     pub change_position: Option<usize>,
     /// Coins that have to be spent.
     pub inputs: Vec<In>,
+    /// In which worlds those have to exist; as `scope` says unless it is given.
+    pub inputs_scope: Option<Scope>,
     /// Whether others may be added to those.
     pub add_inputs: bool,
     /// Whether all that can be spent is, and nothing comes back: the payees that share get equal parts of what the others
@@ -132,6 +134,7 @@ impl Request {
             change: ChangeTo::default(),
             change_position: None,
             inputs: Vec::new(),
+            inputs_scope: None,
             add_inputs: true,
             everything: false,
             economical: true,

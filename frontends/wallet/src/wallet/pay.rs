@@ -126,6 +126,10 @@ impl Wallet {
     /// [`SpendError`]: then nothing was sent.
     pub fn pay(&self, request: &Request) -> Result<Paid, SpendError> {
         let _turn = self.inner.spending.lock();
+        self.pay_in_turn(request)
+    }
+
+    fn pay_in_turn(&self, request: &Request) -> Result<Paid, SpendError> {
         {
             let view = self.view()?;
             if view.keyring().is_locked() {
@@ -139,14 +143,17 @@ impl Wallet {
     }
 
     /// Pays for a transaction that waits by a child that spends what it pays us: together they pay `fee`, or the estimate, and a
-    /// step above what is paid now at least. What is left comes back to a new address of ours.
+    /// step above what is paid now at least. What is left comes back to a new address of ours. Coins that are added exist in all
+    /// live worlds, see [`View::child`](crate::View::child).
     ///
     /// # Errors
     ///
     /// [`SpendError`], [`SpendError::NoChild`] among them: then nothing was sent.
     pub fn bump_child(&self, txid: &Txid, fee: Option<FeeChoice>) -> Result<Paid, SpendError> {
+        // Nobody else makes one meanwhile, or takes what it is to spend.
+        let _turn = self.inner.spending.lock();
         let child = self.view()?.child(txid, fee, &self.inner.fees)?;
-        self.pay(&child.request)
+        self.pay_in_turn(&child.request)
     }
 
     /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its

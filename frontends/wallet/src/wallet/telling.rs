@@ -1,6 +1,6 @@
 //! Owns how an open wallet catches up and tells what changed on the way.
 //! Promises that what happened is told once and in order, whoever asks for what first.
-//! Refuses to let a question fail because something cannot be told: it is told the next time.
+//! Refuses to let a question fail because something cannot be told: it is told with the next change.
 
 use std::sync::atomic::Ordering;
 
@@ -38,28 +38,34 @@ impl Wallet {
         let mut book = inner.book.write();
         if !is_up_to_date(&book) {
             let (event, tips) = (book.event, book.tips.clone());
-            if book.catch_up(&inner.ledger, &inner.mempool)? {
+            let looked = book.catch_up(&inner.ledger, &inner.mempool);
+            // What was seen before it failed is not seen as new again.
+            if !matches!(looked, Ok(false)) {
                 self.changed();
             }
+            looked?;
             // A branch may have grown that has nothing of ours, and has become a danger.
             if book.event != event || book.tips != tips {
                 inner.untold.store(true, Ordering::Release);
             }
         }
         // What is changed from here on is looked at the next time.
-        if let Some(before) = told.as_ref()
-            && inner.untold.swap(false, Ordering::AcqRel)
+        // Of one that is not among the open ones nothing is told.
+        if inner.untold.swap(false, Ordering::AcqRel)
+            && let Some(before) = told.as_ref()
         {
             let next = self.news(before, RwLockWriteGuard::downgrade(book));
             match next {
                 Ok((next, events)) => {
+                    inner.silenced.store(false, Ordering::Release);
                     *told = Some(next);
                     inner.announcer.tell(&inner.name, events);
                 }
-                // The question that made it look is answered all the same.
+                // The question that made it look is answered all the same. The next look at something new tries again.
                 Err(error) => {
-                    inner.untold.store(true, Ordering::Release);
-                    tracing::debug!(wallet = inner.name, %error, "what happened cannot be told yet");
+                    if !inner.silenced.swap(true, Ordering::AcqRel) {
+                        tracing::warn!(wallet = inner.name, %error, "what happened cannot be told yet");
+                    }
                 }
             }
         }
@@ -85,20 +91,19 @@ impl Wallet {
         before.next(&view, inner.warn_blocks)
     }
 
-    /// Begins to tell what happens to it.
-    pub(crate) fn tell(&self) -> Result<(), WalletError> {
-        {
-            let view = self.view()?;
-            let first = Picture::first(&view)?;
-            drop(view);
-            let mut told = self.inner.told.lock();
-            self.inner
-                .announcer
-                .tell(&self.inner.name, [WalletEventKind::Loaded]);
-            *told = Some(first);
-        }
+    /// How it stands before anything of it is told.
+    pub(crate) fn picture(&self) -> Result<Picture, WalletError> {
+        Picture::first(&self.view()?)
+    }
+
+    /// Tells that it is open, and from then on what has changed since `first`. Nothing can be in the way of that.
+    pub(crate) fn tell(&self, first: Picture) {
+        let mut told = self.inner.told.lock();
+        self.inner
+            .announcer
+            .tell(&self.inner.name, [WalletEventKind::Loaded]);
+        *told = Some(first);
         self.inner.untold.store(true, Ordering::Release);
-        self.catch_up()
     }
 
     /// Tells that it is not open any more, and nothing of it after that.
