@@ -20,7 +20,7 @@ pub const MAX_ELSEWHERE: usize = 16;
 /// Of those, how many are kept however large they are; more only while they have no more transactions together than
 /// [`MAX_ELSEWHERE_TRANSACTIONS`].
 const ALWAYS_KEPT: usize = 4;
-/// Transactions of the mempools that are kept, beyond [`ALWAYS_KEPT`] of them.
+/// Transactions of the mempools that are kept, beyond the first few.
 pub const MAX_ELSEWHERE_TRANSACTIONS: usize = 100_000;
 
 /// The mempools that were asked for last.
