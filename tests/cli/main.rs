@@ -3,6 +3,7 @@
 mod assume_valid;
 mod bitcoin_cli;
 mod bitcoind;
+mod bitcoind_refusals;
 mod broken_files;
 mod chapter;
 mod console;

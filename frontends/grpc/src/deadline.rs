@@ -47,6 +47,14 @@ impl Deadline {
         self.0.map(tokio::time::Instant::from_std)
     }
 
+    /// Waits until it is over: for ever where there is none.
+    pub(crate) async fn over(self) {
+        match self.instant() {
+            Some(moment) => tokio::time::sleep_until(moment).await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn passed(self) -> bool {
         self.0.is_some_and(|moment| Instant::now() >= moment)
     }

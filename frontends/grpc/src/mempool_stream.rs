@@ -75,15 +75,9 @@ pub(crate) fn begin(
         heartbeat_due: Instant::now(),
     };
     tokio::spawn(async move {
-        let over = async {
-            match deadline.instant() {
-                Some(moment) => tokio::time::sleep_until(moment).await,
-                None => std::future::pending().await,
-            }
-        };
         let why = tokio::select! {
             why = sending.run() => why,
-            () = over => Some(Fault::deadline_exceeded()),
+            () = deadline.over() => Some(Fault::deadline_exceeded()),
             () = stop.wait() => Some(CallError::ShuttingDown.into()),
         };
         if let Some(why) = why {

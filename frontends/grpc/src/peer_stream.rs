@@ -25,15 +25,9 @@ pub(crate) fn begin(
     let (sender, messages) = mpsc::channel(QUEUE);
     let (told, end) = oneshot::channel();
     tokio::spawn(async move {
-        let over = async {
-            match deadline.instant() {
-                Some(moment) => tokio::time::sleep_until(moment).await,
-                None => std::future::pending().await,
-            }
-        };
         let why = tokio::select! {
             why = send(events, &sender) => why,
-            () = over => Some(Fault::deadline_exceeded()),
+            () = deadline.over() => Some(Fault::deadline_exceeded()),
             () = stop.wait() => Some(CallError::ShuttingDown.into()),
         };
         if let Some(why) = why {

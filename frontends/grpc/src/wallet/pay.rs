@@ -9,7 +9,7 @@ use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
 use everett_wallet::spend::{Plan, Request, Scope};
-use everett_wallet::{SendTerms, Wallet};
+use everett_wallet::{Paid, SendTerms, Wallet};
 use tonic::Code;
 
 use super::asking::Asking;
@@ -186,11 +186,19 @@ fn finish(
     only_build: bool,
 ) -> Result<v1::BuiltTransaction, Fault> {
     if only_build {
-        let plan = wallet.plan(request)?;
-        return tell(wallet, &plan, &wallet.psbt(&plan)?, None);
+        return build_only(wallet, request);
     }
     check_keys(wallet)?;
-    let paid = wallet.pay(request)?;
+    sent(asking, wallet, &wallet.pay(request)?)
+}
+
+fn build_only(wallet: &Wallet, request: &Request) -> Result<v1::BuiltTransaction, Fault> {
+    let plan = wallet.plan(request)?;
+    tell(wallet, &plan, &wallet.psbt(&plan)?, None)
+}
+
+/// Tells peers of a payment that was made, and the client.
+fn sent(asking: &Asking<'_>, wallet: &Wallet, paid: &Paid) -> Result<v1::BuiltTransaction, Fault> {
     announce(asking.handle, &paid.txid);
     let mut psbt = wallet.psbt(&paid.plan)?;
     for (input, signed) in psbt.inputs.iter_mut().zip(&paid.tx.input) {
@@ -208,7 +216,14 @@ pub(crate) fn bump_with_child(
     let txid = parse::txid("txid", &message.txid)?;
     let fee = terms::fee("fee", message.fee)?;
     let child = wallet.view()?.child(&txid, fee, wallet.fees())?;
-    let built = finish(asking, wallet, &child.request, message.only_build)?;
+    let built = match message.only_build {
+        true => build_only(wallet, &child.request)?,
+        false => {
+            check_keys(wallet)?;
+            // Planned anew in its turn: a block may have the parent by now.
+            sent(asking, wallet, &wallet.bump_child(&txid, fee)?)?
+        }
+    };
     Ok(v1::BumpWithChildResponse {
         built: Some(built),
         package_rate_sat_per_kvb: child.rate.sat_per_kvb(),

@@ -19,22 +19,7 @@ pub(super) fn config(
     if !arguments.flag("server", true) {
         return Ok(None);
     }
-    for option in ["rpcbind"] {
-        for text in arguments.list(option) {
-            let port = text
-                .rsplit_once(':')
-                .map(|(host, port)| (host.contains(':'), port));
-            // More colons than one are an address of IPv6, unless it stands in brackets.
-            if let Some((many, port)) = port
-                && (!many || text.contains("]:"))
-                && port.parse::<u16>().map_or(0, |port| port) == 0
-            {
-                return Err(InitError::new(format!(
-                    "Invalid port specified in -{option}: '{text}'"
-                )));
-            }
-        }
-    }
+    check_bind_ports(arguments)?;
     let mut config = RpcConfig::new(&layout.network);
     let port = arguments.text("rpcport").and_then(|port| port.parse().ok());
     // Named, so that a busy one is an error as in Core.
@@ -83,6 +68,23 @@ pub(super) fn config(
         config.log_path = layout.file(&path);
     }
     Ok(Some(config))
+}
+
+/// Refuses ports of `-rpcbind` that are none, whether they are used or not.
+fn check_bind_ports(arguments: &Arguments) -> Result<(), InitError> {
+    for text in arguments.list("rpcbind") {
+        let Some((host, port)) = text.rsplit_once(':') else {
+            continue;
+        };
+        // More colons than one are an address of IPv6, unless it stands in brackets.
+        let is_port = !host.contains(':') || host.ends_with(']');
+        if is_port && port.parse::<u16>().map_or(0, |port| port) == 0 {
+            return Err(InitError::new(format!(
+                "Invalid port specified in -rpcbind: '{text}'"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether filters of blocks are made, by `-blockfilterindex`.
