@@ -410,8 +410,10 @@ impl Session {
             self.put_named("wtxidrelay", now);
             self.put_named("sendaddrv2", now);
             let config = self.config.clone();
-            for feature in &config.features {
-                self.put_unfailing(&Message::new(*feature, Bytes::new()), now);
+            if hello.user_agent.starts_with(&config.features_to) {
+                for feature in &config.features {
+                    self.put_unfailing(&Message::new(*feature, Bytes::new()), now);
+                }
             }
         }
         self.put_named("verack", now);

@@ -75,9 +75,12 @@ pub struct P2pConfig {
     pub pruned: bool,
 }
 
+/// The name in a node's user agent.
+pub const CLIENT_NAME: &str = "Everett";
+
 /// What a node calls itself, with comments of its operator (`-uacomment`).
 pub fn user_agent(comments: &[String]) -> String {
-    everett_net::user_agent("Everett", env!("CARGO_PKG_VERSION"), comments)
+    everett_net::user_agent(CLIENT_NAME, env!("CARGO_PKG_VERSION"), comments)
 }
 
 impl P2pConfig {

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::addr_relay::Standing;
 use crate::compact_meters::CompactMeters;
-use crate::config::{BLOCK_RELAY_ONLY, P2pConfig};
+use crate::config::{BLOCK_RELAY_ONLY, CLIENT_NAME, P2pConfig};
 use crate::conversation::Conversation;
 use crate::input::Input;
 use crate::protocol::{Grants, Judge, Permissions, Protocol, ProtocolConfig, TIPS_FEATURE};
@@ -120,6 +120,7 @@ impl P2p {
             relay: config.relay,
             v2: config.v2,
             features: vec![Command::new(TIPS_FEATURE).expect("a short name")],
+            features_to: format!("/{CLIENT_NAME}:"),
             sufficient_services: vec![ServiceFlags::NETWORK | ServiceFlags::WITNESS],
             capture: self.capture.clone(),
             ..SessionConfig::new(magic)

@@ -136,7 +136,7 @@ impl fmt::Display for Reject {
         f.write_str(&self.reason)?;
         match self.debug.is_empty() {
             true => Ok(()),
-            false => write!(f, ": {}", self.debug),
+            false => write!(f, ", {}", self.debug),
         }
     }
 }

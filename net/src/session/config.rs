@@ -33,6 +33,9 @@ pub struct SessionConfig {
     /// Names of messages that are sent between `version` and `verack`, to peers of protocol version 70016 or later:
     /// how features of one's own are agreed on. Peers that do not know them leave them alone.
     pub features: Vec<Command>,
+    /// How the user agents of those begin to whom `features` are said; empty: to everybody. Software that drops whoever
+    /// says what it does not know exists, Bitcoin Core's own test framework among it.
+    pub features_to: String,
     /// What peers that the pool picks by itself must offer: all of any one of these. Empty: nothing. DNS seeds are asked
     /// for the first. See [`Purpose::expects_services`](crate::Purpose::expects_services).
     pub sufficient_services: Vec<ServiceFlags>,
@@ -60,6 +63,7 @@ impl SessionConfig {
             relay: true,
             v2: true,
             features: Vec::new(),
+            features_to: String::new(),
             sufficient_services: Vec::new(),
             deliver_pings: false,
             capture: None,

@@ -160,6 +160,24 @@ fn two_sessions_meet_over_either_transport() {
 }
 
 #[test]
+fn features_are_said_to_those_they_are_meant_for() {
+    for (meant_for, said) in [("", true), ("/test", true), ("/Everett:", false)] {
+        let mut a = session(config(), Purpose::OutboundFullRelay);
+        let their_config = SessionConfig {
+            features: vec![Command::new("sendtips").unwrap()],
+            features_to: meant_for.into(),
+            ..config()
+        };
+        let mut b = session(their_config, Purpose::Inbound);
+        let (at_a, _) = talk(&mut a, &mut b, NOW);
+        let [SessionEvent::Established(info)] = &at_a[..] else {
+            panic!("{at_a:?}");
+        };
+        assert_eq!(!info.features.is_empty(), said, "{meant_for}");
+    }
+}
+
+#[test]
 fn a_caller_of_v2_falls_back_only_if_it_heard_nothing() {
     let mut a = session(config(), Purpose::Manual);
     assert!(a.should_fall_back());

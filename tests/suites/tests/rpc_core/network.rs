@@ -121,7 +121,6 @@ fn a_peer_is_shown_as_core_shows_it_and_the_switch_ends_all_connections() {
                     | "verack"
                     | "version"
                     | "wtxidrelay"
-                    | "sendtips"
                     | "getaddr"
                     | "inv"
                     | "feature"
