@@ -179,6 +179,14 @@ fn snapshot(manifest: SnapshotManifest) -> v1::Snapshot {
             .map(|wallet| wallet.name)
             .collect(),
         bytes: manifest.bytes,
+        left_out: manifest
+            .left_out
+            .into_iter()
+            .map(|wallet| v1::LeftOutWallet {
+                name: wallet.name,
+                why: wallet.why,
+            })
+            .collect(),
     }
 }
 

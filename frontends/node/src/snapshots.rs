@@ -27,7 +27,7 @@ use everett_ledger::Params;
 
 pub use error::SnapshotsError;
 use error::io_error;
-pub use manifest::{ManifestFile, ManifestWallet, ManifestWorld, SnapshotManifest};
+pub use manifest::{LeftOut, ManifestFile, ManifestWallet, ManifestWorld, SnapshotManifest};
 pub use restore::{Restored, refuse_half_restored};
 pub use save::Parts;
 pub use throw_away::ThrowAway;

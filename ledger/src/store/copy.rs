@@ -1,12 +1,13 @@
 //! Owns copies of a store that is in use: which bytes belong to one commit, and how they get into another directory.
 //! Promises that a copy is the store as of one commit, also while blocks go on coming, and that it shares no bytes that either
 //! side ever changes.
-//! Refuses to say when: who begins a copy keeps writers out until it has begun, and lets them on while it is finished.
+//! Refuses to say when: who begins a copy keeps writers out until it has begun, and lets them on while it is finished. What
+//! takes time, the reading, the writing, the syncing, is in the second half.
 //!
 //! ```text
 //! data.mdb           cloned where the file system can (FICLONE), else sent by LMDB from a read transaction
-//! blk….dat           cloned; or the same file by a second name, for it is never written again; or copied
-//! the last of them   cloned and cut, or copied, as far as it is committed
+//! blk….dat           cloned; or the same file by a second name, for it is never written again; or held open and copied
+//! the last of them   cloned and cut, or held open and copied, as far as it is committed
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -24,6 +25,9 @@ use super::{Place, Store, StoreError, environment};
 
 /// Bytes that are read and written at once.
 const CHUNK: usize = 1 << 20;
+
+/// Block files that are held open at most until they are copied; what is beyond them is copied while writers wait.
+const MAX_HELD: usize = 256;
 
 /// How a file got into a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,8 +62,8 @@ pub struct StoreCopy {
     /// What is there already.
     done: Vec<CopiedFile>,
     tables: Option<TablesStream>,
-    /// The block file that is still written, open, with its committed length.
-    last: Option<(PathBuf, File, u64)>,
+    /// Block files that are still to be copied, with their committed lengths; open, for they may be pruned meanwhile.
+    held: Vec<(PathBuf, File, u64)>,
     bytes: u64,
 }
 
@@ -201,38 +205,28 @@ impl Store {
         self.must_be_writer()?;
         let blocks = target.join("blocks");
         create_directory(&blocks)?;
-        let mut files = self.read()?.block_files()?;
+        let files = self.read()?.block_files()?;
         let mut copy = StoreCopy {
             target: target.to_path_buf(),
             done: Vec::new(),
             tables: None,
-            last: None,
+            held: Vec::new(),
             bytes: files.iter().map(|(_, length)| length).sum(),
         };
-        let last = files.pop();
+        let last = files.last().map(|(number, _)| *number);
         for (number, length) in files {
             let name = block_name(number);
-            let source = directory.join(&name);
+            let (source, to) = (directory.join(&name), target.join(&name));
             let file = open(&source)?;
-            let how = share(&source, &file, &target.join(&name), length)?;
-            let crc32 = match how {
-                Some(_) => None,
-                // It may be pruned once writers go on.
-                None => copy_file(&file, &target.join(&name), length, &mut |_| true)?.crc32,
-            };
-            copy.done.push(CopiedFile {
-                name,
-                bytes: length,
-                crc32,
-                how: how.unwrap_or(How::Copied),
-            });
-        }
-        if let Some((number, length)) = last {
-            let name = block_name(number);
-            let file = open(&directory.join(&name))?;
-            match clone_file(&file, &target.join(&name), length)? {
-                true => copy.done.push(cloned(name, length)),
-                false => copy.last = Some((name, file, length)),
+            if clone_unsynced(&file, &to, length)? {
+                copy.done.push(shared(name, length, How::Cloned));
+            } else if Some(number) != last && link(&source, &file, &to, length)? {
+                copy.done.push(shared(name, length, How::Linked));
+            } else if Some(number) == last || copy.held.len() < MAX_HELD {
+                copy.held.push((name, file, length));
+            } else {
+                let copied = copy_file(&file, &to, length, &mut |_| true)?;
+                copy.done.push(CopiedFile { name, ..copied });
             }
         }
         let source = environment::data_path(directory);
@@ -240,8 +234,10 @@ impl Store {
         let length = length_of(&tables, &source)?;
         copy.bytes += length;
         // Between two commits LMDB's file is all that it is going to be.
-        match clone_file(&tables, &target.join("data.mdb"), length)? {
-            true => copy.done.push(cloned("data.mdb".into(), length)),
+        match clone_unsynced(&tables, &target.join("data.mdb"), length)? {
+            true => copy
+                .done
+                .push(shared("data.mdb".into(), length, How::Cloned)),
             false => copy.tables = Some(TablesStream::begin(lmdb.environment(), source)?),
         }
         Ok(copy)
@@ -260,17 +256,21 @@ impl StoreCopy {
     ///
     /// What the disk does, and [`StoreError::Cancelled`] if `told` says so. What was made stays in the directory.
     pub fn finish(mut self, told: CopyProgress<'_>) -> Result<Vec<CopiedFile>, StoreError> {
-        let shared = self.done.iter().map(|file| file.bytes).sum();
-        if !told(shared) {
-            return Err(StoreError::Cancelled { path: self.target });
+        for file in &self.done {
+            if file.how == How::Cloned {
+                let path = self.target.join(&file.name);
+                sync(&open(&path)?, &path)?;
+            }
+            if !told(file.bytes) {
+                return Err(StoreError::Cancelled { path: self.target });
+            }
         }
         if let Some(tables) = self.tables.take() {
             self.done.push(tables.finish(&self.target, told)?);
         }
-        if let Some((name, file, length)) = self.last.take() {
-            let mut copied = copy_file(&file, &self.target.join(&name), length, told)?;
-            copied.name = name;
-            self.done.push(copied);
+        for (name, file, length) in std::mem::take(&mut self.held) {
+            let copied = copy_file(&file, &self.target.join(&name), length, told)?;
+            self.done.push(CopiedFile { name, ..copied });
         }
         sync_directory(&self.target.join("blocks"))?;
         sync_directory(&self.target)?;
@@ -284,12 +284,13 @@ fn block_name(number: u32) -> PathBuf {
     PathBuf::from(format!("blocks/blk{number:05}.dat"))
 }
 
-fn cloned(name: PathBuf, bytes: u64) -> CopiedFile {
+/// A file that was not read.
+fn shared(name: PathBuf, bytes: u64, how: How) -> CopiedFile {
     CopiedFile {
         name,
         bytes,
         crc32: None,
-        how: How::Cloned,
+        how,
     }
 }
 
@@ -308,14 +309,13 @@ pub fn share(
     if clone_file(file, to, length)? {
         return Ok(Some(How::Cloned));
     }
-    // A name for what has another length would show bytes that do not belong to it.
-    if length_of(file, source)? != length {
-        return Ok(None);
-    }
-    match std::fs::hard_link(source, to) {
-        Ok(()) => Ok(Some(How::Linked)),
-        Err(_) => Ok(None),
-    }
+    Ok(link(source, file, to, length)?.then_some(How::Linked))
+}
+
+/// Gives a file a second name; false where the file system cannot, or where it has another length: the name would show bytes
+/// that do not belong to it.
+fn link(source: &Path, file: &File, to: &Path, length: u64) -> Result<bool, StoreError> {
+    Ok(length_of(file, source)? == length && std::fs::hard_link(source, to).is_ok())
 }
 
 /// Makes a file that shares its blocks on the disk with another one, cut behind `length` bytes; false where the file system
@@ -325,13 +325,21 @@ pub fn share(
 ///
 /// What the disk does.
 pub fn clone_file(file: &File, to: &Path, length: u64) -> Result<bool, StoreError> {
+    let cloned = clone_unsynced(file, to, length)?;
+    if cloned {
+        sync(&open(to)?, to)?;
+    }
+    Ok(cloned)
+}
+
+/// The same, not yet on the disk.
+fn clone_unsynced(file: &File, to: &Path, length: u64) -> Result<bool, StoreError> {
     #[cfg(target_os = "linux")]
     {
         let clone = create(to)?;
         if rustix::fs::ioctl_ficlone(&clone, file).is_ok() {
             let cut = clone.set_len(length);
             cut.map_err(|error| file_error(to, "cutting a clone", error))?;
-            sync(&clone, to)?;
             return Ok(true);
         }
         std::fs::remove_file(to).map_err(|error| file_error(to, "removing it", error))?;

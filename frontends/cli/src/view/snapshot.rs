@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use everett_node::snapshots::{Listed, Restored, SnapshotManifest};
+use everett_node::snapshots::{LeftOut, Listed, Restored, SnapshotManifest};
 use everett_proto::v1;
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -26,6 +26,8 @@ pub(crate) struct SnapshotView {
     worlds: u64,
     mempool_transactions: u64,
     wallets: Vec<String>,
+    /// Wallets of the node whose files could not be read.
+    left_out: Vec<LeftOut>,
     bytes: u64,
 }
 
@@ -42,6 +44,7 @@ impl From<SnapshotManifest> for SnapshotView {
             worlds: manifest.world_count as u64,
             mempool_transactions: manifest.mempool_transactions.unwrap_or(0) as u64,
             wallets: wallets.map(|wallet| wallet.name).collect(),
+            left_out: manifest.left_out,
             bytes: manifest.bytes,
         }
     }
@@ -65,7 +68,12 @@ impl From<Listed> for SnapshotView {
 
 impl From<v1::Snapshot> for SnapshotView {
     fn from(snapshot: v1::Snapshot) -> SnapshotView {
+        let left_out = snapshot.left_out.into_iter().map(|wallet| LeftOut {
+            name: wallet.name,
+            why: wallet.why,
+        });
         SnapshotView {
+            left_out: left_out.collect(),
             damage: Some(snapshot.damage).filter(|damage| !damage.is_empty()),
             created: seconds(snapshot.created),
             name: snapshot.name,
@@ -81,6 +89,19 @@ impl From<v1::Snapshot> for SnapshotView {
 }
 
 impl SnapshotView {
+    /// A line for each wallet that is not in it.
+    fn warnings(&self) -> String {
+        let line = |wallet: &LeftOut| {
+            format!(
+                "warning: {} is without the wallet {:?}: {}\n",
+                visible(&self.name),
+                wallet.name,
+                visible(&wallet.why)
+            )
+        };
+        self.left_out.iter().map(line).collect()
+    }
+
     fn contents(&self) -> String {
         let counted = |count: u64, one: &str, many: &str| match count {
             1 => format!("1 {one}"),
@@ -108,10 +129,11 @@ pub(crate) struct SavedView {
 impl View for SavedView {
     fn text(&self) -> String {
         format!(
-            "saved {}: {} in {:.2} s\n",
+            "saved {}: {} in {:.2} s\n{}",
             self.saved.name,
             self.saved.contents(),
-            self.seconds
+            self.seconds,
+            self.saved.warnings()
         )
     }
 }
@@ -137,13 +159,14 @@ impl View for SnapshotsView {
             ("WALLETS", Align::Right),
             ("SIZE", Align::Right),
         ]);
-        let mut damaged = String::new();
+        let mut remarks = String::new();
         for snapshot in &self.snapshots {
             let name = visible(&snapshot.name);
             if let Some(damage) = &snapshot.damage {
-                damaged.push_str(&format!("{}\n", visible(damage)));
+                remarks.push_str(&format!("{}\n", visible(damage)));
                 continue;
             }
+            remarks.push_str(&snapshot.warnings());
             table.row([
                 name,
                 everett_log::time::format(i64::try_from(snapshot.created).unwrap_or(i64::MAX), 0),
@@ -154,7 +177,7 @@ impl View for SnapshotsView {
                 HumanBytes(snapshot.bytes).to_string(),
             ]);
         }
-        format!("{table}{damaged}")
+        format!("{table}{remarks}")
     }
 }
 
@@ -186,12 +209,13 @@ impl View for RestoredView {
             format!("what was there is in {path}\n")
         });
         format!(
-            "restored {} in {}: {} in {:.2} s\n{}",
+            "restored {} in {}: {} in {:.2} s\n{}{}",
             self.restored.name,
             self.datadir.display(),
             self.restored.contents(),
             self.seconds,
-            replaced.unwrap_or_default()
+            replaced.unwrap_or_default(),
+            self.restored.warnings()
         )
     }
 }

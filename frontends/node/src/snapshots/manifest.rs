@@ -51,6 +51,9 @@ pub struct SnapshotManifest {
     pub mempool_transactions: Option<usize>,
     /// The wallets.
     pub wallets: Vec<ManifestWallet>,
+    /// Wallets of the node that are not in the snapshot, because their files could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Bytes of all files.
     pub bytes: u64,
     /// The files.
@@ -75,6 +78,15 @@ pub struct ManifestWallet {
     pub name: String,
     /// Whether it was open.
     pub open: bool,
+}
+
+/// A wallet that is not in a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// Why its file could not be read.
+    pub why: String,
 }
 
 /// A file of a snapshot.

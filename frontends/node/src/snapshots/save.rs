@@ -21,7 +21,7 @@ use everett_wallet::{FileError, WalletError, Wallets};
 use tracing::{info, warn};
 
 use super::error::io_error;
-use super::manifest::{MAX_WORLDS, ManifestFile, ManifestWallet, ManifestWorld, magic};
+use super::manifest::{LeftOut, MAX_WORLDS, ManifestFile, ManifestWallet, ManifestWorld, magic};
 use super::{
     FEES, MAX_SNAPSHOTS, SAVING, SnapshotManifest, SnapshotProgress, Snapshots, SnapshotsError,
     TABLES, Told, make_directory, remove, sync,
@@ -183,9 +183,9 @@ fn fill(
     if save_mempool(draft, parts, moment.kept)? {
         files.push(ManifestFile::measure(draft, Path::new("mempool.dat"))?);
     }
-    let wallets = match parts.wallets {
+    let (wallets, left_out) = match parts.wallets {
         Some(wallets) => save_wallets(draft, wallets, &moment.wallets, &mut files)?,
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     if let Some(peers) = parts.peers {
         peers.save();
@@ -214,6 +214,7 @@ fn fill(
         subscribers: moment.subscribers,
         mempool_transactions,
         wallets,
+        left_out,
         bytes: files.iter().map(|file| file.bytes).sum(),
         files,
     })
@@ -300,13 +301,14 @@ fn wallet_directory(wallets: &Wallets, name: &str) -> Result<PathBuf, SnapshotsE
     Ok(Path::new("wallets").join(path.file_name().unwrap_or_default()))
 }
 
-/// Copies the wallets that are not open, and says which there are.
+/// Copies the wallets that are not open, and says which there are, and which could not be read: a file that was damaged long
+/// ago is no reason to have no snapshot of all the rest.
 fn save_wallets(
     draft: &Path,
     wallets: &Wallets,
     open: &[String],
     files: &mut Vec<ManifestFile>,
-) -> Result<Vec<ManifestWallet>, SnapshotsError> {
+) -> Result<(Vec<ManifestWallet>, Vec<LeftOut>), SnapshotsError> {
     let mut names = wallets.names()?;
     // One whose file was deleted under it.
     names.extend(
@@ -316,6 +318,7 @@ fn save_wallets(
             .collect::<Vec<_>>(),
     );
     let mut saved = Vec::with_capacity(names.len());
+    let mut left_out = Vec::new();
     for name in names {
         let is_open = open.contains(&name);
         if !is_open {
@@ -325,6 +328,15 @@ fn save_wallets(
                 Err(WalletError::File(FileError::InUse { path: lock })) => {
                     let in_use = || WalletError::File(FileError::InUse { path: lock });
                     wallets.get(&name).ok_or_else(in_use)?.backup(&path)?;
+                }
+                Err(error) if is_unreadable(&error) => {
+                    warn!(wallet = name, %error, "a wallet cannot be read, and is left out of the snapshot");
+                    remove(&draft.join(wallet_directory(wallets, &name)?))?;
+                    left_out.push(LeftOut {
+                        name,
+                        why: error.to_string(),
+                    });
+                    continue;
                 }
                 done => done?,
             }
@@ -349,7 +361,15 @@ fn save_wallets(
     if !saved.is_empty() {
         sync(&draft.join("wallets"))?;
     }
-    Ok(saved)
+    Ok((saved, left_out))
+}
+
+/// Whether it is the wallet's own file that is at fault, and not the place where it was to be copied.
+fn is_unreadable(error: &WalletError) -> bool {
+    match error {
+        WalletError::File(error) => error.is_of_contents(),
+        _ => false,
+    }
 }
 
 /// Writes what waited, or copies the file of a node that has not taken it yet; whether there is one then.

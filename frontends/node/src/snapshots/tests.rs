@@ -424,6 +424,34 @@ fn what_is_not_what_was_saved_is_refused() {
 }
 
 #[test]
+fn a_closed_wallet_that_is_damaged_is_left_out_and_told_of() {
+    let rig = Rig::new();
+    for name in ["damaged", "good"] {
+        rig.wallets.create(name, NewWallet::default()).unwrap();
+        rig.wallets.unload(name).unwrap();
+    }
+    let file = rig.wallets.path("damaged").unwrap().join("data.mdb");
+    fs::write(&file, [0x5a; 8_192]).unwrap();
+    let manifest = rig.save("monday").unwrap();
+    let names: Vec<&str> = (manifest.wallets.iter())
+        .map(|wallet| wallet.name.as_str())
+        .collect();
+    assert_eq!(names, ["good"]);
+    let [left_out] = manifest.left_out.as_slice() else {
+        panic!("{manifest:?}");
+    };
+    assert_eq!(left_out.name, "damaged");
+    assert!(left_out.why.contains("damaged"), "{left_out:?}");
+    let snapshots = rig.snapshots();
+    assert_eq!(snapshots.get("monday").unwrap(), manifest);
+    let (copy, _) = snapshots
+        .throw_away("monday", &params(), &mut |_| true)
+        .unwrap();
+    let (_ledger, _mempool, wallets) = open(copy.directory());
+    assert_eq!(wallets.names().unwrap(), ["good"]);
+}
+
+#[test]
 fn a_snapshot_that_is_being_copied_is_not_deleted_and_copies_of_the_dead_are_swept() {
     let rig = Rig::new();
     rig.save("s").unwrap();

@@ -122,6 +122,18 @@ pub enum FileError {
 pub struct Malformed(pub &'static str);
 
 impl FileError {
+    /// Whether it is what the file holds that is at fault: it is damaged, of a later version, of another network.
+    pub fn is_of_contents(&self) -> bool {
+        use FileError as E;
+        matches!(
+            self,
+            E::OtherNetwork { .. }
+                | E::NewerSchema { .. }
+                | E::DamagedRow { .. }
+                | E::DamagedFile { .. }
+        )
+    }
+
     pub(crate) fn damaged_row(
         path: &Path,
         table: Table,
