@@ -123,6 +123,25 @@ class WalletsTest(VisitorTest):
         self.assertIn("pending", self.all(page, "data-state"))
         self.assert_well_behaved(page)
 
+    def test_a_payment_is_shown_before_it_is_sent(self):
+        page = self.visit("wallet/miner", java_script_enabled=False)
+        self.press(page, "Pay from this wallet")
+        self.assert_well_behaved(page)
+        to = self.call("getnewaddress", wallet="alice")
+        page.fill("input[name=address]", to)
+        page.fill("input[name=amount]", "0.25")
+        page.fill("input[name=fee_rate]", "3")
+        page.select_option("select[name=scope]", "best")
+        self.press(page, "Show the payment")
+        self.assertIn(to, self.all(page, "data-output"))
+        txid = self.all(page, "data-draft")[0]
+        self.assertNotIn(txid, self.call("getrawmempool"))
+        self.assert_well_behaved(page)
+        page.screenshot(path=SCREENSHOTS / "wallet-payment.png", full_page=True)
+        self.press(page, "Send it")
+        self.assertIn(txid, self.call("getrawmempool"))
+        self.assertIn(txid, self.all(page, "data-payment"))
+
     def test_foreign_words_are_text_and_everything_fits_every_screen(self):
         for name, screen in SCREENS.items():
             for path in ["wallets", "wallet/alice", "wallet/cold%20%26%20100%25%20sealed"]:

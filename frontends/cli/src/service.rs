@@ -74,8 +74,9 @@ impl Service {
                     }
                 }
                 let asked = handle.clone();
-                // A ledger that does not answer in time is one for the watchdog.
-                let answer = handle.read(move |_| status(&asked));
+                // A ledger that does not answer in time is one for the watchdog. It does not stand in line with those who read:
+                // a node with many clients is busy, not dead.
+                let answer = tokio::task::spawn_blocking(move || status(&asked));
                 let Ok(Ok(status)) = tokio::time::timeout(every, answer).await else {
                     continue;
                 };

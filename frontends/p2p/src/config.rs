@@ -76,7 +76,7 @@ pub struct P2pConfig {
 }
 
 /// The name in a node's user agent.
-pub const CLIENT_NAME: &str = "Everett";
+pub(crate) const CLIENT_NAME: &str = "Everett";
 
 /// What a node calls itself, with comments of its operator (`-uacomment`).
 pub fn user_agent(comments: &[String]) -> String {

@@ -10,6 +10,7 @@ use everett_ledger::{
     BlockError, CompareError, ReadError, StoreError, TransactionError, WorldError,
 };
 use everett_node::CallError;
+use everett_wallet::spend::SpendError;
 use everett_wallet::{KeyError, WalletError};
 
 /// Why a request got no page.
@@ -36,6 +37,22 @@ pub(crate) enum Fault {
     /// The wallet cannot do it.
     #[error("{0}")]
     Wallet(#[from] WalletError),
+    /// A page without a login does not pay.
+    #[error(
+        "This page has no login, so that everybody on this machine may open it: it pays nothing."
+    )]
+    PayingNeedsLogin,
+    /// A payment cannot be made or sent.
+    #[error("{0}")]
+    Payment(Box<SpendError>),
+    /// A payment that was shown is not there to be sent.
+    #[error(
+        "This payment is not here any more: it was sent already, or shown more than ten minutes ago."
+    )]
+    NoDraft,
+    /// Sending a payment took longer than the page waits.
+    #[error("Sending took longer than {} s, and may still be done.", .0.as_secs())]
+    SentLate(Duration),
     /// A value in the address is not what it should be.
     #[error("“{given}” is not {wanted}.")]
     Malformed { given: String, wanted: &'static str },
@@ -112,13 +129,19 @@ impl Fault {
             | Fault::NoSuchPart { .. } => StatusCode::NOT_FOUND,
             Fault::OnlyReading => StatusCode::METHOD_NOT_ALLOWED,
             Fault::Content => StatusCode::PAYLOAD_TOO_LARGE,
-            Fault::ForeignForm => StatusCode::FORBIDDEN,
+            Fault::ForeignForm | Fault::PayingNeedsLogin => StatusCode::FORBIDDEN,
             // Locked, without keys, out of addresses: its owner can change that.
             Fault::Wallet(WalletError::Keys(KeyError::TooLong { .. })) => StatusCode::BAD_REQUEST,
             Fault::Wallet(WalletError::Keys(error)) if !matches!(error, KeyError::File(_)) => {
                 StatusCode::CONFLICT
             }
             Fault::Malformed { .. } => StatusCode::BAD_REQUEST,
+            Fault::Payment(error) => match error.as_ref() {
+                SpendError::Mempool(_) | SpendError::Wallet(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::CONFLICT,
+            },
+            Fault::NoDraft => StatusCode::GONE,
+            Fault::SentLate(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::World(error) => match error {
                 WorldError::Unknown { .. } | WorldError::HeightUnknown { .. } => {
                     StatusCode::NOT_FOUND
@@ -182,6 +205,14 @@ impl Fault {
             Fault::Wallet(WalletError::Keys(_)) => {
                 "Unlock the wallet with walletpassphrase, or import descriptors that give out such addresses."
             }
+            Fault::Payment(_) => {
+                "Nothing was sent. Go back, change the payment, and have it shown again."
+            }
+            Fault::PayingNeedsLogin => {
+                "Start the node with --user, or pay on the command line (everett wallet send)."
+            }
+            Fault::NoDraft => "Look at the wallet's payments before you make it again.",
+            Fault::SentLate(_) => "Look at the wallet's payments before you make it again.",
             Fault::NoSuchPart { .. } => "Go back to the first page.",
             Fault::World(WorldError::Retired { .. }) => {
                 "The block itself can still be read. Start the node with a larger --horizon to keep worlds longer."
@@ -226,6 +257,15 @@ impl Fault {
             }
             Fault::Call(CallError::ShuttingDown) => Some(Duration::from_secs(30)),
             _ => None,
+        }
+    }
+}
+
+impl From<SpendError> for Fault {
+    fn from(error: SpendError) -> Fault {
+        match error {
+            SpendError::Wallet(error) => error.into(),
+            error => Fault::Payment(Box::new(error)),
         }
     }
 }

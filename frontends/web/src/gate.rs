@@ -1,7 +1,7 @@
 //! Owns who may ask: the way every request takes before it reaches a page.
 //! Promises that nobody asks faster than the limits say, that passwords cannot be tried out, and that a foreign site
 //! cannot read this page through the visitor's browser.
-//! Refuses everything but reading, and one small form: that of a wallet's next address.
+//! Refuses everything but reading, and the small forms of wallets: for the next address, for a payment, for sending it.
 //!
 //! ```text
 //!   request -> rate -> method, content -> host -> login -> page (a form is checked there: crate::forms)
@@ -137,9 +137,12 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether a page takes a form: that of a wallet's next address alone.
+/// Whether a page takes a form: those of wallets.
 fn takes_form(path: &str) -> bool {
-    path.starts_with("/admin/wallet/") && path.ends_with("/address")
+    let form = path
+        .strip_prefix("/admin/wallet/")
+        .and_then(|path| path.rsplit_once('/'));
+    form.is_some_and(|(_, form)| matches!(form, "address" | "pay" | "send"))
 }
 
 /// Whether a form says how long it is, and is short.

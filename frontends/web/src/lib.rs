@@ -1,8 +1,8 @@
 //! Owns the web page of the node: the live tree of worlds, and a page for every block, transaction and script in it.
 //! Promises that it is readable without scripts, that it shows a block as soon as it is accepted, and that reading it
 //! never keeps the node from its work.
-//! Refuses every request that would change anything but for a wallet's next address, and to listen beyond loopback without
-//! a login.
+//! Refuses every request that would change anything but for the forms of wallets, to pay without a login where coins are worth
+//! something, and to listen beyond loopback without a login.
 //!
 //! ```text
 //!   connection -> gate: host, rate, login -> page -> Reads: deadline -> Handle::read, a thread of its own -> template
@@ -12,6 +12,7 @@
 mod assets;
 mod config;
 mod connection;
+mod drafts;
 mod fault;
 mod forms;
 mod gate;

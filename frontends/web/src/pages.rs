@@ -64,6 +64,14 @@ pub(crate) fn router(site: Arc<Site>, gate: Arc<Gate>) -> Router {
             "/admin/wallet/{name}/address",
             get(wallet::to_wallet).post(wallet::new_address),
         )
+        .route(
+            "/admin/wallet/{name}/pay",
+            get(wallet::pay::form).post(wallet::pay::draft),
+        )
+        .route(
+            "/admin/wallet/{name}/send",
+            get(wallet::pay::to_form).post(wallet::pay::send),
+        )
         .route("/admin/live", get(start::scene))
         .route("/admin/events", get(live::events))
         .route("/admin/assets/{version}/{name}", get(assets::asset))

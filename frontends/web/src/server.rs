@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::config::WebConfig;
 use crate::connection;
+use crate::drafts::Drafts;
 use crate::forms::Forms;
 use crate::gate::Gate;
 use crate::live::Live;
@@ -111,6 +112,8 @@ impl Web {
             live,
             recent: Arc::default(),
             forms: Forms::new(),
+            drafts: Drafts::default(),
+            login: config.login.is_some(),
         });
         let gate = Arc::new(Gate::new(config.login.clone(), &limits));
         let router = pages::router(site, gate);

@@ -6,6 +6,7 @@ use everett_ledger::Network;
 use tokio::sync::Mutex;
 
 use crate::assets;
+use crate::drafts::Drafts;
 use crate::forms::Forms;
 use crate::live::Live;
 use crate::reads::Reads;
@@ -18,6 +19,9 @@ pub(crate) struct Site {
     /// Held by one read at a time, which may be adding to it.
     pub(crate) recent: Arc<Mutex<Recent>>,
     pub(crate) forms: Forms,
+    pub(crate) drafts: Drafts,
+    /// Whether a login stands before all pages.
+    pub(crate) login: bool,
 }
 
 /// Where in the navigation a page belongs.
@@ -54,6 +58,11 @@ impl Site {
         }
     }
 
+    /// Whether wallets may be paid from.
+    pub(crate) fn may_pay(&self) -> bool {
+        may_pay(self.login, self.network())
+    }
+
     /// The network whose addresses are shown.
     pub(crate) fn network(&self) -> Network {
         self.reads.handle().ledger().params().network
@@ -64,5 +73,29 @@ impl Frame {
     /// The class of a link in the navigation.
     pub(crate) fn here(&self, section: Section) -> bool {
         self.section == section
+    }
+}
+
+/// Without a login everybody on this machine is let in; on regtest alone that costs nothing.
+fn may_pay(login: bool, network: Network) -> bool {
+    login || network == Network::Regtest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coins_that_are_worth_something_are_behind_a_login() {
+        assert!(may_pay(false, Network::Regtest));
+        for network in [
+            Network::Mainnet,
+            Network::Testnet3,
+            Network::Testnet4,
+            Network::Signet,
+        ] {
+            assert!(!may_pay(false, network), "{network}");
+            assert!(may_pay(true, network), "{network}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Owns the page of a wallet: its balances in every live world side by side, warnings, payments with what becomes of them in
 //! each world, coins, and an address to be paid to.
 //! Promises that all of one page is of one moment, and nothing secret on it.
-//! Refuses to pay: the one form is for a new address.
+//! Refuses to pay by itself: that is for a page of its own.
 
 mod balances;
 mod coins;
+pub(super) mod pay;
 mod payments;
 mod receive;
 mod warnings;
@@ -50,6 +51,7 @@ struct WalletPage {
     query: String,
     scene: String,
     receive: Receive,
+    may_pay: bool,
     token: String,
 }
 
@@ -240,6 +242,7 @@ pub(super) async fn wallet(
         query,
         scene,
         receive,
+        may_pay: site.may_pay(),
         token: site.forms.token().to_owned(),
     })
 }

@@ -358,3 +358,95 @@ fn a_locked_wallet_says_so_and_names_of_any_letters_have_a_page() {
     assert_eq!(get(node.at, "/admin/wallet/watches").status, 404);
     assert!(get(node.at, "/admin/wallets").body.contains("Not open"));
 }
+
+/// What a page's hidden field says.
+fn hidden(page: &str, name: &str) -> String {
+    let mark = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&mark).expect("the field");
+    rest.split_once('"').expect("its end").0.to_owned()
+}
+
+#[test]
+fn a_payment_is_shown_with_its_inputs_in_every_world_and_sent_once() {
+    let bench = Bench::new();
+    let (_, [_, second]) = bench.split();
+    let at = bench.node.at;
+    let to = address(&bench.alice, "");
+    let page = get(at, "/admin/wallet/miner");
+    assert!(page.body.contains("/admin/wallet/miner/pay"));
+    let form = get(at, "/admin/wallet/miner/pay");
+    assert_eq!(form.status, 200, "{}", form.body);
+    let token = token(&form.body);
+    let pay = |fields: &str| {
+        let text = format!("token={token}&address={to}&{fields}");
+        post(at, "/admin/wallet/miner/pay", &text, &[])
+    };
+    // The two branches leave it different coins: none is in both.
+    let refused = pay("amount=1&fee_rate=2&scope=all");
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(
+        refused.body.contains("in all live worlds"),
+        "{}",
+        refused.body
+    );
+    assert!(
+        refused.body.contains(&second.to_string()),
+        "{}",
+        refused.body
+    );
+    for (fields, status, words) in [
+        ("amount=x", 400, "an amount in bitcoin"),
+        ("amount=1&everything=1", 400, "leave the amount empty"),
+        (
+            "amount=1&fee_rate=-1",
+            400,
+            "satoshis for each virtual byte",
+        ),
+        ("amount=1&scope=rival", 400, "“all” or “best”"),
+        ("amount=0.00000001&scope=best&fee_rate=2", 409, "dust"),
+    ] {
+        let refused = pay(fields);
+        assert_eq!(refused.status, status, "{fields}: {}", refused.body);
+        assert!(refused.body.contains(words), "{fields}: {}", refused.body);
+    }
+    let waiting = || {
+        bench
+            .node
+            .handle()
+            .mempool()
+            .view()
+            .unwrap()
+            .transactions()
+            .count()
+    };
+    assert_eq!(waiting(), 0);
+    let shown = pay("amount=1.5&fee_rate=2&scope=best&comment=rent");
+    assert_eq!(shown.status, 200, "{}", shown.body);
+    assert_eq!(shown.all("data-input").len(), 1, "{}", shown.body);
+    assert!(shown.body.contains("satisfied"));
+    assert!(shown.body.contains("not in every world"));
+    assert_eq!(waiting(), 0);
+    let txid = shown.all("data-draft")[0].to_owned();
+    let draft = hidden(&shown.body, "draft");
+    let text = format!("token={token}&draft={draft}");
+    // Of another wallet, of another site: nothing.
+    assert_eq!(post(at, "/admin/wallet/alice/send", &text, &[]).status, 410);
+    let foreign = format!("token=x&draft={draft}");
+    assert_eq!(
+        post(at, "/admin/wallet/miner/send", &foreign, &[]).status,
+        403
+    );
+    assert_eq!(waiting(), 0);
+    let sent = post(at, "/admin/wallet/miner/send", &text, &[]);
+    assert_eq!(sent.status, 303, "{}", sent.body);
+    assert_eq!(waiting(), 1);
+    let page = get(at, "/admin/wallet/miner");
+    assert!(
+        page.all("data-payment").contains(&txid.as_str()),
+        "{}",
+        page.body
+    );
+    // The same again is not sent again.
+    assert_eq!(post(at, "/admin/wallet/miner/send", &text, &[]).status, 410);
+    assert_eq!(waiting(), 1);
+}
