@@ -216,10 +216,8 @@ pub(crate) fn sign_all(
         };
         let single = hash_type & 0x7f == 3;
         let as_it_is = verify(transaction, &spent, index);
-        if as_it_is.is_ok() {
-            continue;
-        }
-        if !single || index < transaction.output.len() {
+        let signs = as_it_is.is_err() && (!single || index < transaction.output.len());
+        if signs {
             let original = transaction.clone();
             let signing = Signing {
                 transaction: &original,
@@ -254,7 +252,11 @@ pub(crate) fn sign_all(
                 ),
             ));
         }
-        if let Err(error) = verify(transaction, &spent, index) {
+        let now = match signs {
+            true => verify(transaction, &spent, index),
+            false => as_it_is,
+        };
+        if let Err(error) = now {
             errors.push((index, complaint(error)));
         }
     }

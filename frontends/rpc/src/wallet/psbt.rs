@@ -363,7 +363,7 @@ fn simulate(call: &Call) -> Answer {
     };
     let mut transactions: Vec<Transaction> = Vec::new();
     for value in call.maybe(0).map_or(Ok(&[][..]), Json::array)? {
-        let tx = decode_hex(value.text()?, false, true);
+        let tx = decode_hex(value.text()?, true, true);
         transactions.push(tx.ok_or_else(|| {
             RpcError::new(
                 DESERIALIZATION_ERROR,

@@ -216,12 +216,27 @@ impl<'a, 'v> Teller<'a, 'v> {
             .collect()
     }
 
-    /// The transactions in the mempool that spend what it spends.
+    /// The transactions in the mempool that spend what it spends, or what those of the wallet spend that it is built on and that
+    /// do not wait either.
     fn waiting_rivals(&self, record: &Record) -> Result<BTreeSet<Txid>, RpcError> {
         let mempool = self.call.handle().mempool().view()?;
-        let spent = record.tx.input.iter();
-        let spenders = spent.filter_map(|input| mempool.spender(&input.previous_output));
-        Ok(spenders.filter(|txid| *txid != record.txid).collect())
+        let mut rivals = BTreeSet::new();
+        let mut seen = BTreeSet::from([record.txid]);
+        let mut built_on = vec![record];
+        while let Some(record) = built_on.pop() {
+            for input in &record.tx.input {
+                let outpoint = &input.previous_output;
+                let rival = mempool.spender(outpoint);
+                rivals.extend(rival.filter(|txid| *txid != record.txid));
+                let settled = |txid: &Txid| {
+                    self.state.place(txid).is_some() || self.pending.contains(txid)
+                };
+                let parent = self.view.record(&outpoint.txid);
+                let parent = parent.filter(|parent| !settled(&parent.txid));
+                built_on.extend(parent.filter(|parent| seen.insert(parent.txid)));
+            }
+        }
+        Ok(rivals)
     }
 
     /// Whether it, or what it is built on, says that it may be replaced.
@@ -262,6 +277,9 @@ impl<'a, 'v> Teller<'a, 'v> {
         let shown =
             |script: &Script| debit == 0 || listing.change || !book::is_change(self.view, script);
         let sends = debit > 0 && listing.label.is_none();
+        let confirmations = self.confirmations(record)?;
+        // As in Core: what a block stands against is told as that alone.
+        let abandoned = record.abandoned && confirmations >= 0;
         for (outpoint, output) in Self::outputs(record).filter(|_| sends) {
             let script = &output.script_pubkey;
             if !shown(script) {
@@ -278,10 +296,9 @@ impl<'a, 'v> Teller<'a, 'v> {
             if listing.whole {
                 self.standing(record, &mut json)?;
             }
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", abandoned);
             told.push(json);
         }
-        let confirmations = self.confirmations(record)?;
         if confirmations < 0 && !listing.conflicted {
             return Ok(());
         }
@@ -308,7 +325,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             json.push("amount", output.value);
             json.push_some("label", entry.map(|label| label.text.as_str()));
             json.push("vout", outpoint.vout);
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", abandoned);
             if listing.whole {
                 self.standing(record, &mut json)?;
             }
