@@ -13,9 +13,6 @@ use crate::error::RpcError;
 use crate::json::{Json, amount, object};
 use crate::method::Answer;
 
-/// Transactions that are built on each other and looked through for what stands against the first one, at most.
-const MAX_GENERATIONS: usize = 1_000;
-
 /// What of a transaction is listed.
 pub(in super::super) struct Listing<'a> {
     /// Only what is received by this label.
@@ -123,28 +120,38 @@ impl<'a, 'v> Teller<'a, 'v> {
         if self.pending.contains(&record.txid) {
             return Ok(0);
         }
-        let mut txid = record.txid;
-        for _ in 0..MAX_GENERATIONS {
-            match self
-                .view
-                .payment_in(&txid, self.world, &self.state, &self.pending)?
+        // What stands against something that it is built on stands against it.
+        let mut seen = BTreeSet::from([record.txid]);
+        let mut built_on = vec![record];
+        while let Some(record) = built_on.pop() {
+            let state =
+                (self.view).payment_in(&record.txid, self.world, &self.state, &self.pending)?;
+            if let PaymentState::Conflicted {
+                block: Some(block), ..
+            } = state
             {
-                PaymentState::Conflicted {
-                    block: Some(block), ..
-                } => {
-                    let info = self.call.ledger().block_info(&block);
-                    return Ok(info.map_or(0, |info| -depth(info.height)));
-                }
-                // What stands against its parent stands against it.
-                PaymentState::Gone {
-                    missing: Some(missing),
-                } if self.view.record(&missing.txid).is_some() => {
-                    txid = missing.txid;
-                }
-                _ => break,
+                let info = self.call.ledger().block_info(&block);
+                return Ok(info.map_or(0, |info| -depth(info.height)));
             }
+            built_on.extend(self.loose_parents(record, &mut seen));
         }
         Ok(0)
+    }
+
+    /// The transactions of the wallet that it spends, that no block has, that do not wait, and that were not seen before.
+    fn loose_parents<'r>(
+        &'r self,
+        record: &'r Record,
+        seen: &mut BTreeSet<Txid>,
+    ) -> Vec<&'r Record> {
+        let loose = |txid: &Txid| self.state.place(txid).is_none() && !self.pending.contains(txid);
+        let spent = record
+            .tx
+            .input
+            .iter()
+            .map(|input| input.previous_output.txid);
+        let parents = spent.filter(|txid| loose(txid) && seen.insert(*txid));
+        parents.filter_map(|txid| self.view.record(&txid)).collect()
     }
 
     /// Adds how a transaction stands.
@@ -228,13 +235,8 @@ impl<'a, 'v> Teller<'a, 'v> {
                 let outpoint = &input.previous_output;
                 let rival = mempool.spender(outpoint);
                 rivals.extend(rival.filter(|txid| *txid != record.txid));
-                let settled = |txid: &Txid| {
-                    self.state.place(txid).is_some() || self.pending.contains(txid)
-                };
-                let parent = self.view.record(&outpoint.txid);
-                let parent = parent.filter(|parent| !settled(&parent.txid));
-                built_on.extend(parent.filter(|parent| seen.insert(parent.txid)));
             }
+            built_on.extend(self.loose_parents(record, &mut seen));
         }
         Ok(rivals)
     }
