@@ -99,10 +99,8 @@ impl WalletConfig {
                 "it holds one of / \\ : * ? \" < > | @ or a control character",
             ));
         }
-        if name.starts_with('.') || name.ends_with([' ', '.']) || name == OPENED_FILE {
-            return Err(bad(
-                "it begins with a dot, ends with a dot or a blank, or is taken",
-            ));
+        if name.ends_with([' ', '.']) || name == OPENED_FILE {
+            return Err(bad("it ends with a dot or a blank, or is taken"));
         }
         Ok(self.directory.join(name))
     }

@@ -7,17 +7,23 @@
 //!   Request -> coins of the chosen worlds -> pick -> Plan (a PSBT) -> keys::sign -> Wallet::commit -> mempool
 //! ```
 
+mod ancestry;
 mod bump;
 mod candidates;
 mod child;
+mod choose;
 mod error;
+mod everything;
 mod packages;
 mod pick;
 mod plan;
 mod request;
+mod settings;
+mod shape;
 
-pub use bump::Bump;
+pub use bump::{Bump, BumpWish};
 pub use child::Child;
-pub use error::{Childless, Irreplaceable, Lacking, SpendError};
-pub use plan::{FeeSettings, Plan};
+pub use error::{Childless, Irreplaceable, Lacking, Short, SpendError, Unspendable};
+pub use plan::Plan;
 pub use request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
+pub use settings::FeeSettings;

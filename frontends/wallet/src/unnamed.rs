@@ -9,7 +9,7 @@ use crate::wallets::Wallets;
 
 impl Wallets {
     /// Unloads the wallet without a name, where it was made by the node itself and nobody has used it, in favour of one of
-    /// another name that somebody asked for: so calls that name none mean that one.
+    /// another name that somebody asked for: so calls that name none mean that one. It is not opened at the next start, either.
     ///
     /// # Errors
     ///
@@ -29,7 +29,10 @@ impl Wallets {
             !(given_out || labelled || paid || keyring.is_encrypted()) && is_as_made(keyring)
         };
         match unused {
-            true => self.unload(""),
+            true => {
+                self.open_at_start("", false)?;
+                self.unload("")
+            }
             false => Ok(()),
         }
     }

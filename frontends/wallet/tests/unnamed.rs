@@ -17,7 +17,14 @@ fn stays(scene: &Scene) -> bool {
 fn one_that_nobody_has_used_makes_way() {
     let scene = Scene::new();
     scene.wallet("");
+    let wallets = &scene.wallets;
+    for name in ["", "other"] {
+        wallets.open_at_start(name, true).expect("it is noted");
+    }
     assert!(!stays(&scene));
+    // At the next start, too: calls that name none mean the other one.
+    let at_start = wallets.opened_at_start().expect("a list");
+    assert_eq!(at_start, ["other"]);
 }
 
 #[test]

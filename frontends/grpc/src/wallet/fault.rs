@@ -155,6 +155,7 @@ impl From<SpendError> for Fault {
                 missing,
                 scope,
                 lacking,
+                ..
             } => {
                 let scope = match scope {
                     Scope::AllWorlds => "all_worlds",
@@ -179,15 +180,21 @@ impl From<SpendError> for Fault {
             SpendError::Coin { outpoint, .. } => {
                 unfit(ErrorReason::CoinUnspendable, message).with("outpoint", outpoint)
             }
+            SpendError::InputsTooFew | SpendError::LongChain => {
+                unfit(ErrorReason::InsufficientFunds, message)
+            }
+            SpendError::Version { .. } => unfit(ErrorReason::CoinUnspendable, message),
             SpendError::NoFeeRate => unfit(
                 ErrorReason::FeeUnfit,
                 "nobody knows yet what to pay; name a rate, or wait for some blocks".to_owned(),
             ),
             SpendError::FeeAboveAmount { .. }
             | SpendError::FeeRateTooLow { .. }
+            | SpendError::FeeLeavesDust { .. }
             | SpendError::FeeTooHigh { .. }
-            | SpendError::BumpTooLow { .. } => unfit(ErrorReason::FeeUnfit, message),
-            SpendError::TooLarge { .. } | SpendError::AboveMaxWeight => {
+            | SpendError::BumpTooLow { .. }
+            | SpendError::BumpTooHigh { .. } => unfit(ErrorReason::FeeUnfit, message),
+            SpendError::TooLarge { .. } | SpendError::AboveMaxWeight { .. } => {
                 unfit(ErrorReason::TxRejected, message).with("reject_reason", "tx-size")
             }
             SpendError::NotReplaceable {

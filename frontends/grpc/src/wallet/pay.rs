@@ -8,7 +8,7 @@ use bitcoin::{Amount, Psbt, Transaction};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
-use everett_wallet::spend::{Plan, Request, Scope};
+use everett_wallet::spend::{BumpWish, Plan, Request, Scope};
 use everett_wallet::{Paid, SendTerms, Wallet};
 use tonic::Code;
 
@@ -169,7 +169,14 @@ pub(crate) fn bump(
 ) -> Result<v1::BumpFeeResponse, Fault> {
     let txid = parse::txid("txid", &message.txid)?;
     let fee = terms::fee("fee", message.fee)?;
-    let bump = wallet.view()?.bump(&txid, fee, None, wallet.fees())?;
+    let bump = wallet.view()?.bump(
+        &txid,
+        BumpWish {
+            fee,
+            ..BumpWish::default()
+        },
+        wallet.fees(),
+    )?;
     let old_fee_sat = convert::sat(bump.old_fee);
     let built = finish(asking, wallet, &bump.request, message.only_build)?;
     Ok(v1::BumpFeeResponse {

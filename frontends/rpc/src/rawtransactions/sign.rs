@@ -74,7 +74,7 @@ fn sign_with_key(call: &Call) -> Answer {
         .collect();
     if let Some(previous) = call.maybe(2) {
         for value in previous.array()? {
-            add_previous(value, &mut outputs, &mut keys)?;
+            add_previous(value, &mut outputs, &mut keys, Scripts::HaveToBeTold)?;
         }
     }
     let hash_type = parse_hash_type(call.maybe(3))?.unwrap_or(0);
@@ -102,11 +102,21 @@ fn check_types(value: &Json, fields: &[&str], optional: bool) -> Result<(), RpcE
     Ok(())
 }
 
+/// Who knows the scripts that an output pays the hash of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    /// Whoever describes the output.
+    HaveToBeTold,
+    /// A wallet, perhaps.
+    MayBeKnown,
+}
+
 /// Adds an output that somebody describes, with its scripts.
 pub(crate) fn add_previous(
     value: &Json,
     outputs: &mut BTreeMap<OutPoint, TxOut>,
     keys: &mut Keys,
+    scripts: Scripts,
 ) -> Result<(), RpcError> {
     let undecodable = |message: String| RpcError::new(DESERIALIZATION_ERROR, message);
     if !matches!(value, Json::Object(_)) {
@@ -150,6 +160,7 @@ pub(crate) fn add_previous(
     let inner = match (witness, redeem) {
         (Some(witness), _) => parse_hex(witness, "witnessScript")?,
         (None, Some(redeem)) => parse_hex(redeem, "redeemScript")?,
+        (None, None) if scripts == Scripts::MayBeKnown => return Ok(()),
         (None, None) => {
             return Err(RpcError::parameter("Missing redeemScript/witnessScript"));
         }
@@ -216,10 +227,8 @@ pub(crate) fn sign_all(
         };
         let single = hash_type & 0x7f == 3;
         let as_it_is = verify(transaction, &spent, index);
-        if as_it_is.is_ok() {
-            continue;
-        }
-        if !single || index < transaction.output.len() {
+        let signs = as_it_is.is_err() && (!single || index < transaction.output.len());
+        if signs {
             let original = transaction.clone();
             let signing = Signing {
                 transaction: &original,
@@ -254,7 +263,11 @@ pub(crate) fn sign_all(
                 ),
             ));
         }
-        if let Err(error) = verify(transaction, &spent, index) {
+        let now = match signs {
+            true => verify(transaction, &spent, index),
+            false => as_it_is,
+        };
+        if let Err(error) = now {
             errors.push((index, complaint(error)));
         }
     }

@@ -1,13 +1,13 @@
 //! Owns the methods that make a payment that waits pay more.
 
 use everett_wallet::Wallet;
-use everett_wallet::spend::{ChangeTo, Irreplaceable, Payee, Plan, Request, SpendError};
+use everett_wallet::spend::{BumpWish, Irreplaceable, Payee, Plan, Request, SpendError};
 
 use super::pay::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
 use super::pay::options::{Options, payees};
 use super::pay::{announce, refused};
 use crate::call::Call;
-use crate::error::{INVALID_PARAMETER, RpcError, WALLET_ERROR};
+use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError, WALLET_ERROR};
 use crate::json::{Json, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
@@ -58,23 +58,54 @@ pub(super) static PSBTBUMPFEE: Method = Method {
     run: Run::Read(psbt_bump_fee),
 };
 
-/// What was asked for, and what the old one pays.
-fn asked(call: &Call, wallet: &Wallet) -> Result<(Request, bitcoin::Amount), RpcError> {
+/// The types of the options.
+const KNOWN: [(&str, Option<&str>); 7] = [
+    ("confTarget", Some("number")),
+    ("conf_target", Some("number")),
+    ("fee_rate", None),
+    ("replaceable", Some("bool")),
+    ("estimate_mode", Some("string")),
+    ("outputs", None),
+    ("original_change_index", Some("number")),
+];
+
+/// What was asked for, and what the old one pays; `foreign`: whether coins of others may be among its inputs.
+fn asked(
+    call: &Call,
+    wallet: &Wallet,
+    foreign: bool,
+) -> Result<(Request, bitcoin::Amount), RpcError> {
     let txid = call.txid(0, "txid")?;
-    let options = Options::read(call.maybe(1))?;
-    let said = options.fee(Said::default())?;
+    let options = Options::read_of(call.maybe(1), &KNOWN)?;
+    let mut said = options.fee(Said::default())?;
+    if let Some(target) = options.get("confTarget") {
+        if said.target.is_some() {
+            return Err(RpcError::parameter(
+                "confTarget and conf_target options should not both be set. Use conf_target (confTarget is deprecated).",
+            ));
+        }
+        said.target = Some(target);
+    }
     let explicit = said.target.is_some() || said.rate.is_some() || said.mode.is_some();
     let choice = match explicit {
         true => Some(said.choice()?),
         false => None,
     };
     let network = call.ledger().params().network.to_bitcoin();
+    if options
+        .get("outputs")
+        .is_some_and(|outputs| outputs.array().is_ok_and(<[Json]>::is_empty))
+    {
+        return Err(RpcError::parameter(
+            "Invalid parameter, output argument cannot be an empty array",
+        ));
+    }
     let outputs = options
         .get("outputs")
         .map(|outputs| parse_outputs(outputs, network))
         .transpose()?;
     let outputs = outputs.filter(|outputs| !outputs.is_empty());
-    let change_place: Option<i64> = options
+    let change_place: Option<u32> = options
         .get("original_change_index")
         .map(Json::int)
         .transpose()?;
@@ -85,7 +116,13 @@ fn asked(call: &Call, wallet: &Wallet) -> Result<(Request, bitcoin::Amount), Rpc
         ));
     }
     let view = wallet.view()?;
-    let record = super::history::known(view.record(&txid))?;
+    let unknown = || {
+        RpcError::new(
+            INVALID_ADDRESS_OR_KEY,
+            "Invalid or non-wallet transaction id",
+        )
+    };
+    let record = view.record(&txid).ok_or_else(unknown)?;
     let mut change = None;
     let payees: Option<Vec<Payee>> = match change_place {
         None => outputs.map(|outputs| payees(outputs, &[])),
@@ -100,13 +137,14 @@ fn asked(call: &Call, wallet: &Wallet) -> Result<(Request, bitcoin::Amount), Rpc
             Some(payees(outputs, &[]))
         }
     };
-    let bump = view
-        .bump(&txid, choice, payees, wallet.fees())
-        .map_err(unfit)?;
+    let wish = BumpWish {
+        fee: choice,
+        payees,
+        change,
+        foreign,
+    };
+    let bump = view.bump(&txid, wish, wallet.fees()).map_err(unfit)?;
     let mut request = bump.request;
-    if let Some(change) = change {
-        request.change = ChangeTo::Script(change);
-    }
     request.replaceable = options.bool_or("replaceable", true)?;
     Ok((request, bump.old_fee))
 }
@@ -118,11 +156,37 @@ fn unfit(error: SpendError) -> RpcError {
         SpendError::NotReplaceable {
             why: why @ (Irreplaceable::SpentByWallet | Irreplaceable::SpentInMempool),
             ..
-        } => RpcError::new(INVALID_PARAMETER, why.to_string()),
-        SpendError::BumpTooLow { .. } | SpendError::FeeRateTooLow { .. } => {
-            RpcError::new(INVALID_PARAMETER, error.to_string())
-        }
+        } => RpcError::parameter(why.to_string()),
+        SpendError::NotReplaceable {
+            txid,
+            why: Irreplaceable::Replaced { by },
+        } => RpcError::new(
+            WALLET_ERROR,
+            format!("Cannot bump transaction {txid} which was already bumped by transaction {by}"),
+        ),
+        SpendError::NotReplaceable {
+            why: why @ Irreplaceable::Spent { .. },
+            ..
+        } => RpcError::misc(why.to_string()),
+        SpendError::NotReplaceable { why, .. } => RpcError::new(WALLET_ERROR, why.to_string()),
+        SpendError::BumpTooLow { .. } => RpcError::parameter(error.to_string()),
         other => refused(WALLET_ERROR)(other),
+    }
+}
+
+/// Why the new transaction is not made.
+fn not_made(error: SpendError) -> RpcError {
+    match error {
+        SpendError::Wallet(_) | SpendError::Mempool(_) | SpendError::Refused(_) => {
+            refused(WALLET_ERROR)(error)
+        }
+        other => RpcError::new(
+            WALLET_ERROR,
+            format!(
+                "Unable to create transaction. {}",
+                refused(WALLET_ERROR)(other).message
+            ),
+        ),
     }
 }
 
@@ -143,16 +207,16 @@ fn bump_fee(call: &Call) -> Answer {
             "bumpfee is not available with wallets that have private keys disabled. Use psbtbumpfee instead.",
         ));
     }
-    let (request, old) = asked(call, &wallet)?;
-    let paid = wallet.pay(&request).map_err(refused(WALLET_ERROR))?;
+    let (request, old) = asked(call, &wallet, false)?;
+    let paid = wallet.pay(&request).map_err(not_made)?;
     announce(call, &paid.tx);
     Ok(told(("txid", paid.txid.into()), old, &paid.plan))
 }
 
 fn psbt_bump_fee(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let (request, old) = asked(call, &wallet)?;
-    let plan = wallet.plan(&request).map_err(refused(WALLET_ERROR))?;
+    let (request, old) = asked(call, &wallet, true)?;
+    let plan = wallet.plan(&request).map_err(not_made)?;
     let psbt = wallet.psbt(&plan)?;
     Ok(told(("psbt", Partial::of(psbt).text().into()), old, &plan))
 }

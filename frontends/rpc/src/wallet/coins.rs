@@ -145,6 +145,17 @@ pub(super) fn check_options(
     options: &Json,
     known: &[(&str, Option<&str>)],
 ) -> Result<(), RpcError> {
+    check_types(options, known)?;
+    for (name, _) in options.object()? {
+        if !known.iter().any(|(other, _)| other == name) {
+            return Err(RpcError::new(TYPE_ERROR, format!("Unexpected key {name}")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the types of fields that are there.
+fn check_types(options: &Json, known: &[(&str, Option<&str>)]) -> Result<(), RpcError> {
     for (name, expected) in known {
         let value = options.get(name);
         let Some(expected) = expected.filter(|_| !value.is_null()) else {
@@ -158,11 +169,6 @@ pub(super) fn check_options(
                     value.type_name()
                 ),
             ));
-        }
-    }
-    for (name, _) in options.object()? {
-        if !known.iter().any(|(other, _)| other == name) {
-            return Err(RpcError::new(TYPE_ERROR, format!("Unexpected key {name}")));
         }
     }
     Ok(())
@@ -310,7 +316,8 @@ fn lock(call: &Call) -> Answer {
         let state = view.state(&world);
         let pending = view.pending_on(&world)?;
         for value in list.array()? {
-            check_options(value, &[("txid", Some("string")), ("vout", Some("number"))])?;
+            // Other fields are let be: what listunspent tells of a coin can be handed back as it is.
+            check_types(value, &[("txid", Some("string")), ("vout", Some("number"))])?;
             let txid = parse_txid(value.get("txid"), "txid")?;
             let vout: i64 = value.get("vout").int()?;
             let fail = |why: &str| Err(RpcError::parameter(format!("Invalid parameter, {why}")));

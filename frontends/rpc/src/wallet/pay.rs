@@ -5,8 +5,8 @@
 pub(super) mod fee;
 pub(super) mod options;
 
-use bitcoin::Transaction;
-use everett_wallet::spend::{FeeChoice, Payee, Request, SpendError};
+use bitcoin::{OutPoint, Transaction};
+use everett_wallet::spend::{FeeChoice, Payee, Request, SpendError, Unspendable};
 use everett_wallet::{Wallet, WalletError};
 
 use self::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
@@ -153,11 +153,53 @@ pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
     move |error| match error {
         SpendError::Wallet(error) => error.into(),
         SpendError::Mempool(error) => error.into(),
-        error @ SpendError::AboveMaxWeight => RpcError::new(WALLET_ERROR, error.to_string()),
+        SpendError::Coin { outpoint, why } => RpcError::new(code, unspendable(&outpoint, why)),
         SpendError::Dust { .. } => {
             RpcError::new(code, format!("Transaction amount too small: {error}"))
         }
         other => RpcError::new(code, other.to_string()),
+    }
+}
+
+/// Why a coin that was asked for is not spent, in Core's words where it has such.
+fn unspendable(outpoint: &OutPoint, why: Unspendable) -> String {
+    let OutPoint { txid, vout } = outpoint;
+    match why {
+        Unspendable::Unknown => format!("Unable to find UTXO for external input {outpoint}"),
+        Unspendable::Unsolvable => {
+            let short: String = txid.to_string().chars().take(10).collect();
+            format!("Not solvable pre-selected input COutPoint({short}, {vout}): {why}")
+        }
+        other => format!("coin {outpoint} cannot be spent: {other}"),
+    }
+}
+
+/// Why a payment of everything is not made.
+fn not_all(error: SpendError) -> RpcError {
+    match error {
+        SpendError::Coin { outpoint, why } => {
+            let OutPoint { txid, vout } = outpoint;
+            RpcError::parameter(match why {
+                Unspendable::Unknown | Unspendable::Unsolvable => {
+                    format!("Input not found. UTXO ({txid}:{vout}) is not part of wallet.")
+                }
+                Unspendable::Gone => {
+                    format!("Input not available. UTXO ({txid}:{vout}) was already spent.")
+                }
+                other => unspendable(&outpoint, other),
+            })
+        }
+        SpendError::FeeRateTooLow { .. } | SpendError::Version { .. } => {
+            RpcError::parameter(error.to_string())
+        }
+        SpendError::InsufficientFunds { .. } => {
+            RpcError::new(WALLET_INSUFFICIENT_FUNDS, error.to_string())
+        }
+        SpendError::TooLarge { weight, limit } => RpcError::new(
+            WALLET_ERROR,
+            format!("Transaction too large. {weight} weight units are more than {limit}"),
+        ),
+        other => refused(WALLET_ERROR)(other),
     }
 }
 
@@ -246,7 +288,10 @@ fn send_to_address(call: &Call) -> Answer {
     note(&mut request, "to", call.maybe(3))?;
     request.replaceable = call.bool_or(5, request.replaceable)?;
     request.fee = said.choice()?;
-    request.use_reused = !super::balance::avoids_reuse(&wallet.view()?, call.maybe(8))?;
+    let avoids_reuse = super::balance::avoids_reuse(&wallet.view()?, call.maybe(8))?;
+    request.use_reused = !avoids_reuse;
+    // Who pays from an address pays with all that it has: what is left would not be spent again.
+    request.group = avoids_reuse;
     request.scope = parse_scope(call.maybe(11))?;
     pay(call, &wallet, &request, call.bool_or(10, false)?)
 }
@@ -274,22 +319,19 @@ fn send_many(call: &Call) -> Answer {
 }
 
 /// Makes a payment as far as the wallet can sign it, and sends it where that is wished and possible. A plan that cannot be is
-/// refused with `code`.
+/// refused as `refused` says.
 fn finish(
     call: &Call,
     wallet: &Wallet,
     request: &Request,
     options: Options<'_>,
-    code: i32,
+    refused: impl Fn(SpendError) -> RpcError,
 ) -> Answer {
     let wants_psbt = options.bool_or("psbt", false)?;
     let adds = options.bool_or("add_to_wallet", true)?;
     let sends = adds && !wants_psbt;
     let prepared = wallet.prepare(request, sends, options.locks()?);
-    let prepared = prepared.map_err(|error| match error {
-        SpendError::Refused(_) => refused(WALLET_ERROR)(error),
-        error => refused(code)(error),
-    })?;
+    let prepared = prepared.map_err(refused)?;
     let complete = prepared.tx.is_some();
     let mut json = Json::Object(Vec::new());
     if wants_psbt || !adds || !complete {
@@ -315,6 +357,8 @@ fn send(call: &Call) -> Answer {
         rate: call.maybe(3),
     };
     let network = call.ledger().params().network.to_bitcoin();
+    options.check_names(said)?;
+    options.check_weights()?;
     let outputs = parse_outputs(call.arg(0), network)?;
     let places = options.paying(&names(call.arg(0)))?;
     let mut request = request(call, payees(outputs, &places))?;
@@ -327,7 +371,7 @@ fn send(call: &Call) -> Answer {
     }
     options.apply(call, said, &mut request)?;
     request.max_weight = options.most_weight()?;
-    finish(call, &wallet, &request, options, WALLET_ERROR)
+    finish(call, &wallet, &request, options, refused(WALLET_ERROR))
 }
 
 fn send_all(call: &Call) -> Answer {
@@ -339,6 +383,7 @@ fn send_all(call: &Call) -> Answer {
         rate: call.maybe(3),
     };
     let network = call.ledger().params().network.to_bitcoin();
+    options.check_names(said)?;
     let mut outputs = Json::Object(Vec::new());
     let mut sharing: Vec<bool> = Vec::new();
     for recipient in call.arg(0).array()? {
@@ -361,6 +406,14 @@ fn send_all(call: &Call) -> Answer {
         ));
     }
     let given = |name: &str| options.get(name).is_some();
+    if let Some(depth) = options.get("minconf") {
+        let depth: i32 = depth.int()?;
+        if depth < 0 {
+            return Err(RpcError::parameter(format!(
+                "Invalid minconf (minconf cannot be negative): {depth}"
+            )));
+        }
+    }
     let inputs = given("inputs");
     if inputs && options.bool_or("send_max", false)? {
         return Err(RpcError::parameter(
@@ -372,6 +425,7 @@ fn send_all(call: &Call) -> Answer {
             "Cannot combine minconf or maxconf with specific inputs.",
         ));
     }
+    let names: Vec<String> = names(&outputs).into_iter().map(str::to_owned).collect();
     let outputs = parse_outputs(&outputs, network)?;
     let mut request = request(call, payees(outputs, &[]))?;
     // An output is made of each recipient, in their order.
@@ -383,5 +437,13 @@ fn send_all(call: &Call) -> Answer {
     options.apply(call, said, &mut request)?;
     request.add_inputs = !inputs;
     request.max_weight = options.most_weight()?;
-    finish(call, &wallet, &request, options, WALLET_INSUFFICIENT_FUNDS)
+    finish(call, &wallet, &request, options, |error| match &error {
+        SpendError::Dust { index, .. } => {
+            let address = names.get(*index).map_or("", String::as_str);
+            RpcError::parameter(format!(
+                "Specified output amount to {address} is below dust threshold."
+            ))
+        }
+        _ => not_all(error),
+    })
 }

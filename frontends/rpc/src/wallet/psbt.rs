@@ -7,7 +7,7 @@ use bitcoin::psbt::PsbtSighashType;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut};
 use everett_wallet::Wallet;
 use everett_wallet::keys::Process;
-use everett_wallet::spend::{In, Plan, Request};
+use everett_wallet::spend::{FeeChoice, In, Plan, Request};
 
 use super::pay::fee::Said;
 use super::pay::options::{Options, names, parse_wanted, payees};
@@ -19,7 +19,7 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 use crate::psbt::Partial;
 use crate::rawtransactions::create::{INPUTS, LOCKTIME, OUTPUTS, VERSION, parse_outputs};
 use crate::rawtransactions::outputs_at;
-use crate::rawtransactions::sign::{add_previous, parse_hash_type, sign_all};
+use crate::rawtransactions::sign::{Scripts, add_previous, parse_hash_type, sign_all};
 use crate::signing::Keys;
 use crate::transaction::{decode_hex, encode_hex};
 
@@ -174,6 +174,10 @@ fn planned(
     request: &mut Request,
 ) -> Result<Plan, RpcError> {
     options.apply(call, Said::default(), request)?;
+    // As in Core, a rate that is named for a transaction which is only made ready may be as low as one likes.
+    if let FeeChoice::Rate(rate) = request.fee {
+        request.fee = FeeChoice::AnyRate(rate);
+    }
     request.max_weight = options.most_weight()?;
     let planned = match options.locks()? {
         true => wallet.plan_and_lock(request),
@@ -224,6 +228,7 @@ fn create_funded(call: &Call) -> Answer {
     let wallet = call.wallet()?;
     let options = Options::read(call.maybe(3))?;
     let network = call.ledger().params().network.to_bitcoin();
+    options.check_weights()?;
     let outputs = parse_outputs(call.arg(1), network)?;
     let paying = options.paying(&names(call.arg(1)))?;
     let mut request = request(call, payees(outputs, &paying))?;
@@ -317,7 +322,7 @@ fn sign(call: &Call) -> Answer {
     }
     let mut keys = Keys::default();
     for value in call.maybe(1).map_or(Ok(&[][..]), Json::array)? {
-        add_previous(value, &mut outputs, &mut keys)?;
+        add_previous(value, &mut outputs, &mut keys, Scripts::MayBeKnown)?;
     }
     let spent = |outpoint: &OutPoint| outputs.get(outpoint).cloned();
     let signed = keyring.sign_transaction(&tx, spent, sighash(call, 2)?)?;
@@ -363,7 +368,7 @@ fn simulate(call: &Call) -> Answer {
     };
     let mut transactions: Vec<Transaction> = Vec::new();
     for value in call.maybe(0).map_or(Ok(&[][..]), Json::array)? {
-        let tx = decode_hex(value.text()?, false, true);
+        let tx = decode_hex(value.text()?, true, true);
         transactions.push(tx.ok_or_else(|| {
             RpcError::new(
                 DESERIALIZATION_ERROR,

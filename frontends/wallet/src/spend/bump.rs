@@ -2,13 +2,16 @@
 //! Promises that the payees are paid what they were paid, and that the mempool's rules on replacement are kept.
 //! Refuses what is confirmed, what is not ours, and what others have built upon.
 
-use bitcoin::{Amount, ScriptBuf, Txid};
+use bitcoin::{Amount, OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
 use everett_mempool::FeeRate;
 
+use super::ancestry::Ancestry;
 use super::error::{Irreplaceable, SpendError};
-use super::plan::FeeSettings;
 use super::request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
+use super::settings::FeeSettings;
+use super::shape::{fee_for, payee_output, weight_of};
 use crate::keys::Chain;
+use crate::record::Record;
 use crate::view::View;
 
 /// What the replacing transaction has to pay, and is to be.
@@ -18,6 +21,36 @@ pub struct Bump {
     pub request: Request,
     /// What the old one pays.
     pub old_fee: Amount,
+}
+
+/// What is asked for in place of what is by default.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BumpWish {
+    /// What it is to pay; the estimate, and a step above the old rate at least, unless it is given.
+    pub fee: Option<FeeChoice>,
+    /// Who is paid; the same as before unless it is given.
+    pub payees: Option<Vec<Payee>>,
+    /// Where change goes; to where it went before unless it is given.
+    pub change: Option<ScriptBuf>,
+    /// Whether coins of others may be among its inputs: they have to sign, too.
+    pub foreign: bool,
+}
+
+/// Most bytes of a signature in DER with its type.
+const MAX_SIGNATURE: usize = 72;
+
+/// Weight units of an input at most, going by one that was signed: signatures in DER may come out longer.
+fn signed_weight(input: &TxIn) -> u64 {
+    let longer = |item: &[u8]| match item {
+        [0x30, rest @ ..] if (8..MAX_SIGNATURE).contains(&rest.len()) => {
+            (MAX_SIGNATURE - item.len()) as u64
+        }
+        _ => 0,
+    };
+    let witness: u64 = input.witness.iter().map(longer).sum();
+    let pushes = input.script_sig.instructions().flatten();
+    let pushes = pushes.filter_map(|push| Some(longer(push.push_bytes()?.as_bytes())));
+    input.segwit_weight().to_wu() + witness + 4 * pushes.sum::<u64>()
 }
 
 /// Added to the old rate where nobody says how much is to be paid, as in Bitcoin Core, in satoshis per 1,000 virtual bytes.
@@ -51,7 +84,7 @@ impl View<'_> {
     }
 
     /// Whether an output of ours is change: of a chain of keys that gives out no addresses.
-    pub fn is_change(&self, script: &bitcoin::Script) -> bool {
+    pub fn is_change(&self, script: &Script) -> bool {
         let keyring = self.keyring();
         let chain = keyring
             .slot_of(script)
@@ -61,105 +94,176 @@ impl View<'_> {
 
     /// What has to be asked for to replace a transaction that waits by one that pays more.
     ///
-    /// With `fee` it pays that, otherwise the estimate, and a step above the old rate at least. With `payees` it pays others
-    /// than before.
-    ///
     /// # Errors
     ///
-    /// [`SpendError::NotReplaceable`], [`SpendError::BumpTooLow`]; a rate that the mempool does not take.
+    /// [`SpendError::NotReplaceable`], [`SpendError::BumpTooLow`], [`SpendError::BumpTooHigh`].
     pub fn bump(
         &self,
         txid: &Txid,
-        fee: Option<FeeChoice>,
-        payees: Option<Vec<Payee>>,
+        wish: BumpWish,
         settings: &FeeSettings,
     ) -> Result<Bump, SpendError> {
         let fail = |why| SpendError::NotReplaceable { txid: *txid, why };
         let record = self
             .record(txid)
             .ok_or_else(|| fail(Irreplaceable::Unknown))?;
-        if self.state(&self.best).place(txid).is_some() {
-            return Err(fail(Irreplaceable::Confirmed));
-        }
-        if record.replaced_by.is_some() {
-            return Err(fail(Irreplaceable::Replaced));
-        }
-        if self.family(*txid).len() > 1 {
-            return Err(fail(Irreplaceable::SpentByWallet));
-        }
-        {
-            let mempool = self.mempool.view()?;
-            if mempool.descendants(txid).is_some_and(|all| !all.is_empty()) {
-                return Err(fail(Irreplaceable::SpentInMempool));
-            }
-        }
-        let all_ours = record
-            .tx
-            .input
-            .iter()
-            .all(|input| self.output(&input.previous_output).is_some());
-        if !all_ours {
-            return Err(fail(Irreplaceable::ForeignCoins));
-        }
-        let old_fee = self
-            .fee_of(txid)?
-            .ok_or_else(|| fail(Irreplaceable::UnknownFee))?;
-        let vsize = record.tx.vsize() as i64;
-        let old_rate = FeeRate::paid(old_fee.to_sat() as i64, vsize);
-        let incremental = self.mempool.config().incremental_relay_fee;
-        let step = incremental.max(FeeRate::per_kvb(WALLET_INCREMENT));
-        let rate = match fee {
-            Some(fee) => self.rate(fee, settings)?,
-            None => {
-                let choice = FeeChoice::Target {
-                    blocks: 6,
-                    conservative: false,
-                };
-                let estimate = self.rate(choice, settings).ok();
-                estimate.unwrap_or(settings.least).max(old_rate.plus(step))
-            }
-        };
-        let lowest = old_rate.plus(incremental);
-        if rate < lowest {
-            let pays = |rate: FeeRate| Amount::from_sat(rate.fee(vsize).max(0) as u64);
-            return Err(SpendError::BumpTooLow {
-                fee: pays(rate),
-                least: pays(lowest),
-            });
-        }
-        let mut change: Option<ScriptBuf> = None;
+        let old_fee = self.fee_to_replace(record)?;
+        self.check_replaceable(record, wish.foreign).map_err(fail)?;
+        let mut change: Option<ScriptBuf> = wish.change;
+        let told = change.is_some();
         let mut kept = Vec::new();
         for output in &record.tx.output {
-            if change.is_none() && self.is_change(&output.script_pubkey) {
-                change = Some(output.script_pubkey.clone());
+            let script = &output.script_pubkey;
+            if !told && change.is_none() && self.is_change(script) {
+                change = Some(script.clone());
                 continue;
             }
             kept.push(Payee {
-                script_pubkey: output.script_pubkey.clone(),
+                script_pubkey: script.clone(),
                 amount: output.value,
                 pays_fee: false,
                 shares: false,
             });
         }
-        let inputs = (record.tx.input.iter())
-            .map(|input| In {
-                outpoint: input.previous_output,
-                sequence: None,
-                weight: None,
-            })
-            .collect();
-        let request = Request {
+        let inputs = (record.tx.input.iter()).map(|input| In {
+            outpoint: input.previous_output,
+            sequence: None,
+            weight: match self.output(&input.previous_output) {
+                Some(_) => None,
+                None => Some(signed_weight(input)),
+            },
+        });
+        let mut request = Request {
             scope: Scope::Best,
-            fee: FeeChoice::Rate(rate),
             change: change.map_or(ChangeTo::Automatic, ChangeTo::Script),
-            inputs,
+            inputs: inputs.collect(),
             use_locked: true,
             // What is added must not depend on anything that waits: the mempool refuses that of a replacement.
             min_confirmations: 1,
             replaces: Some(*txid),
             notes: record.notes.clone(),
-            ..Request::to(payees.unwrap_or(kept))
+            ..Request::to(wish.payees.unwrap_or(kept))
         };
+        let rate = match wish.fee {
+            Some(FeeChoice::Rate(rate) | FeeChoice::AnyRate(rate)) => {
+                self.check_pays_more(&request, record, rate, old_fee, settings)?;
+                rate
+            }
+            said => {
+                let vsize = record.tx.vsize() as i64;
+                let old_rate = FeeRate::paid(old_fee.to_sat() as i64, vsize);
+                let incremental = self.mempool.config().incremental_relay_fee;
+                let step = incremental.max(FeeRate::per_kvb(WALLET_INCREMENT));
+                // The old rate was rounded down.
+                let above = old_rate.plus(FeeRate::per_kvb(1)).plus(step);
+                let choice = said.unwrap_or(FeeChoice::Target {
+                    blocks: 6,
+                    conservative: false,
+                });
+                let estimate = self.rate(choice, settings).unwrap_or(settings.least);
+                estimate.max(above)
+            }
+        };
+        request.fee = FeeChoice::AnyRate(rate);
         Ok(Bump { request, old_fee })
+    }
+
+    /// What a transaction of ours pays to miners, all of whose coins are there but for itself.
+    fn fee_to_replace(&self, record: &Record) -> Result<Amount, SpendError> {
+        let fail = |why| SpendError::NotReplaceable {
+            txid: record.txid,
+            why,
+        };
+        let mut coming = Amount::ZERO;
+        for input in &record.tx.input {
+            let outpoint = input.previous_output;
+            let found = self.best.coin(&outpoint);
+            let found = found.map_err(crate::WalletError::from)?;
+            let amount = match found {
+                Some(coin) => coin.amount,
+                None => self
+                    .waiting_amount(&outpoint)?
+                    .ok_or_else(|| fail(Irreplaceable::Spent { outpoint }))?,
+            };
+            coming += amount;
+        }
+        let going: Amount = record.tx.output.iter().map(|output| output.value).sum();
+        Ok(coming.checked_sub(going).unwrap_or_default())
+    }
+
+    fn waiting_amount(&self, outpoint: &OutPoint) -> Result<Option<Amount>, SpendError> {
+        let mempool = self.mempool.view()?;
+        let tx = mempool.transaction(&outpoint.txid);
+        let output = tx.and_then(|tx| tx.tx.output.get(outpoint.vout as usize));
+        Ok(output.map(|output| output.value))
+    }
+
+    fn check_replaceable(&self, record: &Record, foreign: bool) -> Result<(), Irreplaceable> {
+        let txid = &record.txid;
+        let spends = |other: &Txid| {
+            let other = self.record(other).filter(|_| other != txid);
+            other.is_some_and(|other| !other.abandoned && other.replaced_by.is_none())
+        };
+        if self.family(*txid).iter().any(spends) {
+            return Err(Irreplaceable::SpentByWallet);
+        }
+        let descendants = (self.mempool.view().ok()).and_then(|view| view.descendants(txid));
+        if descendants.is_some_and(|all| !all.is_empty()) {
+            return Err(Irreplaceable::SpentInMempool);
+        }
+        if self.state(&self.best).place(txid).is_some() {
+            return Err(Irreplaceable::Confirmed);
+        }
+        if let Some(by) = record.replaced_by {
+            return Err(Irreplaceable::Replaced { by });
+        }
+        let mut inputs = record.tx.input.iter();
+        let all_ours = inputs.all(|input| self.output(&input.previous_output).is_some());
+        match all_ours || foreign {
+            true => Ok(()),
+            false => Err(Irreplaceable::ForeignCoins),
+        }
+    }
+
+    /// Whether a rate that was said pays for being sent on in place of the old transaction, and not more than is ever paid.
+    fn check_pays_more(
+        &self,
+        request: &Request,
+        record: &Record,
+        rate: FeeRate,
+        old: Amount,
+        settings: &FeeSettings,
+    ) -> Result<(), SpendError> {
+        let mut ancestry = Ancestry::new(self.mempool, rate, Some(record.txid));
+        let alone = Request {
+            add_inputs: false,
+            ..request.clone()
+        };
+        let candidates = self.candidates(&alone, &self.best, &mut ancestry)?;
+        let coins: Vec<_> = candidates.iter().collect();
+        let mut outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
+        if let ChangeTo::Script(script) = &request.change {
+            outputs.push(TxOut {
+                value: Amount::ZERO,
+                script_pubkey: script.clone(),
+            });
+        }
+        let weight = weight_of(&coins, &outputs);
+        let fee = fee_for(rate, weight) + ancestry.together(&coins)?;
+        let increment = fee_for(self.mempool.config().incremental_relay_fee, weight);
+        if fee < old + increment {
+            return Err(SpendError::BumpTooLow {
+                fee,
+                old,
+                increment,
+            });
+        }
+        match fee > settings.most {
+            true => Err(SpendError::BumpTooHigh {
+                fee,
+                limit: settings.most,
+            }),
+            false => Ok(()),
+        }
     }
 }

@@ -2,13 +2,16 @@
 //! Promises that a coin which some chosen world does not have and could not have is not among them, or is refused by name.
 //! Refuses to choose among them, which the selection does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bitcoin::{OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
 use everett_ledger::World;
 
-use super::error::SpendError;
+use super::ancestry::{Ancestry, Before};
+use super::error::{SpendError, Unspendable};
+use super::plan::TRUC_VERSION;
 use super::request::{In, Request, Scope};
+use crate::keys::OutputType;
 use crate::slot::{DescriptorNumber, Slot};
 use crate::view::{Spendable, View};
 
@@ -23,6 +26,30 @@ pub(super) struct Candidate {
     pub(super) weight: u64,
     pub(super) segwit: bool,
     pub(super) wanted: bool,
+    /// Blocks from the one that made it up to the tip; 0 while it waits.
+    pub(super) confirmations: u32,
+    /// Whether it was made by a payment of ours.
+    pub(super) from_us: bool,
+    /// What stands before it while it waits.
+    pub(super) before: Before,
+}
+
+impl Candidate {
+    /// The kind of address that was paid, as far as the form of the script tells.
+    pub(super) fn kind(&self) -> OutputType {
+        let script = &self.output.script_pubkey;
+        match () {
+            () if script.is_p2tr() => OutputType::Bech32m,
+            () if script.is_witness_program() => OutputType::Bech32,
+            () if script.is_p2sh() && self.segwit => OutputType::P2shSegwit,
+            () => OutputType::Legacy,
+        }
+    }
+}
+
+/// Whether a transaction may spend what one of this version made and that waits.
+fn goes_with(request: &Request, theirs: i32) -> bool {
+    (request.version == TRUC_VERSION) == (theirs == TRUC_VERSION)
 }
 
 impl View<'_> {
@@ -31,6 +58,7 @@ impl View<'_> {
         &self,
         request: &Request,
         best: &World,
+        ancestry: &mut Ancestry<'_>,
     ) -> Result<Vec<Candidate>, SpendError> {
         let spendable = self.spendable_without(best, request.replaces)?;
         let mut by_outpoint: HashMap<OutPoint, &Spendable> =
@@ -41,17 +69,26 @@ impl View<'_> {
             if !named.insert(wanted.outpoint) {
                 return Err(SpendError::Coin {
                     outpoint: wanted.outpoint,
-                    why: "it is asked for twice; name it once",
+                    why: Unspendable::Twice,
                 });
             }
             let coin = by_outpoint.remove(&wanted.outpoint);
             if coin.is_some_and(|coin| coin.locked) && !request.use_locked {
                 return Err(SpendError::Coin {
                     outpoint: wanted.outpoint,
-                    why: "its owner locked it; lockunspent true unlocks it",
+                    why: Unspendable::Locked,
                 });
             }
-            candidates.push(self.wanted(wanted, coin, best)?);
+            let mut candidate = self.wanted(wanted, coin, best)?;
+            self.look_before(&mut candidate, ancestry)?;
+            let theirs = self.waiting_version(&candidate)?;
+            if let Some(theirs) = theirs.filter(|theirs| !goes_with(request, *theirs)) {
+                return Err(SpendError::Version {
+                    theirs,
+                    ours: request.version,
+                });
+            }
+            candidates.push(candidate);
         }
         let excluded = match request.scope {
             Scope::AllWorlds => self.not_everywhere(request, &spendable)?,
@@ -70,15 +107,96 @@ impl View<'_> {
         {
             let depth = request.min_confirmations..=request.max_confirmations;
             let fits = depth.contains(&coin.confirmations)
-                && (coin.trusted || request.include_unsafe)
+                && (coin.trusted && !self.was_bumped(coin) || request.include_unsafe)
                 && !coin.locked
                 && (!coin.reused || request.use_reused)
                 && !excluded.contains(&coin.outpoint);
-            if fits && let Some(candidate) = self.candidate(coin, &mut weights) {
+            if fits && let Some(mut candidate) = self.candidate(coin, &mut weights) {
+                self.look_before(&mut candidate, ancestry)?;
                 candidates.push(candidate);
             }
         }
-        Ok(candidates)
+        self.leave_unfit_versions(request, candidates)
+    }
+
+    /// Whether a coin waits whose transaction takes the place of another one, or had another take its place: the other may be
+    /// confirmed instead, after a reorganisation as well, and what was built on this one would have been paid twice.
+    fn was_bumped(&self, coin: &Spendable) -> bool {
+        let record = self.record(&coin.outpoint.txid);
+        let record = record.filter(|_| coin.confirmations == 0);
+        record.is_some_and(|record| record.replaces.is_some() || record.replaced_by.is_some())
+    }
+
+    /// Notes how a coin stands that waits.
+    fn look_before(
+        &self,
+        candidate: &mut Candidate,
+        ancestry: &mut Ancestry<'_>,
+    ) -> Result<(), SpendError> {
+        let txid = &candidate.outpoint.txid;
+        if let Some(record) = self.record(txid) {
+            let mut spent = record.tx.input.iter().map(|input| input.previous_output);
+            candidate.from_us = spent.any(|outpoint| self.output(&outpoint).is_some());
+        }
+        if candidate.confirmations == 0 {
+            candidate.before = ancestry.before(txid)?;
+        }
+        Ok(())
+    }
+
+    /// The version of the transaction that made a coin, while that waits.
+    fn waiting_version(&self, candidate: &Candidate) -> Result<Option<i32>, SpendError> {
+        if candidate.confirmations > 0 {
+            return Ok(None);
+        }
+        let txid = &candidate.outpoint.txid;
+        if let Some(record) = self.record(txid) {
+            return Ok(Some(record.tx.version.0));
+        }
+        let mempool = self.mempool.view()?;
+        Ok(mempool.transaction(txid).map(|tx| tx.tx.version.0))
+    }
+
+    /// Leaves out the coins that wait and that a transaction of this version may not spend (BIP431): such transactions and others
+    /// do not mix, and one of version 3 has one parent and no other child.
+    fn leave_unfit_versions(
+        &self,
+        request: &Request,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, SpendError> {
+        let mut fit = Vec::with_capacity(candidates.len());
+        let mut worth: BTreeMap<Txid, u64> = BTreeMap::new();
+        for candidate in candidates {
+            let theirs = self.waiting_version(&candidate)?;
+            let Some(theirs) = theirs.filter(|_| !candidate.wanted) else {
+                fit.push(candidate);
+                continue;
+            };
+            if !goes_with(request, theirs) {
+                continue;
+            }
+            if theirs == TRUC_VERSION {
+                let txid = candidate.outpoint.txid;
+                let has_child = {
+                    let mempool = self.mempool.view()?;
+                    let others = mempool.descendants(&txid).unwrap_or_default();
+                    others.iter().any(|other| Some(*other) != request.replaces)
+                };
+                if has_child || candidate.before.ancestors > 1 {
+                    continue;
+                }
+                *worth.entry(txid).or_default() += candidate.output.value.to_sat();
+            }
+            fit.push(candidate);
+        }
+        // Of those of version 3 that wait the one that is worth most.
+        let parent = worth.iter().max_by_key(|(_, worth)| **worth);
+        let parent = parent.map(|(txid, _)| *txid);
+        fit.retain(|candidate| {
+            let txid = candidate.outpoint.txid;
+            candidate.wanted || !worth.contains_key(&txid) || Some(txid) == parent
+        });
+        Ok(fit)
     }
 
     /// Refuses a coin that was asked for and that some live world does not have and could not have.
@@ -89,7 +207,7 @@ impl View<'_> {
     ) -> Result<(), SpendError> {
         let missing = |outpoint| SpendError::Coin {
             outpoint,
-            why: "some live world does not have it; choose the best world alone as scope to spend it",
+            why: Unspendable::NotEverywhere,
         };
         if let Some(wanted) = inputs
             .iter()
@@ -176,6 +294,9 @@ impl View<'_> {
             weight,
             segwit,
             wanted: false,
+            confirmations: coin.confirmations,
+            from_us: false,
+            before: Before::default(),
         })
     }
 
@@ -196,9 +317,13 @@ impl View<'_> {
                     && self.output(&outpoint).is_some()
                     && coin.is_none()
                 {
-                    return Err(fail("it is spent, not mature, or not in the best world"));
+                    return Err(fail(Unspendable::Gone));
                 }
                 let found = best.coin(&outpoint).map_err(crate::WalletError::from)?;
+                let confirmations = match &found {
+                    Some(found) => best.height() + 1 - found.height,
+                    None => 0,
+                };
                 let output = match found {
                     Some(found) => TxOut {
                         value: found.amount,
@@ -208,12 +333,10 @@ impl View<'_> {
                     },
                     None => self
                         .pending_output(&outpoint)?
-                        .ok_or_else(|| fail("there is none"))?,
+                        .ok_or_else(|| fail(Unspendable::Unknown))?,
                 };
                 let segwit = output.script_pubkey.is_witness_program();
-                let weight = wanted.weight.ok_or_else(|| {
-                    fail("it is not known how large its input will be; give its weight or its descriptor")
-                })?;
+                let weight = wanted.weight.ok_or_else(|| fail(Unspendable::Unsolvable))?;
                 Candidate {
                     outpoint,
                     output,
@@ -221,6 +344,9 @@ impl View<'_> {
                     weight,
                     segwit,
                     wanted: true,
+                    confirmations,
+                    from_us: false,
+                    before: Before::default(),
                 }
             }
         };

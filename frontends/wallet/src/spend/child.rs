@@ -8,14 +8,10 @@ use everett_mempool::{FeeRate, MempoolError};
 use super::bump::WALLET_INCREMENT;
 use super::error::{Childless, SpendError};
 use super::packages::Packages;
-use super::plan::FeeSettings;
+use super::plan::{TRUC_CHILD_WEIGHT, TRUC_VERSION};
 use super::request::{FeeChoice, In, Request, Scope};
+use super::settings::FeeSettings;
 use crate::view::View;
-
-/// Version of transactions that stay small and alone, so that they can always be replaced (BIP431), and the most weight of
-/// one that spends another.
-const TRUC_VERSION: i32 = 3;
-const TRUC_CHILD_WEIGHT: u64 = 4_000;
 
 /// A child that is to pay for what waits before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,7 +85,6 @@ impl View<'_> {
             // Where the parent cannot come, neither can the child.
             inputs_scope: Some(Scope::Best),
             fee: FeeChoice::Rate(rate),
-            extra_fee: Amount::from_sat(gap.fee.unsigned_abs()),
             inputs,
             min_confirmations: 1,
             ..Request::to(Vec::new())

@@ -2,7 +2,7 @@
 //! Promises to say which world lacks what, and what would help.
 
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
-use everett_mempool::{MempoolError, Rejection};
+use everett_mempool::{FeeRate, MempoolError, Rejection};
 use thiserror::Error;
 
 use super::request::Scope;
@@ -20,6 +20,53 @@ pub struct Lacking {
     pub amount: Amount,
 }
 
+/// What there is too little for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Short {
+    /// The amounts.
+    Amounts,
+    /// The fee, of which the outputs' part is told; the amounts are covered.
+    Fee(Amount),
+    /// Of a payment of everything: the fee for taking it.
+    Pool {
+        /// Whether coins stay that cost more to spend than they are worth.
+        economical: bool,
+    },
+    /// Of a payment of everything: the amounts that were said.
+    Assigned,
+    /// Of a payment of everything: the fee beside those.
+    Fees,
+    /// Of a payment of everything: an output for those that share what is left.
+    Remainder,
+}
+
+/// Why a coin that was asked for is not spent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum Unspendable {
+    /// It was named before.
+    #[error("it is asked for twice; name it once")]
+    Twice,
+    /// Its owner locked it.
+    #[error("its owner locked it; lockunspent true unlocks it")]
+    Locked,
+    /// Some live world does not have it.
+    #[error("some live world does not have it; choose the best world alone as scope to spend it")]
+    NotEverywhere,
+    /// It is ours, and not there.
+    #[error("it is spent, not mature, or not in the best world")]
+    Gone,
+    /// Nobody knows it.
+    #[error("there is none")]
+    Unknown,
+    /// It is not known what its input will weigh.
+    #[error("it is not known how large its input will be; give its weight or its descriptor")]
+    Unsolvable,
+    /// Another payment of the wallet spends it.
+    #[error("another payment of this wallet spends it")]
+    Taken,
+}
+
 /// Why a transaction cannot be replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
@@ -27,12 +74,15 @@ pub enum Irreplaceable {
     /// The wallet does not know it.
     #[error("it is not a transaction of this wallet")]
     Unknown,
-    /// The best world has it.
-    #[error("it is confirmed")]
+    /// The best world has it, or has something that stands against it.
+    #[error("Transaction has been mined, or is conflicted with a mined transaction")]
     Confirmed,
     /// It was replaced.
-    #[error("it was replaced already")]
-    Replaced,
+    #[error("it was replaced already by {by}")]
+    Replaced {
+        /// By this one.
+        by: Txid,
+    },
     /// What it pays is spent by another transaction of the wallet.
     #[error("Transaction has descendants in the wallet")]
     SpentByWallet,
@@ -40,11 +90,14 @@ pub enum Irreplaceable {
     #[error("Transaction has descendants in the mempool")]
     SpentInMempool,
     /// It spends coins of others.
-    #[error("it spends coins that are not of this wallet")]
+    #[error("Transaction contains inputs that don't belong to this wallet")]
     ForeignCoins,
-    /// What it spends is not known.
-    #[error("it is not known what it pays")]
-    UnknownFee,
+    /// What it spends is not known: another transaction has spent it.
+    #[error("{outpoint} is already spent")]
+    Spent {
+        /// The coin.
+        outpoint: OutPoint,
+    },
 }
 
 /// Why no child can pay for a transaction.
@@ -73,8 +126,10 @@ pub enum Childless {
 #[non_exhaustive]
 pub enum SpendError {
     /// Not enough coins.
-    #[error("{}", insufficient(.available, .missing, .scope, .lacking))]
+    #[error("{}", insufficient(.why, .available, .missing, .scope, .lacking))]
     InsufficientFunds {
+        /// What for.
+        why: Short,
         /// What may be spent.
         available: Amount,
         /// What is missing, with the fee for all that may be spent.
@@ -95,12 +150,54 @@ pub enum SpendError {
         limit: Amount,
     },
     /// The fee would take more than an output has.
-    #[error("the fee of {fee} is more than output {index} can pay for its part")]
+    #[error(
+        "The transaction amount is too small to pay the fee: {fee} is more than output {index} can pay for its part"
+    )]
     FeeAboveAmount {
         /// Its place among the payees.
         index: usize,
         /// The whole fee.
         fee: Amount,
+    },
+    /// The fee would leave less of an output than it costs to spend it.
+    #[error(
+        "The transaction amount is too small to send after the fee has been deducted: {left} are left of output {index}, it has to \
+         be {limit} at least"
+    )]
+    FeeLeavesDust {
+        /// Its place among the payees.
+        index: usize,
+        /// What would be left.
+        left: Amount,
+        /// The least that it may be worth.
+        limit: Amount,
+    },
+    /// The coins that were asked for are too few, and no others may be added.
+    #[error(
+        "The preselected coins total amount does not cover the transaction target. Please allow other inputs to be automatically \
+         selected or include more coins manually"
+    )]
+    InputsTooFew,
+    /// There would be enough only with coins that wait behind many others.
+    #[error(
+        "Unconfirmed UTXOs are available, but spending them creates a chain of transactions that will be rejected by the mempool"
+    )]
+    LongChain,
+    /// A coin that waits is of a version that does not go with the transaction's (BIP431).
+    #[error("Can't spend unconfirmed version {theirs} pre-selected input with a version {ours} tx")]
+    Version {
+        /// The version of the transaction that made it.
+        theirs: i32,
+        /// The version that was asked for.
+        ours: i32,
+    },
+    /// The limit on the weight cannot be one.
+    #[error("Maximum transaction weight must be between {least} and {most}")]
+    WeightLimit {
+        /// The least that it may be.
+        least: u64,
+        /// The most.
+        most: u64,
     },
     /// Nobody is paid.
     #[error("Transaction must have at least one recipient")]
@@ -114,23 +211,33 @@ pub enum SpendError {
         /// The coin.
         outpoint: OutPoint,
         /// Why not.
-        why: &'static str,
+        why: Unspendable,
     },
     /// No estimate, and no fallback.
     #[error(
         "Fee estimation failed. Fallbackfee is disabled. Wait a few blocks or enable -fallbackfee."
     )]
     NoFeeRate,
-    /// What was asked for is less than the mempool takes.
-    #[error("fee rate of {rate} sat/kvB is lower than the minimum of {minimum} sat/kvB")]
+    /// What was asked for is less than is ever paid or relayed.
+    #[error(
+        "Fee rate ({} sat/vB) is lower than the minimum fee rate setting ({} sat/vB).\nConsider modifying -mintxfee ({} sat/vB) or \
+         -minrelaytxfee ({} sat/vB).",
+        per_vbyte(*.rate), per_vbyte(*.required), per_vbyte(*.wallet), per_vbyte(*.relay)
+    )]
     FeeRateTooLow {
         /// What was asked for.
-        rate: i64,
-        /// What the mempool takes.
-        minimum: i64,
+        rate: FeeRate,
+        /// The least that it may be.
+        required: FeeRate,
+        /// What this wallet pays at least.
+        wallet: FeeRate,
+        /// What the node relays at least.
+        relay: FeeRate,
     },
     /// More than the limit on fees.
-    #[error("Fee exceeds maximum configured by user (maxtxfee): {fee} is more than {limit}")]
+    #[error(
+        "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate): {fee} is more than {limit}"
+    )]
     FeeTooHigh {
         /// What it would pay.
         fee: Amount,
@@ -147,10 +254,13 @@ pub enum SpendError {
     },
     /// A transaction would be larger than was asked for.
     #[error(
-        "The inputs size exceeds the maximum weight. Please try sending a smaller amount or manually consolidating your wallet's \
-         UTXOs"
+        "{} Please try sending a smaller amount or manually consolidating your wallet's UTXOs",
+        above_weight(*.asked)
     )]
-    AboveMaxWeight,
+    AboveMaxWeight {
+        /// Whether some of its coins were asked for.
+        asked: bool,
+    },
     /// A transaction cannot be replaced.
     #[error("{txid} cannot be replaced: {why}")]
     NotReplaceable {
@@ -172,13 +282,27 @@ pub enum SpendError {
     NoChange(KeyError),
     /// A replacement would pay too little for being sent on in place of the other.
     #[error(
-        "Insufficient total fee {fee}, must be at least {least} (the old fee, and the relay of the new one)"
+        "Insufficient total fee {}, must be at least {} (oldFee {} + incrementalFee {})",
+        coins(*.fee), coins(*.old + *.increment), coins(*.old), coins(*.increment)
     )]
     BumpTooLow {
         /// What it would pay.
         fee: Amount,
-        /// What it has to pay.
-        least: Amount,
+        /// What the old one pays.
+        old: Amount,
+        /// What it has to pay above that, for being relayed.
+        increment: Amount,
+    },
+    /// A replacement would pay more than the limit on fees.
+    #[error(
+        "Specified or calculated fee {} is too high (cannot be higher than -maxtxfee {})",
+        coins(*.fee), coins(*.limit)
+    )]
+    BumpTooHigh {
+        /// What it would pay.
+        fee: Amount,
+        /// The limit.
+        limit: Amount,
     },
     /// Some input is not fully signed.
     #[error("not all inputs are signed: private keys for input {input} are missing")]
@@ -197,7 +321,31 @@ pub enum SpendError {
     Wallet(#[from] WalletError),
 }
 
+/// Bitcoins with two decimals at least.
+fn coins(amount: Amount) -> String {
+    let text = format!("{:.8}", amount.display_in(bitcoin::Denomination::Bitcoin));
+    let keep = text.len() - 6;
+    let shown = text.trim_end_matches('0').len().max(keep);
+    text[..shown].to_owned()
+}
+
+/// Satoshis for a virtual byte.
+fn per_vbyte(rate: FeeRate) -> String {
+    let rate = rate.sat_per_kvb();
+    format!("{}.{:03}", rate / 1_000, rate % 1_000)
+}
+
+fn above_weight(asked: bool) -> &'static str {
+    match asked {
+        true => {
+            "The combination of the pre-selected inputs and the wallet automatic inputs selection exceeds the transaction maximum weight."
+        }
+        false => "The inputs size exceeds the maximum weight.",
+    }
+}
+
 fn insufficient(
+    why: &Short,
     available: &Amount,
     missing: &Amount,
     scope: &Scope,
@@ -207,8 +355,25 @@ fn insufficient(
         Scope::AllWorlds => "in all live worlds",
         Scope::Best => "in the best world",
     };
-    let mut text =
-        format!("Insufficient funds: {available} can be spent {of}, {missing} more are needed");
+    let why = match why {
+        Short::Amounts => "Insufficient funds:".to_owned(),
+        Short::Fee(fee) => format!(
+            "The total exceeds your balance when the {} transaction fee is included.",
+            coins(*fee)
+        ),
+        Short::Pool { economical: true } => {
+            "Total value of UTXO pool too low to pay for transaction, try using lower feerate.".to_owned()
+        }
+        Short::Pool { economical: false } => {
+            "Total value of UTXO pool too low to pay for transaction. Try using lower feerate or excluding uneconomic UTXOs with \
+             'send_max' option."
+                .to_owned()
+        }
+        Short::Assigned => "Assigned more value to outputs than available funds.".to_owned(),
+        Short::Fees => "Insufficient funds for fees after creating specified outputs.".to_owned(),
+        Short::Remainder => "Dynamically assigned remainder results in dust output.".to_owned(),
+    };
+    let mut text = format!("{why} {available} can be spent {of}, {missing} more are needed");
     if let Some(lacking) = lacking {
         text += &format!(
             "; the world at {} (height {}) lacks {} that the best one has: spend those with the best world alone as scope, or wait \

@@ -29,6 +29,7 @@ pub(super) struct Gap {
 }
 
 /// A cluster of the mempool.
+#[derive(Clone)]
 pub(super) struct Packages(BTreeMap<Txid, Waits>);
 
 impl Packages {
@@ -82,13 +83,48 @@ impl Packages {
         best.map(|(_, package, paid)| (package, paid))
     }
 
-    /// What is missing for a transaction to count at a rate.
-    pub(super) fn gap(mut self, txid: &Txid, rate: FeeRate) -> Gap {
-        // What a miner takes at that rate, package by package.
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Whether a transaction is one of them.
+    pub(super) fn has(&self, txid: &Txid) -> bool {
+        self.0.contains_key(txid)
+    }
+
+    /// A transaction and those that it is built on.
+    pub(super) fn ancestor_count(&self, txid: &Txid) -> u64 {
+        self.ancestors(*txid).len() as u64
+    }
+
+    /// Takes a transaction out, and what is built on it.
+    pub(super) fn leave_out(&mut self, txid: Txid) {
+        let built_on_it = |other: &Txid| self.ancestors(*other).contains(&txid);
+        let gone: BTreeSet<Txid> = self.0.keys().copied().filter(built_on_it).collect();
+        self.0.retain(|txid, _| !gone.contains(txid));
+    }
+
+    /// Takes out what a miner takes at a rate, package by package.
+    fn mine(&mut self, rate: FeeRate) {
         let pays = |(_, paid): &(_, FeeSize)| paid.fee >= rate.fee(paid.size);
         while let Some((package, _)) = self.best().filter(pays) {
             self.0.retain(|txid, _| !package.contains(txid));
         }
+    }
+
+    /// What is missing for these to count at a rate, in satoshis; what several of them are built on is paid for once.
+    pub(super) fn together(mut self, txids: &[Txid], rate: FeeRate) -> i64 {
+        self.mine(rate);
+        let left = txids.iter().filter(|txid| self.has(txid));
+        let all: BTreeSet<Txid> = left.flat_map(|txid| self.ancestors(*txid)).collect();
+        let paid = self.sum(&all);
+        rate.fee(paid.size) - paid.fee
+    }
+
+    /// What is missing for a transaction to count at a rate.
+    pub(super) fn gap(mut self, txid: &Txid, rate: FeeRate) -> Gap {
+        self.mine(rate);
         let Some(own) = self.0.get(txid) else {
             return Gap {
                 fee: 0,

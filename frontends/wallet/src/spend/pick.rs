@@ -5,8 +5,8 @@
 use bdk_coin_select::float::Ordf32;
 use bdk_coin_select::metrics::LowestFee;
 use bdk_coin_select::{
-    BnbMetric, Candidate, ChangePolicy, CoinSelector, DrainWeights, FeeRate as SelectRate, Target,
-    TargetFee, TargetOutputs,
+    BnbMetric, Candidate, ChangePolicy, CoinSelector, Drain, DrainWeights, FeeRate as SelectRate,
+    Target, TargetFee, TargetOutputs,
 };
 use everett_mempool::FeeRate;
 
@@ -15,17 +15,19 @@ use everett_mempool::FeeRate;
 const MAX_CANDIDATES: usize = 2_000;
 /// Steps of the search.
 const MAX_ROUNDS: usize = 20_000;
-/// What spending the change later is reckoned to cost, in satoshis per virtual byte, as in Bitcoin Core.
-const LONG_TERM_RATE: f32 = 10.0;
+/// Change that is made smaller by taking smaller coins is not made smaller than this, in satoshis: it has to be of use.
+const USEFUL_CHANGE: u64 = 50_000;
 
-/// A coin that may be taken.
+/// A coin that may be taken, or several that go together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Offered {
     /// Satoshis.
     pub(crate) value: u64,
     /// Weight units of the input that spends it, with its witness, and with the parts that every input has.
     pub(crate) weight: u64,
-    /// Whether that has a witness.
+    /// How many inputs that is.
+    pub(crate) inputs: usize,
+    /// Whether there is a witness.
     pub(crate) segwit: bool,
     /// Whether it is taken in any case.
     pub(crate) wanted: bool,
@@ -48,23 +50,41 @@ pub(crate) struct Needed {
     pub(crate) change_spend_weight: u64,
     /// Change of less than so many satoshis is left to the miner.
     pub(crate) least_change: u64,
+    /// What a coin is reckoned to cost that is spent later.
+    pub(crate) later: FeeRate,
+    /// Most weight units of the transaction.
+    pub(crate) most_weight: u64,
 }
 
-/// What was offered is not enough.
+/// What was picked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Picked {
+    /// The places of the coins to take, rising.
+    pub(crate) places: Vec<usize>,
+    /// What taking them now costs more than taking them later, with the change or what is left to the miner, in satoshis.
+    pub(crate) waste: i64,
+}
+
+/// Nothing was picked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct NotEnough {
-    /// Satoshis that are missing, with the fee for all that was offered.
-    pub(crate) missing: u64,
+pub(crate) enum NotPicked {
+    /// What was offered is not enough.
+    NotEnough {
+        /// Satoshis that are missing, with the fee for all that was offered.
+        missing: u64,
+    },
+    /// It would be, but the transaction would weigh too much.
+    TooHeavy,
 }
 
-/// The places of the coins to take, rising.
-pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, NotEnough> {
+/// The coins to take: as cheap as it goes, and of those that cost the same the ones that leave least over.
+pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Picked, NotPicked> {
     let candidates: Vec<Candidate> = offered
         .iter()
         .map(|coin| Candidate {
             value: coin.value,
             weight: coin.weight,
-            input_count: 1,
+            input_count: coin.inputs,
             is_segwit: coin.segwit,
         })
         .collect();
@@ -77,6 +97,17 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
             n_outputs: needed.outputs,
         },
     };
+    let drain = DrainWeights {
+        output_weight: needed.change_weight,
+        spend_weight: needed.change_spend_weight,
+        n_outputs: 1,
+    };
+    let search = Search {
+        offered,
+        needed,
+        target,
+        drain,
+    };
     let mut selector = CoinSelector::new(&candidates);
     for (index, coin) in offered.iter().enumerate() {
         if coin.wanted {
@@ -84,23 +115,19 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
         }
     }
     if selector.is_target_met(target) && offered.iter().any(|coin| coin.wanted) {
-        return Ok(chosen(&selector));
+        return search.found(&selector);
     }
     selector.sort_candidates_by_descending_value_pwu();
     let mut all = selector.clone();
     all.select_all_effective(rate);
     if !all.is_target_met(target) {
-        return Err(NotEnough {
+        return Err(NotPicked::NotEnough {
             missing: all.missing(target),
         });
     }
     if candidates.len() <= MAX_CANDIDATES {
-        let drain = DrainWeights {
-            output_weight: needed.change_weight,
-            spend_weight: needed.change_spend_weight,
-            n_outputs: 1,
-        };
-        let long_term_feerate = SelectRate::from_sat_per_vb(LONG_TERM_RATE);
+        let later = needed.later.sat_per_kvb() as f32 / 1000.0;
+        let long_term_feerate = SelectRate::from_sat_per_vb(later);
         let metric = Cheapest(LowestFee {
             target,
             long_term_feerate,
@@ -111,17 +138,109 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Vec<usize>, N
                 long_term_feerate,
             ),
         });
-        let mut search = selector.clone();
-        if search.run_bnb(metric, MAX_ROUNDS).is_ok() {
-            return Ok(chosen(&search));
+        let mut cheapest = selector.clone();
+        if cheapest.run_bnb(metric, MAX_ROUNDS).is_ok() {
+            search.take_smaller(&mut cheapest);
+            if let Ok(found) = search.found(&cheapest) {
+                return Ok(found);
+            }
         }
     }
     // What is worth most for its weight comes first.
+    let mut dearest = selector.clone();
+    if dearest.select_until_target_met(target).is_ok()
+        && let Ok(found) = search.found(&dearest)
+    {
+        return Ok(found);
+    }
+    // The fewest coins that are enough: those worth most.
+    selector.sort_candidates_by_key(|(_, coin)| std::cmp::Reverse(coin.value));
     match selector.select_until_target_met(target) {
-        Ok(()) => Ok(chosen(&selector)),
-        Err(error) => Err(NotEnough {
+        Ok(()) => search.found(&selector),
+        Err(error) => Err(NotPicked::NotEnough {
             missing: error.missing,
         }),
+    }
+}
+
+/// What is looked for.
+struct Search<'a> {
+    offered: &'a [Offered],
+    needed: &'a Needed,
+    target: Target,
+    drain: DrainWeights,
+}
+
+impl Search<'_> {
+    /// What is left beside the outputs and the fee, also for a change output.
+    fn over(&self, selector: &CoinSelector<'_>) -> i64 {
+        let drain = Drain {
+            weights: self.drain,
+            value: 0,
+        };
+        selector.excess(self.target, drain)
+    }
+
+    /// Takes smaller coins in place of those that were taken, where that costs no more and the change stays of use.
+    fn take_smaller(&self, selector: &mut CoinSelector<'_>) {
+        let least = self.needed.least_change.max(USEFUL_CHANGE);
+        let mut over = self.over(selector);
+        let mut free: Vec<usize> = selector.unselected_indices().collect();
+        free.sort_by_key(|place| self.offered[*place].value);
+        let mut taken: Vec<usize> = selector.selected_indices().iter().copied().collect();
+        taken.retain(|place| !self.offered[*place].wanted);
+        taken.sort_by_key(|place| std::cmp::Reverse(self.offered[*place].value));
+        for place in taken {
+            let coin = self.offered[place];
+            let Ok(spare) = u64::try_from(over.saturating_sub_unsigned(least)) else {
+                return;
+            };
+            let smallest = coin.value.saturating_sub(spare);
+            let from = free.partition_point(|other| self.offered[*other].value < smallest);
+            let smaller = free.iter().skip(from).position(|other| {
+                let other = &self.offered[*other];
+                other.weight <= coin.weight
+                    && other.segwit == coin.segwit
+                    && other.inputs <= coin.inputs
+            });
+            let Some(index) = smaller.map(|index| from + index) else {
+                continue;
+            };
+            let other = free[index];
+            if self.offered[other].value >= coin.value {
+                continue;
+            }
+            free.remove(index);
+            selector.deselect(place);
+            selector.select(other);
+            over = self.over(selector);
+        }
+    }
+
+    /// What was selected, unless it weighs too much.
+    fn found(&self, selector: &CoinSelector<'_>) -> Result<Picked, NotPicked> {
+        let over = self.over(selector);
+        let change = over >= 0 && over.unsigned_abs() >= self.needed.least_change;
+        let drain = match change {
+            true => self.drain,
+            false => DrainWeights::NONE,
+        };
+        let weight = selector.weight(self.target.outputs, drain);
+        if weight > self.needed.most_weight {
+            return Err(NotPicked::TooHeavy);
+        }
+        let fee = |rate: FeeRate, weight: u64| rate.fee(weight.div_ceil(4) as i64);
+        let places: Vec<usize> = selector.selected_indices().iter().copied().collect();
+        let inputs: u64 = places.iter().map(|place| self.offered[*place].weight).sum();
+        let cost = match change {
+            true => {
+                fee(self.needed.rate, self.needed.change_weight)
+                    + fee(self.needed.later, self.needed.change_spend_weight)
+            }
+            false => selector.excess(self.target, Drain::NONE).max(0),
+        };
+        let waste = fee(self.needed.rate, inputs) - fee(self.needed.later, inputs) + cost;
+        Ok(Picked { places, waste })
     }
 }
 
@@ -149,10 +268,6 @@ impl BnbMetric for Cheapest {
     fn requires_ordering_by_descending_value_pwu(&self) -> bool {
         true
     }
-}
-
-fn chosen(selector: &CoinSelector<'_>) -> Vec<usize> {
-    selector.selected_indices().iter().copied().collect()
 }
 
 #[cfg(test)]

@@ -1,56 +1,47 @@
 //! Owns the way from a request to an unsigned transaction.
 //! Promises that inputs are outputs and fee to the satoshi, and that the fee is not below the rate.
 
-use bitcoin::absolute::LockTime;
-use bitcoin::secp256k1::rand::Rng;
-use bitcoin::secp256k1::rand::rngs::OsRng;
-use bitcoin::transaction::Version;
-use bitcoin::{Amount, Network, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight};
-use everett_ledger::World;
-use everett_mempool::FeeRate;
+use std::collections::HashSet;
 
+use bitcoin::{Amount, Script, Transaction, TxOut};
+use everett_mempool::FeeRate;
+use tracing::info;
+
+use super::ancestry::Ancestry;
 use super::candidates::Candidate;
-use super::error::SpendError;
-use super::pick::{Needed, Offered, pick};
+use super::choose::{NotChosen, Terms, choose};
+use super::error::{Short, SpendError};
+use super::everything::spend_all;
+use super::pick::Needed;
 use super::request::{FeeChoice, Request, Scope};
+use super::settings::FeeSettings;
+use super::shape::{
+    CHANGE_SPEND_WEIGHT, assemble, dust_limit, fee_for, least_change, lock_time, payee_output,
+    take_fee, total, weight_of,
+};
 use crate::view::View;
 
-/// Weight of a transaction that is relayed, at most.
+/// Weight of a transaction that is relayed, at most, and least: 65 bytes without witness.
 pub(super) const MAX_WEIGHT: u64 = 400_000;
+/// The least weight that a transaction may be limited to: that of one that is relayed.
+pub(super) const MIN_WEIGHT: u64 = 260;
+/// Version of transactions that stay small and alone, so that they can always be replaced (BIP431).
+pub(super) const TRUC_VERSION: i32 = 3;
+/// Most weight units of one of them, and of one that spends another that waits.
+pub(super) const TRUC_WEIGHT: u64 = 40_000;
+pub(super) const TRUC_CHILD_WEIGHT: u64 = 4_000;
 /// Times that the selection is made again because the fee came out higher than it was reckoned.
 const MAX_ROUNDS: usize = 8;
-/// Weight units of an input that spends a P2WPKH coin: what change is reckoned to cost later.
-const CHANGE_SPEND_WEIGHT: u64 = 272;
-/// The lowest sequence number that does not say that a transaction may be replaced (BIP125).
-const NOT_REPLACEABLE: Sequence = Sequence::ENABLE_LOCKTIME_NO_RBF;
 
-/// What the node's settings say about fees.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FeeSettings {
-    /// What is paid where there is no estimate; zero for not at all: `-fallbackfee`.
-    pub fallback: FeeRate,
-    /// The least that is paid: `-mintxfee`.
-    pub least: FeeRate,
-    /// The most that one transaction pays: `-maxtxfee`.
-    pub most: Amount,
-    /// Change that costs more than this to spend is left to the miner: `-discardfee`.
-    pub discard: FeeRate,
-}
-
-impl FeeSettings {
-    /// Bitcoin Core's defaults; but on regtest, where there is nothing to estimate from, there is a fallback.
-    pub fn for_network(network: Network) -> FeeSettings {
-        let fallback = match network {
-            Network::Regtest => 20_000,
-            _ => 0,
-        };
-        FeeSettings {
-            fallback: FeeRate::per_kvb(fallback),
-            least: FeeRate::per_kvb(1_000),
-            most: Amount::from_sat(10_000_000),
-            discard: FeeRate::per_kvb(10_000),
-        }
-    }
+/// What is the same for all that is tried for one payment.
+pub(super) struct Moment<'a> {
+    /// What is paid to miners.
+    pub(super) rate: FeeRate,
+    pub(super) settings: &'a FeeSettings,
+    /// The rate that defines dust, in satoshis for 1,000 virtual bytes.
+    pub(super) dust_rate: u64,
+    /// The lock time where nobody asked for one.
+    pub(super) lock_time: u32,
 }
 
 /// A payment, all but signed.
@@ -90,13 +81,27 @@ impl View<'_> {
         if request.payees.is_empty() && request.inputs.is_empty() {
             return Err(SpendError::NoPayees);
         }
+        if !(MIN_WEIGHT..=MAX_WEIGHT).contains(&request.max_weight) {
+            return Err(SpendError::WeightLimit {
+                least: MIN_WEIGHT,
+                most: MAX_WEIGHT,
+            });
+        }
         let best = &self.best;
-        let rate = self.rate(request.fee, settings)?;
-        refuse_dust(request)?;
-        let candidates = self.candidates(request, best)?;
+        let moment = Moment {
+            rate: self.rate(request.fee, settings)?,
+            settings,
+            dust_rate: self.mempool.config().standard.dust_relay_fee,
+            lock_time: lock_time(best, self.ledger.clock().now()),
+        };
+        let mut ancestry = Ancestry::new(self.mempool, moment.rate, request.replaces);
+        if !request.everything {
+            refuse_dust(request, moment.dust_rate)?;
+        }
+        let candidates = self.candidates(request, best, &mut ancestry)?;
         let planned = match request.everything {
-            true => spend_all(request, &candidates, rate, best),
-            false => self.spend_some(request, &candidates, rate, settings, change, best),
+            true => spend_all(request, &candidates, &mut ancestry, &moment),
+            false => self.spend_some(request, &candidates, change, &mut ancestry, &moment),
         }?;
         if planned.weight > MAX_WEIGHT {
             return Err(SpendError::TooLarge {
@@ -111,21 +116,24 @@ impl View<'_> {
             });
         }
         match planned.weight > request.max_weight {
-            true => Err(SpendError::AboveMaxWeight),
+            true => Err(SpendError::AboveMaxWeight { asked: false }),
             false => Ok(planned),
         }
     }
 
     /// What is to be paid.
     pub fn rate(&self, choice: FeeChoice, settings: &FeeSettings) -> Result<FeeRate, SpendError> {
-        let minimum = self.mempool.view()?.info().min_fee;
-        let least = minimum.max(settings.least);
+        // What the mempool asks now and then, the mempool refuses; what is never relayed is refused here.
+        let relay = self.mempool.config().min_relay_fee;
+        let required = relay.max(settings.least);
         match choice {
-            FeeChoice::Rate(rate) if rate < minimum => Err(SpendError::FeeRateTooLow {
-                rate: rate.sat_per_kvb(),
-                minimum: minimum.sat_per_kvb(),
+            FeeChoice::Rate(rate) if rate < required => Err(SpendError::FeeRateTooLow {
+                rate,
+                required,
+                wallet: settings.least,
+                relay,
             }),
-            FeeChoice::Rate(rate) => Ok(rate),
+            FeeChoice::Rate(rate) | FeeChoice::AnyRate(rate) => Ok(rate),
             FeeChoice::Target {
                 blocks,
                 conservative,
@@ -133,20 +141,62 @@ impl View<'_> {
                 let estimate = self.mempool.view()?.fee_estimate(blocks, conservative).rate;
                 let fallback = Some(settings.fallback).filter(|rate| rate.sat_per_kvb() > 0);
                 let rate = estimate.or(fallback).ok_or(SpendError::NoFeeRate)?;
-                Ok(rate.max(least))
+                let minimum = self.mempool.view()?.info().min_fee;
+                Ok(rate.max(minimum).max(required))
             }
         }
     }
 
+    /// Pays, with the coins of an address together where that costs little more.
     fn spend_some(
         &self,
         request: &Request,
         candidates: &[Candidate],
-        rate: FeeRate,
-        settings: &FeeSettings,
         change: &Script,
-        best: &World,
+        ancestry: &mut Ancestry<'_>,
+        moment: &Moment<'_>,
     ) -> Result<Plan, SpendError> {
+        let group = moment.settings.group || request.group;
+        let plan = self.spend_grouped(request, candidates, change, ancestry, moment, group)?;
+        let Some(most) = moment.settings.most_to_group.filter(|_| !group) else {
+            return Ok(plan);
+        };
+        let mut scripts = HashSet::new();
+        let others = candidates.iter().filter(|coin| !coin.wanted);
+        let mut addresses = others.map(|coin| &coin.output.script_pubkey);
+        if addresses.all(|script| scripts.insert(script)) {
+            return Ok(plan);
+        }
+        match self.spend_grouped(request, candidates, change, ancestry, moment, true) {
+            Ok(grouped) => {
+                let takes = grouped.fee <= plan.fee + most;
+                info!(
+                    "Fee non-grouped = {}, grouped = {}, using {}",
+                    plan.fee.to_sat(),
+                    grouped.fee.to_sat(),
+                    if takes { "grouped" } else { "non-grouped" }
+                );
+                Ok(if takes { grouped } else { plan })
+            }
+            Err(_) => Ok(plan),
+        }
+    }
+
+    fn spend_grouped(
+        &self,
+        request: &Request,
+        candidates: &[Candidate],
+        change: &Script,
+        ancestry: &mut Ancestry<'_>,
+        moment: &Moment<'_>,
+        group: bool,
+    ) -> Result<Plan, SpendError> {
+        let Moment {
+            rate,
+            settings,
+            dust_rate,
+            lock_time,
+        } = *moment;
         let paid = total(request.payees.iter().map(|payee| payee.amount))?;
         let payees_pay_fee = request.payees.iter().any(|payee| payee.pays_fee);
         let change_output = TxOut {
@@ -154,29 +204,27 @@ impl View<'_> {
             script_pubkey: change.to_owned(),
         };
         let least_change = least_change(change, settings.discard);
-        let offered: Vec<Offered> = candidates
-            .iter()
-            .map(|coin| Offered {
-                value: coin.output.value.to_sat(),
-                weight: coin.weight,
-                segwit: coin.segwit,
-                wanted: coin.wanted,
-            })
-            .collect();
+        let terms = Terms {
+            group,
+            include_unsafe: request.include_unsafe,
+            long_chains: settings.long_chains,
+            add: request.add_inputs,
+            version: request.version,
+        };
         // Without payees the change is the only output.
         let has_payees = !request.payees.is_empty();
         let least = match has_payees {
             true => Amount::ZERO,
             false => least_change + fee_for(rate, change_output.weight().to_wu()),
         };
-        let beside = match payees_pay_fee {
-            true => Amount::ZERO,
-            false => request.extra_fee,
+        let most_weight = match request.version {
+            TRUC_VERSION => request.max_weight.min(TRUC_WEIGHT),
+            _ => request.max_weight,
         };
         let mut more = 0;
         for _ in 0..MAX_ROUNDS {
             let needed = Needed {
-                value: (paid + beside + least).to_sat() + more,
+                value: (paid + least).to_sat() + more,
                 weight: request
                     .payees
                     .iter()
@@ -191,26 +239,29 @@ impl View<'_> {
                 change_weight: change_output.weight().to_wu(),
                 change_spend_weight: CHANGE_SPEND_WEIGHT,
                 least_change: least_change.to_sat(),
+                later: settings.later,
+                most_weight,
             };
-            let chosen = pick(&offered, &needed)
-                .map_err(|error| self.insufficient(request, candidates, error.missing, best))?;
+            let chosen = choose(candidates, &needed, &terms)
+                .map_err(|why| self.not_chosen(why, request, candidates, rate, paid))?;
             let coins: Vec<&Candidate> = chosen.iter().map(|index| &candidates[*index]).collect();
+            let extra = ancestry.together(&coins)?;
             let coming = total(coins.iter().map(|coin| coin.output.value))?;
             let mut outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
             // First with change, then without where that would be too little.
             outputs.push(change_output.clone());
             let weight = weight_of(&coins, &outputs);
-            let fee = fee_for(rate, weight) + request.extra_fee;
+            let fee = fee_for(rate, weight) + extra;
             let kept = match payees_pay_fee {
                 true => coming.checked_sub(paid),
                 false => coming.checked_sub(paid + fee),
             };
             if let Some(kept) = kept.filter(|kept| *kept >= least_change) {
                 outputs.last_mut().expect("it was pushed").value = kept;
-                take_fee(request, &mut outputs, fee)?;
+                take_fee(request, &mut outputs, fee, dust_rate)?;
                 let change = Some(outputs.len() - 1);
                 return Ok(assemble(
-                    request, &coins, outputs, change, fee, weight, best,
+                    request, &coins, outputs, change, fee, weight, lock_time,
                 ));
             }
             if !has_payees {
@@ -220,7 +271,7 @@ impl View<'_> {
             }
             outputs.pop();
             let weight = weight_of(&coins, &outputs);
-            let fee = fee_for(rate, weight) + request.extra_fee;
+            let fee = fee_for(rate, weight) + extra;
             if payees_pay_fee {
                 // What is over goes to the miner beside what the payees pay.
                 let over = coming - paid;
@@ -228,18 +279,48 @@ impl View<'_> {
                     request,
                     &mut outputs,
                     fee.checked_sub(over).unwrap_or_default(),
+                    dust_rate,
                 )?;
                 let fee = fee.max(over);
-                return Ok(assemble(request, &coins, outputs, None, fee, weight, best));
+                return Ok(assemble(
+                    request, &coins, outputs, None, fee, weight, lock_time,
+                ));
             }
             match coming.checked_sub(paid) {
                 Some(left) if left >= fee => {
-                    return Ok(assemble(request, &coins, outputs, None, left, weight, best));
+                    return Ok(assemble(
+                        request, &coins, outputs, None, left, weight, lock_time,
+                    ));
                 }
                 left => more += (fee - left.unwrap_or_default()).to_sat(),
             }
         }
-        Err(self.insufficient(request, candidates, more, best))
+        Err(self.insufficient(request, candidates, more, Short::Amounts))
+    }
+
+    /// Why there are no coins for a payment.
+    fn not_chosen(
+        &self,
+        why: NotChosen,
+        request: &Request,
+        candidates: &[Candidate],
+        rate: FeeRate,
+        paid: Amount,
+    ) -> SpendError {
+        match why {
+            NotChosen::NotEnough { missing } => {
+                let available: Amount = candidates.iter().map(|coin| coin.output.value).sum();
+                let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
+                let why = match available >= paid {
+                    true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 2)),
+                    false => Short::Amounts,
+                };
+                self.insufficient(request, candidates, missing, why)
+            }
+            NotChosen::TooHeavy { asked } => SpendError::AboveMaxWeight { asked },
+            NotChosen::AskedTooFew => SpendError::InputsTooFew,
+            NotChosen::LongChain => SpendError::LongChain,
+        }
     }
 
     fn insufficient(
@@ -247,14 +328,15 @@ impl View<'_> {
         request: &Request,
         candidates: &[Candidate],
         missing: u64,
-        best: &World,
+        why: Short,
     ) -> SpendError {
         let available = candidates.iter().map(|coin| coin.output.value).sum();
         let lacking = match request.scope {
-            Scope::AllWorlds => self.world_that_lacks(best),
+            Scope::AllWorlds => self.world_that_lacks(&self.best),
             Scope::Best => None,
         };
         SpendError::InsufficientFunds {
+            why,
             available,
             missing: Amount::from_sat(missing),
             scope: request.scope,
@@ -263,29 +345,10 @@ impl View<'_> {
     }
 }
 
-fn total(amounts: impl Iterator<Item = Amount>) -> Result<Amount, SpendError> {
-    let mut total = Amount::ZERO;
-    for amount in amounts {
-        total = total
-            .checked_add(amount)
-            .filter(|sum| *sum <= Amount::MAX_MONEY)
-            .ok_or(SpendError::TooMuch)?;
-    }
-    Ok(total)
-}
-
-fn payee_output(payee: &super::request::Payee) -> TxOut {
-    TxOut {
-        value: payee.amount,
-        script_pubkey: payee.script_pubkey.clone(),
-    }
-}
-
-fn refuse_dust(request: &Request) -> Result<(), SpendError> {
+fn refuse_dust(request: &Request, dust_rate: u64) -> Result<(), SpendError> {
     for (index, payee) in request.payees.iter().enumerate() {
-        let limit = payee.script_pubkey.minimal_non_dust();
-        let shares = request.everything && payee.shares;
-        if payee.amount < limit && !shares {
+        let limit = dust_limit(&payee_output(payee), dust_rate);
+        if payee.amount < limit {
             return Err(SpendError::Dust {
                 index,
                 amount: payee.amount,
@@ -294,155 +357,4 @@ fn refuse_dust(request: &Request) -> Result<(), SpendError> {
         }
     }
     Ok(())
-}
-
-/// The least change that is worth an output: neither dust, nor worth less than it costs to spend.
-fn least_change(change: &Script, discard: FeeRate) -> Amount {
-    let to_spend = discard.fee(CHANGE_SPEND_WEIGHT.div_ceil(4) as i64);
-    change
-        .minimal_non_dust()
-        .max(Amount::from_sat(to_spend.max(0) as u64))
-}
-
-fn fee_for(rate: FeeRate, weight: u64) -> Amount {
-    let vsize = weight.div_ceil(4);
-    Amount::from_sat(rate.fee(vsize as i64).max(0) as u64)
-}
-
-/// Weight units of a signed transaction, at most.
-fn weight_of(coins: &[&Candidate], outputs: &[TxOut]) -> u64 {
-    let count = |count: usize| match count {
-        0..=252 => 1,
-        253..=0xffff => 3,
-        _ => 5,
-    };
-    let segwit = coins.iter().any(|coin| coin.segwit);
-    let base = 4 * (8 + count(coins.len()) + count(outputs.len()));
-    let outputs: Weight = outputs.iter().map(TxOut::weight).sum();
-    let inputs: u64 = coins.iter().map(|coin| coin.weight).sum();
-    // Each input was reckoned with an empty witness's byte, which a transaction without any does not have.
-    let without = if segwit { 0 } else { coins.len() as u64 };
-    base + outputs.to_wu() + inputs - without + if segwit { 2 } else { 0 }
-}
-
-/// Takes the fee out of those who pay it: equal parts, the first one what is over.
-fn take_fee(request: &Request, outputs: &mut [TxOut], fee: Amount) -> Result<(), SpendError> {
-    let paying: Vec<usize> = (request.payees.iter().enumerate())
-        .filter(|(_, payee)| payee.pays_fee)
-        .map(|(index, _)| index)
-        .collect();
-    let Some(first) = paying.first().copied() else {
-        return Ok(());
-    };
-    let part = fee / paying.len() as u64;
-    for index in paying.iter().copied() {
-        let over = match index == first {
-            true => fee - part * paying.len() as u64,
-            false => Amount::ZERO,
-        };
-        let left = outputs[index].value.checked_sub(part + over);
-        let limit = outputs[index].script_pubkey.minimal_non_dust();
-        outputs[index].value = left
-            .filter(|left| *left >= limit)
-            .ok_or(SpendError::FeeAboveAmount { index, fee })?;
-    }
-    Ok(())
-}
-
-/// Everything goes to the payees: those that share get what the others leave.
-fn spend_all(
-    request: &Request,
-    candidates: &[Candidate],
-    rate: FeeRate,
-    best: &World,
-) -> Result<Plan, SpendError> {
-    // A coin that costs more to spend than it is worth stays, unless it was asked for.
-    let coins: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|coin| {
-            let dear = coin.output.value <= fee_for(rate, coin.weight);
-            coin.wanted || !request.economical || !dear
-        })
-        .collect();
-    let mut outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
-    let coming = total(coins.iter().map(|coin| coin.output.value))?;
-    let fixed = total(outputs.iter().map(|output| output.value))?;
-    let weight = weight_of(&coins, &outputs);
-    let fee = fee_for(rate, weight) + request.extra_fee;
-    let sharing: Vec<usize> = (request.payees.iter().enumerate())
-        .filter(|(_, payee)| payee.shares)
-        .map(|(index, _)| index)
-        .collect();
-    let short = |missing: Amount| SpendError::InsufficientFunds {
-        available: coming,
-        missing,
-        scope: request.scope,
-        lacking: None,
-    };
-    let left = coming
-        .checked_sub(fixed + fee)
-        .ok_or_else(|| short(fixed + fee - coming))?;
-    let part = left
-        .checked_div(sharing.len() as u64)
-        .ok_or(SpendError::NoPayees)?;
-    for (place, index) in sharing.iter().copied().enumerate() {
-        let over = match place {
-            0 => left - part * sharing.len() as u64,
-            _ => Amount::ZERO,
-        };
-        let (amount, limit) = (part + over, outputs[index].script_pubkey.minimal_non_dust());
-        if amount < limit {
-            return Err(short(limit - amount));
-        }
-        outputs[index].value = amount;
-    }
-    Ok(assemble(request, &coins, outputs, None, fee, weight, best))
-}
-
-/// Puts the transaction together, with the change where it was asked for or anywhere.
-fn assemble(
-    request: &Request,
-    coins: &[&Candidate],
-    mut outputs: Vec<TxOut>,
-    change: Option<usize>,
-    fee: Amount,
-    weight: u64,
-    best: &World,
-) -> Plan {
-    let change = change.map(|last| {
-        let output = outputs.remove(last);
-        let place = match request.change_position {
-            Some(place) => place.min(outputs.len()),
-            None => OsRng.gen_range(0..=outputs.len()),
-        };
-        outputs.insert(place, output);
-        place
-    });
-    let sequence = match request.replaceable {
-        true => Sequence::ENABLE_RBF_NO_LOCKTIME,
-        false => NOT_REPLACEABLE,
-    };
-    let input = coins
-        .iter()
-        .map(|coin| TxIn {
-            previous_output: coin.outpoint,
-            script_sig: ScriptBuf::new(),
-            sequence: coin.sequence.map_or(sequence, Sequence::from_consensus),
-            witness: bitcoin::Witness::new(),
-        })
-        .collect();
-    // The tip's height: a miner who replaces the tip gains nothing by taking this along.
-    let lock_time = request.lock_time.unwrap_or_else(|| best.height());
-    Plan {
-        tx: Transaction {
-            version: Version(request.version),
-            lock_time: LockTime::from_consensus(lock_time),
-            input,
-            output: outputs,
-        },
-        spent: coins.iter().map(|coin| coin.output.clone()).collect(),
-        fee,
-        change,
-        weight,
-    }
 }

@@ -35,8 +35,10 @@ pub struct Payee {
 /// What a transaction pays for its place in a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FeeChoice {
-    /// This much.
+    /// This much, which must not be less than what is ever paid and relayed.
     Rate(FeeRate),
+    /// This much, however little it is.
+    AnyRate(FeeRate),
     /// What is estimated for so many blocks, or the fallback where there is no estimate.
     Target {
         /// Blocks.
@@ -77,10 +79,8 @@ pub struct Request {
     pub payees: Vec<Payee>,
     /// In which worlds coins have to exist.
     pub scope: Scope,
-    /// What is paid to miners.
+    /// What is paid to miners: for those that wait before the transaction as well, where they pay less.
     pub fee: FeeChoice,
-    /// What is paid to miners beside that: for those that the transaction is built on.
-    pub extra_fee: Amount,
     /// Where change goes.
     pub change: ChangeTo,
     /// The place of the change among the outputs; by chance unless it is given.
@@ -96,6 +96,8 @@ pub struct Request {
     pub everything: bool,
     /// Whether, with `everything`, coins stay that cost more to spend than they are worth.
     pub economical: bool,
+    /// Whether the coins of an address that are added go together, all or none; the wallet's settings may say so, too.
+    pub group: bool,
     /// Whether pending coins that others sent may be taken.
     pub include_unsafe: bool,
     /// Fewest confirmations of a coin that is added.
@@ -130,7 +132,6 @@ impl Request {
                 blocks: 6,
                 conservative: false,
             },
-            extra_fee: Amount::ZERO,
             change: ChangeTo::default(),
             change_position: None,
             inputs: Vec::new(),
@@ -138,6 +139,7 @@ impl Request {
             add_inputs: true,
             everything: false,
             economical: true,
+            group: false,
             include_unsafe: false,
             min_confirmations: 0,
             max_confirmations: 9_999_999,

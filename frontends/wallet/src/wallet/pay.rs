@@ -16,7 +16,7 @@ use crate::error::WalletError;
 use crate::keys::{Chain, KeyError, Keyring, OutputType, Process};
 use crate::record::Record;
 use crate::slot::Slot;
-use crate::spend::{ChangeTo, FeeChoice, Plan, Request, Scope, SpendError};
+use crate::spend::{ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable};
 
 /// What was planned and signed as far as the keys go.
 #[derive(Clone, PartialEq, Debug)]
@@ -286,7 +286,7 @@ impl Wallet {
             let outpoint = input.previous_output;
             let refused = |why| SpendError::Coin { outpoint, why };
             if at_risk.contains(&outpoint) {
-                return Err(refused("a live world does not have it"));
+                return Err(refused(Unspendable::NotEverywhere));
             }
             let waits = |other: &&Txid| {
                 let record = view.record(other);
@@ -297,7 +297,7 @@ impl Wallet {
             };
             let other = view.spenders(&outpoint).iter().find(waits).copied();
             if other.is_some() && !terms.may_replace {
-                return Err(refused("another payment of this wallet spends it"));
+                return Err(refused(Unspendable::Taken));
             }
             replaces = replaces.or(other);
         }

@@ -99,6 +99,19 @@ fn fees(arguments: &Arguments, config: &mut WalletConfig) -> Result<(), InitErro
     if let Some(rate) = rate(arguments, "discardfee")? {
         fees.discard = rate;
     }
+    if let Some(rate) = rate(arguments, "consolidatefeerate")? {
+        fees.later = rate;
+    }
+    fees.group = arguments.flag("avoidpartialspends", false);
+    // As in Core, what is not wished for at any price is -1.
+    fees.most_to_group = match arguments.text("maxapsfee").as_deref() {
+        Some("-1") => None,
+        _ => match rate(arguments, "maxapsfee")? {
+            Some(most) => Some(Amount::from_sat(most.sat_per_kvb().unsigned_abs())),
+            None => fees.most_to_group,
+        },
+    };
+    fees.long_chains = !arguments.flag("walletrejectlongchains", true);
     if let Some(most) = rate(arguments, "maxtxfee")? {
         let most: FeeRate = most;
         fees.most = Amount::from_sat(most.sat_per_kvb().unsigned_abs());

@@ -13,9 +13,6 @@ use crate::error::RpcError;
 use crate::json::{Json, amount, object};
 use crate::method::Answer;
 
-/// Transactions that are built on each other and looked through for what stands against the first one, at most.
-const MAX_GENERATIONS: usize = 1_000;
-
 /// What of a transaction is listed.
 pub(in super::super) struct Listing<'a> {
     /// Only what is received by this label.
@@ -123,28 +120,38 @@ impl<'a, 'v> Teller<'a, 'v> {
         if self.pending.contains(&record.txid) {
             return Ok(0);
         }
-        let mut txid = record.txid;
-        for _ in 0..MAX_GENERATIONS {
-            match self
-                .view
-                .payment_in(&txid, self.world, &self.state, &self.pending)?
+        // What stands against something that it is built on stands against it.
+        let mut seen = BTreeSet::from([record.txid]);
+        let mut built_on = vec![record];
+        while let Some(record) = built_on.pop() {
+            let state =
+                (self.view).payment_in(&record.txid, self.world, &self.state, &self.pending)?;
+            if let PaymentState::Conflicted {
+                block: Some(block), ..
+            } = state
             {
-                PaymentState::Conflicted {
-                    block: Some(block), ..
-                } => {
-                    let info = self.call.ledger().block_info(&block);
-                    return Ok(info.map_or(0, |info| -depth(info.height)));
-                }
-                // What stands against its parent stands against it.
-                PaymentState::Gone {
-                    missing: Some(missing),
-                } if self.view.record(&missing.txid).is_some() => {
-                    txid = missing.txid;
-                }
-                _ => break,
+                let info = self.call.ledger().block_info(&block);
+                return Ok(info.map_or(0, |info| -depth(info.height)));
             }
+            built_on.extend(self.loose_parents(record, &mut seen));
         }
         Ok(0)
+    }
+
+    /// The transactions of the wallet that it spends, that no block has, that do not wait, and that were not seen before.
+    fn loose_parents<'r>(
+        &'r self,
+        record: &'r Record,
+        seen: &mut BTreeSet<Txid>,
+    ) -> Vec<&'r Record> {
+        let loose = |txid: &Txid| self.state.place(txid).is_none() && !self.pending.contains(txid);
+        let spent = record
+            .tx
+            .input
+            .iter()
+            .map(|input| input.previous_output.txid);
+        let parents = spent.filter(|txid| loose(txid) && seen.insert(*txid));
+        parents.filter_map(|txid| self.view.record(&txid)).collect()
     }
 
     /// Adds how a transaction stands.
@@ -216,12 +223,22 @@ impl<'a, 'v> Teller<'a, 'v> {
             .collect()
     }
 
-    /// The transactions in the mempool that spend what it spends.
+    /// The transactions in the mempool that spend what it spends, or what those of the wallet spend that it is built on and that
+    /// do not wait either.
     fn waiting_rivals(&self, record: &Record) -> Result<BTreeSet<Txid>, RpcError> {
         let mempool = self.call.handle().mempool().view()?;
-        let spent = record.tx.input.iter();
-        let spenders = spent.filter_map(|input| mempool.spender(&input.previous_output));
-        Ok(spenders.filter(|txid| *txid != record.txid).collect())
+        let mut rivals = BTreeSet::new();
+        let mut seen = BTreeSet::from([record.txid]);
+        let mut built_on = vec![record];
+        while let Some(record) = built_on.pop() {
+            for input in &record.tx.input {
+                let outpoint = &input.previous_output;
+                let rival = mempool.spender(outpoint);
+                rivals.extend(rival.filter(|txid| *txid != record.txid));
+            }
+            built_on.extend(self.loose_parents(record, &mut seen));
+        }
+        Ok(rivals)
     }
 
     /// Whether it, or what it is built on, says that it may be replaced.
@@ -262,6 +279,9 @@ impl<'a, 'v> Teller<'a, 'v> {
         let shown =
             |script: &Script| debit == 0 || listing.change || !book::is_change(self.view, script);
         let sends = debit > 0 && listing.label.is_none();
+        let confirmations = self.confirmations(record)?;
+        // As in Core: what a block stands against is told as that alone.
+        let abandoned = record.abandoned && confirmations >= 0;
         for (outpoint, output) in Self::outputs(record).filter(|_| sends) {
             let script = &output.script_pubkey;
             if !shown(script) {
@@ -278,10 +298,9 @@ impl<'a, 'v> Teller<'a, 'v> {
             if listing.whole {
                 self.standing(record, &mut json)?;
             }
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", abandoned);
             told.push(json);
         }
-        let confirmations = self.confirmations(record)?;
         if confirmations < 0 && !listing.conflicted {
             return Ok(());
         }
@@ -308,7 +327,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             json.push("amount", output.value);
             json.push_some("label", entry.map(|label| label.text.as_str()));
             json.push("vout", outpoint.vout);
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", abandoned);
             if listing.whole {
                 self.standing(record, &mut json)?;
             }

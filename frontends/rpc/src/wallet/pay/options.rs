@@ -3,20 +3,22 @@
 
 use std::collections::HashMap;
 
-use bitcoin::{OutPoint, ScriptBuf, TxIn, TxOut};
+use bitcoin::hex::FromHex;
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::{OutPoint, PublicKey, ScriptBuf, TxIn, TxOut};
+use everett_mempool::FeeRate;
 use everett_wallet::OutputType;
-use everett_wallet::spend::{ChangeTo, In, Payee, Request, Scope};
-
-use miniscript::Descriptor;
+use everett_wallet::spend::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
 use miniscript::descriptor::DefiniteDescriptorKey;
+use miniscript::{Descriptor, Legacy, Miniscript, Segwitv0};
 
 use super::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
 use crate::address;
 use crate::call::{Call, parse_txid};
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError};
-use crate::json::{Json, parse_fixed_point};
+use crate::json::Json;
 use crate::method::{Argument, Kind};
-use crate::rawtransactions::outputs_at;
+use crate::rawtransactions::{outputs_at, parse_amount};
 use crate::wallet::coins::check_options;
 
 /// Sequence numbers at or below this say that a transaction may be replaced (BIP125).
@@ -140,7 +142,7 @@ pub(in super::super) const OPTIONS: &[Argument] = &[
 ];
 
 /// The types of options where they are checked.
-const KNOWN: [(&str, Option<&str>); 32] = [
+const KNOWN: [(&str, Option<&str>); 30] = [
     ("add_inputs", Some("bool")),
     ("include_unsafe", Some("bool")),
     ("minconf", Some("number")),
@@ -171,8 +173,6 @@ const KNOWN: [(&str, Option<&str>); 32] = [
     ("max_tx_weight", Some("number")),
     ("version", Some("number")),
     ("in", Some("string")),
-    ("original_change_index", Some("number")),
-    ("outputs", None),
 ];
 
 static EMPTY: Json = Json::Object(Vec::new());
@@ -296,13 +296,21 @@ pub(in super::super) fn parse_wanted(value: &Json) -> Result<In, RpcError> {
 impl<'a> Options<'a> {
     /// Those that were given, all of them known.
     pub(in super::super) fn read(given: Option<&'a Json>) -> Result<Options<'a>, RpcError> {
+        Options::read_of(given, &KNOWN)
+    }
+
+    /// Those that were given, all of them among these.
+    pub(in super::super) fn read_of(
+        given: Option<&'a Json>,
+        known: &[(&str, Option<&str>)],
+    ) -> Result<Options<'a>, RpcError> {
         let given = given.unwrap_or(&EMPTY);
         // Of old a boolean stood here that has no effect any more.
         let given = match given {
             Json::Bool(_) => &EMPTY,
             given => given,
         };
-        check_options(given, &KNOWN)?;
+        check_options(given, known)?;
         Ok(Options(given))
     }
 
@@ -328,13 +336,13 @@ impl<'a> Options<'a> {
 
     /// What was said of the fee, here or as arguments of their own.
     pub(in super::super) fn fee(self, arguments: Said<'a>) -> Result<Said<'a>, RpcError> {
-        let both = |here: &str, there: Option<&Json>| self.get(here).is_some() && there.is_some();
-        if both("conf_target", arguments.target) || both("estimate_mode", arguments.mode) {
+        let here = self.get("conf_target").is_some() || self.get("estimate_mode").is_some();
+        if here && (arguments.target.is_some() || arguments.mode.is_some()) {
             return Err(RpcError::parameter(
                 "Pass conf_target and estimate_mode either as arguments or in the options object, but not both",
             ));
         }
-        if both("fee_rate", arguments.rate) {
+        if self.get("fee_rate").is_some() && arguments.rate.is_some() {
             return Err(RpcError::parameter(
                 "Pass the fee_rate either as an argument, or in the options object, but not both",
             ));
@@ -354,32 +362,30 @@ impl<'a> Options<'a> {
         request: &mut Request,
     ) -> Result<(), RpcError> {
         let said = self.fee(arguments)?;
-        match self.get("feeRate") {
-            None => request.fee = said.choice()?,
+        request.fee = match self.get("feeRate") {
+            None => said.choice()?,
             Some(rate) => {
-                for (name, other) in [
-                    ("fee_rate (sat/vB)", said.rate),
-                    ("conf_target", said.target),
-                    ("estimate_mode", said.mode),
-                ] {
-                    if other.is_some() {
-                        return Err(RpcError::parameter(format!(
-                            "Cannot specify both {name} and feeRate"
-                        )));
-                    }
+                let fail =
+                    |why: &str| Err(RpcError::parameter(format!("Cannot specify both {why}")));
+                if said.rate.is_some() {
+                    return fail("fee_rate (sat/vB) and feeRate (BTC/kvB)");
+                }
+                if said.target.is_some() {
+                    return fail(
+                        "conf_target and feeRate. Please provide either a confirmation target in blocks for automatic fee estimation, or \
+                         an explicit fee rate.",
+                    );
+                }
+                if said.mode.is_some() {
+                    return fail("estimate_mode and feeRate");
                 }
                 // Bitcoins for 1,000 virtual bytes: satoshis of them.
-                let text = match rate {
-                    Json::Number(text) | Json::Text(text) => text.as_str(),
-                    _ => "",
-                };
-                let rate = parse_fixed_point(text, 8).filter(|rate| *rate >= 0);
-                let rate =
-                    rate.ok_or_else(|| RpcError::new(crate::error::TYPE_ERROR, "Invalid amount"))?;
-                request.fee =
-                    everett_wallet::spend::FeeChoice::Rate(everett_mempool::FeeRate::per_kvb(rate));
+                let rate = parse_amount(rate)?.to_sat().cast_signed();
+                FeeChoice::AnyRate(FeeRate::per_kvb(rate))
             }
-        }
+        };
+        // Who names a coin means it: a lock keeps it from being taken unasked.
+        request.use_locked = true;
         request.scope = parse_scope(self.get("in"))?;
         self.change(call, request)?;
         if let Some(inputs) = self.get("inputs") {
@@ -459,7 +465,7 @@ impl<'a> Options<'a> {
             }
             request.change = ChangeTo::Script(parsed.script_pubkey());
         }
-        if let Some(kind) = self.get("change_type") {
+        if let Some(kind) = self.0.find("change_type") {
             request.change = ChangeTo::Kind(parse_kind(kind.text()?)?);
         }
         if let Some(place) = self.either("change_position", "changePosition") {
@@ -477,12 +483,39 @@ impl<'a> Options<'a> {
         let Some(value) = self.get("max_tx_weight") else {
             return Ok(MAX_WEIGHT);
         };
-        let weight: i64 = value.int()?;
-        match weight {
-            0..=400_000 => Ok(weight as u64),
-            _ => Err(RpcError::parameter(format!(
-                "Maximum transaction weight must be between 0 and {MAX_WEIGHT}"
-            ))),
+        // What cannot be one is refused when the payment is planned.
+        let weight: i32 = value.int()?;
+        Ok(weight.max(0).unsigned_abs().into())
+    }
+
+    /// Refuses the names that options had before, and a target without saying how to estimate.
+    pub(in super::super) fn check_names(self, arguments: Said<'_>) -> Result<(), RpcError> {
+        let said = self.fee(arguments)?;
+        let mode = said.mode.map(Json::text).transpose()?;
+        if said.target.is_some() && mode.is_none_or(|mode| mode == "unset") {
+            return Err(RpcError::parameter("Specify estimate_mode"));
+        }
+        for (old, new) in [
+            ("feeRate", "fee_rate (sat/vB)"),
+            ("changeAddress", "change_address"),
+            ("changePosition", "change_position"),
+            ("lockUnspents", "lock_unspents"),
+            ("subtractFeeFromOutputs", "subtract_fee_from_outputs"),
+        ] {
+            if self.get(old).is_some() {
+                return Err(RpcError::parameter(format!("Use {new} instead of {old}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses weights of inputs here, where each input can have its own.
+    pub(in super::super) fn check_weights(self) -> Result<(), RpcError> {
+        match self.get("input_weights") {
+            None => Ok(()),
+            Some(_) => Err(RpcError::parameter(
+                "Input weights should be specified in inputs rather than in options.",
+            )),
         }
     }
 
@@ -499,20 +532,45 @@ impl<'a> Options<'a> {
 fn solve(call: &Call, data: &Json, inputs: &mut [In]) -> Result<(), RpcError> {
     let mut texts: Vec<String> = Vec::new();
     for key in data.find("pubkeys").map_or(Ok(&[][..]), Json::array)? {
-        let key = key.text()?;
-        texts.extend([
-            format!("pkh({key})"),
-            format!("wpkh({key})"),
-            format!("sh(wpkh({key}))"),
-        ]);
+        let key = parse_key(key.text()?)?;
+        let forms = [
+            "pkh(K)",
+            "wpkh(K)",
+            "sh(wpkh(K))",
+            "sh(pkh(K))",
+            "wsh(pkh(K))",
+            "sh(wsh(pkh(K)))",
+        ];
+        texts.extend(forms.map(|form| form.replace('K', &key.to_string())));
+    }
+    let mut weights: HashMap<ScriptBuf, u64> = HashMap::new();
+    for script in data.find("scripts").map_or(Ok(&[][..]), Json::array)? {
+        let text = script.text()?;
+        let bytes = Vec::from_hex(text)
+            .map_err(|_| RpcError::new(INVALID_ADDRESS_OR_KEY, format!("'{text}' is not hex")))?;
+        let mut note = |descriptor: Result<Descriptor<PublicKey>, miniscript::Error>| {
+            if let Ok(descriptor) = descriptor
+                && let Ok(satisfied) = descriptor.max_weight_to_satisfy()
+            {
+                let weight = TxIn::default().segwit_weight() + satisfied;
+                weights.insert(descriptor.script_pubkey(), weight.to_wu());
+            }
+        };
+        // What it is within: by its hash, or by that of its witness program.
+        let script = ScriptBuf::from_bytes(bytes);
+        if let Ok(inner) = Miniscript::<PublicKey, Segwitv0>::decode(&script) {
+            note(Descriptor::new_wsh(inner.clone()));
+            note(Descriptor::new_sh_wsh(inner));
+        }
+        if let Ok(inner) = Miniscript::<PublicKey, Legacy>::decode(&script) {
+            note(Descriptor::new_sh(inner));
+        }
     }
     for text in data.find("descriptors").map_or(Ok(&[][..]), Json::array)? {
         texts.push(text.text()?.to_owned());
     }
-    let mut weights: HashMap<ScriptBuf, u64> = HashMap::new();
     for text in texts {
-        let parsed: Result<Descriptor<DefiniteDescriptorKey>, _> = text.parse();
-        let descriptor = parsed.map_err(|error| {
+        let descriptor = parse_solution(&text).map_err(|error| {
             RpcError::parameter(format!("Unable to parse descriptor '{text}': {error}"))
         })?;
         if let Ok(satisfied) = descriptor.max_weight_to_satisfy() {
@@ -527,6 +585,29 @@ fn solve(call: &Call, data: &Json, inputs: &mut [In]) -> Result<(), RpcError> {
         wanted.weight = wanted.weight.or(known);
     }
     Ok(())
+}
+
+/// A descriptor of one script; private keys in it are only looked at for their public ones.
+fn parse_solution(text: &str) -> Result<Descriptor<DefiniteDescriptorKey>, miniscript::Error> {
+    let secp = Secp256k1::signing_only();
+    let (descriptor, _) = Descriptor::parse_descriptor(&secp, text)?;
+    let at = descriptor.at_derivation_index(0);
+    at.map_err(|error| miniscript::Error::Unexpected(error.to_string()))
+}
+
+/// A public key that somebody knows of a coin.
+fn parse_key(text: &str) -> Result<PublicKey, RpcError> {
+    let fail = |why: &str| {
+        RpcError::new(
+            INVALID_ADDRESS_OR_KEY,
+            format!("Pubkey \"{text}\" must {why}"),
+        )
+    };
+    let bytes = Vec::<u8>::from_hex(text).map_err(|_| fail("be a hex string"))?;
+    if ![33, 65].contains(&bytes.len()) {
+        return Err(fail("have a length of either 33 or 65 bytes"));
+    }
+    PublicKey::from_slice(&bytes).map_err(|_| fail("be cryptographically valid."))
 }
 
 /// A kind of addresses by its name.

@@ -10,10 +10,13 @@ fn amounts_of_many_bitcoins_do_not_stop_the_search() {
         change_weight: 124,
         change_spend_weight: 272,
         least_change: 680,
+        later: FeeRate::per_kvb(10_000),
+        most_weight: 400_000,
     };
     let coin = |value| Offered {
         value,
         weight: 272,
+        inputs: 1,
         segwit: true,
         wanted: false,
     };
@@ -27,7 +30,11 @@ fn amounts_of_many_bitcoins_do_not_stop_the_search() {
             59_000_000_000,
         ] {
             let chosen = pick(&offered, &needed(value)).expect("there is enough");
-            let worth: u64 = chosen.iter().map(|place| offered[*place].value).sum();
+            let worth: u64 = chosen
+                .places
+                .iter()
+                .map(|place| offered[*place].value)
+                .sum();
             assert!(worth > value);
         }
     }
