@@ -18,7 +18,7 @@ use everett_mempool::Mempool;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-use crate::book::Book;
+use crate::book::{Book, Unlocked};
 use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
@@ -190,7 +190,12 @@ impl Wallet {
         change_keys(&mut book, |keyring| {
             Ok::<(), WalletError>(keyring.unlock(passphrase)?)
         })?;
-        book.unlocked_until = Instant::now().checked_add(time);
+        let until = Instant::now().checked_add(time);
+        let told = self.inner.ledger.clock().now();
+        book.unlocked = until.map(|until| Unlocked {
+            until,
+            told: told.saturating_add(time.as_secs()),
+        });
         drop(book);
         self.changed();
         Ok(())
@@ -203,7 +208,7 @@ impl Wallet {
     /// [`WalletError::Keys`]: no passphrase.
     pub fn lock(&self) -> Result<(), WalletError> {
         let mut book = self.inner.book.write();
-        book.unlocked_until = None;
+        book.unlocked = None;
         Ok(book.keyring.lock()?)
     }
 
@@ -216,7 +221,7 @@ impl Wallet {
         let mut book = self.inner.book.write();
         // It may have been unlocked again meanwhile.
         if book.lock_is_due() {
-            book.unlocked_until = None;
+            book.unlocked = None;
             // It has a passphrase, for it was unlocked.
             let _ = book.keyring.lock();
         }

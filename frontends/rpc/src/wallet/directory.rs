@@ -76,6 +76,11 @@ fn create_wallet(call: &Call) -> Answer {
     if name.is_empty() && !wallets.config().compat {
         return Err(RpcError::parameter("Wallet name cannot be empty"));
     }
+    if name.is_empty() && wallets.config().has(name) {
+        return Err(RpcError::parameter(
+            "Wallet name cannot be empty: the wallet without a name is there already",
+        ));
+    }
     let flags = WalletFlags {
         disable_private_keys: call.bool_or(1, false)?,
         blank: call.bool_or(2, false)?,
@@ -251,13 +256,13 @@ pub(super) static LISTWALLETDIR: Method = Method {
     category: Category::Wallet,
     about: "The wallets that there are, loaded or not.",
     arguments: &[],
-    result: "{\"wallets\": [{\"name\"}, ...]}    (json object) Their names",
+    result: "{\"wallets\": [{\"name\", \"warnings\"}, ...]}    (json object) Their names",
     at: false,
     run: Run::Read(|call| {
         let names = call.wallets()?.names()?;
         let wallets: Json = names
             .into_iter()
-            .map(|name| object! { "name" => name })
+            .map(|name| object! { "name" => name, "warnings" => Json::Array(Vec::new()) })
             .collect();
         Ok(object! { "wallets" => wallets })
     }),

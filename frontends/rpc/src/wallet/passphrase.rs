@@ -7,7 +7,8 @@ use everett_wallet::{KeyError, Wallet};
 
 use crate::call::Call;
 use crate::error::{
-    RpcError, WALLET_ENCRYPTION_FAILED, WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
+    RpcError, WALLET_ENCRYPTION_FAILED, WALLET_PASSPHRASE_INCORRECT, WALLET_UNLOCK_NEEDED,
+    WALLET_WRONG_ENC_STATE,
 };
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
@@ -41,6 +42,19 @@ fn not_empty(passphrase: &str) -> Result<&str, RpcError> {
     match passphrase.is_empty() {
         false => Ok(passphrase),
         true => Err(KeyError::EmptyPassphrase.into()),
+    }
+}
+
+/// Says of a passphrase that is wrong and has a zero byte that it has one: who did not mean it does not see it.
+fn wrong(error: RpcError, which: &str, passphrase: &str) -> RpcError {
+    match error.code == WALLET_PASSPHRASE_INCORRECT && passphrase.contains('\0') {
+        true => RpcError::new(
+            WALLET_PASSPHRASE_INCORRECT,
+            format!(
+                "Error: The {which} passphrase entered is incorrect. It contains a null character (ie - a zero byte)."
+            ),
+        ),
+        false => error,
     }
 }
 
@@ -106,7 +120,9 @@ fn wallet_passphrase(call: &Call) -> Answer {
         return Err(RpcError::parameter("Timeout cannot be negative."));
     }
     let seconds = seconds.min(MAX_UNLOCKED_SECONDS).unsigned_abs();
-    wallet.unlock(not_empty(passphrase)?, Duration::from_secs(seconds))?;
+    wallet
+        .unlock(not_empty(passphrase)?, Duration::from_secs(seconds))
+        .map_err(|error| wrong(error.into(), "wallet", passphrase))?;
     Ok(Json::Null)
 }
 
@@ -128,7 +144,9 @@ fn wallet_passphrase_change(call: &Call) -> Answer {
     sealed(&wallet, "walletpassphrasechange")?;
     let old = not_empty(call.text(0)?)?;
     let new = not_empty(call.text(1)?)?;
-    wallet.change_keys(|keyring| Ok::<(), RpcError>(keyring.change_passphrase(old, new)?))?;
+    wallet
+        .change_keys(|keyring| Ok::<(), RpcError>(keyring.change_passphrase(old, new)?))
+        .map_err(|error| wrong(error, "old wallet", old))?;
     Ok(Json::Null)
 }
 

@@ -128,13 +128,15 @@ impl Keyring {
                 "Not all private keys provided. Some wallet functionality may return unexpected errors",
             );
         }
+        let brings_keys = expression.has_private_keys;
         let mut numbers = Vec::with_capacity(paths);
         for path in self.paths(import, expression)? {
             let range = (start, last + 1, next);
             let number = self.take_up(path, range, import, &mut warnings)?;
             numbers.push(number);
         }
-        if self.flags.blank {
+        // As in Core: one that only watches begins blank and stays so.
+        if self.flags.blank && brings_keys {
             self.flags.blank = false;
             self.changes.flags = true;
         }
