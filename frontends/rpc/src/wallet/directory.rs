@@ -171,20 +171,35 @@ fn load_wallet(call: &Call) -> Answer {
             WALLET_ALREADY_LOADED,
             format!("Wallet \"{name}\" is already loaded."),
         ),
-        WalletError::File(FileError::NoWallet { path }) => refuse(
-            WALLET_NOT_FOUND,
-            format!(
-                "Wallet file verification failed. Failed to load database path '{}'. Path does not exist.",
-                path.display()
-            ),
-        ),
-        other => unverified(other),
+        WalletError::File(FileError::NoWallet { path }) => {
+            let why = match path.is_dir() {
+                true => "Data is not in recognized format.",
+                false => "Path does not exist.",
+            };
+            refuse(
+                WALLET_NOT_FOUND,
+                format!(
+                    "Wallet file verification failed. Failed to load database path '{}'. {why}",
+                    path.display()
+                ),
+            )
+        }
+        other => unverified(other, wallets, name),
     })?;
     opened(call, &wallet, 1, &[])
 }
 
 /// Why a file is not a wallet that can be loaded.
-fn unverified(error: WalletError) -> RpcError {
+fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
+    if let WalletError::File(error @ FileError::DamagedFile { .. }) = &error {
+        return refuse(
+            WALLET_NOT_FOUND,
+            format!(
+                "Wallet file verification failed. Failed to load database path '{}'. Data is not in recognized format. {error}",
+                place(wallets, name)
+            ),
+        );
+    }
     let RpcError { code, message } = error.into();
     refuse(code, format!("Wallet file verification failed. {message}"))
 }
@@ -383,11 +398,11 @@ fn restore_wallet(call: &Call) -> Answer {
         WalletError::AlreadyOpen { .. } | WalletError::File(FileError::Exists { .. }) => refuse(
             WALLET_ALREADY_EXISTS,
             format!(
-                "Failed to restore wallet. Database file exists in '{}'.",
+                "Failed to restore wallet. Database file exists in '{}/data.mdb'.",
                 place(wallets, name)
             ),
         ),
-        other => unverified(other),
+        other => unverified(other, wallets, name),
     })?;
     opened(call, &wallet, 2, &[])
 }

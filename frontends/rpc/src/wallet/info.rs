@@ -77,7 +77,10 @@ fn wallet_info(call: &Call) -> Answer {
     json.push("descriptors", true);
     json.push("external_signer", false);
     json.push("blank", flags.blank);
+    // What was found before the descriptors' own time was there before.
+    let found = view.records().map(|record| record.time).min();
     let birth = keyring.descriptors().map(|one| one.birth).min();
+    let birth = birth.map(|birth| found.map_or(birth, |found| birth.min(found)));
     json.push_some("birthtime", birth);
     json.push("flags", flag_names(flags));
     json.push(

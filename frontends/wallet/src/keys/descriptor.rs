@@ -150,7 +150,10 @@ impl WalletDescriptor {
         let held = self.held(index);
         let definite = match held.and_then(|held| held.definite.as_ref()) {
             None => self.form.definite(index).ok().flatten(),
-            Some(definite) => definite.at_derivation_index(index).ok(),
+            Some(definite) => {
+                let form = self.form.map(|_| Ok((**definite).clone()));
+                form.and_then(|form| form.definite(index)).ok().flatten()
+            }
         };
         match (definite, &*self.form) {
             (None, _) | (_, Form::RawTaproot(_)) => Vec::new(),
@@ -223,7 +226,7 @@ impl WalletDescriptor {
         let birth = source.u64()?;
         let text = source.text()?;
         source.end()?;
-        let mut expression = Expression::parse(text, network, true)
+        let mut expression = Expression::parse_kept(text, network, true)
             .map_err(|_| Malformed("its descriptor cannot be read"))?;
         let (Some(form), Some(public), 0) = (
             expression.forms.pop(),

@@ -405,6 +405,20 @@ impl Keyring {
         self.slots.len() - before
     }
 
+    /// Notes that a script was given out which a clone of this keyring made: it may lie behind what this one watches so far.
+    pub(crate) fn mark_given(&mut self, slot: Slot) -> Result<(), KeyError> {
+        let end = slot.index.saturating_add(1);
+        let watched = self.descriptor(slot.descriptor);
+        if watched.is_some_and(|descriptor| descriptor.is_range() && descriptor.end < end) {
+            let secret = self.vault.get(slot.descriptor).cloned();
+            self.grow(slot.descriptor, |descriptor| {
+                descriptor.extend_to(end, secret.as_deref())
+            })?;
+        }
+        self.mark_used(&[slot]);
+        Ok(())
+    }
+
     fn mark_one(&mut self, slot: Slot) {
         let behind = self
             .descriptor(slot.descriptor)

@@ -112,8 +112,7 @@ impl Wallet {
         }
         if let (Some(slot), _) = change.map_err(SpendError::NoChange)? {
             self.change_keys(|keyring| -> Result<(), WalletError> {
-                keyring.mark_used(&[slot]);
-                Ok(())
+                Ok(keyring.mark_given(slot)?)
             })?;
         }
         Ok(plan)

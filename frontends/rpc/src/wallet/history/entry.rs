@@ -114,6 +114,27 @@ impl<'a, 'v> Teller<'a, 'v> {
         Ok(record.tx.is_coinbase() && depth <= i64::from(everett_ledger::COINBASE_MATURITY))
     }
 
+    /// Whether it was given up, or cannot come in this world: it is a coinbase of a block that this world does not have, or is
+    /// built on one.
+    fn is_abandoned(&self, record: &Record) -> bool {
+        let mut seen = HashSet::new();
+        let mut waiting = vec![record.txid];
+        while let Some(txid) = waiting.pop() {
+            if self.state.place(&txid).is_some() || seen.len() >= MAX_GENERATIONS {
+                continue;
+            }
+            let Some(ancestor) = self.view.record(&txid).filter(|_| seen.insert(txid)) else {
+                continue;
+            };
+            if ancestor.tx.is_coinbase() {
+                return true;
+            }
+            let spent = ancestor.tx.input.iter();
+            waiting.extend(spent.map(|input| input.previous_output.txid));
+        }
+        record.abandoned
+    }
+
     /// How deep it is: 0 while it waits, negative where a block has something that stands against it.
     pub(in super::super) fn confirmations(&self, record: &Record) -> Result<i64, RpcError> {
         let depth = |height: u32| i64::from(self.world.height()) + 1 - i64::from(height);
@@ -278,7 +299,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             if listing.whole {
                 self.standing(record, &mut json)?;
             }
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", self.is_abandoned(record));
             told.push(json);
         }
         let confirmations = self.confirmations(record)?;
@@ -308,7 +329,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             json.push("amount", output.value);
             json.push_some("label", entry.map(|label| label.text.as_str()));
             json.push("vout", outpoint.vout);
-            json.push("abandoned", record.abandoned);
+            json.push("abandoned", self.is_abandoned(record));
             if listing.whole {
                 self.standing(record, &mut json)?;
             }

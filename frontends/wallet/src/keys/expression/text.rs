@@ -66,6 +66,11 @@ pub(crate) fn parse_wif(text: &str, network: Network) -> Option<PrivateKey> {
     (same && key.network == NetworkKind::from(network)).then_some(key)
 }
 
+/// Functions whose arguments are keys alone.
+fn takes_keys(function: &str) -> bool {
+    matches!(function, "pk" | "pkh" | "wpkh" | "combo" | "tr" | "rawtr")
+}
+
 /// One key expression in its public form, and whether it was a private one.
 fn public_key(
     text: &str,
@@ -81,6 +86,11 @@ fn public_key(
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    if takes_keys(function) && key != key.trim() {
+        return Err(format!(
+            "{function}(): Key '{key}' is invalid due to whitespace"
+        ));
+    }
     let not_valid = || format!("{function}(): key '{key}' is not valid");
     let kind = NetworkKind::from(network);
     let secp = Secp256k1::new();
