@@ -64,6 +64,7 @@ struct Inner {
     warn_blocks: u32,
     kdf: Kdf,
     fees: FeeSettings,
+    address_type: OutputType,
     change_type: Option<OutputType>,
     broadcast: bool,
     spend_pending_change: bool,
@@ -125,6 +126,13 @@ impl Wallet {
             }
         };
         let mut book = Book::new(file, keyring, scanned);
+        // Before it looks into blocks that it has not seen. A locked one does what it can.
+        if book.keyring.is_short() {
+            change_keys(&mut book, |keyring| {
+                keyring.top_up(None);
+                Ok::<(), WalletError>(())
+            })?;
+        }
         for record in records {
             book.enter(record);
         }
@@ -150,6 +158,7 @@ impl Wallet {
                 warn_blocks: config.warn_blocks,
                 kdf: config.kdf,
                 fees: config.fees,
+                address_type: config.address_type,
                 change_type: config.change_type,
                 broadcast: config.broadcast,
                 spend_pending_change: config.spend_pending_change,

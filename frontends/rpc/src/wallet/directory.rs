@@ -77,9 +77,7 @@ fn create_wallet(call: &Call) -> Answer {
         return Err(RpcError::parameter("Wallet name cannot be empty"));
     }
     if name.is_empty() && wallets.config().has(name) {
-        return Err(RpcError::parameter(
-            "Wallet name cannot be empty: the wallet without a name is there already",
-        ));
+        return Err(no_name());
     }
     let flags = WalletFlags {
         disable_private_keys: call.bool_or(1, false)?,
@@ -128,6 +126,10 @@ fn create_wallet(call: &Call) -> Answer {
         other => other.into(),
     })?;
     opened(call, &wallet, 6, &warnings)
+}
+
+fn no_name() -> RpcError {
+    RpcError::parameter("Wallet name cannot be empty: the wallet without a name is there already")
 }
 
 fn place(wallets: &Wallets, name: &str) -> String {
@@ -388,6 +390,9 @@ fn restore_wallet(call: &Call) -> Answer {
     let name = call.text(0)?;
     if name.is_empty() && !wallets.config().compat {
         return Err(RpcError::parameter("Wallet name cannot be empty"));
+    }
+    if name.is_empty() && wallets.config().has(name) {
+        return Err(no_name());
     }
     let backup = call.site.config.directory.join(call.text(1)?);
     if !backup.is_file() {

@@ -207,6 +207,27 @@ impl Expression {
         self.public.iter().cloned().map(with_checksum).collect()
     }
 
+    /// What its owner should know of its relative locks: those that are longer than a sequence number can say let the coin go
+    /// earlier. In Core's words.
+    pub(crate) fn unsafe_locks(&self) -> Vec<String> {
+        const OLDER: &str = "older(";
+        /// BIP68: the lock counts in steps of 512 seconds.
+        const BY_TIME: u32 = 1 << 22;
+        let text = self.public.first().map_or("", String::as_str);
+        let after = text
+            .match_indices(OLDER)
+            .map(|(at, _)| &text[at + OLDER.len()..]);
+        let locks = after.filter_map(|rest| rest.split(')').next()?.parse::<u32>().ok());
+        let long = locks.filter(|lock| lock & !BY_TIME > u32::from(u16::MAX));
+        long.map(|lock| match lock & BY_TIME {
+            0 => format!("height-based relative locktime: older({lock}) > 65535 blocks is unsafe"),
+            _ => format!(
+                "time-based relative locktime: older({lock}) > (65535 * 512) seconds is unsafe"
+            ),
+        })
+        .collect()
+    }
+
     /// How many different keys there are in it.
     pub(crate) fn key_count(&self) -> usize {
         self.forms.first().map_or(0, Form::key_count)

@@ -440,6 +440,12 @@ impl Keyring {
         })
     }
 
+    /// Whether fewer addresses are watched ahead than are set: the setting has grown, or the last address was given out.
+    pub(crate) fn is_short(&self) -> bool {
+        self.descriptors()
+            .any(|one| one.is_range() && one.keypool() < self.keypool && one.end < INDEX_LIMIT)
+    }
+
     fn top_up_one(&mut self, number: DescriptorNumber, size: u32) -> bool {
         let Some(descriptor) = self.descriptor(number) else {
             return true;
