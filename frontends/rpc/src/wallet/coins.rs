@@ -272,8 +272,8 @@ fn coin_json(
         // Core's wallets told it until version 31, and programs of that time ask for it.
         json.push("spendable", true);
     }
-    json.push("solvable", solution.is_some());
     let desc = keyring.text_of(script);
+    json.push("solvable", desc.is_some());
     json.push_some("desc", desc);
     json.push("parent_descs", parents(view, script));
     json.push_some("reused", avoids.then_some(coin.reused));

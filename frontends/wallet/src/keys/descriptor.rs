@@ -13,7 +13,9 @@ use im::Vector;
 use miniscript::Descriptor;
 use miniscript::descriptor::DefiniteDescriptorKey;
 
-use super::expression::{DescriptorError, Expression, Form, combined, with_checksum};
+use super::expression::{
+    DescriptorError, Expression, Form, body, combined, with_checksum, with_origins,
+};
 use super::held::Held;
 use super::secret::Secret;
 use super::{Chain, OutputType};
@@ -143,6 +145,20 @@ impl WalletDescriptor {
             Some(definite) => self.form.map(|_| Ok((**definite).clone())).ok()?,
         };
         form.solution(index, script)
+    }
+
+    /// A script of an index as a descriptor of its own, with the origins of its keys and a checksum; `None` for `addr()` and
+    /// `raw()`.
+    pub fn text_at(&self, index: u32, script: &Script) -> Option<String> {
+        if let Form::RawTaproot(_) = &*self.form {
+            let definite = match &self.held(index)?.definite {
+                None => self.form.definite(index).ok().flatten()?,
+                Some(definite) => definite.at_derivation_index(index).ok()?,
+            };
+            let text = with_origins(&definite)?;
+            return Some(with_checksum(format!("raw{}", body(&text))));
+        }
+        with_origins(&self.solution(index, script)?)
     }
 
     /// The descriptors at an index: four of `combo()`.

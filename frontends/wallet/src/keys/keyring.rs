@@ -29,7 +29,7 @@ pub use import::{Import, Imported};
 
 use self::changes::Changes;
 use super::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use super::expression::{with_checksum, with_origins};
+use super::expression::with_checksum;
 use super::held::Held;
 use super::secret::{PrivateKeys, Secret};
 use super::vault::Vault;
@@ -295,7 +295,11 @@ impl Keyring {
     /// What a script of ours is as a descriptor of its own, with the origins of its keys and a checksum; `None` where nothing is
     /// known that solves it.
     pub fn text_of(&self, script: &Script) -> Option<String> {
-        with_origins(&self.solution(script)?)
+        let mut slots = self.slots_of(script).iter();
+        slots.find_map(|slot| {
+            self.descriptor(slot.descriptor)?
+                .text_at(slot.index, script)
+        })
     }
 
     /// The descriptors of a slot at its index: four of `combo()`, none of `addr()`, `raw()` and `rawtr()`.

@@ -66,6 +66,16 @@ pub(crate) fn parse_wif(text: &str, network: Network) -> Option<PrivateKey> {
     (same && key.network == NetworkKind::from(network)).then_some(key)
 }
 
+/// The public extended keys that a text names, without those of its private ones.
+pub(crate) fn extended_keys(text: &str) -> Vec<Xpub> {
+    let words = text.split(is_edge);
+    let keys = words.filter_map(|word| {
+        let key = word.rsplit(']').next()?;
+        key.split('/').next()?.parse().ok()
+    });
+    keys.collect()
+}
+
 /// Functions whose arguments are keys alone.
 fn takes_keys(function: &str) -> bool {
     matches!(function, "pk" | "pkh" | "wpkh" | "combo" | "tr" | "rawtr")
