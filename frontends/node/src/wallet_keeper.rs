@@ -75,7 +75,21 @@ fn open(wallets: &Wallets, names: &[String]) -> Result<(), NodeError> {
             Err(error) => warn!(wallet = name, %error, "not opened"),
         }
     }
+    if !names.iter().any(String::is_empty) {
+        make_way(wallets);
+    }
     Ok(())
+}
+
+/// Takes the wallet without a name out where nobody has used it and there is another: calls that name none mean that one.
+fn make_way(wallets: &Wallets) {
+    let open = wallets.list();
+    let Some(other) = open.iter().find(|wallet| !wallet.name().is_empty()) else {
+        return;
+    };
+    if let Err(error) = wallets.make_way_for(other.name()) {
+        warn!(%error, "the wallet without a name stays open");
+    }
 }
 
 /// Makes the wallet without a name, which is opened at every start from then on, if there is no wallet at all.

@@ -68,7 +68,15 @@ pub(crate) struct Book {
     pub(crate) locked: HashMap<OutPoint, bool>,
     /// When the private part is forgotten again; `None` while it is locked, and without a passphrase. It lies here so that
     /// one lock guards it and the keys.
-    pub(crate) unlocked_until: Option<Instant>,
+    pub(crate) unlocked: Option<Unlocked>,
+}
+
+/// Until when the private part is open.
+pub(crate) struct Unlocked {
+    /// By the machine's clock, which nobody sets.
+    pub(crate) until: Instant,
+    /// Seconds since 1970 by the node's clock as it was then: what is told.
+    pub(crate) told: u64,
 }
 
 impl Book {
@@ -93,14 +101,14 @@ impl Book {
             mempool_change: None,
             reaches_farther: false,
             locked: HashMap::new(),
-            unlocked_until: None,
+            unlocked: None,
         }
     }
 
     /// Whether the private part is open and its time is over.
     pub(crate) fn lock_is_due(&self) -> bool {
-        self.unlocked_until
-            .is_some_and(|until| until <= Instant::now())
+        let open = self.unlocked.as_ref();
+        open.is_some_and(|open| open.until <= Instant::now())
     }
 
     /// Enters a record, in memory alone. The first one of a transaction stays.

@@ -84,8 +84,14 @@ impl View<'_> {
 
     /// How long the private part stays open: `None` while it is locked, and without a passphrase.
     pub fn unlocked_for(&self) -> Option<Duration> {
-        let until = self.book.unlocked_until?;
-        until.checked_duration_since(Instant::now())
+        let open = self.book.unlocked.as_ref()?;
+        open.until.checked_duration_since(Instant::now())
+    }
+
+    /// Until when the private part stays open, in seconds since 1970 by the node's clock as it was when it was opened: `None`
+    /// while it is locked, and without a passphrase.
+    pub fn unlocked_until(&self) -> Option<u64> {
+        self.book.unlocked.as_ref().map(|open| open.told)
     }
 
     /// What is remembered of a transaction.

@@ -18,7 +18,7 @@ use everett_mempool::Mempool;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-use crate::book::Book;
+use crate::book::{Book, Unlocked};
 use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
@@ -64,6 +64,7 @@ struct Inner {
     warn_blocks: u32,
     kdf: Kdf,
     fees: FeeSettings,
+    address_type: OutputType,
     change_type: Option<OutputType>,
     broadcast: bool,
     spend_pending_change: bool,
@@ -125,6 +126,13 @@ impl Wallet {
             }
         };
         let mut book = Book::new(file, keyring, scanned);
+        // Before it looks into blocks that it has not seen. A locked one does what it can.
+        if book.keyring.is_short() {
+            change_keys(&mut book, |keyring| {
+                keyring.top_up(None);
+                Ok::<(), WalletError>(())
+            })?;
+        }
         for record in records {
             book.enter(record);
         }
@@ -150,6 +158,7 @@ impl Wallet {
                 warn_blocks: config.warn_blocks,
                 kdf: config.kdf,
                 fees: config.fees,
+                address_type: config.address_type,
                 change_type: config.change_type,
                 broadcast: config.broadcast,
                 spend_pending_change: config.spend_pending_change,
@@ -190,7 +199,12 @@ impl Wallet {
         change_keys(&mut book, |keyring| {
             Ok::<(), WalletError>(keyring.unlock(passphrase)?)
         })?;
-        book.unlocked_until = Instant::now().checked_add(time);
+        let until = Instant::now().checked_add(time);
+        let told = self.inner.ledger.clock().now();
+        book.unlocked = until.map(|until| Unlocked {
+            until,
+            told: told.saturating_add(time.as_secs()),
+        });
         drop(book);
         self.changed();
         Ok(())
@@ -203,7 +217,7 @@ impl Wallet {
     /// [`WalletError::Keys`]: no passphrase.
     pub fn lock(&self) -> Result<(), WalletError> {
         let mut book = self.inner.book.write();
-        book.unlocked_until = None;
+        book.unlocked = None;
         Ok(book.keyring.lock()?)
     }
 
@@ -216,7 +230,7 @@ impl Wallet {
         let mut book = self.inner.book.write();
         // It may have been unlocked again meanwhile.
         if book.lock_is_due() {
-            book.unlocked_until = None;
+            book.unlocked = None;
             // It has a passphrase, for it was unlocked.
             let _ = book.keyring.lock();
         }

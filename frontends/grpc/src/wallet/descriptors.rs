@@ -55,7 +55,12 @@ pub(crate) fn import(
                 }
                 other => other.into(),
             })?;
-            warnings.extend(imported.warnings.into_iter().map(str::to_owned));
+            warnings.extend(
+                imported
+                    .warnings
+                    .into_iter()
+                    .map(|warning| warning.into_owned()),
+            );
         }
         Ok::<_, Fault>(warnings)
     })?;

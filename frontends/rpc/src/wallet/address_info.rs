@@ -121,13 +121,14 @@ fn address_info(call: &Call) -> Answer {
     let slot = keyring.slot_of(&script);
     let parent = slot.and_then(|slot| keyring.descriptor(slot.descriptor));
     let solution = keyring.solution(&script);
+    let text = keyring.text_of(&script);
     let mut json = object! {
         "address" => address.to_string(),
         "scriptPubKey" => script.to_hex_string(),
         "ismine" => slot.is_some(),
-        "solvable" => solution.is_some(),
+        "solvable" => text.is_some(),
     };
-    json.push_some("desc", keyring.text_of(&script));
+    json.push_some("desc", text);
     json.push_some("parent_desc", parent.map(|parent| &*parent.text));
     json.push("iswatchonly", false);
     describe(&mut json, &Template::of(script.as_bytes()));

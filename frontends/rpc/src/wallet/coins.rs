@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use bitcoin::{Address, Amount, OutPoint, Script, ScriptBuf};
-use everett_wallet::keys::with_checksum;
 use everett_wallet::{Spendable, View};
 
 use super::balance::avoids_reuse;
@@ -279,8 +278,8 @@ fn coin_json(
         // Core's wallets told it until version 31, and programs of that time ask for it.
         json.push("spendable", true);
     }
-    json.push("solvable", solution.is_some());
-    let desc = solution.map(|solution| with_checksum(format!("{solution:#}")));
+    let desc = keyring.text_of(script);
+    json.push("solvable", desc.is_some());
     json.push_some("desc", desc);
     json.push("parent_descs", parents(view, script));
     json.push_some("reused", avoids.then_some(coin.reused));

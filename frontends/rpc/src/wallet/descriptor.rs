@@ -1,6 +1,8 @@
 //! Owns the descriptors of a wallet: taken up, with a scan for what they were paid, and listed.
 //! Promises an answer for each one that is to be taken up, whatever becomes of the others.
 
+use std::borrow::Cow;
+
 use everett_wallet::keys::Import;
 use everett_wallet::{KeyError, Wallet, first_block_since};
 use zeroize::Zeroizing;
@@ -73,7 +75,8 @@ fn import_descriptors(call: &Call) -> Answer {
             }
         }
         if !warnings.is_empty() {
-            answer.push("warnings", warnings);
+            let warnings = warnings.iter().map(|warning| &**warning);
+            answer.push("warnings", warnings.collect::<Json>());
         }
         answers.push(answer);
     }
@@ -93,7 +96,7 @@ fn import_one(
     wallet: &Wallet,
     request: &Json,
     birth: u64,
-    warnings: &mut Vec<&'static str>,
+    warnings: &mut Vec<Cow<'static, str>>,
 ) -> Result<(), RpcError> {
     let text = match request.find("desc") {
         None => return Err(RpcError::parameter("Descriptor not found.")),
@@ -114,8 +117,9 @@ fn import_one(
         birth,
         label,
     };
-    let imported = wallet.change_keys(|keyring| {
-        keyring.import(&import).map_err(|error| match error {
+    wallet.change_keys(|keyring| {
+        let imported = keyring.import_warning(&import, warnings);
+        imported.map_err(|error| match error {
             KeyError::RangeShrinks { .. } => RpcError::new(
                 WALLET_ERROR,
                 format!("Could not add descriptor '{text}': {error}"),
@@ -126,7 +130,6 @@ fn import_one(
             other => other.into(),
         })
     })?;
-    warnings.extend(imported.warnings);
     Ok(())
 }
 

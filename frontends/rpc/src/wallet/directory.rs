@@ -76,6 +76,9 @@ fn create_wallet(call: &Call) -> Answer {
     if name.is_empty() && !wallets.config().compat {
         return Err(RpcError::parameter("Wallet name cannot be empty"));
     }
+    if name.is_empty() && wallets.config().has(name) {
+        return Err(no_name());
+    }
     let flags = WalletFlags {
         disable_private_keys: call.bool_or(1, false)?,
         blank: call.bool_or(2, false)?,
@@ -125,6 +128,10 @@ fn create_wallet(call: &Call) -> Answer {
     opened(call, &wallet, 6, &warnings)
 }
 
+fn no_name() -> RpcError {
+    RpcError::parameter("Wallet name cannot be empty: the wallet without a name is there already")
+}
+
 fn place(wallets: &Wallets, name: &str) -> String {
     wallets
         .path(name)
@@ -166,20 +173,35 @@ fn load_wallet(call: &Call) -> Answer {
             WALLET_ALREADY_LOADED,
             format!("Wallet \"{name}\" is already loaded."),
         ),
-        WalletError::File(FileError::NoWallet { path }) => refuse(
-            WALLET_NOT_FOUND,
-            format!(
-                "Wallet file verification failed. Failed to load database path '{}'. Path does not exist.",
-                path.display()
-            ),
-        ),
-        other => unverified(other),
+        WalletError::File(FileError::NoWallet { path }) => {
+            let why = match path.is_dir() {
+                true => "Data is not in recognized format.",
+                false => "Path does not exist.",
+            };
+            refuse(
+                WALLET_NOT_FOUND,
+                format!(
+                    "Wallet file verification failed. Failed to load database path '{}'. {why}",
+                    path.display()
+                ),
+            )
+        }
+        other => unverified(other, wallets, name),
     })?;
     opened(call, &wallet, 1, &[])
 }
 
 /// Why a file is not a wallet that can be loaded.
-fn unverified(error: WalletError) -> RpcError {
+fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
+    if let WalletError::File(error @ FileError::DamagedFile { .. }) = &error {
+        return refuse(
+            WALLET_NOT_FOUND,
+            format!(
+                "Wallet file verification failed. Failed to load database path '{}'. Data is not in recognized format. {error}",
+                place(wallets, name)
+            ),
+        );
+    }
     let RpcError { code, message } = error.into();
     refuse(code, format!("Wallet file verification failed. {message}"))
 }
@@ -251,13 +273,13 @@ pub(super) static LISTWALLETDIR: Method = Method {
     category: Category::Wallet,
     about: "The wallets that there are, loaded or not.",
     arguments: &[],
-    result: "{\"wallets\": [{\"name\"}, ...]}    (json object) Their names",
+    result: "{\"wallets\": [{\"name\", \"warnings\"}, ...]}    (json object) Their names",
     at: false,
     run: Run::Read(|call| {
         let names = call.wallets()?.names()?;
         let wallets: Json = names
             .into_iter()
-            .map(|name| object! { "name" => name })
+            .map(|name| object! { "name" => name, "warnings" => Json::Array(Vec::new()) })
             .collect();
         Ok(object! { "wallets" => wallets })
     }),
@@ -369,6 +391,9 @@ fn restore_wallet(call: &Call) -> Answer {
     if name.is_empty() && !wallets.config().compat {
         return Err(RpcError::parameter("Wallet name cannot be empty"));
     }
+    if name.is_empty() && wallets.config().has(name) {
+        return Err(no_name());
+    }
     let backup = call.site.config.directory.join(call.text(1)?);
     if !backup.is_file() {
         return Err(RpcError::parameter("Backup file does not exist"));
@@ -378,11 +403,11 @@ fn restore_wallet(call: &Call) -> Answer {
         WalletError::AlreadyOpen { .. } | WalletError::File(FileError::Exists { .. }) => refuse(
             WALLET_ALREADY_EXISTS,
             format!(
-                "Failed to restore wallet. Database file exists in '{}'.",
+                "Failed to restore wallet. Database file exists in '{}/data.mdb'.",
                 place(wallets, name)
             ),
         ),
-        other => unverified(other),
+        other => unverified(other, wallets, name),
     })?;
     opened(call, &wallet, 2, &[])
 }

@@ -65,7 +65,7 @@ fn get_hd_keys(call: &Call) -> Answer {
         descriptors.sort_by(|a, b| a.text.cmp(&b.text));
         let mut json = object! {
             "xpub" => key.public.to_string(),
-            "has_private" => descriptors.iter().any(|one| one.has_private_keys),
+            "has_private" => key.has_private,
         };
         if private {
             json.push_some("xprv", key.private.map(|key| key.to_string()));

@@ -6,7 +6,6 @@ use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, amount, object};
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
-use crate::site::unix;
 
 /// The version that Core gives all its wallets.
 pub(crate) const WALLET_VERSION: u32 = 169_900;
@@ -67,11 +66,7 @@ fn wallet_info(call: &Call) -> Answer {
     json.push("keypoolsize", pool(Chain::External));
     json.push("keypoolsize_hd_internal", pool(Chain::Internal));
     if keyring.is_encrypted() {
-        let left = view.unlocked_for();
-        let until = left.map_or(0, |left| {
-            unix(std::time::SystemTime::now()) + left.as_secs()
-        });
-        json.push("unlocked_until", until);
+        json.push("unlocked_until", view.unlocked_until().unwrap_or(0));
     }
     if compat {
         json.push("paytxfee", amount(0));
@@ -82,7 +77,10 @@ fn wallet_info(call: &Call) -> Answer {
     json.push("descriptors", true);
     json.push("external_signer", false);
     json.push("blank", flags.blank);
+    // What was found before the descriptors' own time was there before.
+    let found = view.records().map(|record| record.time).min();
     let birth = keyring.descriptors().map(|one| one.birth).min();
+    let birth = birth.map(|birth| found.map_or(birth, |found| birth.min(found)));
     json.push_some("birthtime", birth);
     json.push("flags", flag_names(flags));
     json.push(
@@ -164,11 +162,7 @@ pub(crate) fn old_info(call: &Call) -> Option<Json> {
         "keypoolsize" => pool,
     };
     if keyring.is_encrypted() {
-        let left = view.unlocked_for();
-        let until = left.map_or(0, |left| {
-            unix(std::time::SystemTime::now()) + left.as_secs()
-        });
-        json.push("unlocked_until", until);
+        json.push("unlocked_until", view.unlocked_until().unwrap_or(0));
     }
     json.push("paytxfee", amount(0));
     Some(json)

@@ -7,7 +7,8 @@ use everett_wallet::{KeyError, Wallet};
 
 use crate::call::Call;
 use crate::error::{
-    RpcError, WALLET_ENCRYPTION_FAILED, WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
+    RpcError, WALLET_ENCRYPTION_FAILED, WALLET_ERROR, WALLET_PASSPHRASE_INCORRECT,
+    WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
 };
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
@@ -41,6 +42,36 @@ fn not_empty(passphrase: &str) -> Result<&str, RpcError> {
     match passphrase.is_empty() {
         false => Ok(passphrase),
         true => Err(KeyError::EmptyPassphrase.into()),
+    }
+}
+
+/// Refuses while the wallet's scan may need its keys, and keeps one from beginning.
+fn no_scan<'a>(
+    call: &'a Call,
+    wallet: &Wallet,
+    before: &str,
+) -> Result<impl Sized + use<'a>, RpcError> {
+    call.site.wallet_scans.begin(wallet.name()).map_err(|_| {
+        RpcError::new(
+            WALLET_ERROR,
+            format!(
+                "Error: the wallet is currently being used to rescan the blockchain for related transactions. Please call \
+                 `abortrescan` before {before}."
+            ),
+        )
+    })
+}
+
+/// Says of a passphrase that is wrong and has a zero byte that it has one: who did not mean it does not see it.
+fn wrong(error: RpcError, which: &str, passphrase: &str) -> RpcError {
+    match error.code == WALLET_PASSPHRASE_INCORRECT && passphrase.contains('\0') {
+        true => RpcError::new(
+            WALLET_PASSPHRASE_INCORRECT,
+            format!(
+                "Error: The {which} passphrase entered is incorrect. It contains a null character (ie - a zero byte)."
+            ),
+        ),
+        false => error,
     }
 }
 
@@ -106,7 +137,9 @@ fn wallet_passphrase(call: &Call) -> Answer {
         return Err(RpcError::parameter("Timeout cannot be negative."));
     }
     let seconds = seconds.min(MAX_UNLOCKED_SECONDS).unsigned_abs();
-    wallet.unlock(not_empty(passphrase)?, Duration::from_secs(seconds))?;
+    wallet
+        .unlock(not_empty(passphrase)?, Duration::from_secs(seconds))
+        .map_err(|error| wrong(error.into(), "wallet", passphrase))?;
     Ok(Json::Null)
 }
 
@@ -126,9 +159,12 @@ pub(super) static WALLETPASSPHRASECHANGE: Method = Method {
 fn wallet_passphrase_change(call: &Call) -> Answer {
     let wallet = call.wallet()?;
     sealed(&wallet, "walletpassphrasechange")?;
+    let _no_scan = no_scan(call, &wallet, "changing the passphrase")?;
     let old = not_empty(call.text(0)?)?;
     let new = not_empty(call.text(1)?)?;
-    wallet.change_keys(|keyring| Ok::<(), RpcError>(keyring.change_passphrase(old, new)?))?;
+    wallet
+        .change_keys(|keyring| Ok::<(), RpcError>(keyring.change_passphrase(old, new)?))
+        .map_err(|error| wrong(error, "old wallet", old))?;
     Ok(Json::Null)
 }
 
@@ -142,6 +178,7 @@ pub(super) static WALLETLOCK: Method = Method {
     run: Run::Read(|call| {
         let wallet = call.wallet()?;
         sealed(&wallet, "walletlock")?;
+        let _no_scan = no_scan(call, &wallet, "locking the wallet")?;
         wallet.lock()?;
         Ok(Json::Null)
     }),

@@ -87,9 +87,10 @@ fn remove(call: &Call) -> Answer {
     let wallet = call.wallet()?;
     let txid = call.txid(0, "txid")?;
     wallet.forget(&txid).map_err(|error| match error {
-        everett_wallet::WalletError::NoSuchTransaction { .. } => {
-            RpcError::new(WALLET_ERROR, "Transaction does not exist in wallet.")
-        }
+        everett_wallet::WalletError::NoSuchTransaction { .. } => RpcError::new(
+            WALLET_ERROR,
+            format!("Transaction {txid} does not belong to this wallet"),
+        ),
         other => other.into(),
     })?;
     Ok(Json::Null)

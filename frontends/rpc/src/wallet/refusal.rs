@@ -8,7 +8,7 @@ use crate::error::{
     WALLET_KEYPOOL_RAN_OUT, WALLET_NOT_FOUND, WALLET_PASSPHRASE_INCORRECT, WALLET_UNLOCK_NEEDED,
     WALLET_WRONG_ENC_STATE,
 };
-use everett_wallet::keys::MessageError;
+use everett_wallet::keys::{DescriptorError, MessageError};
 
 /// Refusals of an import that Core counts among the wallet's, not among those of its parameters.
 const OF_THE_WALLET: [&str; 2] = [
@@ -16,11 +16,16 @@ const OF_THE_WALLET: [&str; 2] = [
     "Cannot import descriptor without private keys to a wallet with private keys enabled",
 ];
 
+/// Whether a descriptor was understood, but makes no scripts.
+fn cannot_expand(why: &DescriptorError) -> bool {
+    why.0.starts_with("Cannot derive") || why.0.starts_with("Cannot expand")
+}
+
 impl From<KeyError> for RpcError {
     fn from(error: KeyError) -> RpcError {
         let code = match &error {
             KeyError::File(_) => WALLET_ERROR,
-            KeyError::Descriptor(why) if why.0.starts_with("Cannot derive") => WALLET_ERROR,
+            KeyError::Descriptor(why) if cannot_expand(why) => WALLET_ERROR,
             KeyError::Descriptor(_) | KeyError::BadWif => INVALID_ADDRESS_OR_KEY,
             KeyError::Import(why) if OF_THE_WALLET.contains(why) => WALLET_ERROR,
             KeyError::Import(_)
@@ -40,7 +45,7 @@ impl From<KeyError> for RpcError {
             _ => WALLET_ERROR,
         };
         let message = match &error {
-            KeyError::Descriptor(why) if why.0.starts_with("Cannot derive") => {
+            KeyError::Descriptor(why) if cannot_expand(why) => {
                 "Cannot expand descriptor. Probably because of hardened derivations without private keys provided"
                     .to_owned()
             }
@@ -54,6 +59,7 @@ impl From<FileError> for RpcError {
     fn from(error: FileError) -> RpcError {
         let code = match &error {
             FileError::NoWallet { .. }
+            | FileError::OtherNetwork { .. }
             | FileError::DamagedFile { .. }
             | FileError::DamagedRow { .. } => WALLET_NOT_FOUND,
             _ => WALLET_ERROR,

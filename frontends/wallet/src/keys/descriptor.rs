@@ -13,7 +13,9 @@ use im::Vector;
 use miniscript::Descriptor;
 use miniscript::descriptor::DefiniteDescriptorKey;
 
-use super::expression::{DescriptorError, Expression, Form, combined, with_checksum};
+use super::expression::{
+    DescriptorError, Expression, Form, body, combined, with_checksum, with_origins,
+};
 use super::held::Held;
 use super::secret::Secret;
 use super::{Chain, OutputType};
@@ -145,12 +147,29 @@ impl WalletDescriptor {
         form.solution(index, script)
     }
 
+    /// A script of an index as a descriptor of its own, with the origins of its keys and a checksum; `None` for `addr()` and
+    /// `raw()`.
+    pub fn text_at(&self, index: u32, script: &Script) -> Option<String> {
+        if let Form::RawTaproot(_) = &*self.form {
+            let definite = match &self.held(index)?.definite {
+                None => self.form.definite(index).ok().flatten()?,
+                Some(definite) => definite.at_derivation_index(index).ok()?,
+            };
+            let text = with_origins(&definite)?;
+            return Some(with_checksum(format!("raw{}", body(&text))));
+        }
+        with_origins(&self.solution(index, script)?)
+    }
+
     /// The descriptors at an index: four of `combo()`.
     pub fn definite(&self, index: u32) -> Vec<Descriptor<DefiniteDescriptorKey>> {
         let held = self.held(index);
         let definite = match held.and_then(|held| held.definite.as_ref()) {
             None => self.form.definite(index).ok().flatten(),
-            Some(definite) => definite.at_derivation_index(index).ok(),
+            Some(definite) => {
+                let form = self.form.map(|_| Ok((**definite).clone()));
+                form.and_then(|form| form.definite(index)).ok().flatten()
+            }
         };
         match (definite, &*self.form) {
             (None, _) | (_, Form::RawTaproot(_)) => Vec::new(),
@@ -223,7 +242,7 @@ impl WalletDescriptor {
         let birth = source.u64()?;
         let text = source.text()?;
         source.end()?;
-        let mut expression = Expression::parse(text, network, true)
+        let mut expression = Expression::parse_kept(text, network, true)
             .map_err(|_| Malformed("its descriptor cannot be read"))?;
         let (Some(form), Some(public), 0) = (
             expression.forms.pop(),

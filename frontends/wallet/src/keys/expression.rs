@@ -4,7 +4,9 @@
 
 mod form;
 mod infer;
+mod leaves;
 mod origin;
+mod sane;
 mod text;
 
 use std::str::FromStr;
@@ -25,10 +27,12 @@ pub(crate) fn with_origins(descriptor: &Descriptor<DefiniteDescriptorKey>) -> Op
 }
 
 pub use infer::{address_of, infer, with_checksum};
+use leaves::{sorted_leaves, unsorted};
 pub use origin::origin;
+use sane::check_sane;
 pub use text::checksum;
 use text::{Checked, check};
-pub(crate) use text::{body, parse_wif, single_paths};
+pub(crate) use text::{body, extended_keys, parse_wif, single_paths};
 
 /// Longest descriptor that is looked at, in characters.
 pub const MAX_DESCRIPTOR_CHARS: usize = 200_000;
@@ -74,8 +78,25 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// [`DescriptorError`] with Core's words: the checksum, the function, a key, a key of another network.
+    /// [`DescriptorError`] with Core's words: the checksum, the function, a key, a key of another network, a script that nobody
+    /// should be paid by.
     pub fn parse(
+        text: &str,
+        network: Network,
+        needs_checksum: bool,
+    ) -> Result<Expression, DescriptorError> {
+        let expression = Expression::parse_kept(text, network, needs_checksum)?;
+        match expression.forms.first() {
+            Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) => {
+                check_sane(descriptor)?;
+            }
+            _ => {}
+        }
+        Ok(expression)
+    }
+
+    /// The same of one that was taken up before: what it locks is there, whether that is sane or not.
+    pub(crate) fn parse_kept(
         text: &str,
         network: Network,
         needs_checksum: bool,
@@ -116,6 +137,14 @@ impl Expression {
             }
             "rawtr" => expression.read(body, "rawtr", Some("tr"), Form::RawTaproot, &public)?,
             "combo" => expression.read(body, "combo", Some("pkh"), Form::Combo, &public)?,
+            "tr" if sorted_leaves(body).is_some() => {
+                let sorted = sorted_leaves(body).unwrap_or_default();
+                let form = |descriptor| Form::Sorted {
+                    descriptor,
+                    sorted: sorted.clone(),
+                };
+                expression.read(&unsorted(body), function, None, form, &public)?;
+            }
             "pk" | "pkh" | "wpkh" | "sh" | "wsh" | "tr" | "multi" | "sortedmulti" => {
                 expression.read(body, function, None, Form::Known, &public)?;
             }
@@ -133,7 +162,7 @@ impl Expression {
         body: &str,
         function: &str,
         stands_in: Option<&str>,
-        form: fn(Descriptor<DescriptorPublicKey>) -> Form,
+        form: impl Fn(Descriptor<DescriptorPublicKey>) -> Form,
         public: &str,
     ) -> Result<(), DescriptorError> {
         let text = match stands_in {
@@ -176,6 +205,27 @@ impl Expression {
     /// The public form with its checksum, one for each path.
     pub fn canonical(&self) -> Vec<String> {
         self.public.iter().cloned().map(with_checksum).collect()
+    }
+
+    /// What its owner should know of its relative locks: those that are longer than a sequence number can say let the coin go
+    /// earlier. In Core's words.
+    pub(crate) fn unsafe_locks(&self) -> Vec<String> {
+        const OLDER: &str = "older(";
+        /// BIP68: the lock counts in steps of 512 seconds.
+        const BY_TIME: u32 = 1 << 22;
+        let text = self.public.first().map_or("", String::as_str);
+        let after = text
+            .match_indices(OLDER)
+            .map(|(at, _)| &text[at + OLDER.len()..]);
+        let locks = after.filter_map(|rest| rest.split(')').next()?.parse::<u32>().ok());
+        let long = locks.filter(|lock| lock & !BY_TIME > u32::from(u16::MAX));
+        long.map(|lock| match lock & BY_TIME {
+            0 => format!("height-based relative locktime: older({lock}) > 65535 blocks is unsafe"),
+            _ => format!(
+                "time-based relative locktime: older({lock}) > (65535 * 512) seconds is unsafe"
+            ),
+        })
+        .collect()
     }
 
     /// How many different keys there are in it.

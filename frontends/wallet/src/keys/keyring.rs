@@ -29,7 +29,7 @@ pub use import::{Import, Imported};
 
 use self::changes::Changes;
 use super::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use super::expression::{with_checksum, with_origins};
+use super::expression::with_checksum;
 use super::held::Held;
 use super::secret::{PrivateKeys, Secret};
 use super::vault::Vault;
@@ -295,7 +295,11 @@ impl Keyring {
     /// What a script of ours is as a descriptor of its own, with the origins of its keys and a checksum; `None` where nothing is
     /// known that solves it.
     pub fn text_of(&self, script: &Script) -> Option<String> {
-        with_origins(&self.solution(script)?)
+        let mut slots = self.slots_of(script).iter();
+        slots.find_map(|slot| {
+            self.descriptor(slot.descriptor)?
+                .text_at(slot.index, script)
+        })
     }
 
     /// The descriptors of a slot at its index: four of `combo()`, none of `addr()`, `raw()` and `rawtr()`.
@@ -405,6 +409,20 @@ impl Keyring {
         self.slots.len() - before
     }
 
+    /// Notes that a script was given out which a clone of this keyring made: it may lie behind what this one watches so far.
+    pub(crate) fn mark_given(&mut self, slot: Slot) -> Result<(), KeyError> {
+        let end = slot.index.saturating_add(1);
+        let watched = self.descriptor(slot.descriptor);
+        if watched.is_some_and(|descriptor| descriptor.is_range() && descriptor.end < end) {
+            let secret = self.vault.get(slot.descriptor).cloned();
+            self.grow(slot.descriptor, |descriptor| {
+                descriptor.extend_to(end, secret.as_deref())
+            })?;
+        }
+        self.mark_used(&[slot]);
+        Ok(())
+    }
+
     fn mark_one(&mut self, slot: Slot) {
         let behind = self
             .descriptor(slot.descriptor)
@@ -424,6 +442,12 @@ impl Keyring {
             let enough = self.top_up_one(number, size);
             all && enough
         })
+    }
+
+    /// Whether fewer addresses are watched ahead than are set: the setting has grown, or the last address was given out.
+    pub(crate) fn is_short(&self) -> bool {
+        self.descriptors()
+            .any(|one| one.is_range() && one.keypool() < self.keypool && one.end < INDEX_LIMIT)
     }
 
     fn top_up_one(&mut self, number: DescriptorNumber, size: u32) -> bool {

@@ -49,7 +49,7 @@ impl Secret {
         text: Zeroizing<String>,
         network: Network,
     ) -> Result<Secret, DescriptorError> {
-        let keys = Expression::parse(&text, network, false)?.secrets;
+        let keys = Expression::parse_kept(&text, network, false)?.secrets;
         Ok(Secret { text, keys })
     }
 

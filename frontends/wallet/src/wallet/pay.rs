@@ -91,7 +91,8 @@ impl Wallet {
             ChangeTo::Kind(kind) => new_change(&mut keyring, *kind),
             ChangeTo::Automatic => {
                 let kind = self.inner.change_type;
-                let kind = kind.unwrap_or_else(|| change_kind(&keyring, request));
+                let usual = self.inner.address_type;
+                let kind = kind.unwrap_or_else(|| change_kind(&keyring, request, usual));
                 new_change(&mut keyring, kind)
             }
         };
@@ -112,8 +113,7 @@ impl Wallet {
         }
         if let (Some(slot), _) = change.map_err(SpendError::NoChange)? {
             self.change_keys(|keyring| -> Result<(), WalletError> {
-                keyring.mark_used(&[slot]);
-                Ok(())
+                Ok(keyring.mark_given(slot)?)
             })?;
         }
         Ok(plan)
@@ -454,19 +454,29 @@ fn new_change(
     Ok((Some(slot), script))
 }
 
-/// The kind of change that tells least which output it is: that of a payee, or else the newest that the wallet has.
-fn change_kind(keyring: &Keyring, request: &Request) -> OutputType {
+/// The kind of change that tells least which output it is, as Core chooses it: that of a payee, the newest one first, or else the
+/// newest that the wallet has. Whoever wants addresses of the oldest kind gets change of that kind.
+fn change_kind(keyring: &Keyring, request: &Request, usual: OutputType) -> OutputType {
+    if usual == OutputType::Legacy {
+        return usual;
+    }
+    let is_paid = |kind: &OutputType| {
+        request.payees.iter().any(|payee| {
+            let script = &payee.script_pubkey;
+            match kind {
+                OutputType::Legacy => script.is_p2pkh(),
+                OutputType::P2shSegwit => script.is_p2sh(),
+                OutputType::Bech32 => script.is_p2wpkh(),
+                OutputType::Bech32m => script.is_p2tr(),
+            }
+        })
+    };
     let has = |kind: &OutputType| keyring.active(*kind, Chain::Internal).is_some();
-    let of_payees = request.payees.iter().filter_map(|payee| {
-        let script = &payee.script_pubkey;
-        match () {
-            () if script.is_p2tr() => Some(OutputType::Bech32m),
-            () if script.is_p2wpkh() || script.is_p2wsh() => Some(OutputType::Bech32),
-            () => None,
-        }
-    });
-    let mut kinds = of_payees
-        .chain([OutputType::Bech32])
-        .chain(OutputType::ALL.into_iter().rev());
-    kinds.find(has).unwrap_or(OutputType::Bech32)
+    let newest_first = || OutputType::ALL.into_iter().rev().filter(has);
+    let newest =
+        || newest_first().find(|kind| matches!(kind, OutputType::Bech32 | OutputType::Bech32m));
+    newest_first()
+        .find(is_paid)
+        .or_else(newest)
+        .unwrap_or(usual)
 }

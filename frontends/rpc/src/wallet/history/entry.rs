@@ -13,6 +13,9 @@ use crate::error::RpcError;
 use crate::json::{Json, amount, object};
 use crate::method::Answer;
 
+/// Transactions that are built on each other and looked through for what stands against the first one, at most.
+const MAX_GENERATIONS: usize = 1_000;
+
 /// What of a transaction is listed.
 pub(in super::super) struct Listing<'a> {
     /// Only what is received by this label.
@@ -111,6 +114,20 @@ impl<'a, 'v> Teller<'a, 'v> {
         Ok(record.tx.is_coinbase() && depth <= i64::from(everett_ledger::COINBASE_MATURITY))
     }
 
+    /// Whether it was given up, or cannot come in this world: it is a coinbase of a block that this world does not have, or is
+    /// built on one.
+    fn is_abandoned(&self, record: &Record) -> bool {
+        let mut seen = BTreeSet::from([record.txid]);
+        let mut waiting = vec![record];
+        while let Some(ancestor) = waiting.pop() {
+            if ancestor.tx.is_coinbase() {
+                return self.state.place(&ancestor.txid).is_none();
+            }
+            waiting.extend(self.loose_parents(ancestor, &mut seen));
+        }
+        record.abandoned
+    }
+
     /// How deep it is: 0 while it waits, negative where a block has something that stands against it.
     pub(in super::super) fn confirmations(&self, record: &Record) -> Result<i64, RpcError> {
         let depth = |height: u32| i64::from(self.world.height()) + 1 - i64::from(height);
@@ -144,6 +161,9 @@ impl<'a, 'v> Teller<'a, 'v> {
         record: &'r Record,
         seen: &mut BTreeSet<Txid>,
     ) -> Vec<&'r Record> {
+        if seen.len() >= MAX_GENERATIONS {
+            return Vec::new();
+        }
         let loose = |txid: &Txid| self.state.place(txid).is_none() && !self.pending.contains(txid);
         let spent = record
             .tx
@@ -281,7 +301,7 @@ impl<'a, 'v> Teller<'a, 'v> {
         let sends = debit > 0 && listing.label.is_none();
         let confirmations = self.confirmations(record)?;
         // As in Core: what a block stands against is told as that alone.
-        let abandoned = record.abandoned && confirmations >= 0;
+        let abandoned = self.is_abandoned(record) && confirmations >= 0;
         for (outpoint, output) in Self::outputs(record).filter(|_| sends) {
             let script = &output.script_pubkey;
             if !shown(script) {

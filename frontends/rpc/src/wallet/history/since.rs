@@ -3,7 +3,8 @@
 use everett_ledger::World;
 use everett_ledger::decode::decode_block;
 
-use super::{Listing, Teller, WATCH_ONLY, wanted_label};
+use super::super::label::parse_label;
+use super::{Listing, Teller, WATCH_ONLY};
 use crate::call::Call;
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -65,7 +66,8 @@ fn list(call: &Call) -> Answer {
     let target = u32::try_from(target).ok().filter(|target| *target >= 1);
     let target = target.ok_or_else(|| RpcError::parameter("Invalid parameter"))?;
     let include_removed = call.bool_or(3, true)?;
-    let label = wanted_label(call, 5)?;
+    let label = call.maybe(5).map(parse_label).transpose()?;
+    let label = label.as_deref();
     let listing = Listing {
         label,
         change: call.bool_or(4, false)?,

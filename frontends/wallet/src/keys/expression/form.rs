@@ -3,6 +3,7 @@
 //! Refuses hardened steps from a public key.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bitcoin::key::{TweakedPublicKey, XOnlyPublicKey};
 use bitcoin::{Network, PublicKey, Script, ScriptBuf};
@@ -11,7 +12,7 @@ use miniscript::{Descriptor, ForEachKey};
 
 use super::origin::with_origins;
 use super::text::body;
-use super::{Derived, DescriptorError, SECP, infer, with_checksum, wrong};
+use super::{Derived, DescriptorError, SECP, infer, leaves, with_checksum, wrong};
 use crate::keys::OutputType;
 
 /// What a descriptor is.
@@ -25,6 +26,12 @@ pub(crate) enum Form {
     Combo(Descriptor<DescriptorPublicKey>),
     /// What miniscript knows.
     Known(Descriptor<DescriptorPublicKey>),
+    /// A `tr()` with `sortedmulti_a`, as that with `multi_a`.
+    Sorted {
+        descriptor: Descriptor<DescriptorPublicKey>,
+        /// For each `multi_a`, from the left, whether its keys are put in order.
+        sorted: Arc<[bool]>,
+    },
 }
 
 /// What stands between the brackets of a function, if the text is that function.
@@ -74,9 +81,10 @@ impl Form {
     pub(crate) fn descriptor(&self) -> Option<&Descriptor<DescriptorPublicKey>> {
         match self {
             Form::Script(_) => None,
-            Form::RawTaproot(descriptor) | Form::Combo(descriptor) | Form::Known(descriptor) => {
-                Some(descriptor)
-            }
+            Form::RawTaproot(descriptor)
+            | Form::Combo(descriptor)
+            | Form::Known(descriptor)
+            | Form::Sorted { descriptor, .. } => Some(descriptor),
         }
     }
 
@@ -107,7 +115,7 @@ impl Form {
                 Some(OutputType::Legacy)
             }
             Form::Script(_) | Form::Combo(_) => None,
-            Form::RawTaproot(_) => Some(OutputType::Bech32m),
+            Form::RawTaproot(_) | Form::Sorted { .. } => Some(OutputType::Bech32m),
             Form::Known(descriptor) => match descriptor.desc_type() {
                 DescriptorType::Bare => None,
                 DescriptorType::Sh | DescriptorType::Pkh | DescriptorType::ShSortedMulti => {
@@ -139,6 +147,7 @@ impl Form {
                 format!("combo({inner})")
             }
             Form::Known(descriptor) => plain(descriptor),
+            Form::Sorted { descriptor, sorted } => leaves::named(&plain(descriptor), sorted),
         }
     }
 
@@ -154,6 +163,10 @@ impl Form {
             Form::RawTaproot(descriptor) => Form::RawTaproot(translate(descriptor)?),
             Form::Combo(descriptor) => Form::Combo(translate(descriptor)?),
             Form::Known(descriptor) => Form::Known(translate(descriptor)?),
+            Form::Sorted { descriptor, sorted } => Form::Sorted {
+                descriptor: translate(descriptor)?,
+                sorted: sorted.clone(),
+            },
         })
     }
 
@@ -162,9 +175,16 @@ impl Form {
         &self,
         index: u32,
     ) -> Result<Option<Descriptor<DefiniteDescriptorKey>>, DescriptorError> {
-        self.descriptor()
+        let definite = self
+            .descriptor()
             .map(|descriptor| descriptor.at_derivation_index(index).map_err(|_| cannot()))
-            .transpose()
+            .transpose()?;
+        match (self, definite) {
+            (Form::Sorted { sorted, .. }, Some(definite)) => {
+                leaves::put_in_order(&definite, sorted).map(Some)
+            }
+            (_, definite) => Ok(definite),
+        }
     }
 
     /// The scripts at an index.
@@ -173,7 +193,7 @@ impl Form {
         Ok(match (self, definite) {
             (Form::Script(script), _) => vec![script.clone()],
             // Not `definite.script_pubkey()`: that makes a context for each key.
-            (Form::Known(_), Some(definite)) => {
+            (Form::Known(_) | Form::Sorted { .. }, Some(definite)) => {
                 vec![definite.derived_descriptor(&SECP).script_pubkey()]
             }
             (Form::RawTaproot(_), Some(definite)) => {
@@ -196,7 +216,7 @@ impl Form {
         let definite = self.definite(index).ok().flatten()?;
         match self {
             Form::Script(_) | Form::RawTaproot(_) => None,
-            Form::Known(_) => Some(definite),
+            Form::Known(_) | Form::Sorted { .. } => Some(definite),
             Form::Combo(_) => combined(&definite)
                 .into_iter()
                 .find(|one| one.script_pubkey().as_script() == script),
@@ -219,7 +239,7 @@ impl Form {
                 script: script.clone(),
                 definite: None,
             }],
-            (Form::Known(_), Some(definite)) => vec![Derived {
+            (Form::Known(_) | Form::Sorted { .. }, Some(definite)) => vec![Derived {
                 script: definite.script_pubkey(),
                 descriptor: named(&definite)?,
                 definite: Some(definite),

@@ -66,6 +66,21 @@ pub(crate) fn parse_wif(text: &str, network: Network) -> Option<PrivateKey> {
     (same && key.network == NetworkKind::from(network)).then_some(key)
 }
 
+/// The public extended keys that a text names, without those of its private ones.
+pub(crate) fn extended_keys(text: &str) -> Vec<Xpub> {
+    let words = text.split(is_edge);
+    let keys = words.filter_map(|word| {
+        let key = word.rsplit(']').next()?;
+        key.split('/').next()?.parse().ok()
+    });
+    keys.collect()
+}
+
+/// Functions whose arguments are keys alone.
+fn takes_keys(function: &str) -> bool {
+    matches!(function, "pk" | "pkh" | "wpkh" | "combo" | "tr" | "rawtr")
+}
+
 /// One key expression in its public form, and whether it was a private one.
 fn public_key(
     text: &str,
@@ -81,6 +96,11 @@ fn public_key(
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    if takes_keys(function) && key != key.trim() {
+        return Err(format!(
+            "{function}(): Key '{key}' is invalid due to whitespace"
+        ));
+    }
     let not_valid = || format!("{function}(): key '{key}' is not valid");
     let kind = NetworkKind::from(network);
     let secp = Secp256k1::new();

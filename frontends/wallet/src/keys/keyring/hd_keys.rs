@@ -10,7 +10,7 @@ use miniscript::descriptor::{DescriptorPublicKey, DescriptorSecretKey};
 
 use super::Keyring;
 use crate::keys::descriptor::WalletDescriptor;
-use crate::keys::expression::SECP;
+use crate::keys::expression::{SECP, extended_keys};
 use crate::slot::DescriptorNumber;
 
 /// An extended key, and what the wallet has of it.
@@ -20,6 +20,8 @@ pub struct HdKey {
     pub public: Xpub,
     /// The private key; `None` without one, and while the wallet is locked.
     pub private: Option<Xpriv>,
+    /// Whether the wallet has the private key, or while it is locked a private key of a descriptor with this one.
+    pub has_private: bool,
     /// The descriptors that have it.
     pub descriptors: Vec<DescriptorNumber>,
 }
@@ -32,12 +34,16 @@ impl Keyring {
             if active_only && !descriptor.active {
                 continue;
             }
+            let locked = descriptor.has_private_keys && self.vault.get(descriptor.number).is_none();
             for (public, private) in self.hd_keys_of(descriptor) {
                 let key = found.entry(public.to_string()).or_insert(HdKey {
                     public,
-                    private,
+                    private: None,
+                    has_private: false,
                     descriptors: Vec::new(),
                 });
+                key.has_private |= locked || private.is_some();
+                key.private = key.private.or(private);
                 if !key.descriptors.contains(&descriptor.number) {
                     key.descriptors.push(descriptor.number);
                 }
@@ -53,9 +59,9 @@ impl Keyring {
                 DescriptorSecretKey::MultiXPrv(key) => Some(key.xkey),
                 DescriptorSecretKey::Single(_) => None,
             });
-            return keys
-                .map(|key| (Xpub::from_priv(&SECP, &key), Some(key)))
-                .collect();
+            let ours = keys.map(|key| (Xpub::from_priv(&SECP, &key), Some(key)));
+            let others = extended_keys(&secret.text).into_iter();
+            return ours.chain(others.map(|key| (key, None))).collect();
         }
         let mut keys = Vec::new();
         if let Some(form) = descriptor.form.descriptor() {

@@ -2,6 +2,8 @@
 //! Promises Core's refusals, in Core's order and words.
 //! Refuses what would leave the wallet watching less than before.
 
+use std::borrow::Cow;
+
 use bitcoin::ScriptBuf;
 use zeroize::Zeroizing;
 
@@ -41,7 +43,7 @@ pub struct Imported {
     /// The descriptors: one for each path.
     pub numbers: Vec<DescriptorNumber>,
     /// What its owner should know.
-    pub warnings: Vec<&'static str>,
+    pub warnings: Vec<Cow<'static, str>>,
 }
 
 /// One path of an import.
@@ -61,11 +63,25 @@ impl Keyring {
     /// [`KeyError::Descriptor`], [`KeyError::Import`], [`KeyError::WatchOnly`], [`KeyError::RangeShrinks`], [`KeyError::Locked`].
     /// This keyring may have been changed in part then: it is to be thrown away, as after any error of a step.
     pub fn import(&mut self, import: &Import) -> Result<Imported, KeyError> {
+        let mut warnings = Vec::new();
+        let numbers = self.import_warning(import, &mut warnings)?;
+        Ok(Imported { numbers, warnings })
+    }
+
+    /// The same for those who want the warnings also where it is refused.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Keyring::import`].
+    pub fn import_warning(
+        &mut self,
+        import: &Import,
+        warnings: &mut Vec<Cow<'static, str>>,
+    ) -> Result<Vec<DescriptorNumber>, KeyError> {
         let expression = Expression::parse(&import.text, self.network, true)?;
         let refuse = |why| Err(KeyError::Import(why));
         let ranged = expression.is_range();
         let paths = expression.paths();
-        let mut warnings = Vec::new();
         if paths > 1 && import.internal.is_some() {
             return refuse("Cannot have multipath descriptor while also specifying 'internal'");
         }
@@ -73,7 +89,7 @@ impl Keyring {
             return refuse("Range should not be specified for an un-ranged descriptor");
         }
         if ranged && import.range.is_none() {
-            warnings.push("Range not given, using default keypool range");
+            warnings.push("Range not given, using default keypool range".into());
         }
         let (start, last) = match (ranged, import.range) {
             (true, Some(range)) => range,
@@ -123,22 +139,25 @@ impl Keyring {
         if self.is_locked() {
             return Err(KeyError::Locked);
         }
+        warnings.extend(expression.unsafe_locks().into_iter().map(Cow::Owned));
         if expression.has_private_keys && expression.key_count() > expression.secrets.len() {
             warnings.push(
-                "Not all private keys provided. Some wallet functionality may return unexpected errors",
+                "Not all private keys provided. Some wallet functionality may return unexpected errors".into(),
             );
         }
+        let brings_keys = expression.has_private_keys;
         let mut numbers = Vec::with_capacity(paths);
         for path in self.paths(import, expression)? {
             let range = (start, last + 1, next);
-            let number = self.take_up(path, range, import, &mut warnings)?;
+            let number = self.take_up(path, range, import, warnings)?;
             numbers.push(number);
         }
-        if self.flags.blank {
+        // As in Core: one that only watches begins blank and stays so.
+        if self.flags.blank && brings_keys {
             self.flags.blank = false;
             self.changes.flags = true;
         }
-        Ok(Imported { numbers, warnings })
+        Ok(numbers)
     }
 
     fn paths(&self, import: &Import, expression: Expression) -> Result<Vec<Path>, KeyError> {
@@ -180,7 +199,7 @@ impl Keyring {
         path: Path,
         (start, end, next): (u32, u32, u32),
         import: &Import,
-        warnings: &mut Vec<&'static str>,
+        warnings: &mut Vec<Cow<'static, str>>,
     ) -> Result<DescriptorNumber, KeyError> {
         let new = DescriptorNumber(self.descriptors.len() as u32);
         let mut descriptor = WalletDescriptor::new(new, path.form, &path.public);
@@ -238,12 +257,12 @@ impl Keyring {
         &mut self,
         number: DescriptorNumber,
         active: bool,
-        warnings: &mut Vec<&'static str>,
+        warnings: &mut Vec<Cow<'static, str>>,
     ) {
         let descriptor = self.edit(number);
         descriptor.active = active && descriptor.output_type().is_some();
         if active && !descriptor.active {
-            warnings.push("Unknown output type, cannot set descriptor to active.");
+            warnings.push("Unknown output type, cannot set descriptor to active.".into());
         }
         let Some(role) = descriptor.role() else {
             return;

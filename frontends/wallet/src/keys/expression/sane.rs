@@ -1,0 +1,63 @@
+//! Owns which scripts of miniscript are refused although they can be read: what they lock could be lost, or taken.
+//! Promises Core's reasons, and that `multi` and its like are not asked: they are no miniscript for Core.
+
+use miniscript::descriptor::{DescriptorPublicKey, ShInner, WshInner};
+use miniscript::miniscript::analyzable::AnalysisError;
+use miniscript::miniscript::decode::Terminal;
+use miniscript::{Descriptor, Miniscript, ScriptContext};
+
+use super::{DescriptorError, wrong};
+
+/// What a script of a descriptor is refused for.
+fn check<C: ScriptContext>(
+    script: &Miniscript<DescriptorPublicKey, C>,
+) -> Result<(), DescriptorError> {
+    match script.as_inner() {
+        Terminal::Multi(_) | Terminal::MultiA(_) => return Ok(()),
+        Terminal::Check(key) if matches!(key.as_inner(), Terminal::PkK(_) | Terminal::PkH(_)) => {
+            return Ok(());
+        }
+        _ => {}
+    }
+    let reason = match script.sanity_check() {
+        Ok(()) if script.ext.sat_data.is_none() => "is not satisfiable",
+        Ok(()) => return Ok(()),
+        Err(_) if script.ext.sat_data.is_none() && script.requires_sig() => "is not satisfiable",
+        Err(AnalysisError::Malleable) => "is not sane: malleable witnesses exist",
+        Err(AnalysisError::SiglessBranch) if !script.is_non_malleable() => {
+            "is not sane: malleable witnesses exist"
+        }
+        Err(AnalysisError::SiglessBranch) => "is not sane: witnesses without signature exist",
+        Err(AnalysisError::HeightTimelockCombination) => {
+            "is not sane: contains mixes of timelocks expressed in blocks and seconds"
+        }
+        Err(AnalysisError::RepeatedPubkeys) => "is not sane: contains duplicate public keys",
+        Err(AnalysisError::BranchExceedResouceLimits) => {
+            "is not sane: needs witnesses that may exceed resource limits"
+        }
+        Err(AnalysisError::ContainsRawPkh) => "is not sane",
+    };
+    let text = script.to_string().replace('\'', "h");
+    Err(wrong(format!("{text} {reason}")))
+}
+
+/// Refuses a descriptor one of whose scripts is not sane.
+pub(super) fn check_sane(
+    descriptor: &Descriptor<DescriptorPublicKey>,
+) -> Result<(), DescriptorError> {
+    let wsh = |inner: &WshInner<DescriptorPublicKey>| match inner {
+        WshInner::Ms(script) => check(script),
+        WshInner::SortedMulti(_) => Ok(()),
+    };
+    match descriptor {
+        Descriptor::Wsh(script) => wsh(script.as_inner()),
+        Descriptor::Sh(script) => match script.as_inner() {
+            ShInner::Wsh(script) => wsh(script.as_inner()),
+            ShInner::Ms(script) => check(script),
+            ShInner::Wpkh(_) | ShInner::SortedMulti(_) => Ok(()),
+        },
+        Descriptor::Bare(script) => check(script.as_inner()),
+        Descriptor::Tr(tree) => tree.leaves().try_for_each(|leaf| check(leaf.miniscript())),
+        Descriptor::Pkh(_) | Descriptor::Wpkh(_) => Ok(()),
+    }
+}
