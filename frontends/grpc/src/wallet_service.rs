@@ -17,7 +17,7 @@ use crate::deadline::{Deadline, Patience};
 use crate::fault::Fault;
 use crate::responses::Responses;
 use crate::wallet::asking::{self, Asking, NamesWallet};
-use crate::wallet::rescan::{self, Scan, Scans};
+use crate::wallet::rescan::{self, Scan};
 use crate::wallet::{
     addresses, balance, coins, descriptors, directory, events, labels, messages, passphrase, pay,
     payments, psbt, verify, warnings,
@@ -25,7 +25,6 @@ use crate::wallet::{
 
 pub(crate) struct WalletCalls {
     calls: Calls,
-    scans: Arc<Scans>,
     /// Whether anybody who reaches the port would be let in.
     open: bool,
     max_streams: usize,
@@ -37,7 +36,6 @@ impl WalletCalls {
         let max_streams = config.streams.max_streams;
         WalletCalls {
             calls,
-            scans: Arc::default(),
             open: config.is_open_to_all(),
             max_streams,
             places: Arc::new(Semaphore::new(max_streams)),
@@ -72,14 +70,13 @@ impl WalletCalls {
         work: impl FnOnce(&Asking<'_>, Q) -> Result<A, Fault> + Send + 'static,
     ) -> Result<Response<A>, Status> {
         let wallets = self.wallets()?;
-        let (handle, scans) = (self.calls.handle().clone(), self.scans.clone());
+        let handle = self.calls.handle().clone();
         self.calls
             .read(request, move |reading, request| {
                 let asking = Asking {
                     reading,
                     handle: &handle,
                     wallets: &wallets,
-                    scans: &scans,
                 };
                 work(&asking, request)
             })
@@ -371,14 +368,20 @@ impl WalletService for WalletCalls {
         let wallet = asking::find(&wallets, request.wallet_name())?;
         rescan::check(&handle, &request)?;
         let scan = Scan {
-            turn: self.scans.begin(wallet.name())?,
+            turn: wallet.scan_turn().map_err(Fault::from)?,
             handle,
-            wallet,
             from: request.from_height,
             to: request.to_height,
             patience: Patience::new(deadline).0.without_client(),
         };
         Ok(Response::new(rescan::begin(scan, place)))
+    }
+
+    async fn abort_rescan(
+        &self,
+        request: Request<v1::AbortRescanRequest>,
+    ) -> Result<Response<v1::AbortRescanResponse>, Status> {
+        self.ask_one(request, rescan::abort).await
     }
 
     async fn list_warnings(

@@ -16,6 +16,7 @@ use crate::error::WalletError;
 use crate::follow::put_record;
 use crate::keys::Keyring;
 use crate::locked;
+use crate::owed::Owed;
 use crate::record::Record;
 use crate::scanned::Scanned;
 use crate::slot::Slot;
@@ -36,6 +37,8 @@ pub(crate) struct Book {
     pub(crate) keyring: Keyring,
     pub(crate) timeline: Timeline,
     pub(crate) scanned: Scanned,
+    /// The scan that has still to be done, or to be done to its end.
+    pub(crate) owed: Option<Owed>,
     /// The transactions of ours, of all worlds and of none.
     pub(crate) records: HashMap<Txid, Record>,
     /// The records in the order in which they came.
@@ -79,6 +82,7 @@ impl Book {
             keyring,
             timeline: Timeline::default(),
             scanned,
+            owed: None,
             records: HashMap::new(),
             by_order: BTreeMap::new(),
             outputs: HashMap::new(),

@@ -77,7 +77,7 @@ fn encrypt_wallet(call: &Call) -> Answer {
             "Error: running with an encrypted wallet, but encryptwallet was called.",
         ));
     }
-    let _scan = call.site.wallet_scans.begin(wallet.name())?;
+    let _scan = wallet.scan_turn()?;
     wallet.encrypt(not_empty(call.text(0)?)?)?;
     Ok("wallet encrypted; The keypool is as it was and the keys are the same, so that a backup from before is as good, but is \
         not encrypted: make a new one and delete the old."
