@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Request, Response, Status};
 
 use crate::calls::Calls;
-use crate::config::GrpcConfig;
+use crate::config::{GrpcConfig, StreamLimits};
 use crate::deadline::{Deadline, Patience};
 use crate::fault::Fault;
 use crate::responses::Responses;
@@ -27,18 +27,18 @@ pub(crate) struct WalletCalls {
     calls: Calls,
     /// Whether anybody who reaches the port would be let in.
     open: bool,
-    max_streams: usize,
+    limits: StreamLimits,
     places: Arc<Semaphore>,
 }
 
 impl WalletCalls {
     pub(crate) fn new(calls: Calls, config: &GrpcConfig) -> WalletCalls {
-        let max_streams = config.streams.max_streams;
+        let limits = config.streams.clone();
         WalletCalls {
             calls,
             open: config.is_open_to_all(),
-            max_streams,
-            places: Arc::new(Semaphore::new(max_streams)),
+            places: Arc::new(Semaphore::new(limits.max_streams)),
+            limits,
         }
     }
 
@@ -56,7 +56,7 @@ impl WalletCalls {
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
         self.places.clone().try_acquire_owned().map_err(|_| {
-            let limit = self.max_streams;
+            let limit = self.limits.max_streams;
             let message = format!("{limit} streams of wallets are open, the most this node takes");
             Fault::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
                 .with("limit", limit)
@@ -409,7 +409,9 @@ impl WalletService for WalletCalls {
         };
         let handle = self.calls.handle();
         let (ledger, stop) = (handle.ledger().clone(), handle.stop_signal().clone());
-        let begun = events::begin(ledger, wallets.subscribe(), wish, deadline, stop, place);
+        let events = wallets.subscribe();
+        let limits = self.limits.clone();
+        let begun = events::begin(ledger, events, wish, limits, deadline, stop, place);
         Ok(Response::new(begun))
     }
 }

@@ -211,6 +211,8 @@ fn nothing_is_taken_up_where_blocks_are_pruned_that_it_may_be_paid_in() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory.path().join("l"));
     config.prune_target = Some(MIN_PRUNE_TARGET_REGTEST);
+    // Branches that are live have their blocks.
+    config.horizon = Some(10);
     let lab = Lab::around(Ledger::open(config).expect("a ledger"), 7);
     lab.grow(At::Best, 900).expect("blocks");
     let first = lab.ledger().pruned_below();
@@ -244,7 +246,7 @@ fn nothing_is_taken_up_where_blocks_are_pruned_that_it_may_be_paid_in() {
         birth: 1,
         label: None,
     };
-    let mut take = |from| {
+    let take = |from| {
         turn.take_up(Some(from), |keyring| -> Result<(), WalletError> {
             keyring.import(&import)?;
             Ok(())
