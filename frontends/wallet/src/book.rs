@@ -18,6 +18,7 @@ use crate::keys::Keyring;
 use crate::locked;
 use crate::owed::Owed;
 use crate::record::Record;
+use crate::request_id::RequestId;
 use crate::scanned::Scanned;
 use crate::slot::Slot;
 use crate::store::{Table, WalletFile};
@@ -52,6 +53,8 @@ pub(crate) struct Book {
     strangers: BTreeSet<(u64, u64)>,
     /// What the scripts in it are hashed by.
     hasher: RandomState,
+    /// The records that were asked for by a name.
+    pub(crate) requests: HashMap<RequestId, Txid>,
     /// The records that were given up.
     pub(crate) given_up: HashSet<Txid>,
     /// The records that the best world, as it was last looked at, does not have.
@@ -89,6 +92,7 @@ impl Book {
             spends: HashMap::new(),
             strangers: BTreeSet::new(),
             hasher: RandomState::new(),
+            requests: HashMap::new(),
             given_up: HashSet::new(),
             loose: HashSet::new(),
             best: BlockHash::all_zeros(),
@@ -118,6 +122,9 @@ impl Book {
         self.loose.insert(txid);
         if record.abandoned {
             self.given_up.insert(txid);
+        }
+        if let Some(request) = &record.request {
+            self.requests.insert(request.clone(), txid);
         }
         self.records.insert(txid, record);
     }
@@ -184,7 +191,15 @@ impl Book {
             false => self.given_up.remove(&record.txid),
         };
         match self.records.get_mut(&record.txid) {
-            Some(known) => *known = record,
+            Some(known) => {
+                if let Some(request) = &known.request {
+                    self.requests.remove(request);
+                }
+                if let Some(request) = &record.request {
+                    self.requests.insert(request.clone(), record.txid);
+                }
+                *known = record;
+            }
             None => self.enter(record),
         }
         Ok(())
@@ -230,6 +245,9 @@ impl Book {
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
         self.given_up.remove(txid);
+        if let Some(request) = &record.request {
+            self.requests.remove(request);
+        }
         for output in &record.tx.output {
             let hash = self.hash(&output.script_pubkey);
             self.strangers.remove(&(hash, record.order));
@@ -257,6 +275,7 @@ impl Book {
                 abandoned: before.abandoned,
                 notes: before.notes,
                 replaces: before.replaces,
+                request: before.request,
                 ..now
             }),
             // A block had it meanwhile, and what that did is told by the record.

@@ -209,6 +209,10 @@ impl From<SpendError> for Fault {
             SpendError::NotReplaceable { txid, .. } => {
                 unfit(ErrorReason::PaymentFixed, message).with("txid", txid)
             }
+            SpendError::Repeated { txid } => {
+                Fault::new(Code::AlreadyExists, ErrorReason::PaymentFixed, message)
+                    .with("txid", txid)
+            }
             SpendError::NoChild {
                 txid,
                 why: Childless::Unknown,

@@ -63,7 +63,8 @@ async fn a_client_that_reads_nothing_is_told_so_and_let_go() {
         slow_consumer: Duration::from_millis(50),
         ..StreamLimits::default()
     };
-    let sending = send(&ledger, events, &wish(&[]), &limits, &sender);
+    let wish = wish(&[]);
+    let sending = send(&ledger, events, &wish, &limits, &sender);
     let ended = tokio::time::timeout(Duration::from_secs(30), sending);
     let why = ended.await.expect("it ends").expect("and says why");
     assert_eq!(tonic::Status::from(why).code(), Code::ResourceExhausted);
