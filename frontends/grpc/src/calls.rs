@@ -119,10 +119,18 @@ impl Calls {
             None => call.await,
             Some(moment) => tokio::time::timeout_at(moment, call)
                 .await
-                .map_err(|_| Fault::deadline_exceeded())?,
+                .map_err(|_| self.too_late())?,
         };
         drop(client);
         Ok(Response::new(answer.map_err(Fault::from)??))
+    }
+
+    /// Why there is no answer in time: a node that stops does not answer later either.
+    fn too_late(&self) -> Fault {
+        match self.handle.stop_signal().is_given() {
+            true => CallError::ShuttingDown.into(),
+            false => Fault::deadline_exceeded(),
+        }
     }
 
     /// Waits until no call is in flight, and admits none from then on.

@@ -12,12 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Request, Response, Status};
 
 use crate::calls::Calls;
-use crate::config::GrpcConfig;
+use crate::config::{GrpcConfig, StreamLimits};
 use crate::deadline::{Deadline, Patience};
 use crate::fault::Fault;
 use crate::responses::Responses;
 use crate::wallet::asking::{self, Asking, NamesWallet};
-use crate::wallet::rescan::{self, Scan, Scans};
+use crate::wallet::rescan::{self, Scan};
 use crate::wallet::{
     addresses, balance, coins, descriptors, directory, events, labels, messages, passphrase, pay,
     payments, psbt, verify, warnings,
@@ -25,22 +25,20 @@ use crate::wallet::{
 
 pub(crate) struct WalletCalls {
     calls: Calls,
-    scans: Arc<Scans>,
     /// Whether anybody who reaches the port would be let in.
     open: bool,
-    max_streams: usize,
+    limits: StreamLimits,
     places: Arc<Semaphore>,
 }
 
 impl WalletCalls {
     pub(crate) fn new(calls: Calls, config: &GrpcConfig) -> WalletCalls {
-        let max_streams = config.streams.max_streams;
+        let limits = config.streams;
         WalletCalls {
             calls,
-            scans: Arc::default(),
             open: config.is_open_to_all(),
-            max_streams,
-            places: Arc::new(Semaphore::new(max_streams)),
+            places: Arc::new(Semaphore::new(limits.max_streams)),
+            limits,
         }
     }
 
@@ -58,7 +56,7 @@ impl WalletCalls {
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
         self.places.clone().try_acquire_owned().map_err(|_| {
-            let limit = self.max_streams;
+            let limit = self.limits.max_streams;
             let message = format!("{limit} streams of wallets are open, the most this node takes");
             Fault::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
                 .with("limit", limit)
@@ -72,14 +70,13 @@ impl WalletCalls {
         work: impl FnOnce(&Asking<'_>, Q) -> Result<A, Fault> + Send + 'static,
     ) -> Result<Response<A>, Status> {
         let wallets = self.wallets()?;
-        let (handle, scans) = (self.calls.handle().clone(), self.scans.clone());
+        let handle = self.calls.handle().clone();
         self.calls
             .read(request, move |reading, request| {
                 let asking = Asking {
                     reading,
                     handle: &handle,
                     wallets: &wallets,
-                    scans: &scans,
                 };
                 work(&asking, request)
             })
@@ -371,14 +368,20 @@ impl WalletService for WalletCalls {
         let wallet = asking::find(&wallets, request.wallet_name())?;
         rescan::check(&handle, &request)?;
         let scan = Scan {
-            turn: self.scans.begin(wallet.name())?,
+            turn: wallet.scan_turn().map_err(Fault::from)?,
             handle,
-            wallet,
             from: request.from_height,
             to: request.to_height,
             patience: Patience::new(deadline).0.without_client(),
         };
         Ok(Response::new(rescan::begin(scan, place)))
+    }
+
+    async fn abort_rescan(
+        &self,
+        request: Request<v1::AbortRescanRequest>,
+    ) -> Result<Response<v1::AbortRescanResponse>, Status> {
+        self.ask_one(request, rescan::abort).await
     }
 
     async fn list_warnings(
@@ -406,7 +409,9 @@ impl WalletService for WalletCalls {
         };
         let handle = self.calls.handle();
         let (ledger, stop) = (handle.ledger().clone(), handle.stop_signal().clone());
-        let begun = events::begin(ledger, wallets.subscribe(), wish, deadline, stop, place);
+        let events = wallets.subscribe();
+        let limits = self.limits;
+        let begun = events::begin(ledger, events, wish, limits, deadline, stop, place);
         Ok(Response::new(begun))
     }
 }

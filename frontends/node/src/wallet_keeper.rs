@@ -1,5 +1,5 @@
 //! Owns what wallets need of the node: those marked for it are opened at the start, all move when something changes, their
-//! transactions are sent until blocks have them, and they are locked when their time is over.
+//! transactions are sent until blocks have them, scans that they owe are done, and they are locked when their time is over.
 //! Promises that a wallet which cannot follow says so in the log and does not keep the others from it.
 //! Refuses to start a node whose configuration names a wallet that cannot be opened.
 
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::error::NodeError;
 use crate::handle::Handle;
 
-/// How often it is looked whether a wallet is to be locked.
+/// How often it is looked whether a wallet is to be locked, or owes a scan.
 const LOCK_EVERY: Duration = Duration::from_secs(1);
 /// How often transactions that no mempool has are given to it again.
 const SEND_EVERY: Duration = Duration::from_secs(600);
@@ -114,6 +114,8 @@ async fn follow(handle: Handle, wallets: Wallets) {
     let mut pending = handle.mempool().change_number();
     let mut lock = tokio::time::interval(LOCK_EVERY);
     let mut send = tokio::time::interval(SEND_EVERY);
+    // One at a time, so that readers are left for others.
+    let mut scan: Option<JoinHandle<()>> = None;
     loop {
         let wallets = wallets.clone();
         let done = tokio::select! {
@@ -134,6 +136,10 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
             }
             _ = lock.tick() => {
+                if scan.as_ref().is_none_or(JoinHandle::is_finished) {
+                    let wanting = wallets.list().into_iter().find(Wallet::wants_scan);
+                    scan = wanting.map(|wallet| tokio::spawn(pay_owed_scan(handle.clone(), wallet)));
+                }
                 // It waits for those that read a wallet.
                 let each = move |_: &_| wallets.list().iter().for_each(Wallet::lock_when_due);
                 handle.read(each).await
@@ -142,6 +148,35 @@ async fn follow(handle: Handle, wallets: Wallets) {
         if let Err(error) = done {
             warn!(%error, "the wallets do not follow");
         }
+    }
+}
+
+/// Does the scan that a wallet owes, or as much of it as there is time for.
+async fn pay_owed_scan(handle: Handle, wallet: Wallet) {
+    let stop = handle.stop_signal().clone();
+    let scan = move |_: &_| {
+        let Some(from) = wallet.owed_scan() else {
+            return;
+        };
+        let name = wallet.name();
+        info!(
+            wallet = name,
+            from, "blocks are looked into for keys that may be older: it was not done to its end"
+        );
+        match wallet.pay_owed_scan(&mut |_, _| !stop.is_given()) {
+            Ok(true) => info!(wallet = name, from, "the blocks are looked into"),
+            // Stopped, or somebody wants the wallet: later.
+            Ok(false) => {}
+            Err(error) => warn!(
+                wallet = name,
+                from, %error, "blocks that its keys may be paid in were not looked into; what they were paid may be missing: \
+                 look into those that are here (rescanblockchain, `everett wallet rescan`), or fetch them again and load the \
+                 wallet anew"
+            ),
+        }
+    };
+    if let Err(error) = handle.read(scan).await {
+        warn!(%error, "blocks for keys that may be older are not looked into");
     }
 }
 

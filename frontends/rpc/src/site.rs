@@ -13,7 +13,6 @@ use crate::blockchain::FilterHeaders;
 use crate::config::RpcConfig;
 use crate::json::{Json, object};
 use crate::mining::Templates;
-use crate::wallet::Scans;
 
 /// What all calls share.
 pub(crate) struct Site {
@@ -25,8 +24,6 @@ pub(crate) struct Site {
     pub(crate) coin_scan: Scan,
     /// A scan of blocks that runs.
     pub(crate) block_scan: Scan,
-    /// Scans of blocks for wallets that run.
-    pub(crate) wallet_scans: Scans,
     /// Transactions of chains up to blocks that were asked for.
     pub(crate) counts: Mutex<Counts>,
     /// Headers of filters that were made.
@@ -146,7 +143,6 @@ impl Site {
             active: Mutex::default(),
             coin_scan: Scan::default(),
             block_scan: Scan::default(),
-            wallet_scans: Scans::default(),
             counts: Mutex::default(),
             filter_headers: Mutex::default(),
             logged: Mutex::default(),

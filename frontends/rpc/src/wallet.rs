@@ -36,7 +36,6 @@ use crate::method::Method;
 pub(crate) use address::new_address;
 pub(crate) use info::old_info;
 pub(crate) use passphrase::unlocked;
-pub(crate) use rescan::Scans;
 
 /// What there is.
 pub(crate) static METHODS: &[&Method] = &[

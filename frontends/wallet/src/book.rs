@@ -16,7 +16,9 @@ use crate::error::WalletError;
 use crate::follow::put_record;
 use crate::keys::Keyring;
 use crate::locked;
+use crate::owed::Owed;
 use crate::record::Record;
+use crate::request_id::RequestId;
 use crate::scanned::Scanned;
 use crate::slot::Slot;
 use crate::store::{Table, WalletFile};
@@ -36,6 +38,8 @@ pub(crate) struct Book {
     pub(crate) keyring: Keyring,
     pub(crate) timeline: Timeline,
     pub(crate) scanned: Scanned,
+    /// The scan that has still to be done, or to be done to its end.
+    pub(crate) owed: Option<Owed>,
     /// The transactions of ours, of all worlds and of none.
     pub(crate) records: HashMap<Txid, Record>,
     /// The records in the order in which they came.
@@ -49,6 +53,8 @@ pub(crate) struct Book {
     strangers: BTreeSet<(u64, u64)>,
     /// What the scripts in it are hashed by.
     hasher: RandomState,
+    /// The records that were asked for by a name.
+    pub(crate) requests: HashMap<RequestId, Txid>,
     /// The records that were given up.
     pub(crate) given_up: HashSet<Txid>,
     /// The records that the best world, as it was last looked at, does not have.
@@ -87,12 +93,14 @@ impl Book {
             keyring,
             timeline: Timeline::default(),
             scanned,
+            owed: None,
             records: HashMap::new(),
             by_order: BTreeMap::new(),
             outputs: HashMap::new(),
             spends: HashMap::new(),
             strangers: BTreeSet::new(),
             hasher: RandomState::new(),
+            requests: HashMap::new(),
             given_up: HashSet::new(),
             loose: HashSet::new(),
             best: BlockHash::all_zeros(),
@@ -122,6 +130,9 @@ impl Book {
         self.loose.insert(txid);
         if record.abandoned {
             self.given_up.insert(txid);
+        }
+        if let Some(request) = &record.request {
+            self.requests.insert(request.clone(), txid);
         }
         self.records.insert(txid, record);
     }
@@ -188,7 +199,15 @@ impl Book {
             false => self.given_up.remove(&record.txid),
         };
         match self.records.get_mut(&record.txid) {
-            Some(known) => *known = record,
+            Some(known) => {
+                if let Some(request) = &known.request {
+                    self.requests.remove(request);
+                }
+                if let Some(request) = &record.request {
+                    self.requests.insert(request.clone(), record.txid);
+                }
+                *known = record;
+            }
             None => self.enter(record),
         }
         Ok(())
@@ -234,6 +253,9 @@ impl Book {
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
         self.given_up.remove(txid);
+        if let Some(request) = &record.request {
+            self.requests.remove(request);
+        }
         for output in &record.tx.output {
             let hash = self.hash(&output.script_pubkey);
             self.strangers.remove(&(hash, record.order));
@@ -261,6 +283,7 @@ impl Book {
                 abandoned: before.abandoned,
                 notes: before.notes,
                 replaces: before.replaces,
+                request: before.request,
                 ..now
             }),
             // A block had it meanwhile, and what that did is told by the record.

@@ -42,11 +42,36 @@ pub enum WalletError {
     /// The mempool.
     #[error(transparent)]
     Mempool(#[from] MempoolError),
-    /// A scan was stopped.
-    #[error("the scan was stopped at height {height}; what is below it was looked into")]
+    /// A scan was ended by its owner.
+    #[error("the scan was ended at height {height}; what is below it was looked into")]
     ScanAborted {
         /// The first height that was not looked into.
         height: u32,
+    },
+    /// A scan was left by who had asked for it, or the node stops.
+    #[error("the scan was left at height {height}; what is below it was looked into")]
+    ScanLeft {
+        /// The first height that was not looked into.
+        height: u32,
+    },
+    /// Another scan runs.
+    #[error(
+        "blocks are being looked into for the wallet \"{name}\"; wait until that is done, or end it"
+    )]
+    Scanning {
+        /// The wallet's name.
+        name: String,
+    },
+    /// Blocks that would have to be looked into are not here.
+    #[error(
+        "blocks from height {from} on would have to be looked into, but some below height {first} are not here (pruned, or never \
+         fetched): begin at height {first}, or fetch them again"
+    )]
+    BlocksMissing {
+        /// The height that was asked for.
+        from: u32,
+        /// The first one from which all blocks are here.
+        first: u32,
     },
     /// There is no such transaction.
     #[error("Invalid or non-wallet transaction id: {txid}")]

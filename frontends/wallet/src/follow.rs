@@ -16,6 +16,7 @@ use crate::coins::{Touched, scan};
 use crate::error::WalletError;
 use crate::keys::Keyring;
 use crate::locked;
+use crate::owed::{OWED_KEY, Owed};
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
@@ -33,6 +34,13 @@ pub(crate) const SCANNED_KEY: &[u8] = b"scanned";
 
 /// What a rescan is told of how far it is: the height, and the last height. It says whether to go on.
 pub type Progress<'a> = &'a mut dyn FnMut(u32, u32) -> bool;
+
+/// How far a wallet has looked.
+#[derive(PartialEq, Eq)]
+struct Marks {
+    scanned: Scanned,
+    owed: Option<Owed>,
+}
 
 /// What one step found.
 #[derive(Default)]
@@ -105,13 +113,13 @@ impl Book {
         // Read before what it counts: what comes meanwhile is looked at again.
         let event = *ledger.event_seq().borrow();
         let tips = live_tips(ledger);
-        while let Some(Unscanned { world, from }) = self.scanned.next(ledger) {
+        while let Some(Unscanned { world, from, last }) = self.scanned.next(ledger) {
             let mut height = from;
-            while height <= world.height() {
-                let (found, next) = self.look(ledger, &world, height, world.height())?;
-                let mut scanned = self.scanned.clone();
-                scanned.advance(ledger, &world, next - 1);
-                changed |= self.keep(ledger, found, scanned)?;
+            while height <= last {
+                let (found, next) = self.look(ledger, &world, height, last)?;
+                let mut marks = self.marks();
+                marks.scanned.advance(ledger, &world, next - 1);
+                changed |= self.keep(ledger, found, marks)?;
                 height = next;
             }
         }
@@ -182,17 +190,40 @@ impl Book {
         Ok(true)
     }
 
-    /// Looks into a step's worth of blocks again, from `height` on; the next height.
+    /// Looks into a step's worth of blocks again, from `height` on; the next height. Where it is the scan that is `owed`, how far
+    /// that came is kept with what is found.
     pub(crate) fn look_again(
         &mut self,
         ledger: &Ledger,
-        world: &World,
+        stretch: &Unscanned,
         height: u32,
-        last: u32,
+        owed: bool,
     ) -> Result<u32, WalletError> {
-        let (found, next) = self.look(ledger, world, height, last)?;
-        self.keep(ledger, found, self.scanned.clone())?;
+        let world = &stretch.world;
+        let (found, next) = self.look(ledger, world, height, stretch.last)?;
+        let mut marks = self.marks();
+        if let Some(owed) = marks.owed.as_mut().filter(|_| owed) {
+            owed.looked.advance(ledger, world, next - 1);
+        }
+        self.keep(ledger, found, marks)?;
         Ok(next)
+    }
+
+    /// Notes which scan is owed from now on, if any.
+    pub(crate) fn owe(&mut self, owed: Option<Owed>) -> Result<(), WalletError> {
+        if owed != self.owed {
+            self.file.write(|step| put_owed(step, owed.as_ref()))?;
+            self.owed = owed;
+        }
+        Ok(())
+    }
+
+    /// How far it has looked.
+    fn marks(&self) -> Marks {
+        Marks {
+            scanned: self.scanned.clone(),
+            owed: self.owed.clone(),
+        }
     }
 
     /// Looks into blocks from `height` on, as many as fit into a step; the next height with what was found.
@@ -252,14 +283,9 @@ impl Book {
     }
 
     /// Keeps what was found, on the disk first.
-    fn keep(
-        &mut self,
-        ledger: &Ledger,
-        found: Found,
-        scanned: Scanned,
-    ) -> Result<bool, WalletError> {
+    fn keep(&mut self, ledger: &Ledger, found: Found, marks: Marks) -> Result<bool, WalletError> {
         let changed = !found.touched.is_empty() || !found.records.is_empty();
-        if !changed && scanned == self.scanned {
+        if !changed && marks == self.marks() {
             return Ok(false);
         }
         let mut keyring = self.keyring.clone();
@@ -272,11 +298,15 @@ impl Book {
             for touched in &found.touched {
                 step.put(Table::Blocks, &touched.key(), &touched.encode())?;
             }
-            step.put(Table::Cursor, SCANNED_KEY, &scanned.encode())?;
+            step.put(Table::Cursor, SCANNED_KEY, &marks.scanned.encode())?;
+            if marks.owed != self.owed {
+                put_owed(step, marks.owed.as_ref())?;
+            }
             Ok(keyring.save(step)?)
         })?;
         self.keyring = keyring;
-        self.scanned = scanned;
+        self.scanned = marks.scanned;
+        self.owed = marks.owed;
         for record in found.records {
             self.enter(record);
         }
@@ -377,8 +407,7 @@ impl Book {
         for (order, tx) in (self.next_order()..).zip(waiting.transactions) {
             found.records.push(Record::new(tx, order, now, now));
         }
-        let scanned = self.scanned.clone();
-        self.keep(ledger, found, scanned)
+        self.keep(ledger, found, self.marks())
     }
 }
 
@@ -395,4 +424,15 @@ pub(crate) fn put_record(step: &mut Step<'_>, record: &Record) -> Result<(), Wal
         record.txid.as_byte_array(),
         &record.encode(),
     )?)
+}
+
+/// Writes which scan is owed.
+pub(crate) fn put_owed(step: &mut Step<'_>, owed: Option<&Owed>) -> Result<(), WalletError> {
+    match owed {
+        Some(owed) => step.put(Table::Cursor, OWED_KEY, &owed.encode())?,
+        None => {
+            step.delete(Table::Cursor, OWED_KEY)?;
+        }
+    }
+    Ok(())
 }

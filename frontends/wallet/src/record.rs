@@ -9,6 +9,7 @@ use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::Hash;
 use bitcoin::{Transaction, Txid};
 
+use crate::request_id::RequestId;
 use crate::store::Malformed;
 use crate::store::codec::{Source, put_bytes, put_count};
 
@@ -35,10 +36,13 @@ pub struct Record {
     pub replaced_by: Option<Txid>,
     /// What was said of it when it was sent: `comment` and `to`, as Bitcoin Core has them.
     pub notes: BTreeMap<String, String>,
+    /// The name that was given it when it was asked for.
+    pub request: Option<RequestId>,
 }
 
 const OURS: u8 = 1;
 const ABANDONED: u8 = 2;
+const REQUESTED: u8 = 4;
 
 impl Record {
     /// One that has just been seen.
@@ -54,18 +58,23 @@ impl Record {
             replaces: None,
             replaced_by: None,
             notes: BTreeMap::new(),
+            request: None,
         }
     }
 
-    /// The row: order u64, received u64, time u64, flags u8 (1: ours, 2: abandoned), replaces and replaced by, 32 bytes each and zero
+    /// The row: order u64, received u64, time u64, flags u8 (1: ours, 2: abandoned, 4: it has a request id), replaces and replaced by, 32 bytes each and zero
     /// for none, notes: count u32 with name and text, each a u32 length and UTF-8; then the transaction as the network has
-    /// it, with its length as u32 before. Integers are little-endian. The key is the transaction's id in internal byte order.
+    /// it, with its length as u32 before; then the request id, if there is one, likewise. Integers are little-endian. The key is the transaction's id in internal byte order.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut row = Vec::new();
         for number in [self.order, self.received, self.time] {
             row.extend_from_slice(&number.to_le_bytes());
         }
-        let flags = [(self.ours, OURS), (self.abandoned, ABANDONED)];
+        let flags = [
+            (self.ours, OURS),
+            (self.abandoned, ABANDONED),
+            (self.request.is_some(), REQUESTED),
+        ];
         row.push(
             flags
                 .iter()
@@ -82,6 +91,9 @@ impl Record {
             put_bytes(&mut row, text.as_bytes());
         }
         put_bytes(&mut row, &serialize(&*self.tx));
+        if let Some(request) = &self.request {
+            put_bytes(&mut row, request.as_str().as_bytes());
+        }
         row
     }
 
@@ -99,6 +111,13 @@ impl Record {
         })?;
         let tx: Transaction = deserialize(row.bytes()?)
             .map_err(|_| Malformed("what should be a transaction is none"))?;
+        let request = match flags & REQUESTED {
+            0 => None,
+            _ => Some(
+                RequestId::new(row.text()?)
+                    .map_err(|_| Malformed("a request id of a length that none has"))?,
+            ),
+        };
         row.end()?;
         if tx.compute_txid() != txid {
             return Err(Malformed("its transaction is another one"));
@@ -114,6 +133,7 @@ impl Record {
             replaces,
             replaced_by,
             notes: notes.into_iter().collect(),
+            request,
         })
     }
 }

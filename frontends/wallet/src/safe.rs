@@ -110,6 +110,17 @@ impl View<'_> {
         each.flatten().collect()
     }
 
+    /// Which coins [`View::safe`] counts: the mature ones of the best world that can be spent in every live world.
+    pub fn is_safe(&self) -> impl Fn(&OutPoint) -> bool + use<> {
+        let state = self.state(&self.best);
+        let height = self.best.height();
+        let at_risk = self.unsafe_coins();
+        move |outpoint| {
+            let coin = state.coin(outpoint);
+            coin.is_some_and(|coin| coin.is_mature(height)) && !at_risk.contains(outpoint)
+        }
+    }
+
     /// The live world that lacks most of what the best one has, with what that is worth.
     pub(crate) fn world_that_lacks(&self, best: &World) -> Option<Lacking> {
         let state = self.state(best);

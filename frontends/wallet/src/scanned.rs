@@ -7,6 +7,8 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use everett_ledger::{Ledger, World};
 
+use crate::error::WalletError;
+
 /// Ends of branches that are remembered, at most.
 pub(crate) const MAX_SCANNED: usize = 4_096;
 
@@ -18,8 +20,10 @@ pub(crate) struct Scanned(Vec<BlockHash>);
 pub(crate) struct Unscanned {
     /// The branch's world.
     pub(crate) world: World,
-    /// The first height of the stretch; it goes up to the world's tip.
+    /// The first height of the stretch.
     pub(crate) from: u32,
+    /// The last one.
+    pub(crate) last: u32,
 }
 
 impl Scanned {
@@ -36,7 +40,18 @@ impl Scanned {
 
     /// The next stretch, that of the best world first.
     pub(crate) fn next(&self, ledger: &Ledger) -> Option<Unscanned> {
-        ledger.validated_tips().into_iter().find_map(|tip| {
+        self.stretches(ledger, 1, None).next()
+    }
+
+    /// What of the live worlds was not looked into from a height on, up to another one or to the tips: a stretch for each world
+    /// that has some, that of the best one first. Worlds that part later have what they share each.
+    pub(crate) fn stretches(
+        &self,
+        ledger: &Ledger,
+        from: u32,
+        to: Option<u32>,
+    ) -> impl Iterator<Item = Unscanned> {
+        ledger.validated_tips().into_iter().filter_map(move |tip| {
             if self.0.contains(&tip.hash) {
                 return None;
             }
@@ -44,14 +59,45 @@ impl Scanned {
                 let fork = ledger.fork_point(&tip.hash, end)?;
                 Some(fork.height)
             });
-            let from = forks.max().map_or(1, |height| height + 1);
-            if from > tip.height {
+            let from = forks.max().map_or(from, |height| from.max(height + 1));
+            let last = to.unwrap_or(tip.height).min(tip.height);
+            if from > last {
                 return None;
             }
             // A branch that was retired or invalidated this moment is no world any more.
             let world = ledger.world(&tip.hash).ok()?;
-            Some(Unscanned { world, from })
+            Some(Unscanned { world, from, last })
         })
+    }
+
+    /// Whether all blocks that these stretches have are here.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BlocksMissing`] with the first height from which they are.
+    pub(crate) fn check_blocks(
+        &self,
+        ledger: &Ledger,
+        from: u32,
+        to: Option<u32>,
+    ) -> Result<(), WalletError> {
+        let missing = |stretch: &Unscanned| {
+            let mut heights = (stretch.from..=stretch.last).rev();
+            heights.find(|height| {
+                let hash = stretch.world.block_hash_at(*height);
+                let info = hash.and_then(|hash| ledger.block_info(&hash));
+                // Nobody told its size yet, or its bytes are gone.
+                info.is_none_or(|info| info.size == 0)
+            })
+        };
+        let stretches = self.stretches(ledger, from.max(1), to);
+        match stretches.filter_map(|stretch| missing(&stretch)).max() {
+            Some(height) => Err(WalletError::BlocksMissing {
+                from,
+                first: height + 1,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Notes that a chain was looked into up to a height.

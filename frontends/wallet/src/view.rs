@@ -67,6 +67,11 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// The height from which on blocks have still to be looked into, if a scan is owed.
+    pub fn owed_scan(&self) -> Option<u32> {
+        self.book.owed.as_ref().map(|owed| owed.from)
+    }
+
     /// The best world at the view's moment.
     pub fn best(&self) -> &World {
         &self.best

@@ -4,6 +4,7 @@
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
 mod pay;
+mod scan;
 mod telling;
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, OutPoint, Txid};
+use bitcoin::{OutPoint, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
@@ -23,9 +24,10 @@ use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
 use crate::events::Announcer;
-use crate::follow::{Progress, SCANNED_KEY};
+use crate::follow::{SCANNED_KEY, put_owed};
 use crate::keys::{Kdf, Keyring, OutputType};
 use crate::locked;
+use crate::owed::{OWED_KEY, Owed};
 use crate::picture::Picture;
 use crate::record::Record;
 use crate::scanned::Scanned;
@@ -34,6 +36,8 @@ use crate::store::{Table, WalletFile};
 use crate::view::View;
 
 pub use pay::{Paid, Prepared, SendTerms};
+use scan::Scans;
+pub use scan::{ScanProgress, ScanTurn};
 
 /// Times that a view looks at what is new before it goes on with what it has seen.
 const MAX_LOOKS: usize = 16;
@@ -52,6 +56,8 @@ struct Inner {
     /// Held from the choice of coins until they are spoken for and the mempool has what spends them, so that nobody takes them
     /// twice.
     spending: Mutex<()>,
+    /// The scan of blocks that runs.
+    scans: Scans,
     revision: watch::Sender<u64>,
     /// How it stood when it was last told of; none before it is among the open ones. Held while it looks at what is new, so
     /// that what happened is told in order; taken before `book`.
@@ -115,6 +121,12 @@ impl Wallet {
             Scanned::decode(row).ok_or_else(cut)
         });
         let scanned = scanned.transpose()?;
+        let owed = reading.get(Table::Cursor, OWED_KEY)?;
+        let owed = owed.map(|row| {
+            Owed::decode(row)
+                .map_err(|fault| reading.damaged(Table::Cursor, OWED_KEY, fault.to_string()))
+        });
+        let owed = owed.transpose()?;
         drop(reading);
         let scanned = match scanned {
             Some(scanned) => scanned,
@@ -126,9 +138,10 @@ impl Wallet {
             }
         };
         let mut book = Book::new(file, keyring, scanned);
+        book.owed = owed;
         // Before it looks into blocks that it has not seen. A locked one does what it can.
         if book.keyring.is_short() {
-            change_keys(&mut book, |keyring| {
+            change_keys(&mut book, None, |keyring| {
                 keyring.top_up(None);
                 Ok::<(), WalletError>(())
             })?;
@@ -150,6 +163,7 @@ impl Wallet {
                 mempool,
                 book: RwLock::new(book),
                 spending: Mutex::new(()),
+                scans: Scans::default(),
                 revision: watch::Sender::new(0),
                 told: Mutex::new(None),
                 untold: AtomicBool::new(true),
@@ -196,7 +210,7 @@ impl Wallet {
     /// [`WalletError::Keys`]: no passphrase, the wrong one; what the disk does.
     pub fn unlock(&self, passphrase: &str, time: Duration) -> Result<(), WalletError> {
         let mut book = self.inner.book.write();
-        change_keys(&mut book, |keyring| {
+        change_keys(&mut book, None, |keyring| {
             Ok::<(), WalletError>(keyring.unlock(passphrase)?)
         })?;
         let until = Instant::now().checked_add(time);
@@ -299,8 +313,17 @@ impl Wallet {
         &self,
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.change_keys_and_owe(None, change)
+    }
+
+    /// The same; a scan of the blocks from a height on is owed then, by the same step of the file.
+    fn change_keys_and_owe<T, E: From<WalletError>>(
+        &self,
+        owe: Option<u32>,
+        change: impl FnOnce(&mut Keyring) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut book = self.inner.book.write();
-        let (done, found) = change_keys(&mut book, change)?;
+        let (done, found) = change_keys(&mut book, owe, change)?;
         drop(book);
         match found {
             true => self.changed(),
@@ -308,74 +331,6 @@ impl Wallet {
             false => self.revise(),
         }
         Ok(done)
-    }
-
-    /// Looks into the blocks of every live world from height `from` up to `to` or its tip again. `progress` is told the height
-    /// and the last one of each stretch, and says whether to go on.
-    ///
-    /// # Errors
-    ///
-    /// [`WalletError::ScanAborted`], blocks that were pruned, what the disk does.
-    pub fn rescan(
-        &self,
-        from: u32,
-        to: Option<u32>,
-        progress: Progress<'_>,
-    ) -> Result<(), WalletError> {
-        self.catch_up()?;
-        let scanned = self.scan_again(from, to, progress);
-        {
-            let mut book = self.inner.book.write();
-            // So that the next look goes through all of it again, also where the scan came only half its way: what waits
-            // may spend coins that are known only now.
-            book.best = BlockHash::all_zeros();
-            book.event = None;
-            book.mempool_change = None;
-        }
-        self.changed();
-        scanned?;
-        self.catch_up()
-    }
-
-    fn scan_again(
-        &self,
-        from: u32,
-        to: Option<u32>,
-        progress: Progress<'_>,
-    ) -> Result<(), WalletError> {
-        let inner = &*self.inner;
-        let mut seen: Vec<World> = Vec::new();
-        // Blocks that came meanwhile were looked into while coins below them were not known yet: again, until none came.
-        loop {
-            let known = seen.len();
-            for tip in inner.ledger.validated_tips() {
-                if seen.iter().any(|world| world.hash() == tip.hash) {
-                    continue;
-                }
-                let Ok(world) = inner.ledger.world(&tip.hash) else {
-                    continue;
-                };
-                // What it shares with one that was looked into is done.
-                let shared = seen
-                    .iter()
-                    .map(|other| inner.ledger.compare(other, &world).fork_height);
-                let first = shared.max().map_or(from, |fork| from.max(fork + 1)).max(1);
-                let last = to.unwrap_or(world.height()).min(world.height());
-                // A step at a time, so that others get their turn.
-                let mut height = first;
-                while height <= last {
-                    if !progress(height, last) {
-                        return Err(WalletError::ScanAborted { height });
-                    }
-                    let mut book = inner.book.write();
-                    height = book.look_again(&inner.ledger, &world, height, last)?;
-                }
-                seen.push(world);
-            }
-            if to.is_some() || seen.len() == known {
-                return Ok(());
-            }
-        }
     }
 
     /// Forgets a transaction, with all that it did in whatever world. It is found again when its blocks are looked into again.
@@ -433,6 +388,7 @@ fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
 /// Changes the keys, on the disk first. Says also whether that made outputs ours that were not.
 fn change_keys<T, E: From<WalletError>>(
     book: &mut Book,
+    owe: Option<u32>,
     change: impl FnOnce(&mut Keyring) -> Result<T, E>,
 ) -> Result<(T, bool), E> {
     let mut keyring = book.keyring.clone();
@@ -440,9 +396,19 @@ fn change_keys<T, E: From<WalletError>>(
     let done = change(&mut keyring)?;
     let added = keyring.unsaved_scripts();
     let imported = keyring.descriptors().count() != descriptors;
-    let saved = book.file.write(|step| keyring.save(step));
-    saved.map_err(WalletError::from)?;
+    let owed = match owe {
+        Some(from) => Some(Owed::from_height(from).and(book.owed.as_ref())),
+        None => book.owed.clone(),
+    };
+    book.file.write(|step| {
+        keyring.save(step).map_err(WalletError::from)?;
+        match owe {
+            Some(_) => put_owed(step, owed.as_ref()),
+            None => Ok(()),
+        }
+    })?;
     book.keyring = keyring;
+    book.owed = owed;
     let found = book.index_scripts(&added);
     if imported {
         // What waits may be ours now.

@@ -14,7 +14,10 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
 use crate::events::{Announcer, WalletEvents};
+use crate::follow::put_owed;
 use crate::keys::{Keyring, Master};
+use crate::owed::Owed;
+use crate::scanned::Scanned;
 use crate::store::{WalletFile, WalletFlags};
 use crate::wallet::Wallet;
 
@@ -32,6 +35,9 @@ pub struct NewWallet {
     pub master: Option<Master>,
     /// The passphrase that its private part is sealed with.
     pub passphrase: Option<zeroize::Zeroizing<String>>,
+    /// The height of the first block that may have paid its keys, where they are older than it: the scan from there on is owed,
+    /// see [`ScanTurn::pay_owed`](crate::ScanTurn::pay_owed).
+    pub paid_since: Option<u32>,
 }
 
 /// All wallets of a node. Clones share them.
@@ -140,6 +146,9 @@ impl Wallets {
     pub fn create(&self, name: &str, new: NewWallet) -> Result<Wallet, WalletError> {
         let path = self.path(name)?;
         self.room(name)?;
+        if let Some(from) = new.paid_since {
+            Scanned::default().check_blocks(&self.inner.ledger, from, None)?;
+        }
         let mut file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
         let undo = file.made();
         let made = self
@@ -156,6 +165,10 @@ impl Wallets {
 
     fn furnish(&self, file: &mut WalletFile, new: NewWallet) -> Result<(), WalletError> {
         let config = &self.inner.config;
+        if let Some(from) = new.paid_since {
+            // Before the keys, which are written by a step of their own.
+            file.write(|step| put_owed(step, Some(&Owed::from_height(from))))?;
+        }
         let mut keyring = Keyring::load(file, config.keypool)?;
         if !new.flags.blank && !new.flags.disable_private_keys {
             let master = match new.master {

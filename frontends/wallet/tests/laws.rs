@@ -324,6 +324,28 @@ impl Heard {
     }
 }
 
+/// What is safe are the coins that are said to be, and those can be spent in every live world that has them.
+fn check_safe(wallet: &Wallet) {
+    let view = wallet.view().expect("a view");
+    let best = view.best();
+    let is_safe = view.is_safe();
+    let mature: Vec<(OutPoint, Amount)> = (view.state(best).coins())
+        .filter(|(_, coin)| coin.is_mature(best.height()))
+        .map(|(outpoint, coin)| (*outpoint, coin.amount))
+        .collect();
+    let (safe, at_risk): (Vec<_>, Vec<_>) = mature
+        .into_iter()
+        .partition(|(outpoint, _)| is_safe(outpoint));
+    let worth = |coins: &[(OutPoint, Amount)]| coins.iter().map(|(_, amount)| *amount).sum();
+    let told = view.safe();
+    assert_eq!(told.amount, worth(&safe));
+    assert_eq!(told.coins, safe.len() as u64);
+    assert_eq!(told.at_risk, worth(&at_risk));
+    if told.worlds == 1 {
+        assert!(at_risk.is_empty(), "there is no other world");
+    }
+}
+
 /// Lets what a block has wait for it, as far as the mempool takes it.
 fn let_wait(mempool: &Mempool, block: &[u8]) {
     let (block, _) = decode_block(block).expect("a block of the lab's");
@@ -379,6 +401,7 @@ fn live_through(history: &History, looks: &[Look]) {
         let worlds = live(&ledger);
         compare_with_ledger(&wallet, &worlds, &scripts);
         check_spending(&wallet, &worlds, &ledger.best(), scripts[0]);
+        check_safe(&wallet);
         heard.take(&mut events);
         heard.compare(&wallet);
         if look.rescans || is_last {

@@ -5,7 +5,7 @@ mod scene;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
 use everett_mempool::FeeRate;
 use everett_wallet::spend::{Childless, FeeChoice, SpendError};
-use everett_wallet::{CoinState, Wallet};
+use everett_wallet::{CoinState, RequestId, SendTerms, Wallet};
 use scene::{Scene, address, request};
 
 fn btc(amount: u64) -> Amount {
@@ -282,4 +282,73 @@ fn a_transaction_that_waits_is_no_hindrance_to_itself_and_one_that_spends_the_sa
         };
     assert_eq!(spender(&tx), None);
     assert_eq!(spender(&other), Some(sent));
+}
+
+#[test]
+fn a_payment_that_is_asked_for_twice_by_one_name_is_made_once_also_after_a_restart() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    scene.earn(&payer, &alice, btc(3));
+    let name = RequestId::new("order 7").expect("an id");
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay_once(&asked, Some(&name)).expect("a payment");
+    let repeated = |alice: &Wallet| {
+        let again = alice.pay_once(&asked, Some(&name));
+        assert!(
+            matches!(again, Err(SpendError::Repeated { txid }) if txid == paid.txid),
+            "{again:?}"
+        );
+        let sent = alice.send_once(
+            paid.tx.clone(),
+            &Default::default(),
+            SendTerms::NONE,
+            Some(&name),
+        );
+        assert!(matches!(sent, Err(SpendError::Repeated { .. })));
+        assert_eq!(alice.payment_asked_for(&name), Some(paid.txid));
+        assert_eq!(
+            scene
+                .mempool
+                .view()
+                .expect("a mempool")
+                .transactions()
+                .count(),
+            1
+        );
+    };
+    repeated(&alice);
+    drop(alice);
+    scene.wallets.unload("alice").expect("it was open");
+    let alice = scene.wallets.load("alice").expect("it opens");
+    repeated(&alice);
+    // Another name is another payment.
+    let other = RequestId::new("order 8").expect("an id");
+    alice.pay_once(&asked, Some(&other)).expect("a payment");
+    // What was not made has no name.
+    let too_much = request(scene.lab.nobody().script_pubkey(), btc(100));
+    let third = RequestId::new("order 9").expect("an id");
+    let refused = alice.pay_once(&too_much, Some(&third));
+    assert!(matches!(refused, Err(SpendError::InsufficientFunds { .. })));
+    assert_eq!(alice.payment_asked_for(&third), None);
+    assert!(RequestId::new("").is_err());
+    assert!(RequestId::new(&"x".repeat(64)).is_ok() && RequestId::new(&"x".repeat(65)).is_err());
+}
+
+#[test]
+fn a_payment_that_the_mempool_refuses_leaves_its_name_free() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let prepared = alice.prepare(&asked, false, false).expect("a payment");
+    let mut spoilt = prepared.tx.expect("it is signed");
+    spoilt.output[0].value += Amount::ONE_SAT;
+    let name = RequestId::new("order 7").expect("an id");
+    let sent = alice.send_once(spoilt, &Default::default(), SendTerms::NONE, Some(&name));
+    assert!(matches!(sent, Err(SpendError::Refused(_))), "{sent:?}");
+    assert_eq!(alice.payment_asked_for(&name), None);
+    alice.pay_once(&asked, Some(&name)).expect("a payment");
 }

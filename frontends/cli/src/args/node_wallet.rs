@@ -20,4 +20,7 @@ pub(crate) struct WalletArgs {
     /// [default: 1 on regtest, else 0]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "1", value_parser = BoolishValueParser::new())]
     pub(crate) walletcompat: Option<bool>,
+    /// How many blocks a rival branch may be behind the best one and still be warned of [default: 6]
+    #[arg(long, value_name = "N")]
+    pub(crate) wallet_warn_blocks: Option<u32>,
 }

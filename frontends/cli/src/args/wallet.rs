@@ -383,6 +383,9 @@ pub(crate) struct RescanArgs {
     /// The last height [default: the tips]
     #[arg(long, value_name = "HEIGHT")]
     pub(crate) to: Option<u32>,
+    /// End the scan that runs, whoever asked for it; one that an import asked for is not taken up again
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) abort: bool,
 }
 
 #[derive(Args)]

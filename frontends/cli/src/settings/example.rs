@@ -78,6 +78,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("wallet", "[\"savings\"]"),
             ("keypool", "1000"),
             ("walletcompat", "false"),
+            ("wallet_warn_blocks", "6"),
         ],
     ),
     (

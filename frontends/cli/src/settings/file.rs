@@ -110,6 +110,7 @@ pub(super) struct SettingsFile {
     pub(super) wallet: Vec<String>,
     pub(super) keypool: Option<u32>,
     pub(super) walletcompat: Option<bool>,
+    pub(super) wallet_warn_blocks: Option<u32>,
     pub(super) no_p2p: Option<bool>,
     pub(super) no_log: Option<bool>,
     pub(super) log_size: Option<u64>,

@@ -22,6 +22,9 @@ impl Settings {
         if let Some(compat) = args.walletcompat.or(file.walletcompat) {
             wallets.compat = compat;
         }
+        if let Some(blocks) = args.wallet_warn_blocks.or(file.wallet_warn_blocks) {
+            wallets.warn_blocks = blocks;
+        }
         config.default_wallet = wallets.compat;
         config.open_wallets = either(args.wallet, file.wallet);
     }

@@ -3,7 +3,7 @@
 use bitcoin::{Amount, OutPoint, Script};
 use everett_ledger::Ledger;
 use everett_proto::v1;
-use everett_wallet::{PaymentState, Safe, View, Warning, WorldBalance};
+use everett_wallet::{PaymentState, Safe, ScanProgress, View, Warning, WorldBalance};
 
 use super::sat;
 
@@ -30,6 +30,15 @@ pub(crate) fn safe(safe: &Safe) -> v1::SafeBalance {
         coin_count: safe.coins,
         at_risk_sat: sat(safe.at_risk),
         world_count: u32::try_from(safe.worlds).unwrap_or(u32::MAX),
+    }
+}
+
+/// How far a scan is.
+pub(crate) fn scan(scan: ScanProgress) -> v1::WalletScan {
+    v1::WalletScan {
+        // One that has run for ages longer than a node does has no other form.
+        elapsed: scan.elapsed.try_into().ok(),
+        part: scan.part,
     }
 }
 

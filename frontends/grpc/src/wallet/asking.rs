@@ -1,8 +1,6 @@
 //! Owns what the work of a call on wallets has at hand, and which wallet a request means.
 //! Promises that a request without a name means the one wallet that is loaded, or is refused.
 
-use std::sync::Arc;
-
 use everett_ledger::World;
 use everett_node::Handle;
 use everett_proto::v1;
@@ -10,7 +8,6 @@ use everett_proto::v1::ErrorReason;
 use everett_wallet::{View, Wallet, Wallets};
 use tonic::Code;
 
-use super::rescan::Scans;
 use crate::fault::Fault;
 use crate::reading::Reading;
 
@@ -19,7 +16,6 @@ pub(crate) struct Asking<'a> {
     pub(crate) reading: &'a Reading<'a>,
     pub(crate) handle: &'a Handle,
     pub(crate) wallets: &'a Wallets,
-    pub(crate) scans: &'a Arc<Scans>,
 }
 
 /// A request that may name a wallet.
@@ -69,6 +65,7 @@ names_wallet![
     ListDescriptorsRequest,
     ImportKeyRequest,
     RescanWalletRequest,
+    AbortRescanRequest,
     ListWarningsRequest,
 ];
 

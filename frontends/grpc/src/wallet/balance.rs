@@ -1,7 +1,7 @@
 //! Owns the answer to GetWallet: what a wallet has in each world, side by side.
 
 use everett_proto::v1;
-use everett_wallet::{DEFAULT_WARN_BLOCKS, Wallet};
+use everett_wallet::Wallet;
 
 use super::asking::Asking;
 use super::directory;
@@ -24,7 +24,7 @@ pub(crate) fn get(
             ..convert::balance(&balance)
         });
     }
-    let warnings = view.warnings(DEFAULT_WARN_BLOCKS)?;
+    let warnings = view.warnings(asking.wallets.config().warn_blocks)?;
     Ok(v1::GetWalletResponse {
         wallet: Some(told),
         balances,

@@ -3,7 +3,7 @@
 use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
 use everett_proto::v1;
-use everett_wallet::{Spendable, State, View, Wallet};
+use everett_wallet::{Spendable, View, Wallet};
 
 use super::asking::Asking;
 use crate::convert::wallet as convert;
@@ -53,9 +53,7 @@ pub(crate) fn list(
         found.sort_by_key(|(coin, _)| coin.outpoint);
     }
     asking.reading.patience.check()?;
-    let live: Vec<State> = (Asking::live(&view).iter())
-        .map(|world| view.state(world))
-        .collect();
+    let is_safe = view.is_safe();
     let mut rest =
         (found.into_iter()).filter(|(coin, _)| after.is_none_or(|after| coin.outpoint > after));
     let page: Vec<(Spendable, bool)> = rest.by_ref().take(page_size).collect();
@@ -65,7 +63,7 @@ pub(crate) fn list(
         Token::new(List::Coins, &[world.hash()], &filter, position).to_text()
     });
     let coins = (page.iter())
-        .map(|(coin, immature)| tell(&view, &live, coin, *immature))
+        .map(|(coin, immature)| tell(&view, &is_safe, coin, *immature))
         .collect();
     drop(view);
     Ok(v1::ListCoinsResponse {
@@ -75,9 +73,13 @@ pub(crate) fn list(
     })
 }
 
-fn tell(view: &View<'_>, live: &[State], coin: &Spendable, immature: bool) -> v1::WalletCoin {
+fn tell(
+    view: &View<'_>,
+    is_safe: &impl Fn(&OutPoint) -> bool,
+    coin: &Spendable,
+    immature: bool,
+) -> v1::WalletCoin {
     let script = view.script_of(&coin.outpoint).unwrap_or_default();
-    let everywhere = |state: &State| state.coin(&coin.outpoint).is_some();
     v1::WalletCoin {
         height: coin.coin.map_or(0, |coin| coin.height),
         confirmations: coin.confirmations,
@@ -85,7 +87,7 @@ fn tell(view: &View<'_>, live: &[State], coin: &Spendable, immature: bool) -> v1
         immature,
         trusted: coin.trusted,
         locked: coin.locked,
-        safe: live.iter().all(everywhere),
+        safe: is_safe(&coin.outpoint),
         ..convert::coin(view, &coin.outpoint, coin.output.amount, &script)
     }
 }

@@ -44,9 +44,10 @@ pub(crate) fn import(
         since = since.min(import.birth);
         imports.push(import);
     }
-    let _turn = asking.scans.begin(wallet.name())?;
+    let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
-    let warnings = wallet.change_keys(|keyring| {
+    let from = scan_from(asking, since, request.skip_rescan);
+    let warnings = turn.take_up(from, |keyring| {
         let mut warnings = Vec::new();
         for (index, import) in imports.iter().enumerate() {
             let imported = keyring.import(import).map_err(|error| match error {
@@ -64,9 +65,10 @@ pub(crate) fn import(
         }
         Ok::<_, Fault>(warnings)
     })?;
+    rescan::pay_owed(asking, &turn)?;
     Ok(v1::ImportDescriptorsResponse {
         warnings,
-        rescanned_from_height: scan(asking, wallet, since, request.skip_rescan)?,
+        rescanned_from_height: from,
     })
 }
 
@@ -97,19 +99,9 @@ fn check_unlocked(wallet: &Wallet) -> Result<(), Fault> {
     }
 }
 
-/// Looks for what keys of this age were paid; the height from which on, if at all.
-fn scan(
-    asking: &Asking<'_>,
-    wallet: &Wallet,
-    since: u64,
-    skip: bool,
-) -> Result<Option<u32>, Fault> {
-    if skip {
-        return Ok(None);
-    }
-    let from = first_block_since(asking.reading.ledger, since);
-    rescan::run(asking, wallet, from, None)?;
-    Ok(Some(from))
+/// The height from which on it is looked for what keys of this age were paid, if at all.
+fn scan_from(asking: &Asking<'_>, since: u64, skip: bool) -> Option<u32> {
+    (!skip).then(|| first_block_since(asking.reading.ledger, since))
 }
 
 pub(crate) fn list(
@@ -162,13 +154,15 @@ pub(crate) fn import_key(
 ) -> Result<v1::ImportKeyResponse, Fault> {
     let wif = Zeroizing::new(request.wif);
     let birth = birth("birth_time", request.birth_time)?;
-    let _turn = asking.scans.begin(wallet.name())?;
+    let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
-    wallet.change_keys(|keyring| {
+    let from = scan_from(asking, birth, request.skip_rescan);
+    turn.take_up(from, |keyring| {
         keyring.import_wif(wif.trim(), Some(&request.label), birth)?;
         Ok::<(), Fault>(())
     })?;
+    rescan::pay_owed(asking, &turn)?;
     Ok(v1::ImportKeyResponse {
-        rescanned_from_height: scan(asking, wallet, birth, request.skip_rescan)?,
+        rescanned_from_height: from,
     })
 }

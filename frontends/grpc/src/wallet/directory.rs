@@ -10,6 +10,7 @@ use everett_wallet::{NewWallet, Wallet, WalletFlags};
 use zeroize::Zeroizing;
 
 use super::asking::Asking;
+use crate::convert::wallet as convert;
 use crate::fault::Fault;
 
 /// A wallet as it is told.
@@ -32,6 +33,8 @@ pub(crate) fn tell(asking: &Asking<'_>, wallet: &Wallet) -> Result<v1::Wallet, F
         keypool: keyring.keypool(),
         descriptor_count: u32::try_from(keyring.descriptors().count()).unwrap_or(u32::MAX),
         payment_count: view.records().count() as u64,
+        scan: wallet.scan_progress().map(convert::scan),
+        owed_scan_from_height: view.owed_scan(),
     })
 }
 
@@ -73,6 +76,7 @@ pub(crate) fn create(
         true => None,
         false => Some(Master::from_mnemonic(&words, &words_passphrase, network)?),
     };
+    let paid_since = master.is_some().then_some(0);
     let new = NewWallet {
         flags: WalletFlags {
             disable_private_keys: request.watch_only,
@@ -81,19 +85,16 @@ pub(crate) fn create(
         },
         master,
         passphrase: Some(passphrase).filter(|text| !text.is_empty()),
+        // Words that were used before may have been paid long ago.
+        paid_since,
     };
-    let recovered = new.master.is_some();
     let wallet = (asking.wallets.create(&request.name, new))
         .map_err(|error| Fault::from(error).with("wallet", &request.name))?;
     asking
         .wallets
         .open_at_start(wallet.name(), request.load_at_start.unwrap_or(true))?;
     asking.wallets.make_way_for(wallet.name())?;
-    if recovered {
-        // Words that were used before may have been paid long ago.
-        let _turn = asking.scans.begin(wallet.name())?;
-        super::rescan::run(asking, &wallet, 0, None)?;
-    }
+    super::rescan::pay_owed(asking, &wallet.scan_turn()?)?;
     Ok(v1::CreateWalletResponse {
         wallet: Some(tell(asking, &wallet)?),
     })
@@ -120,7 +121,7 @@ pub(crate) fn unload(
     request: v1::UnloadWalletRequest,
 ) -> Result<v1::UnloadWalletResponse, Fault> {
     // A scan keeps the file open: it could not be loaded again.
-    let _turn = asking.scans.begin(wallet.name())?;
+    let _turn = wallet.scan_turn()?;
     asking.wallets.unload(wallet.name())?;
     if let Some(open) = request.load_at_start {
         asking.wallets.open_at_start(wallet.name(), open)?;

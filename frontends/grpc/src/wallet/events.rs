@@ -1,5 +1,6 @@
 //! Owns one client's stream of what happens to wallets.
-//! Promises that a client which does not read costs a bounded queue, and is told how much it missed.
+//! Promises that a client which does not read costs a bounded queue for a bounded time, and that one which is too slow is told at
+//! once how much it missed, whatever it asked for.
 //! Refuses to keep events for anyone: a client that comes back asks the wallets first.
 
 use std::time::SystemTime;
@@ -7,9 +8,12 @@ use std::time::SystemTime;
 use everett_ledger::Ledger;
 use everett_node::{CallError, StopSignal};
 use everett_proto::v1;
-use everett_wallet::{Cleared, WalletEvent, WalletEventKind, WalletEvents};
+use everett_proto::v1::ErrorReason;
+use everett_wallet::{Cleared, MissedEvents, WalletEvent, WalletEventKind, WalletEvents};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tonic::Code;
 
+use crate::config::StreamLimits;
 use crate::convert;
 use crate::convert::wallet as wallet_convert;
 use crate::deadline::Deadline;
@@ -50,6 +54,7 @@ pub(crate) fn begin(
     ledger: Ledger,
     events: WalletEvents,
     wish: Wish,
+    limits: StreamLimits,
     deadline: Deadline,
     stop: StopSignal,
     place: OwnedSemaphorePermit,
@@ -58,7 +63,7 @@ pub(crate) fn begin(
     let (told, end) = oneshot::channel();
     tokio::spawn(async move {
         let why = tokio::select! {
-            why = send(&ledger, events, &wish, &sender) => why,
+            why = send(&ledger, events, &wish, &limits, &sender) => why,
             () = deadline.over() => Some(Fault::deadline_exceeded()),
             () = stop.wait() => Some(CallError::ShuttingDown.into()),
         };
@@ -70,29 +75,47 @@ pub(crate) fn begin(
     Responses::new(messages, end, place)
 }
 
-/// Sends until the wallets end, or the client; `None` for the client.
+/// Sends until the wallets end, or the client; `None` for a client that has gone.
 async fn send(
     ledger: &Ledger,
     mut events: WalletEvents,
     wish: &Wish,
+    limits: &StreamLimits,
     sender: &mpsc::Sender<v1::StreamWalletEventsResponse>,
 ) -> Option<Fault> {
-    let mut missed = 0;
+    let patience = limits.slow_consumer;
     loop {
         let event = tokio::select! {
             event = events.next() => event,
             () = sender.closed() => return None,
         };
-        match event {
-            Some(Ok(event)) if wish.wants(&event) => {
-                let message = tell(ledger, &event, missed);
-                sender.send(message).await.ok()?;
-                missed = 0;
-            }
-            Some(Ok(_)) => {}
-            Some(Err(gone)) => missed += gone.count,
+        let message = match event {
+            Some(Ok(event)) if wish.wants(&event) => tell(ledger, &event),
+            Some(Ok(_)) => continue,
+            Some(Err(gone)) => missed(gone),
             None => return Some(CallError::ShuttingDown.into()),
+        };
+        match tokio::time::timeout(patience, sender.send(message)).await {
+            Ok(sent) => sent.ok()?,
+            Err(_) => {
+                let text = format!(
+                    "nothing was read from this stream for {} s; ask the wallets how they stand, and begin again",
+                    patience.as_secs()
+                );
+                let code = Code::ResourceExhausted;
+                return Some(Fault::new(code, ErrorReason::SlowConsumer, text));
+            }
         }
+    }
+}
+
+/// Tells of events that are lost to a client.
+fn missed(gone: MissedEvents) -> v1::StreamWalletEventsResponse {
+    v1::StreamWalletEventsResponse {
+        kind: v1::WalletEventKind::Missed.into(),
+        time: Some(SystemTime::now().into()),
+        missed: gone.count,
+        ..Default::default()
     }
 }
 
@@ -111,13 +134,12 @@ fn kind(kind: &WalletEventKind) -> v1::WalletEventKind {
     }
 }
 
-fn tell(ledger: &Ledger, event: &WalletEvent, missed: u64) -> v1::StreamWalletEventsResponse {
+fn tell(ledger: &Ledger, event: &WalletEvent) -> v1::StreamWalletEventsResponse {
     let mut message = v1::StreamWalletEventsResponse {
         kind: kind(&event.kind).into(),
         wallet: event.wallet.clone(),
         sequence: event.sequence,
         time: Some(SystemTime::now().into()),
-        missed,
         ..Default::default()
     };
     match &event.kind {
@@ -170,3 +192,6 @@ fn end(why: Cleared) -> v1::WarningEnd {
         Cleared::Harmless => v1::WarningEnd::Harmless,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,8 +117,20 @@ impl From<WalletError> for Fault {
             WalletError::NoWorld(error) => error.into(),
             WalletError::Mempool(error) => error.into(),
             WalletError::ScanAborted { height } => {
-                Fault::new(Code::Aborted, ErrorReason::DeadlineExceeded, message)
-                    .with("height", height)
+                Fault::new(Code::Aborted, ErrorReason::ScanAborted, message).with("height", height)
+            }
+            // Who waits no longer is told so.
+            WalletError::ScanLeft { height } => Fault::new(
+                Code::DeadlineExceeded,
+                ErrorReason::DeadlineExceeded,
+                message,
+            )
+            .with("height", height),
+            WalletError::Scanning { name } => {
+                unfit(ErrorReason::WalletScanning, message).with("wallet", name)
+            }
+            WalletError::BlocksMissing { first, .. } => {
+                Fault::new(Code::NotFound, ErrorReason::BlockUnknown, message).with("height", first)
             }
             WalletError::NoSuchTransaction { txid } => {
                 let message = format!("the wallet has no transaction {txid}");
@@ -203,6 +215,10 @@ impl From<SpendError> for Fault {
             } => WalletError::NoSuchTransaction { txid }.into(),
             SpendError::NotReplaceable { txid, .. } => {
                 unfit(ErrorReason::PaymentFixed, message).with("txid", txid)
+            }
+            SpendError::Repeated { txid } => {
+                Fault::new(Code::AlreadyExists, ErrorReason::PaymentFixed, message)
+                    .with("txid", txid)
             }
             SpendError::NoChild {
                 txid,

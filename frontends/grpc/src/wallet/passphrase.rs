@@ -17,13 +17,13 @@ const DEFAULT_UNLOCKED: Duration = Duration::from_secs(60);
 const MAX_UNLOCKED: Duration = Duration::from_secs(100_000_000);
 
 pub(crate) fn encrypt(
-    asking: &Asking<'_>,
+    _: &Asking<'_>,
     wallet: &Wallet,
     request: v1::EncryptWalletRequest,
 ) -> Result<v1::EncryptWalletResponse, Fault> {
     let passphrase = Zeroizing::new(request.passphrase);
     // It writes the file anew.
-    let _turn = asking.scans.begin(wallet.name())?;
+    let _turn = wallet.scan_turn()?;
     wallet.encrypt(&passphrase)?;
     Ok(v1::EncryptWalletResponse {})
 }

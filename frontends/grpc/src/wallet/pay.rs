@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use bitcoin::consensus::serialize;
-use bitcoin::{Amount, Psbt, Transaction};
+use bitcoin::{Amount, Psbt, Transaction, Txid};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
-use everett_wallet::spend::{BumpWish, Plan, Request, Scope};
-use everett_wallet::{Paid, SendTerms, Wallet};
+use everett_wallet::spend::{BumpWish, Plan, Request, Scope, SpendError};
+use everett_wallet::{Paid, RequestId, SendTerms, Wallet};
 use tonic::Code;
 
 use super::asking::Asking;
@@ -118,21 +118,75 @@ pub(crate) fn send(
     wallet: &Wallet,
     message: v1::SendTransactionRequest,
 ) -> Result<v1::SendTransactionResponse, Fault> {
+    let id = match message.request_id.as_str() {
+        "" => None,
+        text => {
+            Some(RequestId::new(text).map_err(|bad| Fault::field("request_id", bad.to_string()))?)
+        }
+    };
+    // Also where the wallet could not pay now.
+    if let Some(txid) = id.as_ref().and_then(|id| wallet.payment_asked_for(id)) {
+        return told_again(wallet, &txid);
+    }
+    match send_new(asking, wallet, message, id.as_ref()) {
+        Err(Sending::Spend(SpendError::Repeated { txid })) => told_again(wallet, &txid),
+        Err(Sending::Spend(error)) => Err(error.into()),
+        Err(Sending::Fault(fault)) => Err(fault),
+        Ok(sent) => Ok(sent),
+    }
+}
+
+/// Why a payment was not sent.
+enum Sending {
+    Spend(SpendError),
+    Fault(Fault),
+}
+
+impl<E: Into<Fault>> From<E> for Sending {
+    fn from(error: E) -> Sending {
+        Sending::Fault(error.into())
+    }
+}
+
+/// A payment that was sent before, by the same request id.
+fn told_again(wallet: &Wallet, txid: &Txid) -> Result<v1::SendTransactionResponse, Fault> {
+    let view = wallet.view()?;
+    let Some(record) = view.record(txid) else {
+        return Err(SpendError::Repeated { txid: *txid }.into());
+    };
+    let mut outputs = record.tx.output.iter();
+    let change = outputs.position(|output| view.is_change(&output.script_pubkey));
+    Ok(v1::SendTransactionResponse {
+        txid: txid.to_string(),
+        raw: serialize(&*record.tx),
+        fee_sat: view.fee_of(txid)?.map(convert::sat),
+        change_position: change.and_then(|place| u32::try_from(place).ok()),
+        repeated: true,
+    })
+}
+
+fn send_new(
+    asking: &Asking<'_>,
+    wallet: &Wallet,
+    message: v1::SendTransactionRequest,
+    id: Option<&RequestId>,
+) -> Result<v1::SendTransactionResponse, Sending> {
     let tx = match message.payment {
         None => {
             let wrong = "set terms, transaction or psbt";
-            return Err(Fault::field("payment", wrong));
+            return Err(Fault::field("payment", wrong).into());
         }
         Some(Payment::Terms(terms)) => {
             let request = request(asking, "terms", Some(terms))?;
             check_keys(wallet)?;
-            let paid = wallet.pay(&request)?;
+            let paid = wallet.pay_once(&request, id).map_err(Sending::Spend)?;
             announce(asking.handle, &paid.txid);
             return Ok(v1::SendTransactionResponse {
                 txid: paid.txid.to_string(),
                 raw: serialize(&paid.tx),
                 fee_sat: Some(convert::sat(paid.plan.fee)),
                 change_position: (paid.plan.change).and_then(|place| u32::try_from(place).ok()),
+                repeated: false,
             });
         }
         Some(Payment::Transaction(bytes)) => parse_transaction("transaction", &bytes)?.tx,
@@ -150,7 +204,8 @@ pub(crate) fn send(
         scope: Scope::Best,
         max_fee: Some(max_fee),
     };
-    let txid = wallet.send(tx, &BTreeMap::new(), terms)?;
+    let sent = wallet.send_once(tx, &BTreeMap::new(), terms, id);
+    let txid = sent.map_err(Sending::Spend)?;
     announce(asking.handle, &txid);
     // It is sent: what cannot be told of it now is no error.
     let fee = (wallet.view().ok()).and_then(|view| view.fee_of(&txid).ok().flatten());
@@ -159,6 +214,7 @@ pub(crate) fn send(
         raw,
         fee_sat: fee.map(convert::sat),
         change_position: None,
+        repeated: false,
     })
 }
 

@@ -1,13 +1,11 @@
-//! Owns the scans of blocks for wallets: one at a time for each; and the stream that tells how far one is.
-//! Promises that a scan ends when nobody waits for it any more; what it found stays.
+//! Owns the scans of blocks for wallets as clients ask for them, and the stream that tells how far one is.
+//! Promises that a scan ends when nobody waits for it any more; what it found stays, and one that an import asked for is done by
+//! the node in the background then.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use everett_node::Handle;
+use everett_node::{CallError, Handle, StopSignal};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
-use everett_wallet::{Wallet, WalletError};
+use everett_wallet::{ScanTurn, Wallet, WalletError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tonic::Code;
 
@@ -19,61 +17,45 @@ use crate::responses::Responses;
 /// Messages that wait for a client to read; of more, the latest is left out.
 const QUEUE: usize = 64;
 
-/// The wallets for which blocks are looked into, or that must not be disturbed.
-#[derive(Default)]
-pub(crate) struct Scans(Mutex<BTreeSet<String>>);
-
-impl Scans {
-    /// Begins one.
-    pub(crate) fn begin(self: &Arc<Scans>, wallet: &str) -> Result<Turn, Fault> {
-        // Whoever panicked while holding the lock left a whole set behind.
-        let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match busy.insert(wallet.to_owned()) {
-            true => Ok(Turn {
-                scans: self.clone(),
-                wallet: wallet.to_owned(),
-            }),
-            false => Err(Fault::new(
-                Code::FailedPrecondition,
-                ErrorReason::WalletScanning,
-                "blocks are being looked into for this wallet; wait until that is done, or end it",
-            )
-            .with("wallet", wallet)),
-        }
-    }
-}
-
-/// A scan, until it is dropped.
-pub(crate) struct Turn {
-    scans: Arc<Scans>,
-    wallet: String,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut busy = self.scans.0.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.remove(&self.wallet);
-    }
-}
-
-/// Looks into the blocks of every live world from a height on, for as long as somebody waits for it.
-pub(crate) fn run(
-    asking: &Asking<'_>,
-    wallet: &Wallet,
-    from: u32,
-    to: Option<u32>,
-) -> Result<(), Fault> {
+/// Does what a wallet's new keys ask for, as long as somebody waits for it.
+pub(crate) fn pay_owed(asking: &Asking<'_>, turn: &ScanTurn) -> Result<(), Fault> {
     let patience = &asking.reading.patience;
     let stop = asking.handle.stop_signal();
-    let goes_on = &mut |_, _| patience.lasts() && !stop.is_given();
-    Ok(wallet.rescan(from, to, goes_on)?)
+    let done = turn.pay_owed(&mut |_, _| patience.lasts() && !stop.is_given());
+    done.map_err(|error| match error {
+        WalletError::ScanLeft { height } if !stop.is_given() => Fault::new(
+            Code::DeadlineExceeded,
+            ErrorReason::DeadlineExceeded,
+            "the keys are taken up; the blocks that they may be paid in are looked into further in the background (GetWallet \
+             tells how far that is)",
+        )
+        .with("height", height),
+        other => why(other, stop),
+    })
+}
+
+/// Why a scan was not done to its end.
+fn why(error: WalletError, stop: &StopSignal) -> Fault {
+    match error {
+        WalletError::ScanLeft { .. } if stop.is_given() => CallError::ShuttingDown.into(),
+        other => other.into(),
+    }
+}
+
+pub(crate) fn abort(
+    _: &Asking<'_>,
+    wallet: &Wallet,
+    _: v1::AbortRescanRequest,
+) -> Result<v1::AbortRescanResponse, Fault> {
+    Ok(v1::AbortRescanResponse {
+        aborted: wallet.abort_scan(),
+    })
 }
 
 /// What a stream is to do.
 pub(crate) struct Scan {
     pub(crate) handle: Handle,
-    pub(crate) wallet: Wallet,
-    pub(crate) turn: Turn,
+    pub(crate) turn: ScanTurn,
     pub(crate) from: u32,
     pub(crate) to: Option<u32>,
     pub(crate) patience: Patience,
@@ -90,16 +72,7 @@ pub(crate) fn check(handle: &Handle, request: &v1::RescanWalletRequest) -> Resul
     if request.to_height.is_some_and(|to| to < from) {
         return Err(Fault::field("to_height", "it lies before from_height"));
     }
-    let pruned = handle.ledger().pruned_below();
-    match from < pruned {
-        true => Err(Fault::new(
-            Code::NotFound,
-            ErrorReason::BlockUnknown,
-            format!("blocks below height {pruned} are pruned: begin there"),
-        )
-        .with("height", pruned)),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Begins to look, and to tell.
@@ -112,18 +85,17 @@ pub(crate) fn begin(
     tokio::spawn(async move {
         let Scan {
             handle,
-            wallet,
             turn,
             from,
             to,
             patience,
         } = scan;
         let stop = handle.stop_signal().clone();
+        let stopped = stop.clone();
         let progress = sender.clone();
         let done = handle.read(move |_| {
-            let _turn = turn;
             let mut last_height = from;
-            let looked = wallet.rescan(from, to, &mut |height, last| {
+            let looked = turn.run(from, to, &mut |height, last| {
                 last_height = last;
                 let message = v1::RescanWalletResponse {
                     height,
@@ -147,8 +119,7 @@ pub(crate) fn begin(
                 let _ = sender.send(message).await;
                 None
             }
-            Ok(Err(WalletError::ScanAborted { .. })) => Some(Fault::deadline_exceeded()),
-            Ok(Err(error)) => Some(error.into()),
+            Ok(Err(error)) => Some(self::why(error, &stopped)),
             Err(error) => Some(error.into()),
         };
         drop(sender);

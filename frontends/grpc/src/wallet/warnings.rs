@@ -1,7 +1,7 @@
 //! Owns the answer to ListWarnings.
 
 use everett_proto::v1;
-use everett_wallet::{DEFAULT_WARN_BLOCKS, Wallet};
+use everett_wallet::Wallet;
 
 use super::asking::Asking;
 use crate::convert::wallet as convert;
@@ -12,7 +12,8 @@ pub(crate) fn list(
     wallet: &Wallet,
     request: v1::ListWarningsRequest,
 ) -> Result<v1::ListWarningsResponse, Fault> {
-    let blocks = request.max_blocks_behind.unwrap_or(DEFAULT_WARN_BLOCKS);
+    let blocks = request.max_blocks_behind;
+    let blocks = blocks.unwrap_or(asking.wallets.config().warn_blocks);
     let view = wallet.view()?;
     let warnings = view.warnings(blocks)?;
     let best = view.best().clone();

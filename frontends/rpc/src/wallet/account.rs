@@ -214,7 +214,7 @@ pub(super) static IMPORTPRIVKEY: Method = Method {
 
 fn import_priv_key(call: &Call) -> Answer {
     let wallet = wallet(call)?;
-    let scanning = call.site.wallet_scans.begin(wallet.name())?;
+    let turn = wallet.scan_turn()?;
     super::unlocked(&wallet)?;
     let label = parse_label(call.arg(1))?;
     let rescan = match call.arg(2) {
@@ -223,13 +223,11 @@ fn import_priv_key(call: &Call) -> Answer {
         other => other.bool()?,
     };
     let key = call.text(0)?;
-    wallet.change_keys(|keyring| {
+    turn.take_up(rescan.then_some(0), |keyring| {
         keyring
             .import_wif(key, Some(&label), 1)
             .map_err(RpcError::from)
     })?;
-    if rescan {
-        scanning.run(call, &wallet, 0, None)?;
-    }
+    turn.pay_owed(&mut |_, _| call.goes_on())?;
     Ok(Json::Null)
 }

@@ -2,9 +2,11 @@
 //! Promises an answer for each one that is to be taken up, whatever becomes of the others.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use everett_ledger::Ledger;
 use everett_wallet::keys::Import;
-use everett_wallet::{KeyError, Wallet, first_block_since};
+use everett_wallet::{KeyError, ScanTurn, WalletError, first_block_since};
 use zeroize::Zeroizing;
 
 use super::label::parse_label;
@@ -52,23 +54,19 @@ fn timestamp(request: &Json, now: u64) -> Result<u64, RpcError> {
 
 fn import_descriptors(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let scanning = call.site.wallet_scans.begin(wallet.name())?;
+    let turn = wallet.scan_turn()?;
     super::unlocked(&wallet)?;
     let tip = call.ledger().best();
     let now = u64::from(tip.median_time_past());
-    let mut since = u64::from(tip.header().time);
+    let mut first_blocks = FirstBlocks::new(call.ledger(), u64::from(tip.header().time));
     let mut answers = Vec::new();
-    let mut any = false;
     for request in call.arg(0).array()? {
         let birth = timestamp(request, now)?;
         let mut warnings = Vec::new();
         let mut answer = Json::Object(Vec::new());
-        match import_one(&wallet, request, birth, &mut warnings) {
-            Ok(()) => {
-                any = true;
-                since = since.min(birth);
-                answer.push("success", true);
-            }
+        let from = first_blocks.since(birth);
+        match import_one(&turn, request, birth, from, &mut warnings) {
+            Ok(()) => answer.push("success", true),
             Err(error) => {
                 answer.push("success", false);
                 answer.push("error", error.json());
@@ -80,22 +78,56 @@ fn import_descriptors(call: &Call) -> Answer {
         }
         answers.push(answer);
     }
-    if any {
-        let from = first_block_since(call.ledger(), since);
-        scanning
-            .run(call, &wallet, from, None)
-            .map_err(|error| match error.message.as_str() {
-                "Rescan aborted." => RpcError::misc("Rescan aborted by user."),
-                _ => error,
-            })?;
-    }
+    turn.pay_owed(&mut |_, _| call.goes_on())
+        .map_err(|error| match error {
+            WalletError::ScanAborted { .. } => RpcError::misc("Rescan aborted by user."),
+            other => other.into(),
+        })?;
     Ok(Json::Array(answers))
 }
 
+/// The heights from which descriptors may have been paid, by their times: many of one import have the same one.
+struct FirstBlocks<'a> {
+    ledger: &'a Ledger,
+    /// The best block's time: younger ones are looked for from there on, too, as Core does.
+    latest: u64,
+    known: BTreeMap<u64, u32>,
+}
+
+impl FirstBlocks<'_> {
+    fn new(ledger: &Ledger, latest: u64) -> FirstBlocks<'_> {
+        FirstBlocks {
+            ledger,
+            latest,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The first block for a time; no import has more of those than it has descriptors.
+    fn since(&mut self, time: u64) -> u32 {
+        let time = time.min(self.latest);
+        let ledger = self.ledger;
+        *(self.known.entry(time)).or_insert_with(|| first_block_since(ledger, time))
+    }
+}
+
+/// Why one was not taken up.
+enum Refused {
+    Keys(KeyError),
+    Wallet(WalletError),
+}
+
+impl From<WalletError> for Refused {
+    fn from(error: WalletError) -> Refused {
+        Refused::Wallet(error)
+    }
+}
+
 fn import_one(
-    wallet: &Wallet,
+    turn: &ScanTurn,
     request: &Json,
     birth: u64,
+    from: u32,
     warnings: &mut Vec<Cow<'static, str>>,
 ) -> Result<(), RpcError> {
     let text = match request.find("desc") {
@@ -117,18 +149,22 @@ fn import_one(
         birth,
         label,
     };
-    wallet.change_keys(|keyring| {
-        let imported = keyring.import_warning(&import, warnings);
-        imported.map_err(|error| match error {
-            KeyError::RangeShrinks { .. } => RpcError::new(
-                WALLET_ERROR,
-                format!("Could not add descriptor '{text}': {error}"),
-            ),
-            KeyError::Import(why) if why.starts_with("Cannot have multipath") => {
-                RpcError::new(INVALID_ADDRESS_OR_KEY, why)
-            }
-            other => other.into(),
-        })
+    let imported = turn.take_up(Some(from), |keyring| {
+        (keyring.import_warning(&import, warnings)).map_err(Refused::Keys)
+    });
+    imported.map_err(|refused| match refused {
+        Refused::Keys(error @ KeyError::RangeShrinks { .. }) => RpcError::new(
+            WALLET_ERROR,
+            format!("Could not add descriptor '{text}': {error}"),
+        ),
+        Refused::Keys(KeyError::Import(why)) if why.starts_with("Cannot have multipath") => {
+            RpcError::new(INVALID_ADDRESS_OR_KEY, why)
+        }
+        Refused::Keys(other) => other.into(),
+        Refused::Wallet(error @ WalletError::BlocksMissing { .. }) => RpcError::misc(format!(
+            "Rescan failed for descriptor with timestamp {birth}. It was not imported: {error}"
+        )),
+        Refused::Wallet(other) => other.into(),
     })?;
     Ok(())
 }

@@ -113,6 +113,7 @@ fn create_wallet(call: &Call) -> Answer {
         flags,
         master: None,
         passphrase: passphrase.map(|text| Zeroizing::new(text.to_owned())),
+        paid_since: None,
     };
     let made = wallets.create(name, new);
     let wallet = made.map_err(|error| match error {
@@ -240,13 +241,13 @@ pub(super) static UNLOADWALLET: Method = Method {
 fn unload_wallet(call: &Call) -> Answer {
     let name = named(call)?;
     let wallets = call.wallets()?;
-    if wallets.get(&name).is_none() {
-        return Err(refuse(
+    let wallet = wallets.get(&name).ok_or_else(|| {
+        refuse(
             WALLET_NOT_FOUND,
             "Requested wallet does not exist or is not loaded",
-        ));
-    }
-    let _scan = call.site.wallet_scans.begin(&name)?;
+        )
+    })?;
+    let _scan = wallet.scan_turn()?;
     let on_startup = call.maybe(1).map(Json::bool).transpose()?;
     wallets.unload(&name)?;
     if let Some(open) = on_startup {

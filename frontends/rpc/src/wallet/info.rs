@@ -73,7 +73,7 @@ fn wallet_info(call: &Call) -> Answer {
     }
     json.push("private_keys_enabled", !flags.disable_private_keys);
     json.push("avoid_reuse", flags.avoid_reuse);
-    json.push("scanning", call.site.wallet_scans.json(wallet.name()));
+    json.push("scanning", super::rescan::json(&wallet));
     json.push("descriptors", true);
     json.push("external_signer", false);
     json.push("blank", flags.blank);

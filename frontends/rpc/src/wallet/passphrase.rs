@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use everett_wallet::{KeyError, Wallet};
+use everett_wallet::{KeyError, ScanTurn, Wallet, WalletError};
 
 use crate::call::Call;
 use crate::error::{
@@ -46,19 +46,16 @@ fn not_empty(passphrase: &str) -> Result<&str, RpcError> {
 }
 
 /// Refuses while the wallet's scan may need its keys, and keeps one from beginning.
-fn no_scan<'a>(
-    call: &'a Call,
-    wallet: &Wallet,
-    before: &str,
-) -> Result<impl Sized + use<'a>, RpcError> {
-    call.site.wallet_scans.begin(wallet.name()).map_err(|_| {
-        RpcError::new(
+fn no_scan(wallet: &Wallet, before: &str) -> Result<ScanTurn, RpcError> {
+    wallet.scan_turn().map_err(|error| match error {
+        WalletError::Scanning { .. } => RpcError::new(
             WALLET_ERROR,
             format!(
                 "Error: the wallet is currently being used to rescan the blockchain for related transactions. Please call \
                  `abortrescan` before {before}."
             ),
-        )
+        ),
+        other => other.into(),
     })
 }
 
@@ -108,7 +105,7 @@ fn encrypt_wallet(call: &Call) -> Answer {
             "Error: running with an encrypted wallet, but encryptwallet was called.",
         ));
     }
-    let _scan = call.site.wallet_scans.begin(wallet.name())?;
+    let _scan = wallet.scan_turn()?;
     wallet.encrypt(not_empty(call.text(0)?)?)?;
     Ok("wallet encrypted; The keypool is as it was and the keys are the same, so that a backup from before is as good, but is \
         not encrypted: make a new one and delete the old."
@@ -159,7 +156,7 @@ pub(super) static WALLETPASSPHRASECHANGE: Method = Method {
 fn wallet_passphrase_change(call: &Call) -> Answer {
     let wallet = call.wallet()?;
     sealed(&wallet, "walletpassphrasechange")?;
-    let _no_scan = no_scan(call, &wallet, "changing the passphrase")?;
+    let _no_scan = no_scan(&wallet, "changing the passphrase")?;
     let old = not_empty(call.text(0)?)?;
     let new = not_empty(call.text(1)?)?;
     wallet
@@ -178,7 +175,7 @@ pub(super) static WALLETLOCK: Method = Method {
     run: Run::Read(|call| {
         let wallet = call.wallet()?;
         sealed(&wallet, "walletlock")?;
-        let _no_scan = no_scan(call, &wallet, "locking the wallet")?;
+        let _no_scan = no_scan(&wallet, "locking the wallet")?;
         wallet.lock()?;
         Ok(Json::Null)
     }),

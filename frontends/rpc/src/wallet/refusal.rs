@@ -83,6 +83,15 @@ impl From<WalletError> for RpcError {
                 RpcError::not_found("Transaction not eligible for abandonment")
             }
             WalletError::ScanAborted { .. } => RpcError::new(MISC_ERROR, "Rescan aborted."),
+            // Nobody leaves one but a node that stops.
+            WalletError::ScanLeft { .. } => everett_ledger::ReadError::Cancelled.into(),
+            WalletError::Scanning { .. } => RpcError::new(
+                WALLET_ERROR,
+                "Wallet is currently rescanning. Abort existing rescan or wait.",
+            ),
+            WalletError::BlocksMissing { .. } => RpcError::misc(
+                "Can't rescan beyond pruned data. Use RPC call getblockchaininfo to determine your pruned height.",
+            ),
             WalletError::AlreadyOpen { .. } => {
                 RpcError::new(WALLET_ALREADY_LOADED, error.to_string())
             }

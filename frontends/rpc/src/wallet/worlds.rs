@@ -2,7 +2,7 @@
 //! Promises the same worlds to each of these methods: the live ones, the best first.
 
 use everett_ledger::World;
-use everett_wallet::{DEFAULT_WARN_BLOCKS, View, Warning};
+use everett_wallet::{View, Warning};
 
 use super::balance::mine;
 use super::history::{Teller, known};
@@ -98,7 +98,7 @@ fn by_world(call: &Call) -> Answer {
 
 fn warnings(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let blocks: u32 = call.int_or(0, DEFAULT_WARN_BLOCKS)?;
+    let blocks: u32 = call.int_or(0, call.wallets()?.config().warn_blocks)?;
     let warnings = wallet.view()?.warnings(blocks)?;
     Ok(warnings.iter().map(warning_json).collect())
 }

@@ -86,11 +86,10 @@ impl Expression {
         needs_checksum: bool,
     ) -> Result<Expression, DescriptorError> {
         let expression = Expression::parse_kept(text, network, needs_checksum)?;
-        match expression.forms.first() {
-            Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) => {
-                check_sane(descriptor)?;
-            }
-            _ => {}
+        if let Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) =
+            expression.forms.first()
+        {
+            check_sane(descriptor)?;
         }
         Ok(expression)
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Txid};
 
-use super::Record;
+use super::{Record, RequestId};
 
 fn record() -> Record {
     let tx = Transaction {
@@ -22,12 +22,18 @@ fn record() -> Record {
     record.ours = true;
     record.replaced_by = Some(Txid::from_byte_array([9; 32]));
     record.notes.insert("comment".into(), "für Alice".into());
+    record.request = Some(RequestId::new("order 7").unwrap());
     record
 }
 
 #[test]
 fn a_row_brings_the_record_back() {
     let record = record();
+    let plain = Record {
+        request: None,
+        ..record.clone()
+    };
+    assert_eq!(Record::decode(plain.txid, &plain.encode()), Ok(plain));
     assert_eq!(Record::decode(record.txid, &record.encode()), Ok(record));
 }
 

@@ -269,6 +269,12 @@ pub enum SpendError {
         /// Why not.
         why: Irreplaceable,
     },
+    /// A payment was asked for by this name before: it is made already, and nothing more is.
+    #[error("the payment with this request id was made before: {txid}")]
+    Repeated {
+        /// The transaction.
+        txid: Txid,
+    },
     /// No child can pay for a transaction.
     #[error("a child cannot pay for {txid}: {why}")]
     NoChild {

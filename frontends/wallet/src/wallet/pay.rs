@@ -15,6 +15,7 @@ use super::Wallet;
 use crate::error::WalletError;
 use crate::keys::{Chain, KeyError, Keyring, OutputType, Process};
 use crate::record::Record;
+use crate::request_id::RequestId;
 use crate::slot::Slot;
 use crate::spend::{ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable};
 
@@ -125,11 +126,35 @@ impl Wallet {
     ///
     /// [`SpendError`]: then nothing was sent.
     pub fn pay(&self, request: &Request) -> Result<Paid, SpendError> {
-        let _turn = self.inner.spending.lock();
-        self.pay_in_turn(request)
+        self.pay_once(request, None)
     }
 
-    fn pay_in_turn(&self, request: &Request) -> Result<Paid, SpendError> {
+    /// The same, once: the payment has this name from the step of the file on that has the payment, and whoever asks by it again is
+    /// told of that one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallet::pay`]; [`SpendError::Repeated`] where it was made before.
+    pub fn pay_once(&self, request: &Request, id: Option<&RequestId>) -> Result<Paid, SpendError> {
+        let _turn = self.inner.spending.lock();
+        self.refuse_repeated(id)?;
+        self.pay_in_turn(request, id)
+    }
+
+    /// The payment that was made by this name, if one was.
+    pub fn payment_asked_for(&self, id: &RequestId) -> Option<Txid> {
+        self.inner.book.read().requests.get(id).copied()
+    }
+
+    /// Asked while nobody else pays.
+    fn refuse_repeated(&self, id: Option<&RequestId>) -> Result<(), SpendError> {
+        match id.and_then(|id| self.payment_asked_for(id)) {
+            Some(txid) => Err(SpendError::Repeated { txid }),
+            None => Ok(()),
+        }
+    }
+
+    fn pay_in_turn(&self, request: &Request, id: Option<&RequestId>) -> Result<Paid, SpendError> {
         {
             let view = self.view()?;
             if view.keyring().is_locked() {
@@ -138,7 +163,7 @@ impl Wallet {
         }
         let plan = self.plan_in_turn(request)?;
         let tx = self.sign_plan(&plan)?;
-        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
+        let txid = self.send_in_turn(tx.clone(), &request.notes, request.replaces, id)?;
         Ok(Paid { tx, txid, plan })
     }
 
@@ -153,7 +178,7 @@ impl Wallet {
         // Nobody else makes one meanwhile, or takes what it is to spend.
         let _turn = self.inner.spending.lock();
         let child = self.view()?.child(txid, fee, &self.inner.fees)?;
-        self.pay_in_turn(&child.request)
+        self.pay_in_turn(&child.request, None)
     }
 
     /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its
@@ -183,7 +208,7 @@ impl Wallet {
         };
         let tx = complete.then(|| finished(&psbt));
         if let (true, Some(tx)) = (send, &tx) {
-            self.send_in_turn(tx.clone(), &request.notes, request.replaces)?;
+            self.send_in_turn(tx.clone(), &request.notes, request.replaces, None)?;
         }
         // What was sent is spent.
         if lock && !(send && tx.is_some()) {
@@ -258,7 +283,23 @@ impl Wallet {
         notes: &BTreeMap<String, String>,
         terms: SendTerms,
     ) -> Result<Txid, SpendError> {
+        self.send_once(tx, notes, terms, None)
+    }
+
+    /// The same, once: see [`Wallet::pay_once`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Wallet::send`]; [`SpendError::Repeated`].
+    pub fn send_once(
+        &self,
+        tx: Transaction,
+        notes: &BTreeMap<String, String>,
+        terms: SendTerms,
+        id: Option<&RequestId>,
+    ) -> Result<Txid, SpendError> {
         let _turn = self.inner.spending.lock();
+        self.refuse_repeated(id)?;
         let replaces = self.replaced_by(&tx, terms)?;
         if let Some(limit) = terms.max_fee {
             // Only the mempool knows what the coins of others are worth; what it refuses is told when it is sent.
@@ -270,7 +311,7 @@ impl Wallet {
                 }
             }
         }
-        self.send_in_turn(tx, notes, replaces)
+        self.send_in_turn(tx, notes, replaces, id)
     }
 
     /// The payment of ours that a transaction takes the place of, if it does and may.
@@ -309,6 +350,7 @@ impl Wallet {
         tx: Transaction,
         notes: &BTreeMap<String, String>,
         replaces: Option<Txid>,
+        id: Option<&RequestId>,
     ) -> Result<Txid, SpendError> {
         let inner = &*self.inner;
         let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
@@ -326,6 +368,8 @@ impl Wallet {
             record.notes.clone_from(notes);
         }
         record.replaces = replaces.or(record.replaces);
+        // One that was sent by a name before keeps that.
+        record.request = record.request.or_else(|| id.cloned());
         book.put(record)?;
         drop(book);
         // Without broadcasting it stays here, until its owner gives it to somebody.

@@ -1,6 +1,7 @@
+use everett_ledger::MIN_PRUNE_TARGET_REGTEST;
 use serde_json::{Value, json};
 
-use crate::scene::{Asker, KEYPOOL, node};
+use crate::scene::{Asker, KEYPOOL, node, node_with};
 
 /// The key that everybody knows, whom `generate` pays where there is no wallet.
 const KEY: &str = "cVpF924EspNh8KjYsfhgY96mmxvT6DgdWiTYMtMjuM74hJaU5psW";
@@ -273,4 +274,40 @@ fn blocks_are_looked_into_again_from_and_up_to_a_height() {
         "stop_height must be greater than start_height",
     );
     assert_eq!(any.call("abortrescan", json!([])), false);
+}
+
+#[test]
+fn a_descriptor_whose_blocks_are_pruned_is_refused_and_not_taken_up() {
+    let node = node_with(|config| {
+        config.ledger.tx_index = false;
+        config.ledger.prune_target = Some(MIN_PRUNE_TARGET_REGTEST);
+        config.ledger.horizon = Some(10);
+    });
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    any.call("generatetoaddress", json!([900, ADDRESS]));
+    assert!(any.call("getblockchaininfo", json!([]))["pruneheight"].as_u64() > Some(0));
+    let text = checked(&any, &format!("pkh({KEY})"));
+    let before = any.call("listdescriptors", json!([]));
+    let old = json!([[{ "desc": text, "timestamp": 0 }]]);
+    let answer = any.call("importdescriptors", old);
+    assert_eq!(answer[0]["success"], false);
+    let (code, said) = error(&answer);
+    assert_eq!(code, -1);
+    assert!(
+        said.starts_with("Rescan failed for descriptor with timestamp 1."),
+        "{said}"
+    );
+    assert_eq!(any.call("listdescriptors", json!([])), before);
+    any.refused(
+        "rescanblockchain",
+        json!([]),
+        -1,
+        "Can't rescan beyond pruned data. Use RPC call getblockchaininfo to determine your pruned height.",
+    );
+    let young = json!([[{ "desc": text, "timestamp": "now" }]]);
+    let answer = any.call("importdescriptors", young);
+    assert_eq!(answer[0]["success"], true, "{answer}");
+    assert_eq!(any.call("abortrescan", json!([])), false);
+    assert_eq!(any.call("getwalletinfo", json!([]))["scanning"], false);
 }

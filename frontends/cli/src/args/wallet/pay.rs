@@ -130,4 +130,7 @@ pub(crate) struct SendArgs {
     /// The most that --raw may pay to miners (default: the wallet's limit, 0.1 unless it is set otherwise)
     #[arg(long, value_name = "BTC", requires = "raw", value_parser = amount)]
     pub(crate) max_fee: Option<Amount>,
+    /// A name for this payment, 1 to 64 bytes: a repeat with the same one sends nothing and shows the first
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) request_id: Option<String>,
 }

@@ -73,6 +73,9 @@ pub(super) fn config(
     let relays = !arguments.flag("blocksonly", false);
     config.broadcast = arguments.flag("walletbroadcast", relays);
     config.compat = arguments.flag("walletcompat", config.compat);
+    if let Some(blocks) = arguments.int("walletwarnblocks") {
+        config.warn_blocks = u32::try_from(blocks.max(0)).unwrap_or(u32::MAX);
+    }
     // What is not there is left out, as Core does it.
     let (open, missing): (Vec<String>, Vec<String>) = arguments
         .list("wallet")

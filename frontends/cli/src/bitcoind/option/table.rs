@@ -246,5 +246,6 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     ours("everettinstall", "=<dir>", "Make links `bitcoind` and `bitcoin-cli` to this program in a directory, and exit"),
     ours("everettlab", "", "Let history be made by hand over gRPC; not on mainnet"),
     ours("walletcompat", "", "Have the methods that Core had for accounts and single keys, and make a wallet without a name where there is none (default: 1 on regtest, else 0)"),
+    ours("walletwarnblocks", "=<n>", "How many blocks a rival branch may be behind the best one and still be warned of (default: 6)"),
     ours("everettwebui", "=<ip:port>", "Serve the web page here"),
 ]);

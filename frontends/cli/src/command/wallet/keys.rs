@@ -130,6 +130,9 @@ pub(super) fn key(asked: &Asked, command: KeyCommand) -> Result<ExitCode, Failur
 }
 
 pub(super) fn rescan(asked: &Asked, args: &RescanArgs) -> Result<ExitCode, Failure> {
+    if args.abort {
+        return abort_rescan(asked);
+    }
     let request = v1::RescanWalletRequest {
         wallet: asked.wallet.clone(),
         from_height: args.from,
@@ -160,4 +163,19 @@ pub(super) fn rescan(asked: &Asked, args: &RescanArgs) -> Result<ExitCode, Failu
         args.from
     );
     asked.show(&Done::new(line, json!({ "from": args.from, "to": to })))
+}
+
+fn abort_rescan(asked: &Asked) -> Result<ExitCode, Failure> {
+    let request = v1::AbortRescanRequest {
+        wallet: asked.wallet.clone(),
+    };
+    let answer = asked
+        .node
+        .ask_wallet(async |mut client| client.abort_rescan(request).await)?;
+    let line = match answer.aborted {
+        true => "the scan is ended",
+        false => "no scan runs",
+    };
+    let json = json!({ "aborted": answer.aborted });
+    asked.show(&Done::new(line.to_owned(), json))
 }

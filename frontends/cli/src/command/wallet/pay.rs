@@ -139,6 +139,7 @@ pub(super) fn send(asked: &Asked, args: SendArgs) -> Result<ExitCode, Failure> {
         // An amount that was read is no more than 21 million bitcoin.
         max_fee_sat: max_fee.and_then(|sat| i64::try_from(sat).ok()),
         payment: Some(payment),
+        request_id: args.request_id.unwrap_or_default(),
     };
     let sent = asked
         .node

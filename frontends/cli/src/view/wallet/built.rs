@@ -89,6 +89,8 @@ pub(crate) struct SentView {
     pub(crate) fee_sat: Option<i64>,
     pub(crate) change_position: Option<u32>,
     pub(crate) hex: String,
+    /// Whether it was sent before, and nothing now.
+    pub(crate) repeated: bool,
 }
 
 impl From<v1::SendTransactionResponse> for SentView {
@@ -98,6 +100,7 @@ impl From<v1::SendTransactionResponse> for SentView {
             fee_sat: sent.fee_sat,
             change_position: sent.change_position,
             hex: sent.raw.to_lower_hex_string(),
+            repeated: sent.repeated,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct EventView {
     pub(crate) sequence: u64,
     /// Unix seconds.
     pub(crate) time: u64,
-    /// Events before this one that were not taken in time.
+    /// Events that were not taken in time: this is to say so.
     pub(crate) missed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) txid: Option<String>,
@@ -73,6 +73,10 @@ impl EventView {
 
     /// For people.
     pub(crate) fn line(&self) -> String {
+        if self.missed > 0 {
+            let count = self.missed;
+            return format!("{count} events were missed: ask the wallets how they stand\n");
+        }
         let mut text = format!("{}: {}", plain(&self.wallet), self.kind.replace('_', " "));
         if let Some(txid) = &self.txid {
             text += &format!(" {txid}");
@@ -98,9 +102,6 @@ impl EventView {
         }
         if let Some(warning) = &self.warning {
             text += &format!(": {}", warning.lines().trim_end());
-        }
-        if self.missed > 0 {
-            text += &format!(" ({} events before it were missed)", self.missed);
         }
         text + "\n"
     }

@@ -422,3 +422,71 @@ async fn a_rescan_tells_how_far_it_is_and_ends() {
         "to_height",
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
+    let mut scene = Scene::new().await;
+    let request = v1::CreateWalletRequest {
+        watch_only: true,
+        ..new_wallet("watch")
+    };
+    scene.client.create_wallet(request).await.unwrap();
+    let wallets = scene.node.node.handle().wallets().unwrap().clone();
+    let texts: Vec<String> = {
+        let miner = wallets.get("miner").unwrap();
+        let view = miner.view().unwrap();
+        let descriptors = view.keyring().descriptors();
+        descriptors.map(|one| one.text.to_string()).collect()
+    };
+    let watch = wallets.get("watch").unwrap();
+    // The import of a call that ends before its scan does.
+    let turn = watch.scan_turn().unwrap();
+    let take_up = |keyring: &mut everett_wallet::Keyring| {
+        for text in &texts {
+            keyring.import(&everett_wallet::keys::Import {
+                text: text.clone().into(),
+                active: false,
+                internal: None,
+                range: None,
+                next_index: None,
+                birth: 1,
+                label: None,
+            })?;
+        }
+        Ok::<(), everett_wallet::WalletError>(())
+    };
+    turn.take_up(Some(0), take_up).unwrap();
+    let told = scene.wallet("watch").await.wallet.unwrap();
+    assert_eq!(told.owed_scan_from_height, Some(0));
+    assert!(told.scan.is_some(), "one has the turn");
+    assert_eq!(scene.spendable("watch").await, 0);
+    // Whoever asks meanwhile is told so, over whichever interface the other one came.
+    let again = v1::RescanWalletRequest {
+        wallet: of("watch"),
+        ..Default::default()
+    };
+    let again = scene.client.rescan_wallet(again).await.map(|_| ());
+    refused(again, Code::FailedPrecondition, ErrorReason::WalletScanning);
+    drop(turn);
+    let done = async {
+        while scene
+            .wallet("watch")
+            .await
+            .wallet
+            .unwrap()
+            .owed_scan_from_height
+            .is_some()
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done)
+        .await
+        .expect("the node does it");
+    assert_eq!(scene.spendable("watch").await, 50 * BTC);
+    let request = v1::AbortRescanRequest {
+        wallet: of("watch"),
+    };
+    let none = scene.client.abort_rescan(request).await.unwrap();
+    assert!(!none.into_inner().aborted, "none runs");
+}

@@ -34,6 +34,7 @@ async fn a_payment_is_built_verified_and_sent_and_both_sides_tell_of_it() {
     // Nothing was sent.
     assert_eq!(scene.spendable("miner").await, 50 * BTC);
     let sent = v1::SendTransactionRequest {
+        request_id: String::new(),
         wallet: Some("miner".to_owned()),
         max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Psbt(
@@ -336,6 +337,7 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
     let built = built.built.unwrap();
     assert!(!built.complete && built.raw.is_empty());
     let unsigned = v1::SendTransactionRequest {
+        request_id: String::new(),
         wallet: Some("watch".to_owned()),
         max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Psbt(
@@ -379,6 +381,7 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
     let psbt = Psbt::deserialize(&finished.psbt).unwrap();
     assert!(psbt.inputs[0].final_script_witness.is_some());
     let request = v1::SendTransactionRequest {
+        request_id: String::new(),
         wallet: Some("watch".to_owned()),
         max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Transaction(
@@ -482,4 +485,53 @@ async fn coins_and_payments_come_page_by_page_each_once_and_stay_at_their_block(
     assert_eq!(txids.len(), 6);
     request.page_token = "feed".to_owned();
     refused_field(scene.client.list_payments(request).await, "page_token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_repeated_is_answered_with_the_payment_that_it_made() {
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    let mut request = send("miner", terms(&alice, BTC));
+    request.request_id = "order 7".to_owned();
+    let answer = scene.client.send_transaction(request.clone()).await;
+    let first = answer.unwrap().into_inner();
+    assert!(!first.repeated);
+    // Also where it says something else, and could not be paid.
+    request.payment = send("miner", terms(&alice, 1_000 * BTC)).payment;
+    let answer = scene.client.send_transaction(request.clone()).await;
+    let again = answer.unwrap().into_inner();
+    assert!(again.repeated);
+    assert_eq!(
+        v1::SendTransactionResponse {
+            repeated: false,
+            ..again
+        },
+        first
+    );
+    assert_eq!(scene.wallet("alice").await.balances[0].pending_sat, BTC);
+    request.request_id = "x".repeat(65);
+    refused_field(scene.client.send_transaction(request).await, "request_id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coins_that_are_told_to_be_safe_are_worth_what_is_safe() {
+    let mut scene = Scene::new().await;
+    let own = scene.address("miner", "").await;
+    scene.node.mine(None, 1, address(&own)).await;
+    let parent = scene.best().await;
+    // A coinbase of one branch alone, which is mature there; the other branch is as long.
+    scene.node.mine(at(&parent), 1, address(&own)).await;
+    scene.node.mine(None, 120, None).await;
+    scene.node.mine(at(&parent), 120, None).await;
+    let told = scene.wallet("miner").await;
+    let safe = told.safe.unwrap();
+    assert_eq!(safe.world_count, 2);
+    assert!(safe.at_risk_sat > 0 && safe.safe_sat > 0);
+    let coins = scene.coins("miner", None).await;
+    let worth = |safe: bool| -> i64 {
+        let coins = coins.iter().filter(|coin| coin.safe == safe);
+        coins.map(|coin| coin.amount_sat).sum()
+    };
+    assert_eq!(worth(true), safe.safe_sat);
+    assert_eq!(worth(false), safe.at_risk_sat);
 }

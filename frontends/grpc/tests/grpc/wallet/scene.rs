@@ -150,6 +150,7 @@ pub(crate) fn rate(sat_per_kvb: i64) -> Option<v1::FeeChoice> {
 
 pub(crate) fn send(from: &str, terms: v1::PaymentTerms) -> v1::SendTransactionRequest {
     v1::SendTransactionRequest {
+        request_id: String::new(),
         wallet: Some(from.to_owned()),
         max_fee_sat: None,
         payment: Some(v1::send_transaction_request::Payment::Terms(terms)),
