@@ -20,6 +20,7 @@ mod plan;
 mod request;
 mod settings;
 mod shape;
+mod versions;
 
 pub use bump::{Bump, BumpWish};
 pub use child::Child;

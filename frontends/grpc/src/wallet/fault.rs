@@ -195,7 +195,9 @@ impl From<SpendError> for Fault {
             SpendError::InputsTooFew | SpendError::LongChain => {
                 unfit(ErrorReason::InsufficientFunds, message)
             }
-            SpendError::Version { .. } => unfit(ErrorReason::CoinUnspendable, message),
+            SpendError::Version { .. } | SpendError::Opaque => {
+                unfit(ErrorReason::CoinUnspendable, message)
+            }
             SpendError::NoFeeRate => unfit(
                 ErrorReason::FeeUnfit,
                 "nobody knows yet what to pay; name a rate, or wait for some blocks".to_owned(),

@@ -121,6 +121,11 @@ fn wanted_scripts(call: &Call, list: Option<&Json>) -> Result<HashSet<ScriptBuf>
     Ok(scripts)
 }
 
+/// Whether a payment may be built on a coin: it is confirmed, or change of ours of a payment that was not bumped.
+fn is_safe(view: &View<'_>, coin: &Spendable) -> bool {
+    coin.trusted && !view.was_bumped(coin)
+}
+
 /// What limits the list beyond confirmations.
 struct Limits {
     least: Amount,
@@ -208,7 +213,7 @@ fn list(call: &Call) -> Answer {
     for coin in coins {
         let amount = coin.output.amount;
         let fits = (least..=most).contains(&coin.confirmations)
-            && (coin.trusted || include_unsafe)
+            && (is_safe(&view, &coin) || include_unsafe)
             && !coin.locked
             && (limits.least..=limits.most).contains(&amount);
         let script = view.script_of(&coin.outpoint).filter(|_| fits);
@@ -283,7 +288,7 @@ fn coin_json(
     json.push_some("desc", desc);
     json.push("parent_descs", parents(view, script));
     json.push_some("reused", avoids.then_some(coin.reused));
-    json.push("safe", coin.trusted);
+    json.push("safe", is_safe(view, coin));
     Ok(json)
 }
 

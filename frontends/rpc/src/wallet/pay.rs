@@ -186,9 +186,14 @@ fn not_all(error: SpendError) -> RpcError {
                 Unspendable::Gone => {
                     format!("Input not available. UTXO ({txid}:{vout}) was already spent.")
                 }
+                Unspendable::Opaque => return not_all(SpendError::Opaque),
                 other => unspendable(&outpoint, other),
             })
         }
+        SpendError::Opaque => RpcError::new(
+            WALLET_ERROR,
+            "Unable to determine the size of the transaction, the wallet contains unsolvable descriptors",
+        ),
         SpendError::FeeRateTooLow { .. } | SpendError::Version { .. } => {
             RpcError::parameter(error.to_string())
         }

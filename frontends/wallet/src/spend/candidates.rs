@@ -2,15 +2,16 @@
 //! Promises that a coin which some chosen world does not have and could not have is not among them, or is refused by name.
 //! Refuses to choose among them, which the selection does.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use bitcoin::{OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
+use bitcoin::{Amount, OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
 use everett_ledger::World;
+use miniscript::descriptor::DescriptorType;
 
 use super::ancestry::{Ancestry, Before};
 use super::error::{SpendError, Unspendable};
-use super::plan::TRUC_VERSION;
 use super::request::{In, Request, Scope};
+use super::versions::goes_with;
 use crate::keys::OutputType;
 use crate::slot::{DescriptorNumber, Slot};
 use crate::view::{Spendable, View};
@@ -45,11 +46,6 @@ impl Candidate {
             () => OutputType::Legacy,
         }
     }
-}
-
-/// Whether a transaction may spend what one of this version made and that waits.
-fn goes_with(request: &Request, theirs: i32) -> bool {
-    (request.version == TRUC_VERSION) == (theirs == TRUC_VERSION)
 }
 
 impl View<'_> {
@@ -119,14 +115,6 @@ impl View<'_> {
         self.leave_unfit_versions(request, candidates)
     }
 
-    /// Whether a coin waits whose transaction takes the place of another one, or had another take its place: the other may be
-    /// confirmed instead, after a reorganisation as well, and what was built on this one would have been paid twice.
-    fn was_bumped(&self, coin: &Spendable) -> bool {
-        let record = self.record(&coin.outpoint.txid);
-        let record = record.filter(|_| coin.confirmations == 0);
-        record.is_some_and(|record| record.replaces.is_some() || record.replaced_by.is_some())
-    }
-
     /// Notes how a coin stands that waits.
     fn look_before(
         &self,
@@ -142,61 +130,6 @@ impl View<'_> {
             candidate.before = ancestry.before(txid)?;
         }
         Ok(())
-    }
-
-    /// The version of the transaction that made a coin, while that waits.
-    fn waiting_version(&self, candidate: &Candidate) -> Result<Option<i32>, SpendError> {
-        if candidate.confirmations > 0 {
-            return Ok(None);
-        }
-        let txid = &candidate.outpoint.txid;
-        if let Some(record) = self.record(txid) {
-            return Ok(Some(record.tx.version.0));
-        }
-        let mempool = self.mempool.view()?;
-        Ok(mempool.transaction(txid).map(|tx| tx.tx.version.0))
-    }
-
-    /// Leaves out the coins that wait and that a transaction of this version may not spend (BIP431): such transactions and others
-    /// do not mix, and one of version 3 has one parent and no other child.
-    fn leave_unfit_versions(
-        &self,
-        request: &Request,
-        candidates: Vec<Candidate>,
-    ) -> Result<Vec<Candidate>, SpendError> {
-        let mut fit = Vec::with_capacity(candidates.len());
-        let mut worth: BTreeMap<Txid, u64> = BTreeMap::new();
-        for candidate in candidates {
-            let theirs = self.waiting_version(&candidate)?;
-            let Some(theirs) = theirs.filter(|_| !candidate.wanted) else {
-                fit.push(candidate);
-                continue;
-            };
-            if !goes_with(request, theirs) {
-                continue;
-            }
-            if theirs == TRUC_VERSION {
-                let txid = candidate.outpoint.txid;
-                let has_child = {
-                    let mempool = self.mempool.view()?;
-                    let others = mempool.descendants(&txid).unwrap_or_default();
-                    others.iter().any(|other| Some(*other) != request.replaces)
-                };
-                if has_child || candidate.before.ancestors > 1 {
-                    continue;
-                }
-                *worth.entry(txid).or_default() += candidate.output.value.to_sat();
-            }
-            fit.push(candidate);
-        }
-        // Of those of version 3 that wait the one that is worth most.
-        let parent = worth.iter().max_by_key(|(_, worth)| **worth);
-        let parent = parent.map(|(txid, _)| *txid);
-        fit.retain(|candidate| {
-            let txid = candidate.outpoint.txid;
-            candidate.wanted || !worth.contains_key(&txid) || Some(txid) == parent
-        });
-        Ok(fit)
     }
 
     /// Refuses a coin that was asked for and that some live world does not have and could not have.
@@ -280,6 +213,17 @@ impl View<'_> {
         Ok(missing)
     }
 
+    /// What the coins are worth that could be taken if it were known how they are spent.
+    pub(super) fn opaque(&self, request: &Request) -> Result<Amount, SpendError> {
+        let spendable = self.spendable_without(&self.best, request.replaces)?;
+        let mut weights = Weights::default();
+        let opaque = spendable.iter().filter(|coin| {
+            let free = coin.trusted && !coin.locked;
+            free && self.candidate(coin, &mut weights).is_none()
+        });
+        Ok(opaque.map(|coin| coin.output.amount).sum())
+    }
+
     /// One of our coins; `None` if it is not known how to spend it.
     fn candidate(&self, coin: &Spendable, weights: &mut Weights) -> Option<Candidate> {
         let script = self.script_of(&coin.outpoint)?;
@@ -336,7 +280,11 @@ impl View<'_> {
                         .ok_or_else(|| fail(Unspendable::Unknown))?,
                 };
                 let segwit = output.script_pubkey.is_witness_program();
-                let weight = wanted.weight.ok_or_else(|| fail(Unspendable::Unsolvable))?;
+                let why = match self.output(&outpoint) {
+                    Some(_) => Unspendable::Opaque,
+                    None => Unspendable::Unsolvable,
+                };
+                let weight = wanted.weight.ok_or_else(|| fail(why))?;
                 Candidate {
                     outpoint,
                     output,
@@ -387,7 +335,13 @@ impl View<'_> {
             let satisfaction = solution.max_weight_to_satisfy().ok()?;
             let segwit = solution.desc_type().segwit_version().is_some();
             let input = TxIn::default().segwit_weight() + satisfaction;
-            Some((input.to_wu(), segwit))
+            // Our signatures have a low R, and are shorter by a byte than they might be.
+            let shorter = match solution.desc_type() {
+                DescriptorType::Wpkh | DescriptorType::ShWpkh => 1,
+                DescriptorType::Pkh => 4,
+                _ => 0,
+            };
+            Some((input.to_wu() - shorter, segwit))
         };
         let weight = weight();
         weights.insert(kind, weight);

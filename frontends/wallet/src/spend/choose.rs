@@ -14,8 +14,6 @@ use crate::keys::OutputType;
 
 /// Most coins of one address that are spent together.
 const MAX_GROUP: usize = 100;
-/// What other nodes may count before a transaction, and in its cluster: who builds on more may not be relayed.
-const CHAIN_LIMIT: u64 = 25;
 
 /// What is asked of the coins together.
 #[derive(Clone, Copy)]
@@ -24,6 +22,8 @@ pub(super) struct Terms {
     pub(super) group: bool,
     /// Whether coins may be taken that others are about to pay.
     pub(super) include_unsafe: bool,
+    /// So many before a coin that waits are too many, itself included, and so many together with it.
+    pub(super) limits: (u64, u64),
     /// Whether coins may be taken behind long chains.
     pub(super) long_chains: bool,
     /// Whether others may be added to those that were asked for.
@@ -71,27 +71,29 @@ fn tiers(terms: &Terms) -> Vec<Tier> {
         partial: false,
         mixed,
     };
-    let waiting = |theirs, limit, partial| Tier {
+    let waiting = |theirs, (ancestors, cluster), partial| Tier {
         ours: 0,
         theirs,
-        ancestors: limit,
-        cluster: limit,
+        ancestors,
+        cluster,
         partial,
         mixed: true,
     };
+    let (ancestors, cluster) = (terms.limits.0.max(1), terms.limits.1.max(1));
+    let most = (ancestors - 1, cluster - 1);
     let mut tiers = vec![
         confirmed(6, false),
         confirmed(1, true),
-        waiting(1, 2, false),
-        waiting(1, (CHAIN_LIMIT / 3).min(4), false),
-        waiting(1, CHAIN_LIMIT / 2, false),
-        waiting(1, CHAIN_LIMIT - 1, true),
+        waiting(1, (2, 2), false),
+        waiting(1, ((ancestors / 3).min(4), (cluster / 3).min(4)), false),
+        waiting(1, (ancestors / 2, cluster / 2), false),
+        waiting(1, most, true),
     ];
     if terms.include_unsafe {
-        tiers.push(waiting(0, CHAIN_LIMIT - 1, true));
+        tiers.push(waiting(0, most, true));
     }
     if terms.long_chains {
-        tiers.push(waiting(1, u64::MAX, true));
+        tiers.push(waiting(1, (u64::MAX, u64::MAX), true));
     }
     tiers
 }
@@ -181,17 +183,16 @@ pub(super) fn choose(
         needed.value += bump.saturating_sub(coin.output.value.to_sat());
     }
     if !base.is_empty() {
-        match pick(
-            &base,
-            &Needed {
-                most_weight: u64::MAX,
-                ..needed
-            },
-        ) {
-            Ok(_) => return Ok(asked),
-            Err(_) if !terms.add => return Err(NotChosen::AskedTooFew),
-            Err(_) => {}
+        let unlimited = Needed {
+            most_weight: u64::MAX,
+            ..needed
+        };
+        if pick(&base, &unlimited).is_ok() {
+            return Ok(asked);
         }
+    }
+    if !terms.add {
+        return Err(NotChosen::AskedTooFew);
     }
     let others = groups(candidates, terms.group);
     let solve = |chosen: &[&Group], needed: &Needed| -> Result<(i64, Vec<usize>), NotPicked> {

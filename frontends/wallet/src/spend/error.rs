@@ -62,6 +62,9 @@ pub enum Unspendable {
     /// It is not known what its input will weigh.
     #[error("it is not known how large its input will be; give its weight or its descriptor")]
     Unsolvable,
+    /// It is ours, and it is not known what its input will weigh.
+    #[error("it is watched, and not known how it is spent")]
+    Opaque,
     /// Another payment of the wallet spends it.
     #[error("another payment of this wallet spends it")]
     Taken,
@@ -178,6 +181,9 @@ pub enum SpendError {
          selected or include more coins manually"
     )]
     InputsTooFew,
+    /// There would be enough only with coins that are watched without knowing how they are spent.
+    #[error("Missing solving data for estimating transaction size")]
+    Opaque,
     /// There would be enough only with coins that wait behind many others.
     #[error(
         "Unconfirmed UTXOs are available, but spending them creates a chain of transactions that will be rejected by the mempool"

@@ -102,6 +102,16 @@ impl View<'_> {
         let planned = match request.everything {
             true => spend_all(request, &candidates, &mut ancestry, &moment),
             false => self.spend_some(request, &candidates, change, &mut ancestry, &moment),
+        };
+        let planned = match planned {
+            Err(SpendError::InsufficientFunds { missing, .. }) if request.add_inputs => {
+                let opaque = self.opaque(request)?;
+                match opaque > Amount::ZERO && (missing <= opaque || request.everything) {
+                    true => Err(SpendError::Opaque),
+                    false => planned,
+                }
+            }
+            planned => planned,
         }?;
         if planned.weight > MAX_WEIGHT {
             return Err(SpendError::TooLarge {
@@ -207,6 +217,7 @@ impl View<'_> {
         let terms = Terms {
             group,
             include_unsafe: request.include_unsafe,
+            limits: (settings.most_ancestors, settings.most_together),
             long_chains: settings.long_chains,
             add: request.add_inputs,
             version: request.version,

@@ -4,6 +4,9 @@
 use bitcoin::{Amount, Network};
 use everett_mempool::FeeRate;
 
+/// What other nodes may count before a transaction that waits, and together with it: who builds on more may not be relayed.
+const CHAIN_LIMIT: u64 = 25;
+
 /// What the node's options say about fees, and about the coins that payments take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FeeSettings {
@@ -21,6 +24,11 @@ pub struct FeeSettings {
     pub group: bool,
     /// How much more a payment may cost so that the coins of an address are spent together; `None` for never: `-maxapsfee`.
     pub most_to_group: Option<Amount>,
+    /// Coins whose transactions have so many waiting before them, themselves included, are left where there are others:
+    /// `-limitancestorcount`.
+    pub most_ancestors: u64,
+    /// The same of all that hang together with them: `-limitdescendantcount`.
+    pub most_together: u64,
     /// Whether coins are taken whose transactions wait in a chain that other nodes may find too long:
     /// `-walletrejectlongchains=0`.
     pub long_chains: bool,
@@ -41,6 +49,8 @@ impl FeeSettings {
             later: FeeRate::per_kvb(10_000),
             group: false,
             most_to_group: Some(Amount::ZERO),
+            most_ancestors: CHAIN_LIMIT,
+            most_together: CHAIN_LIMIT,
             long_chains: false,
         }
     }

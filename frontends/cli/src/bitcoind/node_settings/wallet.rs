@@ -114,6 +114,12 @@ fn fees(arguments: &Arguments, config: &mut WalletConfig) -> Result<(), InitErro
             None => fees.most_to_group,
         },
     };
+    let limit = |name: &str, default: u64| {
+        let said = arguments.int(name);
+        said.map_or(default, |said| said.max(0).unsigned_abs())
+    };
+    fees.most_ancestors = limit("limitancestorcount", fees.most_ancestors);
+    fees.most_together = limit("limitdescendantcount", fees.most_together);
     fees.long_chains = !arguments.flag("walletrejectlongchains", true);
     if let Some(most) = rate(arguments, "maxtxfee")? {
         let most: FeeRate = most;

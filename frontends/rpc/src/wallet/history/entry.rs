@@ -15,6 +15,8 @@ use crate::method::Answer;
 
 /// Transactions that are built on each other and looked through for what stands against the first one, at most.
 const MAX_GENERATIONS: usize = 1_000;
+/// Version of transactions that have one parent and one child while they wait (BIP431).
+const TRUC_VERSION: i32 = 3;
 
 /// What of a transaction is listed.
 pub(in super::super) struct Listing<'a> {
@@ -246,6 +248,9 @@ impl<'a, 'v> Teller<'a, 'v> {
     /// The transactions in the mempool that spend what it spends, or what those of the wallet spend that it is built on and that
     /// do not wait either.
     fn waiting_rivals(&self, record: &Record) -> Result<BTreeSet<Txid>, RpcError> {
+        if self.state.place(&record.txid).is_some() || self.pending.contains(&record.txid) {
+            return Ok(BTreeSet::new());
+        }
         let mempool = self.call.handle().mempool().view()?;
         let mut rivals = BTreeSet::new();
         let mut seen = BTreeSet::from([record.txid]);
@@ -256,6 +261,7 @@ impl<'a, 'v> Teller<'a, 'v> {
                 let rival = mempool.spender(outpoint);
                 rivals.extend(rival.filter(|txid| *txid != record.txid));
             }
+            rivals.extend(siblings(&mempool, record));
             built_on.extend(self.loose_parents(record, &mut seen));
         }
         Ok(rivals)
@@ -390,4 +396,21 @@ impl<'a, 'v> Teller<'a, 'v> {
         }
         Ok(json)
     }
+}
+
+/// Of a transaction of version 3 those that wait in its place: its parent has no other child (BIP431).
+fn siblings(mempool: &everett_mempool::View<'_>, record: &Record) -> Vec<Txid> {
+    if record.tx.version.0 != TRUC_VERSION {
+        return Vec::new();
+    }
+    let parents = record
+        .tx
+        .input
+        .iter()
+        .map(|input| input.previous_output.txid);
+    let children = parents.filter_map(|parent| mempool.descendants(&parent));
+    children
+        .flatten()
+        .filter(|txid| *txid != record.txid)
+        .collect()
 }

@@ -39,6 +39,7 @@ fn needed(value: u64) -> Needed {
 const TERMS: Terms = Terms {
     group: false,
     include_unsafe: false,
+    limits: (25, 25),
     long_chains: false,
     add: true,
     version: 2,
