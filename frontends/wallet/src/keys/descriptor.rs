@@ -147,18 +147,37 @@ impl WalletDescriptor {
         form.solution(index, script)
     }
 
+    /// The `tr()` with the key of a `rawtr()` at an index: another script, which is spent in the same way.
+    pub(crate) fn raw_taproot(&self, index: u32) -> Option<Descriptor<DefiniteDescriptorKey>> {
+        let Form::RawTaproot(_) = &*self.form else {
+            return None;
+        };
+        match &self.held(index)?.definite {
+            None => self.form.definite(index).ok().flatten(),
+            Some(definite) => definite.at_derivation_index(index).ok(),
+        }
+    }
+
+    /// A descriptor whose inputs are as large as those of a script of an index; `None` for `addr()` and `raw()`.
+    pub(crate) fn spent_like(
+        &self,
+        index: u32,
+        script: &Script,
+    ) -> Option<Descriptor<DefiniteDescriptorKey>> {
+        self.raw_taproot(index)
+            .or_else(|| self.solution(index, script))
+    }
+
     /// A script of an index as a descriptor of its own, with the origins of its keys and a checksum; `None` for `addr()` and
     /// `raw()`.
     pub fn text_at(&self, index: u32, script: &Script) -> Option<String> {
-        if let Form::RawTaproot(_) = &*self.form {
-            let definite = match &self.held(index)?.definite {
-                None => self.form.definite(index).ok().flatten()?,
-                Some(definite) => definite.at_derivation_index(index).ok()?,
-            };
-            let text = with_origins(&definite)?;
-            return Some(with_checksum(format!("raw{}", body(&text))));
+        match self.raw_taproot(index) {
+            Some(definite) => {
+                let text = with_origins(&definite)?;
+                Some(with_checksum(format!("raw{}", body(&text))))
+            }
+            None => with_origins(&self.solution(index, script)?),
         }
-        with_origins(&self.solution(index, script)?)
     }
 
     /// The descriptors at an index: four of `combo()`.

@@ -17,7 +17,8 @@ mod import;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bitcoin::{Network, Script, ScriptBuf};
+use bitcoin::bip32::KeySource;
+use bitcoin::{Network, Script, ScriptBuf, XOnlyPublicKey};
 use im::{HashMap, Vector};
 use miniscript::Descriptor;
 use miniscript::descriptor::DefiniteDescriptorKey;
@@ -29,7 +30,7 @@ pub use import::{Import, Imported};
 
 use self::changes::Changes;
 use super::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use super::expression::with_checksum;
+use super::expression::{SECP, origin, with_checksum};
 use super::held::Held;
 use super::secret::{PrivateKeys, Secret};
 use super::vault::Vault;
@@ -289,6 +290,31 @@ impl Keyring {
         self.slots_of(script).iter().find_map(|slot| {
             self.descriptor(slot.descriptor)?
                 .solution(slot.index, script)
+        })
+    }
+
+    /// The key of a `rawtr()` of ours, which is the output's own, and where it comes from.
+    pub(crate) fn raw_taproot_source(
+        &self,
+        script: &Script,
+    ) -> Option<(XOnlyPublicKey, KeySource)> {
+        let mut slots = self.slots_of(script).iter();
+        let definite =
+            slots.find_map(|slot| self.descriptor(slot.descriptor)?.raw_taproot(slot.index))?;
+        let Descriptor::Tr(tree) = definite else {
+            return None;
+        };
+        let key = tree.internal_key();
+        let public = key.derive_public_key(&SECP).inner.x_only_public_key().0;
+        Some((public, origin(key, &SECP)))
+    }
+
+    /// A descriptor whose inputs are as large as those of a script of ours, if it is known how that is spent.
+    pub(crate) fn spent_like(&self, script: &Script) -> Option<Descriptor<DefiniteDescriptorKey>> {
+        let mut slots = self.slots_of(script).iter();
+        slots.find_map(|slot| {
+            self.descriptor(slot.descriptor)?
+                .spent_like(slot.index, script)
         })
     }
 

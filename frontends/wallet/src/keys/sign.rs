@@ -207,6 +207,11 @@ impl Keyring {
         if let Some(solution) = solution {
             // Keys of ours are definite: this cannot fail.
             let _ = input.update_with_descriptor_unchecked(&solution);
+        } else if let Some((key, source)) = self.raw_taproot_source(&output.script_pubkey) {
+            input
+                .tap_key_origins
+                .entry(key)
+                .or_insert((Vec::new(), source));
         }
         let is_witness = is_witness(&output, input);
         if let Some(coin) = known {
@@ -228,6 +233,9 @@ impl Keyring {
         };
         if let Some(solution) = self.solution(&output.script_pubkey) {
             let _ = psbt.outputs[index].update_with_descriptor_unchecked(&solution);
+        } else if let Some((key, source)) = self.raw_taproot_source(&output.script_pubkey) {
+            let origins = &mut psbt.outputs[index].tap_key_origins;
+            origins.entry(key).or_insert((Vec::new(), source));
         }
     }
 

@@ -331,7 +331,7 @@ impl View<'_> {
             return *known;
         }
         let weight = || {
-            let solution = self.keyring().solution(script)?;
+            let solution = self.keyring().spent_like(script)?;
             let satisfaction = solution.max_weight_to_satisfy().ok()?;
             let segwit = solution.desc_type().segwit_version().is_some();
             let input = TxIn::default().segwit_weight() + satisfaction;

@@ -8,16 +8,33 @@ use miniscript::{Descriptor, Miniscript, ScriptContext};
 
 use super::{DescriptorError, wrong};
 
+/// Whether a script is one of Core's own functions rather than miniscript: `pk`, `pkh`, `multi`, `multi_a`.
+fn is_plain<C: ScriptContext>(script: &Miniscript<DescriptorPublicKey, C>) -> bool {
+    match script.as_inner() {
+        Terminal::Multi(_) | Terminal::MultiA(_) => true,
+        Terminal::Check(key) => matches!(key.as_inner(), Terminal::PkK(_) | Terminal::PkH(_)),
+        _ => false,
+    }
+}
+
+/// Refuses miniscript where there is no witness.
+fn check_plain<C: ScriptContext>(
+    script: &Miniscript<DescriptorPublicKey, C>,
+) -> Result<(), DescriptorError> {
+    match is_plain(script) {
+        true => Ok(()),
+        false => Err(wrong(
+            "Miniscript expressions can only be used in wsh or tr.",
+        )),
+    }
+}
+
 /// What a script of a descriptor is refused for.
 fn check<C: ScriptContext>(
     script: &Miniscript<DescriptorPublicKey, C>,
 ) -> Result<(), DescriptorError> {
-    match script.as_inner() {
-        Terminal::Multi(_) | Terminal::MultiA(_) => return Ok(()),
-        Terminal::Check(key) if matches!(key.as_inner(), Terminal::PkK(_) | Terminal::PkH(_)) => {
-            return Ok(());
-        }
-        _ => {}
+    if is_plain(script) {
+        return Ok(());
     }
     let reason = match script.sanity_check() {
         Ok(()) if script.ext.sat_data.is_none() => "is not satisfiable",
@@ -53,10 +70,10 @@ pub(super) fn check_sane(
         Descriptor::Wsh(script) => wsh(script.as_inner()),
         Descriptor::Sh(script) => match script.as_inner() {
             ShInner::Wsh(script) => wsh(script.as_inner()),
-            ShInner::Ms(script) => check(script),
+            ShInner::Ms(script) => check_plain(script),
             ShInner::Wpkh(_) | ShInner::SortedMulti(_) => Ok(()),
         },
-        Descriptor::Bare(script) => check(script.as_inner()),
+        Descriptor::Bare(script) => check_plain(script.as_inner()),
         Descriptor::Tr(tree) => tree.leaves().try_for_each(|leaf| check(leaf.miniscript())),
         Descriptor::Pkh(_) | Descriptor::Wpkh(_) => Ok(()),
     }

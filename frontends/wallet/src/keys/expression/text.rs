@@ -76,9 +76,13 @@ pub(crate) fn extended_keys(text: &str) -> Vec<Xpub> {
     keys.collect()
 }
 
-/// Functions whose arguments are keys alone.
-fn takes_keys(function: &str) -> bool {
-    matches!(function, "pk" | "pkh" | "wpkh" | "combo" | "tr" | "rawtr")
+/// How Core begins what it says of a key of a function; `None` for functions that take something else.
+fn takes_keys(function: &str) -> Option<String> {
+    match function {
+        "pk" | "pkh" | "wpkh" | "combo" | "tr" | "rawtr" => Some(format!("{function}():")),
+        "multi" | "sortedmulti" | "multi_a" | "sortedmulti_a" => Some("Multi:".to_owned()),
+        _ => None,
+    }
 }
 
 /// One key expression in its public form, and whether it was a private one.
@@ -96,10 +100,10 @@ fn public_key(
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
-    if takes_keys(function) && key != key.trim() {
-        return Err(format!(
-            "{function}(): Key '{key}' is invalid due to whitespace"
-        ));
+    if let Some(who) = takes_keys(function) {
+        if key != key.trim() {
+            return Err(format!("{who} Key '{key}' is invalid due to whitespace"));
+        }
     }
     let not_valid = || format!("{function}(): key '{key}' is not valid");
     let kind = NetworkKind::from(network);
@@ -148,6 +152,7 @@ pub(super) fn without_secrets(body: &str, network: Network) -> Result<(String, b
     let mut public = String::with_capacity(body.len());
     let mut any = false;
     let mut within = function;
+    let mut before = "";
     let mut rest = body;
     while !rest.is_empty() {
         let end = rest.find(is_edge).unwrap_or(rest.len());
@@ -156,14 +161,19 @@ pub(super) fn without_secrets(body: &str, network: Network) -> Result<(String, b
             within = word;
             public.push_str(word);
         } else {
+            // Nothing stands between two brackets that close, or that open.
+            let is_argument = matches!(before, "(" | ",") && after.starts_with([')', ',']);
+            if let (true, true, Some(who)) = (word.is_empty(), is_argument, takes_keys(within)) {
+                return Err(format!("{who} No key provided"));
+            }
             let x_only = matches!(function, "tr" | "rawtr");
             let (shown, private) = public_key(word, within, x_only, network)?;
             public.push_str(&shown);
             any |= private;
         }
-        let edge = after.chars().take(1).collect::<String>();
-        public.push_str(&edge);
-        rest = &after[edge.len()..];
+        // Edges are one byte each.
+        (before, rest) = after.split_at(after.len().min(1));
+        public.push_str(before);
     }
     Ok((public, any))
 }

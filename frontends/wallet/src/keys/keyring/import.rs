@@ -206,9 +206,10 @@ impl Keyring {
         let known = self
             .descriptors()
             .find(|known| known.text == descriptor.text)
-            .map(|known| (known.number, known.start, known.end));
+            .map(|known| (known.number, known.start, known.end, known.next));
+        let given_out = known.is_some_and(|(_, start, _, next)| next > start);
         let number = match known {
-            Some((number, known_start, known_end)) => {
+            Some((number, known_start, known_end, _)) => {
                 if start > known_start || end < known_end {
                     return Err(KeyError::RangeShrinks {
                         start: known_start,
@@ -238,9 +239,10 @@ impl Keyring {
             descriptor.extend_to(end, secret.as_deref())
         })?;
         let descriptor = self.edit(number);
-        descriptor.next = match known {
-            Some(_) => descriptor.next.max(next),
-            None => next,
+        // No address is given out twice.
+        descriptor.next = match given_out {
+            true => descriptor.next.max(next),
+            false => next,
         };
         descriptor.birth = descriptor.birth.min(import.birth);
         descriptor.chain = path.chain;
