@@ -33,7 +33,7 @@ pub(crate) struct WalletCalls {
 
 impl WalletCalls {
     pub(crate) fn new(calls: Calls, config: &GrpcConfig) -> WalletCalls {
-        let limits = config.streams.clone();
+        let limits = config.streams;
         WalletCalls {
             calls,
             open: config.is_open_to_all(),
@@ -410,7 +410,7 @@ impl WalletService for WalletCalls {
         let handle = self.calls.handle();
         let (ledger, stop) = (handle.ledger().clone(), handle.stop_signal().clone());
         let events = wallets.subscribe();
-        let limits = self.limits.clone();
+        let limits = self.limits;
         let begun = events::begin(ledger, events, wish, limits, deadline, stop, place);
         Ok(Response::new(begun))
     }
