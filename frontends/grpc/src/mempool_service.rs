@@ -293,6 +293,7 @@ fn list(
         next_page_token: next.map(|token| token.to_text()).unwrap_or_default(),
         total_count,
         change,
+        run: mempool_stream::run(mempool),
         min_fee_rate_sat_per_kvb: least.sat_per_kvb(),
     })
 }

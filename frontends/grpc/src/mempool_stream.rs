@@ -27,9 +27,11 @@ const QUEUE: usize = 64;
 const CHANGES_AT_ONCE: usize = 64;
 
 /// What a client asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wish {
     after: Option<u64>,
+    /// The run that `after` is of; empty where the client does not say.
+    run: String,
     raw: bool,
     heartbeat: Duration,
 }
@@ -38,10 +40,16 @@ impl Wish {
     pub(crate) fn parse(request: v1::StreamTransactionsRequest) -> Result<Wish, Fault> {
         Ok(Wish {
             after: request.after_change,
+            run: request.run,
             raw: request.include_raw,
             heartbeat: parse::heartbeat(request.heartbeat)?,
         })
     }
+}
+
+/// The name of a mempool's run: 16 hexadecimal digits.
+pub(crate) fn run(mempool: &Mempool) -> String {
+    format!("{:016x}", mempool.run())
 }
 
 /// Begins to send.
@@ -58,6 +66,12 @@ pub(crate) fn begin(
     let latest = mempool.change_number();
     let newest = *latest.borrow();
     let done = wish.after.unwrap_or(newest);
+    let run = run(&mempool);
+    if !wish.run.is_empty() && wish.run != run {
+        let message = "the changes that came are of another run of the node: list what waits, and go on from there";
+        let fault = Fault::new(Code::OutOfRange, ErrorReason::CursorOfOtherRun, message);
+        return Err(fault.with("run", run));
+    }
     if done > newest {
         let message = format!(
             "change {done} is of another run of the node, this one has come to {newest}: list what waits, and go on from there"
@@ -66,6 +80,7 @@ pub(crate) fn begin(
         return Err(fault.with("seq", done).with("next", newest + 1));
     }
     let sending = Sending {
+        run,
         mempool,
         latest,
         wish,
@@ -92,6 +107,7 @@ pub(crate) fn begin(
 type Ended = Option<Fault>;
 
 struct Sending {
+    run: String,
     mempool: Mempool,
     latest: watch::Receiver<u64>,
     wish: Wish,
@@ -149,6 +165,7 @@ impl Sending {
     async fn heartbeat(&mut self) -> Result<(), Ended> {
         let heartbeat = v1::MempoolHeartbeat {
             change: self.done,
+            run: self.run.clone(),
             time: Some(SystemTime::now().into()),
         };
         self.send(Message::Heartbeat(heartbeat)).await

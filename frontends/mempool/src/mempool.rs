@@ -2,6 +2,7 @@
 //! Promises that every call answers for the best world there is when it is made, or a later one.
 //! Refuses threads of its own: it moves when it is called; see [`Mempool::catch_up`].
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,6 +46,8 @@ struct Inner {
     config: MempoolConfig,
     pool: RwLock<Pool>,
     changes: Changes,
+    /// See [`Mempool::run`].
+    run: u64,
     elsewhere: Elsewhere,
     /// Whether the file of an earlier run was taken, or is not to be.
     loaded: AtomicBool,
@@ -73,6 +76,7 @@ impl Mempool {
                 config,
                 pool: RwLock::new(pool),
                 changes: Changes::new(),
+                run: RandomState::new().hash_one(0u8),
                 elsewhere: Elsewhere::default(),
                 loaded: AtomicBool::new(false),
                 fee_file: Mutex::default(),
@@ -84,6 +88,11 @@ impl Mempool {
     /// The ledger it stands on.
     pub fn ledger(&self) -> &Ledger {
         &self.inner.ledger
+    }
+
+    /// A number of this mempool, by chance: the numbers of changes begin anew with each, and mean nothing to another.
+    pub fn run(&self) -> u64 {
+        self.inner.run
     }
 
     /// Its settings.

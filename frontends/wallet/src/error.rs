@@ -95,6 +95,14 @@ pub enum WalletError {
         /// How many are looked at.
         limit: usize,
     },
+    /// A transaction that no block has room for.
+    #[error("the transaction weighs {weight} units; no block has more than {limit}")]
+    TooHeavy {
+        /// Its weight units.
+        weight: u64,
+        /// What a block has at most.
+        limit: u64,
+    },
     /// A name that no wallet can have.
     #[error("'{name}' cannot be the name of a wallet: {why}")]
     BadName {

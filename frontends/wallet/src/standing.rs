@@ -323,6 +323,9 @@ impl View<'_> {
         outpoint: &OutPoint,
         block: &BlockHash,
     ) -> Result<Option<Txid>, WalletError> {
+        if let Some(known) = self.spenders.of(outpoint, block) {
+            return Ok(known);
+        }
         let raw = match self.ledger.block_bytes(block) {
             Ok(raw) => raw,
             Err(BlockError::Pruned { .. }) => return Ok(None),
@@ -332,8 +335,13 @@ impl View<'_> {
             hash: *block,
             error,
         })?;
-        let spends = |input: &bitcoin::TxIn| input.previous_output == *outpoint;
-        let spender = (decoded.transactions.iter()).find(|tx| tx.tx.input.iter().any(spends));
-        Ok(spender.map(|tx| tx.txid))
+        // What none of ours spends nobody asks for.
+        let asked = |outpoint: &OutPoint| self.book.spends.contains_key(outpoint);
+        let spent = decoded.transactions.iter().flat_map(|tx| {
+            let spent = tx.tx.input.iter().map(|input| input.previous_output);
+            spent.map(|outpoint| (outpoint, tx.txid))
+        });
+        let spent = spent.filter(|(outpoint, _)| asked(outpoint));
+        Ok(self.spenders.note(outpoint, block, spent.collect()))
     }
 }

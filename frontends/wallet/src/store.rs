@@ -13,16 +13,19 @@
 //! Table `meta`: `schema` (u32), `network` (its name, then the genesis block's hash), `id` (16 random bytes, which the sealed
 //! secrets are tied to), `flags` (u64, see [`WalletFlags`]), `seal` (see `keys/seal.rs`).
 
+mod backup;
 pub(crate) mod codec;
 mod environment;
 mod error;
+mod flags;
 mod lock;
+mod made;
 mod rows;
 mod tables;
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
@@ -30,9 +33,11 @@ use bitcoin::blockdata::constants::genesis_block;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::rand::{RngCore, rngs::OsRng};
 use everett_ledger::store::DataFile;
-use heed::{CompactionOption, Env, WithoutTls};
+use heed::{Env, WithoutTls};
 
 pub use error::{FileError, Malformed};
+pub use flags::WalletFlags;
+pub(crate) use made::Made;
 pub use rows::{Reading, Step};
 use tables::TABLES;
 pub use tables::Table;
@@ -49,42 +54,8 @@ const NETWORK_KEY: &[u8] = b"network";
 const ID_KEY: &[u8] = b"id";
 const FLAGS_KEY: &[u8] = b"flags";
 
-/// What a wallet was made to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct WalletFlags {
-    /// It watches only: private keys are refused.
-    pub disable_private_keys: bool,
-    /// It was made without keys, and has none yet.
-    pub blank: bool,
-    /// Coins of an address that was paid from already are not chosen.
-    pub avoid_reuse: bool,
-}
-
-impl WalletFlags {
-    const DISABLE_PRIVATE_KEYS: u64 = 1;
-    const BLANK: u64 = 2;
-    const AVOID_REUSE: u64 = 4;
-
-    fn bits(self) -> u64 {
-        let bit = |set, bit| if set { bit } else { 0 };
-        bit(self.disable_private_keys, Self::DISABLE_PRIVATE_KEYS)
-            | bit(self.blank, Self::BLANK)
-            | bit(self.avoid_reuse, Self::AVOID_REUSE)
-    }
-
-    fn from_bits(bits: u64) -> WalletFlags {
-        WalletFlags {
-            disable_private_keys: bits & Self::DISABLE_PRIVATE_KEYS != 0,
-            blank: bits & Self::BLANK != 0,
-            avoid_reuse: bits & Self::AVOID_REUSE != 0,
-        }
-    }
-}
-
 /// Where a new file is written that is to take the place of the wallet's.
 const REWRITE: &str = "rewrite";
-/// Where a backup is copied to that is to become the wallet's file.
-const RESTORE: &str = "restore";
 
 /// What ties sealed secrets to the wallet that they were sealed in.
 pub type WalletId = [u8; 16];
@@ -98,54 +69,6 @@ pub struct WalletFile {
     env: Env<WithoutTls>,
     made: Made,
     _lock: File,
-}
-
-/// What was made for a wallet, which goes again where it does not become one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Made {
-    /// The wallet's file.
-    file: bool,
-    /// Its directory too.
-    directory: bool,
-}
-
-impl Made {
-    /// Removes what was made, and nothing else; not if somebody has the wallet open by now.
-    pub(crate) fn undo(self, directory: &Path) {
-        if self.file
-            && let Ok(lock) = lock::take(directory)
-        {
-            self.undo_locked(directory, lock);
-        }
-    }
-
-    /// Removes what was made in a directory whose lock is held. What cannot be removed is told.
-    fn undo_locked(self, directory: &Path, lock: File) {
-        let mut files = Vec::new();
-        if self.file {
-            files.extend([
-                environment::data_path(directory),
-                environment::readers_path(directory),
-            ]);
-        }
-        if self.directory {
-            // Last: who comes now makes another one, and the directory stays.
-            files.push(lock::path(directory));
-        }
-        let there = |error: &std::io::Error| error.kind() != ErrorKind::NotFound;
-        for path in files {
-            if let Err(error) = std::fs::remove_file(&path)
-                && there(&error)
-            {
-                tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
-            }
-        }
-        if self.directory {
-            // With other files in it, somebody else's, it stays.
-            let _ = std::fs::remove_dir(directory);
-        }
-        drop(lock);
-    }
 }
 
 impl WalletFile {
@@ -167,7 +90,7 @@ impl WalletFile {
             directory: make_directory(directory)?,
         };
         let lock = lock::take(directory)?;
-        remove_draft(directory)?;
+        backup::remove_draft(directory)?;
         match environment::look(directory)? {
             DataFile::Absent => {}
             DataFile::Unfinished => environment::start_over(directory)?,
@@ -409,114 +332,6 @@ impl WalletFile {
         writing.transaction.commit().map_err(explain)?;
         Ok(done)
     }
-
-    /// Writes a copy of the wallet's file as it is now, compacted and synced, for its owner's eyes alone; the wallet stays
-    /// usable.
-    /// A directory with the copy as its `data.mdb` is a wallet.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the disk; a file that is there already is not overwritten ([`FileError::Exists`]).
-    pub fn backup(&self, path: &Path) -> Result<(), FileError> {
-        let failed = |doing, error| file_error(path, doing, error);
-        let mut copy = match File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-        {
-            Ok(copy) => copy,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(FileError::Exists {
-                    path: path.to_path_buf(),
-                });
-            }
-            Err(error) => return Err(failed("making the backup", error)),
-        };
-        let copied = self
-            .env
-            .copy_to_file(&mut copy, CompactionOption::Enabled)
-            .map_err(|error| environment::explain(&self.directory, error))
-            .and_then(|()| copy.sync_all().map_err(|error| failed("syncing it", error)));
-        if copied.is_err() {
-            let _ = std::fs::remove_file(path);
-        }
-        copied
-    }
-
-    /// Makes a wallet's directory from a backup, and opens it.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError::Exists`] where there is a wallet; those of [`WalletFile::open`], after which all that was made is gone again.
-    pub fn restore(
-        backup: &Path,
-        directory: &Path,
-        network: Network,
-    ) -> Result<WalletFile, FileError> {
-        refuse_another(directory)?;
-        let mut made = Made {
-            file: false,
-            directory: make_directory(directory)?,
-        };
-        let lock = lock::take(directory)?;
-        let failed = |error| file_error(directory, "sharing its lock", error);
-        // Held until what was made is gone, should it come to that.
-        let held = lock.try_clone().map_err(failed)?;
-        let opened = copy_into(backup, directory, &mut made)
-            .and_then(|()| WalletFile::open_locked(directory, network, lock));
-        match opened {
-            Ok(mut file) => {
-                file.made = made;
-                Ok(file)
-            }
-            Err(error) => {
-                made.undo_locked(directory, held);
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Refuses a directory that has a wallet.
-fn refuse_another(directory: &Path) -> Result<(), FileError> {
-    match environment::data_path(directory).exists() {
-        true => Err(FileError::Exists {
-            path: directory.to_path_buf(),
-        }),
-        false => Ok(()),
-    }
-}
-
-/// Copies a backup to where a wallet's file belongs, in a directory whose lock is held: whole, or not at all.
-fn copy_into(backup: &Path, directory: &Path, made: &mut Made) -> Result<(), FileError> {
-    // Another one may have come before the lock was taken.
-    refuse_another(directory)?;
-    let data = environment::data_path(directory);
-    remove_draft(directory)?;
-    let draft = directory.join(RESTORE);
-    let copy = || {
-        let mut from = File::open(backup)?;
-        let mut to = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        std::io::copy(&mut from, &mut to)?;
-        to.sync_all()?;
-        std::fs::rename(&draft, &data)
-    };
-    if let Err(error) = copy() {
-        let _ = std::fs::remove_file(&draft);
-        return Err(file_error(backup, "copying the backup", error));
-    }
-    made.file = true;
-    sync_directory(directory)?;
-    match directory.parent().filter(|parent| parent.is_dir()) {
-        Some(parent) => sync_directory(parent),
-        None => Ok(()),
-    }
 }
 
 impl Reading<'_> {
@@ -564,17 +379,6 @@ fn make_directory(directory: &Path) -> Result<bool, FileError> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(false),
         Err(error) => Err(file_error(directory, "creating the directory", error)),
-    }
-}
-
-/// Removes what an interrupted restoring left.
-fn remove_draft(directory: &Path) -> Result<(), FileError> {
-    let draft = directory.join(RESTORE);
-    match std::fs::remove_file(&draft) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(file_error(&draft, "removing it", error))
-        }
-        _ => Ok(()),
     }
 }
 

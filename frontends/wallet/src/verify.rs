@@ -1,10 +1,11 @@
 //! Owns the check of a transaction before it is sent: each input, the whole, and what the mempool would say.
-//! Promises that every live world is asked for every coin, and that scripts are run by the rules that blocks are held to.
+//! Promises that every live world is asked for every coin, that scripts are run by the rules that blocks are held to, and that
+//! nobody waits for them to be run.
 //! Refuses to change anything, and to say whether it is wise.
 
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Weight};
 use everett_ledger::decode::DecodedTransaction;
 use everett_ledger::rules::transaction::check_transaction;
 use everett_ledger::{COINBASE_MATURITY, Reject, World};
@@ -13,6 +14,7 @@ use everett_script::{Flags, PreparedTransaction, ScriptError, SpentOutput};
 
 use crate::book::OwnOutput;
 use crate::error::WalletError;
+use crate::time_lock::TimeLock;
 use crate::view::View;
 use crate::wallet::Wallet;
 
@@ -37,14 +39,20 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether it is well formed, its coins are there or wait in the best world, and every script is satisfied. Whether its
-    /// time has come (lock times, BIP68) is for [`Verified::mempool`] to say.
+    /// Whether it is well formed, its coins are there or wait in the best world, and every script is satisfied. Whether its time
+    /// has come is for [`Verified::is_final`] to say.
     pub fn is_valid(&self) -> bool {
         let there = |input: &VerifiedInput| {
             let best = input.worlds.first();
             best.is_some_and(|best| best.coin.can_be_spent()) && input.script == Some(Ok(()))
         };
         self.whole.is_ok() && self.fee.is_some() && self.inputs.iter().all(there)
+    }
+
+    /// Whether the next block of the best world may have it, as far as lock times say: see [`CoinThere::lock`].
+    pub fn is_final(&self) -> bool {
+        let mut best = self.inputs.iter().filter_map(|input| input.worlds.first());
+        best.all(|there| there.is_final)
     }
 }
 
@@ -80,6 +88,10 @@ pub struct CoinThere {
     pub height: u32,
     /// What is with the coin there.
     pub coin: CoinState,
+    /// What a block has to be there to have the transaction, by its own lock time and by this input's.
+    pub lock: TimeLock,
+    /// Whether the next block is that.
+    pub is_final: bool,
 }
 
 /// What is with a coin in a world.
@@ -132,51 +144,29 @@ impl CoinState {
 
 impl Wallet {
     /// Checks a transaction, ours or not, sent or not: each input in every live world with its script, the whole, and what the
-    /// mempool would say. Costs a read for each input and world, and the scripts twice.
+    /// mempool would say. Costs a read for each input and world, and the scripts twice, which nobody waits for who wants the
+    /// wallet.
     ///
     /// # Errors
     ///
-    /// [`WalletError::TooManyInputs`]; those of the ledger and of the mempool. What is wrong with the transaction is in the
+    /// [`WalletError::TooHeavy`], [`WalletError::TooManyInputs`]; those of the ledger and of the mempool. What is wrong with the transaction is in the
     /// answer.
     pub fn verify(&self, tx: &Transaction) -> Result<Verified, WalletError> {
+        let weight = tx.weight();
+        if weight > Weight::MAX_BLOCK {
+            return Err(WalletError::TooHeavy {
+                weight: weight.to_wu(),
+                limit: Weight::MAX_BLOCK.to_wu(),
+            });
+        }
         if tx.input.len() > MAX_VERIFIED_INPUTS {
             return Err(WalletError::TooManyInputs {
                 inputs: tx.input.len(),
                 limit: MAX_VERIFIED_INPUTS,
             });
         }
-        self.view()?.verify(tx)
-    }
-}
-
-impl View<'_> {
-    fn verify(&self, tx: &Transaction) -> Result<Verified, WalletError> {
         let decoded = Arc::new(DecodedTransaction::new(tx.clone()));
-        let worlds = || std::iter::once(&self.best).chain(&self.rivals);
-        let mut inputs: Vec<VerifiedInput> = (tx.input.iter())
-            .map(|input| VerifiedInput {
-                outpoint: input.previous_output,
-                coin: None,
-                ours: self.output(&input.previous_output),
-                worlds: Vec::with_capacity(1 + self.rivals.len()),
-                script: None,
-            })
-            .collect();
-        for world in worlds() {
-            self.look_into(world, &decoded.txid, &mut inputs)?;
-        }
-        for input in &mut inputs {
-            // One that no world has any more may be known all the same.
-            let known = || {
-                self.record(&input.outpoint.txid)?
-                    .tx
-                    .output
-                    .get(input.outpoint.vout as usize)
-            };
-            if input.coin.is_none() {
-                input.coin = known().cloned();
-            }
-        }
+        let mut inputs = self.view()?.inputs_of(&decoded)?;
         let coins: Option<Vec<TxOut>> = inputs.iter().map(|input| input.coin.clone()).collect();
         if let Some(coins) = &coins {
             let spent: Vec<SpentOutput<'_>> = coins.iter().map(SpentOutput::from).collect();
@@ -191,25 +181,60 @@ impl View<'_> {
             .and_then(|coins| sum(coins)?.checked_sub(sum(&tx.output)?));
         Ok(Verified {
             txid: decoded.txid,
-            weight: tx.weight().to_wu(),
+            weight: weight.to_wu(),
             inputs,
             whole: check_transaction(&decoded),
             fee,
-            mempool: self.mempool.test_accept(&decoded)?,
+            mempool: self.mempool().test_accept(&decoded)?,
         })
+    }
+}
+
+impl View<'_> {
+    /// The inputs of a transaction with their coins in every live world; their scripts are not run yet.
+    fn inputs_of(&self, decoded: &DecodedTransaction) -> Result<Vec<VerifiedInput>, WalletError> {
+        let tx = &decoded.tx;
+        let worlds = || std::iter::once(&self.best).chain(&self.rivals);
+        let mut inputs: Vec<VerifiedInput> = (tx.input.iter())
+            .map(|input| VerifiedInput {
+                outpoint: input.previous_output,
+                coin: None,
+                ours: self.output(&input.previous_output),
+                worlds: Vec::with_capacity(1 + self.rivals.len()),
+                script: None,
+            })
+            .collect();
+        for world in worlds() {
+            self.look_into(world, decoded, &mut inputs)?;
+        }
+        for input in &mut inputs {
+            // One that no world has any more may be known all the same.
+            let known = || {
+                self.record(&input.outpoint.txid)?
+                    .tx
+                    .output
+                    .get(input.outpoint.vout as usize)
+            };
+            if input.coin.is_none() {
+                input.coin = known().cloned();
+            }
+        }
+        Ok(inputs)
     }
 
     /// Looks for the coins of all inputs in one world.
     fn look_into(
         &self,
         world: &World,
-        txid: &Txid,
+        decoded: &DecodedTransaction,
         inputs: &mut [VerifiedInput],
     ) -> Result<(), WalletError> {
+        let (tx, txid) = (&decoded.tx, decoded.txid);
+        let whole = TimeLock::of_transaction(tx);
         let mempool = self.mempool.view_on(world)?;
-        for input in inputs {
+        for (input, spending) in inputs.iter_mut().zip(&tx.input) {
             let outpoint = &input.outpoint;
-            let spender = mempool.spender(outpoint).filter(|other| other != txid);
+            let spender = mempool.spender(outpoint).filter(|other| *other != txid);
             let coin = match world.coin(outpoint)? {
                 Some(coin) => {
                     input.coin.get_or_insert_with(|| TxOut {
@@ -237,10 +262,20 @@ impl View<'_> {
                     }
                 }
             };
+            let made = match &coin {
+                CoinState::Unspent { height, .. } => Some(*height),
+                CoinState::Pending { .. } => Some(world.height().saturating_add(1)),
+                // Its lock counts from a block that is not known.
+                CoinState::Spent { .. } | CoinState::Missing => None,
+            };
+            let own = made.map(|made| TimeLock::of_input(tx, spending.sequence, made, world));
+            let lock = whole.and(own.unwrap_or_default());
             input.worlds.push(CoinThere {
                 tip: world.hash(),
                 height: world.height(),
                 coin,
+                lock,
+                is_final: lock.has_passed(world),
             });
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::error::WalletError;
 use crate::keys::{Keyring, SpentCoin};
 use crate::record::Record;
 use crate::slot::Slot;
+use crate::spenders::Spenders;
 use crate::standing::Waiting;
 
 /// What a wallet has in one world, with what is pending there.
@@ -64,6 +65,8 @@ pub struct View<'a> {
     pub(crate) rivals: Vec<World>,
     pub(crate) ledger: &'a Ledger,
     pub(crate) mempool: &'a Mempool,
+    /// Who spends what in blocks that were read for it.
+    pub(crate) spenders: Spenders,
 }
 
 impl View<'_> {

@@ -32,6 +32,7 @@ use crate::picture::Picture;
 use crate::record::Record;
 use crate::scanned::Scanned;
 use crate::spend::FeeSettings;
+use crate::spenders::Spenders;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
@@ -269,6 +270,11 @@ impl Wallet {
         self.inner.book.read()
     }
 
+    /// The mempool that it asks.
+    pub(crate) fn mempool(&self) -> &Mempool {
+        &self.inner.mempool
+    }
+
     /// Waits for who pays; nobody does while this is held.
     pub(crate) fn no_payment(&self) -> MutexGuard<'_, ()> {
         self.inner.spending.lock()
@@ -294,6 +300,7 @@ impl Wallet {
                 best.hash() == book.best && book.is_up_to_date(&inner.ledger, &inner.mempool);
             if has_seen_all || looks >= MAX_LOOKS {
                 return Ok(View {
+                    spenders: Spenders::default(),
                     book,
                     best,
                     rivals,

@@ -5,7 +5,7 @@ mod scene;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
 use everett_mempool::FeeRate;
 use everett_wallet::spend::{Childless, FeeChoice, SpendError};
-use everett_wallet::{CoinState, RequestId, SendTerms, Wallet};
+use everett_wallet::{CoinState, RequestId, SendTerms, TimeLock, Wallet, WalletError};
 use scene::{Scene, address, request};
 
 fn btc(amount: u64) -> Amount {
@@ -351,4 +351,65 @@ fn a_payment_that_the_mempool_refuses_leaves_its_name_free() {
     assert!(matches!(sent, Err(SpendError::Refused(_))), "{sent:?}");
     assert_eq!(alice.payment_asked_for(&name), None);
     alice.pay_once(&asked, Some(&name)).expect("a payment");
+}
+
+#[test]
+fn a_check_before_sending_tells_from_when_on_each_world_may_have_it() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let fork = scene.best();
+    let receipt = scene.payment(&payer, &address(&alice), btc(2));
+    let first = scene.mine(&fork, std::slice::from_ref(&receipt));
+    scene.mine(&first, &[]);
+    // On a rival the same coin is a block younger.
+    let rival = scene.mine(&scene.mine(&fork, &[]), std::slice::from_ref(&receipt));
+    let mut tx = prepared(&scene, &alice);
+    let locks = |tx: &Transaction| -> Vec<(TimeLock, bool)> {
+        let found = alice.verify(tx).expect("a look");
+        let worlds = &found.inputs[0].worlds;
+        assert_eq!(found.is_final(), worlds[0].is_final);
+        worlds
+            .iter()
+            .map(|there| (there.lock, there.is_final))
+            .collect()
+    };
+    let at = |height| TimeLock {
+        height: Some(height),
+        time: None,
+    };
+    let (made, tip) = (first.height(), scene.best().height());
+    assert_eq!((made + 1, rival.height()), (tip, tip));
+    // Wallets say that a transaction is not for older blocks than the next.
+    assert_eq!(locks(&tx), [(at(tip + 1), true), (at(tip + 1), true)]);
+    tx.lock_time = bitcoin::absolute::LockTime::from_consensus(tip + 4);
+    assert_eq!(locks(&tx), [(at(tip + 5), false), (at(tip + 5), false)]);
+    // Nobody asks for the lock time where every input is final.
+    tx.input[0].sequence = bitcoin::Sequence::MAX;
+    assert_eq!(locks(&tx), [(TimeLock::default(), true); 2]);
+    tx.lock_time = bitcoin::absolute::LockTime::ZERO;
+    tx.input[0].sequence = bitcoin::Sequence::from_height(2);
+    assert_eq!(locks(&tx), [(at(made + 2), true), (at(made + 3), false)]);
+    tx.input[0].sequence = bitcoin::Sequence::from_512_second_intervals(1);
+    let time = |world: &everett_ledger::World, made: u32| {
+        let before = world.median_time_past_at(made - 1).expect("a block of it");
+        TimeLock {
+            height: None,
+            time: Some(before + 512),
+        }
+    };
+    let told: Vec<TimeLock> = locks(&tx).into_iter().map(|(lock, _)| lock).collect();
+    assert_eq!(told, [time(&scene.best(), made), time(&rival, made + 1)]);
+    // The mempool says the same.
+    tx.input[0].sequence = bitcoin::Sequence::from_height(4);
+    let found = alice.verify(&tx).expect("a look");
+    let reason = found.mempool.expect_err("it is too early").rejection;
+    assert!(!found.inputs[0].worlds[0].is_final);
+    assert_eq!(reason.reason, "non-BIP68-final");
+    // What no block has room for is not looked at.
+    tx.output[0].script_pubkey = bitcoin::ScriptBuf::from_bytes(vec![0; 1_000_001]);
+    assert!(matches!(
+        alice.verify(&tx),
+        Err(WalletError::TooHeavy { .. })
+    ));
 }

@@ -139,7 +139,9 @@ impl From<WalletError> for Fault {
             WalletError::NotAbandoned { txid, .. } => {
                 unfit(ErrorReason::PaymentFixed, message).with("txid", txid)
             }
-            WalletError::TooManyInputs { .. } => Fault::field("transaction", message),
+            WalletError::TooHeavy { .. } | WalletError::TooManyInputs { .. } => {
+                Fault::field("transaction", message)
+            }
             WalletError::BadName { .. } => Fault::field("name", message),
             WalletError::AlreadyOpen { name } => {
                 Fault::new(Code::AlreadyExists, ErrorReason::WalletExists, message)

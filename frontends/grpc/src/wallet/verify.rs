@@ -48,6 +48,7 @@ pub(crate) fn verify(
             Err(reject) => reject.to_string(),
         },
         mempool: Some(mempool),
+        r#final: verified.is_final(),
     })
 }
 
@@ -76,6 +77,9 @@ fn tell_there(asking: &Asking<'_>, there: &CoinThere) -> v1::InputWorld {
     let best = ledger.best().hash() == there.tip;
     let told = v1::InputWorld {
         world: info.map(|info| convert::world(&info, best)),
+        final_height: there.lock.height,
+        final_time: there.lock.time.map(|time| convert::time(u64::from(time))),
+        r#final: there.is_final,
         ..Default::default()
     };
     let id = |txid: Option<bitcoin::Txid>| txid.map_or_else(String::new, |txid| txid.to_string());

@@ -88,7 +88,7 @@ async fn follow(node: &TestNode, after_change: Option<u64>) -> Events {
     let request = v1::StreamTransactionsRequest {
         after_change,
         include_raw: true,
-        heartbeat: None,
+        ..Default::default()
     };
     let stream = client(node).stream_transactions(request).await;
     stream.expect("a stream").into_inner()
@@ -344,6 +344,23 @@ async fn what_enters_and_leaves_is_told_in_order_and_from_any_change_on() {
     }
     assert!(seen.is_sorted());
     assert_eq!(seen.last(), Some(&mined.sequence));
+    // It says which run it was: the same number of another one is none of this.
+    assert_eq!(begin.run.len(), 16);
+    let request = v1::StreamTransactionsRequest {
+        after_change: Some(begin.change),
+        run: begin.run.clone(),
+        ..Default::default()
+    };
+    client.stream_transactions(request.clone()).await.unwrap();
+    let listed = client.list_transactions(v1::ListTransactionsRequest::default());
+    assert_eq!(listed.await.unwrap().into_inner().run, begin.run);
+    let other = TestNode::lab().await;
+    let answer = self::client(&other).stream_transactions(request).await;
+    refused(
+        answer.map(|_| ()),
+        Code::OutOfRange,
+        ErrorReason::CursorOfOtherRun,
+    );
     let request = v1::StreamTransactionsRequest {
         after_change: Some(1_000_000),
         ..Default::default()

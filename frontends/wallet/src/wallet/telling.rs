@@ -11,6 +11,7 @@ use crate::book::Book;
 use crate::error::WalletError;
 use crate::events::WalletEventKind;
 use crate::picture::Picture;
+use crate::spenders::Spenders;
 use crate::view::View;
 
 impl Wallet {
@@ -82,6 +83,7 @@ impl Wallet {
         let best = inner.ledger.world(&book.best)?;
         let rivals = rivals(&inner.ledger, &best);
         let view = View {
+            spenders: Spenders::default(),
             book,
             best,
             rivals,

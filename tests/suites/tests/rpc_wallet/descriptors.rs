@@ -305,9 +305,6 @@ fn a_descriptor_whose_blocks_are_pruned_is_refused_and_not_taken_up() {
         -1,
         "Can't rescan beyond pruned data. Use RPC call getblockchaininfo to determine your pruned height.",
     );
-    let young = json!([[{ "desc": text, "timestamp": "now" }]]);
-    let answer = any.call("importdescriptors", young);
-    assert_eq!(answer[0]["success"], true, "{answer}");
     assert_eq!(any.call("abortrescan", json!([])), false);
     assert_eq!(any.call("getwalletinfo", json!([]))["scanning"], false);
 }

@@ -3,7 +3,7 @@
 use everett_proto::v1;
 use serde::Serialize;
 
-use super::super::world::WorldView;
+use super::super::world::{WorldView, seconds};
 use super::{short, some};
 use crate::amount::btc;
 use crate::output::View;
@@ -17,6 +17,29 @@ pub(crate) struct InputWorldView {
     /// Another transaction that waits and spends it.
     pub(crate) rival_txid: Option<String>,
     pub(crate) spent_block_hash: Option<String>,
+    /// The least height of a block that may have the transaction there, where it is locked to one.
+    pub(crate) final_height: Option<u32>,
+    /// The least median time past of the block before, in unix seconds, where it is locked to one.
+    pub(crate) final_time: Option<u64>,
+    /// Whether the next block may have it, as far as lock times say.
+    pub(crate) is_final: bool,
+}
+
+impl InputWorldView {
+    /// From when on, for people; empty where the next block may have it.
+    fn lock(&self) -> String {
+        let mut text = String::new();
+        if self.is_final {
+            return text;
+        }
+        if let Some(height) = self.final_height {
+            text += &format!(", not before block {height}");
+        }
+        if let Some(time) = self.final_time {
+            text += &format!(", not before a median time past of {time}");
+        }
+        text
+    }
 }
 
 impl From<v1::InputWorld> for InputWorldView {
@@ -33,6 +56,9 @@ impl From<v1::InputWorld> for InputWorldView {
             world: there.world.map(WorldView::from),
             rival_txid: some(there.rival_txid),
             spent_block_hash: some(there.spent_block_hash),
+            final_height: there.final_height,
+            final_time: there.final_time.map(|time| seconds(Some(time))),
+            is_final: there.r#final,
         }
     }
 }
@@ -72,6 +98,8 @@ pub(crate) struct VerifiedView {
     pub(crate) txid: String,
     pub(crate) valid: bool,
     pub(crate) valid_everywhere: bool,
+    /// Whether the next block of the best world may have it, as far as lock times say.
+    pub(crate) is_final: bool,
     pub(crate) fee_sat: Option<i64>,
     pub(crate) weight: u64,
     pub(crate) reject_reason: Option<String>,
@@ -88,6 +116,7 @@ impl From<v1::VerifyTransactionResponse> for VerifiedView {
             txid: answer.txid,
             valid: answer.valid,
             valid_everywhere: answer.valid_everywhere,
+            is_final: answer.r#final,
             fee_sat: answer.fee_sat,
             weight: answer.weight,
             reject_reason: some(answer.reject_reason),
@@ -134,7 +163,8 @@ impl View for VerifiedView {
                     .rival_txid
                     .as_ref()
                     .map_or_else(String::new, |by| format!(", {by} waits to spend it"));
-                text += &format!("  {best} {tip}  {}{rival}\n", there.coin);
+                let lock = there.lock();
+                text += &format!("  {best} {tip}  {}{rival}{lock}\n", there.coin);
             }
         }
         if let Some(fee) = self.fee_sat {

@@ -1,0 +1,56 @@
+//! Owns what was made for a wallet on the disk before it is one.
+//! Promises that undoing removes that and nothing else.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{environment, lock};
+
+/// What was made for a wallet, which goes again where it does not become one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Made {
+    /// The wallet's file.
+    pub(super) file: bool,
+    /// Its directory too.
+    pub(super) directory: bool,
+}
+
+impl Made {
+    /// Removes what was made, and nothing else; not if somebody has the wallet open by now.
+    pub(crate) fn undo(self, directory: &Path) {
+        if self.file
+            && let Ok(lock) = lock::take(directory)
+        {
+            self.undo_locked(directory, lock);
+        }
+    }
+
+    /// Removes what was made in a directory whose lock is held. What cannot be removed is told.
+    pub(super) fn undo_locked(self, directory: &Path, lock: File) {
+        let mut files = Vec::new();
+        if self.file {
+            files.extend([
+                environment::data_path(directory),
+                environment::readers_path(directory),
+            ]);
+        }
+        if self.directory {
+            // Last: who comes now makes another one, and the directory stays.
+            files.push(lock::path(directory));
+        }
+        let there = |error: &std::io::Error| error.kind() != ErrorKind::NotFound;
+        for path in files {
+            if let Err(error) = std::fs::remove_file(&path)
+                && there(&error)
+            {
+                tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
+            }
+        }
+        if self.directory {
+            // With other files in it, somebody else's, it stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+        drop(lock);
+    }
+}
