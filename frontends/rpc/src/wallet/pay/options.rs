@@ -386,6 +386,7 @@ impl<'a> Options<'a> {
         };
         // Who names a coin means it: a lock keeps it from being taken unasked.
         request.use_locked = true;
+        request.use_taken = true;
         request.scope = parse_scope(self.get("in"))?;
         self.change(call, request)?;
         if let Some(inputs) = self.get("inputs") {
