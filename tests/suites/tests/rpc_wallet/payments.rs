@@ -667,6 +667,27 @@ fn a_transaction_of_an_old_block_is_forgotten_and_taken_up_again_by_its_proof() 
 }
 
 #[test]
+fn a_decoded_transaction_says_which_output_is_change() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let txid = money.call("miner", "sendtoaddress", json!([alice, 1]));
+    let of = |wallet: &str| {
+        let told = money.call(
+            wallet,
+            "gettransaction",
+            json!({ "txid": txid, "verbose": true }),
+        );
+        let outputs = told["decoded"]["vout"].as_array().expect("outputs").clone();
+        let change = outputs.iter().filter(|output| output["ischange"] == true);
+        change
+            .map(|output| number(&output["value"]) > 1.0)
+            .collect::<Vec<bool>>()
+    };
+    assert_eq!(of("miner"), [true]);
+    assert!(of("alice").is_empty());
+}
+
+#[test]
 fn who_spends_change_that_waits_pays_for_what_it_is_built_on() {
     let money = Money::earned();
     let alice = money.new_address("alice", "");

@@ -406,8 +406,14 @@ impl<'a> Options<'a> {
                 .inputs
                 .iter_mut()
                 .find(|wanted| wanted.outpoint == outpoint);
-            if let Some(wanted) = wanted {
-                wanted.weight = Some(weight);
+            match wanted {
+                Some(wanted) => wanted.weight = Some(weight),
+                // As in Core, who says what an input weighs wants it.
+                None => request.inputs.push(In {
+                    outpoint,
+                    sequence: None,
+                    weight: Some(weight),
+                }),
             }
         }
         if let Some(data) = self.get("solving_data") {
