@@ -24,7 +24,7 @@ mod versions;
 
 pub use bump::{Bump, BumpWish};
 pub use child::Child;
-pub use error::{Childless, Irreplaceable, Lacking, Short, SpendError, Unspendable};
+pub use error::{Childless, Heavy, Irreplaceable, Lacking, Short, SpendError, Unspendable};
 pub use plan::Plan;
 pub use request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
 pub use settings::FeeSettings;

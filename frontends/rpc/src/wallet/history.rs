@@ -146,11 +146,30 @@ fn get(call: &Call) -> Answer {
     json.push("hex", encode_hex(&record.tx));
     if verbose {
         let network = view.keyring().network();
-        let decoded = transaction_json(&record.tx, network, None, Verbosity::Details, false);
+        let mut decoded = transaction_json(&record.tx, network, None, Verbosity::Details, false);
+        mark_change(&mut decoded, |vout| {
+            let output = record.tx.output.get(vout);
+            output.is_some_and(|output| book::is_change(&view, &output.script_pubkey))
+        });
         json.push("decoded", decoded);
     }
     json.push("lastprocessedblock", last_block(&world));
     Ok(json)
+}
+
+/// Says of each output that is change that it is.
+fn mark_change(decoded: &mut Json, is_change: impl Fn(usize) -> bool) {
+    let Json::Object(fields) = decoded else {
+        return;
+    };
+    let outputs = fields.iter_mut().find(|(name, _)| name == "vout");
+    if let Some((_, Json::Array(outputs))) = outputs {
+        for (vout, output) in outputs.iter_mut().enumerate() {
+            if is_change(vout) {
+                output.push("ischange", true);
+            }
+        }
+    }
 }
 
 /// A transaction that the wallet has to have.

@@ -148,6 +148,9 @@ pub(super) static SENDALL: Method = Method {
     run: Run::Read(send_all),
 };
 
+/// The mempool's word for a cluster that would be larger than it may be.
+const CLUSTER_FULL: &str = "too-large-cluster";
+
 /// What a payment that cannot be made is refused with, where nothing says better than that.
 pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
     move |error| match error {
@@ -157,6 +160,10 @@ pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
         SpendError::Dust { .. } => {
             RpcError::new(code, format!("Transaction amount too small: {error}"))
         }
+        SpendError::Refused(rejection) if rejection.reason == CLUSTER_FULL => RpcError::new(
+            code,
+            format!("too many unconfirmed transactions in cluster: {rejection}"),
+        ),
         other => RpcError::new(code, other.to_string()),
     }
 }

@@ -285,14 +285,16 @@ fn process(call: &Call) -> Answer {
     };
     let view = wallet.view()?;
     let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-    let finished = view
-        .keyring()
+    view.keyring()
         .process_psbt(&mut partial.psbt, spent, process)?;
-    let mut whole = partial.psbt.clone();
-    let complete = finished || everett_wallet::keys::finalize(&mut whole);
+    // As in Core, what is signed but not finished is not complete.
+    let is_final = |input: &bitcoin::psbt::Input| {
+        input.final_script_sig.is_some() || input.final_script_witness.is_some()
+    };
+    let complete = partial.psbt.inputs.iter().all(is_final);
     let mut json = object! { "psbt" => partial.text(), "complete" => complete };
     if complete {
-        json.push("hex", encode_hex(&extracted(&whole)));
+        json.push("hex", encode_hex(&extracted(&partial.psbt)));
     }
     Ok(json)
 }

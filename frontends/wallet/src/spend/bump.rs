@@ -109,19 +109,30 @@ impl View<'_> {
             .ok_or_else(|| fail(Irreplaceable::Unknown))?;
         let old_fee = self.fee_to_replace(record)?;
         self.check_replaceable(record, wish.foreign).map_err(fail)?;
-        let mut change: Option<ScriptBuf> = wish.change;
-        let told = change.is_some();
-        let mut kept = Vec::new();
-        for output in &record.tx.output {
-            let script = &output.script_pubkey;
-            if !told && change.is_none() && self.is_change(script) {
-                change = Some(script.clone());
-                continue;
+        let as_before = record.tx.output.iter().map(|output| Payee {
+            script_pubkey: output.script_pubkey.clone(),
+            amount: output.value,
+            pays_fee: false,
+            shares: false,
+        });
+        let told = wish.change.is_some();
+        let outputs = wish.payees.unwrap_or_else(|| as_before.collect());
+        let mut worth: Amount = outputs.iter().map(|output| output.amount).sum();
+        let (back, mut payees): (Vec<Payee>, Vec<Payee>) = (outputs.into_iter())
+            .partition(|output| !told && self.is_change(&output.script_pubkey));
+        let back = back.last().map(|output| output.script_pubkey.clone());
+        let mut change = wish.change.or(back);
+        if payees.is_empty()
+            && let Some(script_pubkey) = change.take()
+        {
+            if told {
+                worth = record.tx.output.iter().map(|output| output.value).sum();
             }
-            kept.push(Payee {
-                script_pubkey: script.clone(),
-                amount: output.value,
-                pays_fee: false,
+            // All of it goes to ourselves: that pays for itself.
+            payees.push(Payee {
+                script_pubkey,
+                amount: worth,
+                pays_fee: true,
                 shares: false,
             });
         }
@@ -142,7 +153,7 @@ impl View<'_> {
             min_confirmations: 1,
             replaces: Some(*txid),
             notes: record.notes.clone(),
-            ..Request::to(wish.payees.unwrap_or(kept))
+            ..Request::to(payees)
         };
         let rate = match wish.fee {
             Some(FeeChoice::Rate(rate) | FeeChoice::AnyRate(rate)) => {

@@ -75,7 +75,11 @@ impl View<'_> {
                     why: Unspendable::Locked,
                 });
             }
-            let mut candidate = self.wanted(wanted, coin, best)?;
+            let taken = match coin {
+                None if request.use_taken => self.taken(&wanted.outpoint, best)?,
+                _ => None,
+            };
+            let mut candidate = self.wanted(wanted, coin.or(taken.as_ref()), best)?;
             self.look_before(&mut candidate, ancestry)?;
             let theirs = self.waiting_version(&candidate)?;
             if let Some(theirs) = theirs.filter(|theirs| !goes_with(request, *theirs)) {
@@ -242,6 +246,28 @@ impl View<'_> {
             from_us: false,
             before: Before::default(),
         })
+    }
+
+    /// A coin of ours that no block has spent, whatever waits.
+    fn taken(&self, outpoint: &OutPoint, best: &World) -> Result<Option<Spendable>, SpendError> {
+        let Some(output) = self.output(outpoint) else {
+            return Ok(None);
+        };
+        let state = self.state(best);
+        let coin = state.coin(outpoint).copied();
+        let there = match &coin {
+            Some(coin) => coin.is_mature(best.height()),
+            None => state.spender(outpoint).is_none() && self.pending_output(outpoint)?.is_some(),
+        };
+        Ok(there.then(|| Spendable {
+            outpoint: *outpoint,
+            output,
+            coin,
+            confirmations: coin.map_or(0, |coin| best.height() + 1 - coin.height),
+            trusted: true,
+            locked: false,
+            reused: false,
+        }))
     }
 
     /// A coin that has to be spent, ours or not.

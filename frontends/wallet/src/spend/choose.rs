@@ -210,6 +210,7 @@ pub(super) fn choose(
         Ok((waste, asked.iter().copied().chain(added).collect()))
     };
     let mut too_heavy = false;
+    let mut tried = None;
     for tier in tiers(terms) {
         let mut needed = needed;
         if terms.version == TRUC_VERSION && tier.ours == 0 {
@@ -218,6 +219,12 @@ pub(super) fn choose(
         let eligible: Vec<&Group> = (others.iter())
             .filter(|group| fits(group, &tier, candidates))
             .collect();
+        // Each one has what those before it had: with nothing more it ends as they did.
+        let now = Some((eligible.len(), tier.mixed, needed.most_weight));
+        if tried == now {
+            continue;
+        }
+        tried = now;
         let mut best: Option<(i64, Vec<usize>)> = None;
         let mut kinds = 0;
         for kind in OutputType::ALL {

@@ -40,6 +40,19 @@ pub enum Short {
     Remainder,
 }
 
+/// What is too heavy of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heavy {
+    /// The coins.
+    Coins,
+    /// The coins that were asked for with the others.
+    CoinsAskedFor,
+    /// The outputs alone.
+    Outputs,
+    /// The outputs with change.
+    Change,
+}
+
 /// Why a coin that was asked for is not spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
@@ -259,13 +272,10 @@ pub enum SpendError {
         limit: u64,
     },
     /// A transaction would be larger than was asked for.
-    #[error(
-        "{} Please try sending a smaller amount or manually consolidating your wallet's UTXOs",
-        above_weight(*.asked)
-    )]
+    #[error("{}", above_weight(*.why))]
     AboveMaxWeight {
-        /// Whether some of its coins were asked for.
-        asked: bool,
+        /// What of it.
+        why: Heavy,
     },
     /// A transaction cannot be replaced.
     #[error("{txid} cannot be replaced: {why}")]
@@ -347,13 +357,24 @@ fn per_vbyte(rate: FeeRate) -> String {
     format!("{}.{:03}", rate / 1_000, rate % 1_000)
 }
 
-fn above_weight(asked: bool) -> &'static str {
-    match asked {
-        true => {
+fn above_weight(why: Heavy) -> String {
+    let coins = match why {
+        Heavy::Outputs => {
+            return "Maximum transaction weight is less than transaction weight without inputs"
+                .to_owned();
+        }
+        Heavy::Change => {
+            return "Maximum transaction weight is too low, can not accommodate change output"
+                .to_owned();
+        }
+        Heavy::Coins => "The inputs size exceeds the maximum weight.",
+        Heavy::CoinsAskedFor => {
             "The combination of the pre-selected inputs and the wallet automatic inputs selection exceeds the transaction maximum weight."
         }
-        false => "The inputs size exceeds the maximum weight.",
-    }
+    };
+    format!(
+        "{coins} Please try sending a smaller amount or manually consolidating your wallet's UTXOs"
+    )
 }
 
 fn insufficient(

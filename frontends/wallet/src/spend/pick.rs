@@ -125,6 +125,20 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Picked, NotPi
             missing: all.missing(target),
         });
     }
+    // What is worth most for its weight comes first: hardly any set is lighter.
+    let mut lightest = selector.clone();
+    let light = lightest.select_until_target_met(target);
+    let light = light.ok().and_then(|()| search.found(&lightest).ok());
+    if light.is_none() {
+        // The fewest coins that are enough: those worth most.
+        selector.sort_candidates_by_key(|(_, coin)| std::cmp::Reverse(coin.value));
+        return match selector.select_until_target_met(target) {
+            Ok(()) => search.found(&selector),
+            Err(error) => Err(NotPicked::NotEnough {
+                missing: error.missing,
+            }),
+        };
+    }
     if candidates.len() <= MAX_CANDIDATES {
         let later = needed.later.sat_per_kvb() as f32 / 1000.0;
         let long_term_feerate = SelectRate::from_sat_per_vb(later);
@@ -146,21 +160,7 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Picked, NotPi
             }
         }
     }
-    // What is worth most for its weight comes first.
-    let mut dearest = selector.clone();
-    if dearest.select_until_target_met(target).is_ok()
-        && let Ok(found) = search.found(&dearest)
-    {
-        return Ok(found);
-    }
-    // The fewest coins that are enough: those worth most.
-    selector.sort_candidates_by_key(|(_, coin)| std::cmp::Reverse(coin.value));
-    match selector.select_until_target_met(target) {
-        Ok(()) => search.found(&selector),
-        Err(error) => Err(NotPicked::NotEnough {
-            missing: error.missing,
-        }),
-    }
+    light.ok_or(NotPicked::TooHeavy)
 }
 
 /// What is looked for.

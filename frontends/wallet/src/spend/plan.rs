@@ -10,7 +10,7 @@ use tracing::info;
 use super::ancestry::Ancestry;
 use super::candidates::Candidate;
 use super::choose::{NotChosen, Terms, choose};
-use super::error::{Short, SpendError};
+use super::error::{Heavy, Short, SpendError};
 use super::everything::spend_all;
 use super::pick::Needed;
 use super::request::{FeeChoice, Request, Scope};
@@ -126,7 +126,7 @@ impl View<'_> {
             });
         }
         match planned.weight > request.max_weight {
-            true => Err(SpendError::AboveMaxWeight { asked: false }),
+            true => Err(SpendError::AboveMaxWeight { why: Heavy::Coins }),
             false => Ok(planned),
         }
     }
@@ -254,7 +254,7 @@ impl View<'_> {
                 most_weight,
             };
             let chosen = choose(candidates, &needed, &terms)
-                .map_err(|why| self.not_chosen(why, request, candidates, rate, paid))?;
+                .map_err(|why| self.not_chosen(why, request, candidates, &needed))?;
             let coins: Vec<&Candidate> = chosen.iter().map(|index| &candidates[*index]).collect();
             let extra = ancestry.together(&coins)?;
             let coming = total(coins.iter().map(|coin| coin.output.value))?;
@@ -315,20 +315,33 @@ impl View<'_> {
         why: NotChosen,
         request: &Request,
         candidates: &[Candidate],
-        rate: FeeRate,
-        paid: Amount,
+        needed: &Needed,
     ) -> SpendError {
+        let rate = needed.rate;
+        let change_weight = needed.change_weight;
+        let paid: Amount = request.payees.iter().map(|payee| payee.amount).sum();
         match why {
             NotChosen::NotEnough { missing } => {
                 let available: Amount = candidates.iter().map(|coin| coin.output.value).sum();
                 let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
                 let why = match available >= paid {
-                    true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 2)),
+                    true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 4)),
                     false => Short::Amounts,
                 };
                 self.insufficient(request, candidates, missing, why)
             }
-            NotChosen::TooHeavy { asked } => SpendError::AboveMaxWeight { asked },
+            NotChosen::TooHeavy { asked } => {
+                let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
+                // With the marker of a witness.
+                let bare = weight_of(&[], &outputs) + 4;
+                let why = match request.max_weight {
+                    limit if limit <= bare => Heavy::Outputs,
+                    limit if limit < bare + change_weight => Heavy::Change,
+                    _ if asked => Heavy::CoinsAskedFor,
+                    _ => Heavy::Coins,
+                };
+                SpendError::AboveMaxWeight { why }
+            }
             NotChosen::AskedTooFew => SpendError::InputsTooFew,
             NotChosen::LongChain => SpendError::LongChain,
         }

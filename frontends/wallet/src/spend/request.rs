@@ -112,6 +112,9 @@ pub struct Request {
     pub version: i32,
     /// Whether locked coins may be taken when they are among `inputs`.
     pub use_locked: bool,
+    /// Whether coins among `inputs` may be taken that another payment spends while that waits: whether it is replaced, the mempool
+    /// decides.
+    pub use_taken: bool,
     /// Whether coins may be added whose address was paid from, in a wallet that is to avoid those.
     pub use_reused: bool,
     /// The transaction that this one replaces: its coins count as free.
@@ -147,6 +150,7 @@ impl Request {
             replaceable: true,
             version: 2,
             use_locked: false,
+            use_taken: false,
             use_reused: false,
             replaces: None,
             max_weight: MAX_WEIGHT,

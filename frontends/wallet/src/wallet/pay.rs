@@ -14,6 +14,7 @@ use tracing::warn;
 use super::Wallet;
 use crate::error::WalletError;
 use crate::keys::{Chain, KeyError, Keyring, OutputType, Process};
+use crate::payment::PaymentState;
 use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::slot::Slot;
@@ -471,6 +472,14 @@ impl Wallet {
             }
             if family.iter().any(|txid| pending.contains(txid)) {
                 return Err(fail("it waits in the mempool"));
+            }
+            if view.record(txid).is_some_and(|record| record.abandoned) {
+                return Err(fail("it was given up already"));
+            }
+            let conflicted =
+                view.payment_in(txid, view.best(), &view.state(view.best()), &pending)?;
+            if matches!(conflicted, PaymentState::Conflicted { block: Some(_), .. }) {
+                return Err(fail("a block of the best chain has what stands against it"));
             }
             family
         };

@@ -220,7 +220,7 @@ fn a_payment_is_made_waits_and_is_confirmed() {
 #[test]
 fn a_payment_that_cannot_be_made_says_why_and_changes_nothing() {
     let money = Money::earned();
-    let alice = money.new_address("alice", "");
+    let [alice, other] = ["", "other"].map(|label| money.new_address("alice", label));
     let before = picture(&money, "miner");
     let refused = |method: &str, params: Value, code: i64, says: &str| {
         let (found, message) = money.refused("miner", method, params.clone());
@@ -312,7 +312,110 @@ fn a_payment_that_cannot_be_made_says_why_and_changes_nothing() {
         "send",
         json!([{ &alice: 1 }, null, null, null, { "add_inputs": false }]),
         -4,
-        "Insufficient funds",
+        "The preselected coins total amount does not cover the transaction target.",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, 0.5]),
+        -4,
+        "Fee rate (0.500 sat/vB) is lower than the minimum fee rate setting (1.000 sat/vB)",
+    );
+    refused(
+        "sendall",
+        json!([[&alice], null, null, 0.5]),
+        -8,
+        "Fee rate (0.500 sat/vB) is lower than the minimum fee rate setting (1.000 sat/vB)",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, 6]),
+        -8,
+        "Specify estimate_mode",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, 6, "economical", null, { "estimate_mode": "unset" }]),
+        -8,
+        "Pass conf_target and estimate_mode either as arguments or in the options object, but not both",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "feeRate": 0.01 }]),
+        -8,
+        "Use fee_rate (sat/vB) instead of feeRate",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "input_weights": [] }]),
+        -8,
+        "Input weights should be specified in inputs rather than in options.",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "max_tx_weight": 100 }]),
+        -4,
+        "Maximum transaction weight must be between 260 and 400000",
+    );
+    refused(
+        "send",
+        json!([{ &alice: 1 }, null, null, null, { "max_tx_weight": 400 }]),
+        -4,
+        "The inputs size exceeds the maximum weight.",
+    );
+    refused(
+        "sendtoaddress",
+        json!([alice, 149.9999999]),
+        -6,
+        "The total exceeds your balance when the 0.0000",
+    );
+    refused(
+        "sendall",
+        json!([[&alice, { "data": "00" }, { &other: 151 }]]),
+        -6,
+        "Assigned more value to outputs than available funds.",
+    );
+    refused(
+        "sendall",
+        json!([[&alice, { &other: 150 }]]),
+        -6,
+        "Insufficient funds for fees after creating specified outputs.",
+    );
+    refused(
+        "sendall",
+        json!([[&alice], null, null, null, { "minconf": -1 }]),
+        -8,
+        "Invalid minconf (minconf cannot be negative): -1",
+    );
+    refused(
+        "sendall",
+        json!([[&alice], null, null, null, { "minconf": 1000 }]),
+        -6,
+        "Total value of UTXO pool too low to pay for transaction.",
+    );
+    let unknown = json!({ "txid": "00".repeat(32), "vout": 0 });
+    refused(
+        "sendall",
+        json!([[&alice], null, null, null, { "inputs": [unknown] }]),
+        -8,
+        "is not part of wallet.",
+    );
+    refused(
+        "walletcreatefundedpsbt",
+        json!([[unknown], { &alice: 1 }]),
+        -4,
+        "Unable to find UTXO for external input",
+    );
+    refused(
+        "bumpfee",
+        json!(["00".repeat(32), { "feeRate": 1 }]),
+        -3,
+        "Unexpected key feeRate",
+    );
+    refused(
+        "bumpfee",
+        json!(["00".repeat(32), { "outputs": [] }]),
+        -8,
+        "Invalid parameter, output argument cannot be an empty array",
     );
     refused(
         "send",
@@ -359,12 +462,8 @@ fn locked_coins_are_left_and_named_ones_are_taken() {
     let money = Money::earned();
     let alice = money.new_address("alice", "");
     let coins = money.call("miner", "listunspent", json!([]));
-    let coins: Vec<Value> = coins
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|coin| json!({ "txid": coin["txid"], "vout": coin["vout"] }))
-        .collect();
+    // As they are told: other fields are let be.
+    let coins: Vec<Value> = coins.as_array().expect("a list").clone();
     assert_eq!(coins.len(), 3);
     assert_eq!(
         money.call("miner", "lockunspent", json!([false, coins[..2], true])),
@@ -395,12 +494,13 @@ fn locked_coins_are_left_and_named_ones_are_taken() {
             .0,
         -6
     );
-    let (_, message) = money.refused(
+    let named = json!({ "inputs": coins[..1], "add_to_wallet": false });
+    let made = money.call(
         "miner",
         "send",
-        json!([{ &alice: 1 }, null, null, null, { "inputs": coins[..1] }]),
+        json!([{ &alice: 1 }, null, null, null, named]),
     );
-    assert!(message.contains("locked"), "{message}");
+    assert_eq!(made["complete"], true);
     assert_eq!(money.call("miner", "lockunspent", json!([true])), true);
     let sent = money.call(
         "miner",
@@ -454,7 +554,13 @@ fn what_is_left_goes_to_those_alone_that_are_named_without_an_amount() {
     let money = Money::earned();
     let [one, two] = ["one", "two"].map(|label| money.new_address("alice", label));
     let (code, message) = money.refused("miner", "sendall", json!([[&one, { &two: 0 }]]));
-    assert!(message.contains("too small"), "{code} {message}");
+    assert_eq!(
+        (code, message),
+        (
+            -8,
+            format!("Specified output amount to {two} is below dust threshold.")
+        )
+    );
     let had = money.balance("miner");
     let params = json!({ "recipients": [&one, { "data": "6576" }] });
     let all = money.call("miner", "sendall", params);
@@ -479,8 +585,30 @@ fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
     let (code, message) = money.refused("miner", "bumpfee", json!([txid, { "fee_rate": 2 }]));
     assert_eq!(code, -8, "{message}");
     assert!(message.starts_with("Insufficient total fee"), "{message}");
+    let (code, message) = money.refused("miner", "bumpfee", json!([txid, { "fee_rate": 100_000 }]));
+    assert_eq!(code, -4, "{message}");
+    assert!(
+        message.starts_with("Specified or calculated fee 0.1"),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("(cannot be higher than -maxtxfee 0.10)"),
+        "{message}"
+    );
     let bumped = money.call("miner", "bumpfee", json!([txid, { "fee_rate": 30 }]));
     check_fields(&bumped, &["txid", "origfee", "fee", "errors"]);
+    let (code, message) = money.refused("miner", "bumpfee", json!([txid]));
+    let by = text(&bumped["txid"]);
+    assert_eq!(
+        (code, message),
+        (
+            -4,
+            format!("Cannot bump transaction {txid} which was already bumped by transaction {by}")
+        )
+    );
+    // What may be replaced by what it replaced is not built upon.
+    let safe = money.call("miner", "listunspent", json!([0, 0, [], false]));
+    assert_eq!(safe, json!([]));
     let old = money.call("miner", "gettransaction", json!([txid]));
     assert_eq!(old["replaced_by_txid"], bumped["txid"]);
     assert_eq!(old["walletconflicts"], json!([bumped["txid"]]));
@@ -496,7 +624,7 @@ fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
     assert_eq!(money.balance("alice"), 10.0);
     assert_eq!(
         money.refused("miner", "bumpfee", json!([bumped["txid"]])).0,
-        -4
+        -1
     );
     assert_eq!(
         money
@@ -536,4 +664,42 @@ fn a_transaction_of_an_old_block_is_forgotten_and_taken_up_again_by_its_proof() 
     assert_eq!(told["confirmations"], 1);
     money.mine_elsewhere(1);
     assert_eq!(money.balance("alice"), 3.0);
+}
+
+#[test]
+fn a_decoded_transaction_says_which_output_is_change() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let txid = money.call("miner", "sendtoaddress", json!([alice, 1]));
+    let of = |wallet: &str| {
+        let told = money.call(
+            wallet,
+            "gettransaction",
+            json!({ "txid": txid, "verbose": true }),
+        );
+        let outputs = told["decoded"]["vout"].as_array().expect("outputs").clone();
+        let change = outputs.iter().filter(|output| output["ischange"] == true);
+        change
+            .map(|output| number(&output["value"]) > 1.0)
+            .collect::<Vec<bool>>()
+    };
+    assert_eq!(of("miner"), [true]);
+    assert!(of("alice").is_empty());
+}
+
+#[test]
+fn who_spends_change_that_waits_pays_for_what_it_is_built_on() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let own = money.new_address("miner", "");
+    // All that there is waits behind a transaction that pays little.
+    let parent = money.call("miner", "sendall", json!([[&own], null, null, 1]));
+    let params = json!({ "address": alice, "amount": 10, "fee_rate": 30 });
+    let child = text(&money.call("miner", "sendtoaddress", params));
+    let waits = |txid: &Value| money.node_call("getmempoolentry", json!([txid]));
+    let (parent, child) = (waits(&parent["txid"]), waits(&child.into()));
+    let sat = |entry: &Value| number(&entry["fees"]["base"]) * 1e8;
+    let fees = sat(&parent) + sat(&child);
+    let rate = fees / (number(&parent["vsize"]) + number(&child["vsize"]));
+    assert!((30.0..30.3).contains(&rate), "{rate}");
 }

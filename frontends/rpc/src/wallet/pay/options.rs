@@ -386,6 +386,7 @@ impl<'a> Options<'a> {
         };
         // Who names a coin means it: a lock keeps it from being taken unasked.
         request.use_locked = true;
+        request.use_taken = true;
         request.scope = parse_scope(self.get("in"))?;
         self.change(call, request)?;
         if let Some(inputs) = self.get("inputs") {
@@ -405,8 +406,14 @@ impl<'a> Options<'a> {
                 .inputs
                 .iter_mut()
                 .find(|wanted| wanted.outpoint == outpoint);
-            if let Some(wanted) = wanted {
-                wanted.weight = Some(weight);
+            match wanted {
+                Some(wanted) => wanted.weight = Some(weight),
+                // As in Core, who says what an input weighs wants it.
+                None => request.inputs.push(In {
+                    outpoint,
+                    sequence: None,
+                    weight: Some(weight),
+                }),
             }
         }
         if let Some(data) = self.get("solving_data") {
