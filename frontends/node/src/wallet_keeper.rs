@@ -153,3 +153,6 @@ fn each(wallets: &Wallets, what: impl Fn(&Wallet) -> Result<(), WalletError>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,11 @@ fn import_descriptors(call: &Call) -> Answer {
     Ok(Json::Array(answers))
 }
 
+fn next_index(value: &Json) -> Result<u32, RpcError> {
+    let index: i64 = value.int()?;
+    u32::try_from(index).map_err(|_| RpcError::parameter("next_index is out of range"))
+}
+
 fn import_one(
     wallet: &Wallet,
     request: &Json,
@@ -113,7 +118,7 @@ fn import_one(
         active,
         internal: request.find("internal").map(Json::bool).transpose()?,
         range: request.find("range").map(parse_range).transpose()?,
-        next_index: request.find("next_index").map(Json::int).transpose()?,
+        next_index: request.find("next_index").map(next_index).transpose()?,
         birth,
         label,
     };

@@ -6,7 +6,7 @@ mod entry;
 mod since;
 
 use bitcoin::Txid;
-use everett_wallet::Record;
+use everett_wallet::{Record, View};
 
 use super::balance::last_block;
 use super::book;
@@ -146,11 +146,30 @@ fn get(call: &Call) -> Answer {
     json.push("hex", encode_hex(&record.tx));
     if verbose {
         let network = view.keyring().network();
-        let decoded = transaction_json(&record.tx, network, None, Verbosity::Details, false);
+        let mut decoded = transaction_json(&record.tx, network, None, Verbosity::Details, false);
+        mark_change(&mut decoded, &view, record);
         json.push("decoded", decoded);
     }
     json.push("lastprocessedblock", last_block(&world));
     Ok(json)
+}
+
+/// Says of each output of a decoded transaction that is change that it is: ours, and in no book of addresses.
+fn mark_change(decoded: &mut Json, view: &View<'_>, record: &Record) {
+    let Json::Object(fields) = decoded else {
+        return;
+    };
+    let outputs = fields.iter_mut().find(|(name, _)| name == "vout");
+    let Some((_, Json::Array(outputs))) = outputs else {
+        return;
+    };
+    for (json, output) in outputs.iter_mut().zip(&record.tx.output) {
+        let script = &output.script_pubkey;
+        let ours = view.keyring().slot_of(script).is_some();
+        if ours && book::entry(view, script).is_none() {
+            json.push("ischange", true);
+        }
+    }
 }
 
 /// A transaction that the wallet has to have.

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use bitcoin::ScriptBuf;
 use zeroize::Zeroizing;
 
 use super::Keyring;
@@ -145,17 +144,11 @@ impl Keyring {
                 "Not all private keys provided. Some wallet functionality may return unexpected errors".into(),
             );
         }
-        let brings_keys = expression.has_private_keys;
         let mut numbers = Vec::with_capacity(paths);
         for path in self.paths(import, expression)? {
             let range = (start, last + 1, next);
             let number = self.take_up(path, range, import, warnings)?;
             numbers.push(number);
-        }
-        // As in Core: one that only watches begins blank and stays so.
-        if self.flags.blank && brings_keys {
-            self.flags.blank = false;
-            self.changes.flags = true;
         }
         Ok(numbers)
     }
@@ -239,8 +232,8 @@ impl Keyring {
             descriptor.extend_to(end, secret.as_deref())
         })?;
         let descriptor = self.edit(number);
-        // No address is given out twice.
-        descriptor.next = match given_out {
+        // No address is given out twice, unless somebody says so.
+        descriptor.next = match given_out && import.next_index.is_none() {
             true => descriptor.next.max(next),
             false => next,
         };
@@ -248,8 +241,12 @@ impl Keyring {
         descriptor.chain = path.chain;
         self.activate(number, import.active, warnings);
         self.top_up_one(number, self.keypool);
-        if let Some(label) = &import.label {
-            self.label(number, label)?;
+        let is_receiving = path.chain == Chain::External;
+        match &import.label {
+            Some(label) => self.label(number, label)?,
+            // It stands in the book, with an empty label: as what was given out does.
+            None if is_receiving && !self.is_range(number) => self.label_new(number)?,
+            None => {}
         }
         Ok(number)
     }
@@ -279,16 +276,35 @@ impl Keyring {
         }
     }
 
-    fn label(&mut self, number: DescriptorNumber, label: &str) -> Result<(), KeyError> {
+    fn is_range(&self, number: DescriptorNumber) -> bool {
+        self.descriptor(number)
+            .is_some_and(WalletDescriptor::is_range)
+    }
+
+    /// The addresses of a descriptor that stands for one key or script.
+    fn addresses(&self, number: DescriptorNumber) -> Vec<String> {
         let slot = Slot {
             descriptor: number,
             index: 0,
         };
-        let scripts: Vec<ScriptBuf> = self.scripts(slot).to_vec();
-        for script in scripts {
-            if let Ok(address) = bitcoin::Address::from_script(&script, self.network) {
-                let address = address.to_string();
-                self.labels.set_address(&address, label, Purpose::Receive)?;
+        let scripts = self.scripts(slot).iter();
+        let addresses =
+            scripts.filter_map(|script| bitcoin::Address::from_script(script, self.network).ok());
+        addresses.map(|address| address.to_string()).collect()
+    }
+
+    fn label(&mut self, number: DescriptorNumber, label: &str) -> Result<(), KeyError> {
+        for address in self.addresses(number) {
+            self.labels.set_address(&address, label, Purpose::Receive)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an empty label on those addresses that have none.
+    fn label_new(&mut self, number: DescriptorNumber) -> Result<(), KeyError> {
+        for address in self.addresses(number) {
+            if self.labels.address(&address).is_none() {
+                self.labels.set_address(&address, "", Purpose::Receive)?;
             }
         }
         Ok(())
