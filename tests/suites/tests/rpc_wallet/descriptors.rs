@@ -402,6 +402,53 @@ fn an_address_of_a_script_has_no_way_of_its_own_though_one_key_is_in_it() {
 }
 
 #[test]
+fn change_that_a_known_payment_has_is_not_given_out_when_its_descriptor_comes_later() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let own = Asker::of(&node, "w");
+    let address = own.text("getnewaddress", json!([]));
+    any.call("generatetoaddress", json!([1, address]));
+    any.call("generatetodescriptor", json!([100, "raw(51)#8lvh9jxk"]));
+    own.call(
+        "sendtoaddress",
+        json!([ADDRESS, 20, null, null, null, null, null, null, null, 5]),
+    );
+    let texts = |internal: bool| {
+        let list = own.call("listdescriptors", json!([]));
+        let all = list["descriptors"].as_array().unwrap().clone().into_iter();
+        let wanted = all.filter(|one| {
+            one["internal"] == internal
+                && ["wpkh", "pkh("]
+                    .iter()
+                    .any(|kind| one["desc"].as_str().unwrap().starts_with(kind))
+        });
+        wanted
+            .map(|one| json!({ "desc": one["desc"], "timestamp": "now", "active": true, "internal": internal, "range": [0, 9] }))
+            .collect::<Vec<Value>>()
+    };
+    let [outer, inner] = [false, true].map(texts);
+    let copy = |name: &str| {
+        any.call(
+            "createwallet",
+            json!({ "wallet_name": name, "disable_private_keys": true }),
+        );
+        Asker::of(&node, name)
+    };
+    let watch = copy("watch");
+    // The payment is known when the descriptors of its change come.
+    watch.call("importdescriptors", json!([outer]));
+    assert_eq!(watch.call("getwalletinfo", json!([]))["txcount"], 2);
+    watch.call("importdescriptors", json!([inner]));
+    for kind in ["legacy", "bech32"] {
+        assert_eq!(
+            watch.text("getrawchangeaddress", json!([kind])),
+            own.text("getrawchangeaddress", json!([kind]))
+        );
+    }
+}
+
+#[test]
 fn a_rawtr_is_solvable_and_its_own_descriptor() {
     let node = node();
     let any = Asker::any(&node);
