@@ -32,7 +32,7 @@ pub use origin::origin;
 use sane::check_sane;
 pub use text::checksum;
 use text::{Checked, check};
-pub(crate) use text::{body, extended_keys, parse_wif, single_paths};
+pub(crate) use text::{body, extended_keys, parse_wif, single_paths, with_secrets_of};
 
 /// Longest descriptor that is looked at, in characters.
 pub const MAX_DESCRIPTOR_CHARS: usize = 200_000;
@@ -86,11 +86,10 @@ impl Expression {
         needs_checksum: bool,
     ) -> Result<Expression, DescriptorError> {
         let expression = Expression::parse_kept(text, network, needs_checksum)?;
-        match expression.forms.first() {
-            Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) => {
-                check_sane(descriptor)?;
-            }
-            _ => {}
+        if let Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) =
+            expression.forms.first()
+        {
+            check_sane(descriptor)?;
         }
         Ok(expression)
     }

@@ -449,6 +449,45 @@ fn change_that_a_known_payment_has_is_not_given_out_when_its_descriptor_comes_la
 }
 
 #[test]
+fn private_keys_that_come_later_join_those_that_a_descriptor_has() {
+    let node = node();
+    let any = Asker::any(&node);
+    let key = |name: &str| {
+        any.call("createwallet", json!([name]));
+        let asker = Asker::of(&node, name);
+        let key = asker.call("gethdkeys", json!({ "private": true }))[0].clone();
+        ["xprv", "xpub"].map(|part| key[part].as_str().unwrap().to_owned())
+    };
+    let [first, second] = ["first", "second"].map(key);
+    any.call(
+        "createwallet",
+        json!({ "wallet_name": "both", "blank": true }),
+    );
+    let both = Asker::of(&node, "both");
+    let import = |one: &str, other: &str| {
+        let text = checked(&any, &format!("wsh(multi(2,{one}/*,{other}/*))"));
+        let request = json!([[{ "desc": text, "timestamp": "now", "range": [0, 9] }]]);
+        assert_eq!(both.call("importdescriptors", request)[0]["success"], true);
+        let listed = both.call("listdescriptors", json!([true]));
+        let listed = listed["descriptors"].as_array().unwrap().clone();
+        assert_eq!(listed.len(), 1);
+        (text, listed[0]["desc"].as_str().unwrap().to_owned())
+    };
+    let (given, listed) = import(&first[0], &second[1]);
+    assert_eq!(listed, given);
+    // One is brought, and the other one stays.
+    import(&first[1], &second[0]);
+    let (whole, listed) = import(&first[0], &second[0]);
+    assert_eq!(listed, whole);
+    let (_, listed) = import(&first[0], &second[1]);
+    assert_eq!(listed, whole);
+    any.call("unloadwallet", json!(["both"]));
+    any.call("loadwallet", json!(["both"]));
+    let listed = both.call("listdescriptors", json!([true]));
+    assert_eq!(listed["descriptors"][0]["desc"], whole);
+}
+
+#[test]
 fn a_rawtr_is_solvable_and_its_own_descriptor() {
     let node = node();
     let any = Asker::any(&node);

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Keyring;
 use crate::keys::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths};
+use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths, with_secrets_of};
 use crate::keys::secret::Secret;
 use crate::keys::{Chain, KeyError};
 use crate::labels::Purpose;
@@ -220,8 +220,10 @@ impl Keyring {
                 new
             }
         };
-        let has_secret = self.vault.has(number);
-        if let Some(secret) = path.secret.filter(|_| known.is_none() || !has_secret) {
+        let secret = path
+            .secret
+            .and_then(|secret| self.added_keys(number, secret));
+        if let Some(secret) = secret {
             self.vault.insert(number, secret)?;
             self.changes.secrets.insert(number);
             self.edit(number).has_private_keys = true;
@@ -249,6 +251,18 @@ impl Keyring {
             None => {}
         }
         Ok(number)
+    }
+
+    /// What is to be kept of the private keys of a descriptor when it is given with these: `None` where they are there already.
+    fn added_keys(&self, number: DescriptorNumber, secret: Secret) -> Option<Secret> {
+        let Some(known) = self.vault.get(number) else {
+            return Some(secret);
+        };
+        let text = Zeroizing::new(with_secrets_of(&known.text, &secret.text, self.network)?);
+        match text == known.text {
+            true => None,
+            false => Secret::parse(text, self.network).ok(),
+        }
     }
 
     /// Makes a descriptor the active one of its kind, or no more.
