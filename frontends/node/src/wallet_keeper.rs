@@ -188,3 +188,6 @@ fn each(wallets: &Wallets, what: impl Fn(&Wallet) -> Result<(), WalletError>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

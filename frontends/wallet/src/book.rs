@@ -165,6 +165,23 @@ impl Book {
         }
     }
 
+    /// Those of some scripts that transactions of ours pay, although the scripts were not ours so far.
+    pub(crate) fn paid_already<'a>(
+        &'a self,
+        scripts: &'a [ScriptBuf],
+    ) -> impl Iterator<Item = &'a ScriptBuf> {
+        scripts.iter().filter(|script| {
+            let hash = self.hash(script);
+            let orders = self.strangers.range((hash, 0)..=(hash, u64::MAX));
+            let mut records =
+                orders.filter_map(|(_, order)| self.records.get(self.by_order.get(order)?));
+            records.any(|record| {
+                let mut outputs = record.tx.output.iter();
+                outputs.any(|output| output.script_pubkey == **script)
+            })
+        })
+    }
+
     /// Looks through the records that pay these scripts, which are ours since just now. Says whether there are any.
     pub(crate) fn index_scripts(&mut self, scripts: &[ScriptBuf]) -> bool {
         let mut orders: BTreeSet<u64> = BTreeSet::new();

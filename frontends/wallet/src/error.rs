@@ -117,6 +117,12 @@ pub enum WalletError {
         /// Its name.
         name: String,
     },
+    /// Somebody else opens a wallet of that name just now.
+    #[error("Wallet already loading. (\"{name}\": try again when that is done)")]
+    Opening {
+        /// Its name.
+        name: String,
+    },
     /// The wallet is not open.
     #[error("Requested wallet does not exist or is not loaded: \"{name}\"")]
     NotOpen {

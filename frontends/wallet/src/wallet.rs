@@ -31,6 +31,7 @@ use crate::owed::{OWED_KEY, Owed};
 use crate::picture::Picture;
 use crate::record::Record;
 use crate::scanned::Scanned;
+use crate::slot::Slot;
 use crate::spend::FeeSettings;
 use crate::spenders::Spenders;
 use crate::store::{Table, WalletFile};
@@ -401,7 +402,16 @@ fn change_keys<T, E: From<WalletError>>(
     let mut keyring = book.keyring.clone();
     let descriptors = keyring.descriptors().count();
     let done = change(&mut keyring)?;
-    let added = keyring.unsaved_scripts();
+    let mut added = keyring.unsaved_scripts();
+    // What a transaction of ours pays is not given out any more; and more may be watched then, which one of them pays, too.
+    loop {
+        let paid = book.paid_already(&added);
+        let slots: Vec<Slot> = paid.filter_map(|script| keyring.slot_of(script)).collect();
+        if keyring.mark_used(&slots) == 0 {
+            break;
+        }
+        added = keyring.unsaved_scripts();
+    }
     let imported = keyring.descriptors().count() != descriptors;
     let owed = match owe {
         Some(from) => Some(Owed::from_height(from).and(book.owed.as_ref())),

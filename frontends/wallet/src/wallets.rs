@@ -2,7 +2,7 @@
 //! Promises that a name never leads out of the directory of wallets, and that two never share a file.
 //! Refuses names that a directory cannot have on every system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,9 +51,23 @@ struct Inner {
     ledger: Ledger,
     mempool: Mempool,
     open: RwLock<BTreeMap<String, Wallet>>,
+    /// The names of those that are being made or opened just now.
+    opening: Mutex<BTreeSet<String>>,
     announcer: Announcer,
     /// Held while the file of those that are opened at the start is read and written anew.
     opened_at_start: Mutex<()>,
+}
+
+/// A name that one caller opens, until it is dropped.
+struct Opening<'a> {
+    names: &'a Mutex<BTreeSet<String>>,
+    name: String,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.names.lock().remove(&self.name);
+    }
 }
 
 impl Wallets {
@@ -65,6 +79,7 @@ impl Wallets {
                 ledger,
                 mempool,
                 open: RwLock::default(),
+                opening: Mutex::default(),
                 announcer: Announcer::new(),
                 opened_at_start: Mutex::default(),
             }),
@@ -145,7 +160,7 @@ impl Wallets {
     /// [`WalletError::BadName`], [`WalletError::File`] where it is there already, [`WalletError::Keys`].
     pub fn create(&self, name: &str, new: NewWallet) -> Result<Wallet, WalletError> {
         let path = self.path(name)?;
-        self.room(name)?;
+        let _turn = self.room(name)?;
         if let Some(from) = new.paid_since {
             Scanned::default().check_blocks(&self.inner.ledger, from, None)?;
         }
@@ -192,7 +207,7 @@ impl Wallets {
     /// [`WalletError::AlreadyOpen`], [`WalletError::File`]: none there, in use, of another network, damaged.
     pub fn load(&self, name: &str) -> Result<Wallet, WalletError> {
         let path = self.path(name)?;
-        self.room(name)?;
+        let _turn = self.room(name)?;
         let file = WalletFile::open(&path, self.inner.config.network)?;
         self.enter(name, file)
     }
@@ -204,7 +219,7 @@ impl Wallets {
     /// As [`Wallets::load`]; [`WalletError::File`] where there is one of that name.
     pub fn restore(&self, name: &str, backup: &Path) -> Result<Wallet, WalletError> {
         let path = self.path(name)?;
-        self.room(name)?;
+        let _turn = self.room(name)?;
         let file = WalletFile::restore(backup, &path, self.inner.config.network)?;
         let undo = file.made();
         let entered = self.enter(name, file);
@@ -214,18 +229,28 @@ impl Wallets {
         entered
     }
 
-    /// Whether one more of this name may be opened.
-    fn room(&self, name: &str) -> Result<(), WalletError> {
+    /// Whether one more of this name may be opened; nobody else opens one of that name while what is returned is held.
+    fn room(&self, name: &str) -> Result<Opening<'_>, WalletError> {
+        let mut opening = self.inner.opening.lock();
+        if opening.contains(name) {
+            return Err(WalletError::Opening {
+                name: name.to_owned(),
+            });
+        }
         let open = self.inner.open.read();
         if open.contains_key(name) {
             return Err(WalletError::AlreadyOpen {
                 name: name.to_owned(),
             });
         }
-        match open.len() < MAX_WALLETS {
-            true => Ok(()),
-            false => Err(WalletError::TooManyOpen { limit: MAX_WALLETS }),
+        if open.len() >= MAX_WALLETS {
+            return Err(WalletError::TooManyOpen { limit: MAX_WALLETS });
         }
+        opening.insert(name.to_owned());
+        Ok(Opening {
+            names: &self.inner.opening,
+            name: name.to_owned(),
+        })
     }
 
     fn enter(&self, name: &str, file: WalletFile) -> Result<Wallet, WalletError> {

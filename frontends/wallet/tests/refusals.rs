@@ -138,6 +138,37 @@ fn a_file_that_is_cut_or_no_wallet_is_refused_and_left() {
 }
 
 #[test]
+fn of_those_who_open_one_wallet_at_once_one_does_and_the_others_hear_of_it() {
+    let scene = Scene::new();
+    drop(scene.wallet("alice"));
+    scene.wallets.unload("alice").expect("it was open");
+    for _ in 0..20 {
+        let start = std::sync::Barrier::new(4);
+        let open = || {
+            start.wait();
+            scene.wallets.load("alice").map(drop)
+        };
+        let results = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            let results = threads.into_iter().map(|thread| thread.join());
+            results
+                .map(|result| result.expect("no panic"))
+                .collect::<Vec<_>>()
+        });
+        let opened = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(opened, 1, "{results:?}");
+        for error in results.into_iter().filter_map(Result::err) {
+            let told = matches!(
+                error,
+                WalletError::Opening { .. } | WalletError::AlreadyOpen { .. }
+            );
+            assert!(told, "{error}");
+        }
+        scene.wallets.unload("alice").expect("one has opened it");
+    }
+}
+
+#[test]
 fn a_wallet_that_is_open_elsewhere_or_of_another_network_is_refused() {
     let scene = Scene::new();
     let alice = scene.wallet("alice");

@@ -7,7 +7,7 @@ use bitcoin::hex::DisplayHex;
 use bitcoin::{Address, Network, PublicKey, Script, ScriptBuf};
 use everett_script::policy::Template;
 use everett_wallet::keys::expression::origin;
-use miniscript::descriptor::DefiniteDescriptorKey;
+use miniscript::descriptor::{DefiniteDescriptorKey, ShInner};
 use miniscript::{Descriptor, ForEachKey};
 
 use crate::address::parse;
@@ -136,34 +136,41 @@ fn address_info(call: &Call) -> Answer {
     known.describe(&mut json, &script, network);
     let label = keyring.labels().address(&address.to_string());
     json.push("ischange", slot.is_some() && label.is_none());
-    if let (Some(parent), Some(solution)) = (parent, &solution)
-        && known.keys.len() == 1
-    {
+    if let (Some(parent), Some(key)) = (parent, solution.as_ref().and_then(own_key)) {
         json.push("timestamp", parent.birth);
-        push_origin(&mut json, solution);
+        push_origin(&mut json, &key);
     }
     let labels: Vec<&str> = label.map(|label| label.text.as_str()).into_iter().collect();
     json.push("labels", labels);
     Ok(json)
 }
 
-/// Where the one key of a descriptor comes from.
-fn push_origin(json: &mut Json, solution: &Descriptor<DefiniteDescriptorKey>) {
-    let secp = bitcoin::secp256k1::Secp256k1::new();
-    let mut found = None;
-    solution.for_each_key(|key| {
-        found.get_or_insert(origin(key, &secp));
-        true
-    });
-    if let Some((fingerprint, path)) = found {
-        // Core writes hardened steps with an h.
-        let path = path.to_string().replace('\'', "h");
-        let path = match path.as_str() {
-            "" | "m" => "m".to_owned(),
-            steps => format!("m/{}", steps.trim_start_matches("m/")),
-        };
-        json.push("hdkeypath", path);
-        json.push("hdseedid", "0".repeat(40));
-        json.push("hdmasterfingerprint", fingerprint.to_string());
+/// The key that an address itself stands for: that of a script with a hash of a key, the inner one of taproot. `None` for
+/// addresses of scripts.
+fn own_key(solution: &Descriptor<DefiniteDescriptorKey>) -> Option<DefiniteDescriptorKey> {
+    match solution {
+        Descriptor::Pkh(pkh) => Some(pkh.as_inner().clone()),
+        Descriptor::Wpkh(wpkh) => Some(wpkh.as_inner().clone()),
+        Descriptor::Sh(sh) => match sh.as_inner() {
+            ShInner::Wpkh(wpkh) => Some(wpkh.as_inner().clone()),
+            _ => None,
+        },
+        Descriptor::Tr(tree) => Some(tree.internal_key().clone()),
+        Descriptor::Wsh(_) | Descriptor::Bare(_) => None,
     }
+}
+
+/// Where a key comes from.
+fn push_origin(json: &mut Json, key: &DefiniteDescriptorKey) {
+    let secp = bitcoin::secp256k1::Secp256k1::new();
+    let (fingerprint, path) = origin(key, &secp);
+    // Core writes hardened steps with an h.
+    let path = path.to_string().replace('\'', "h");
+    let path = match path.as_str() {
+        "" | "m" => "m".to_owned(),
+        steps => format!("m/{}", steps.trim_start_matches("m/")),
+    };
+    json.push("hdkeypath", path);
+    json.push("hdseedid", "0".repeat(40));
+    json.push("hdmasterfingerprint", fingerprint.to_string());
 }

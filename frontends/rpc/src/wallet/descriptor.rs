@@ -123,6 +123,11 @@ impl From<WalletError> for Refused {
     }
 }
 
+fn next_index(value: &Json) -> Result<u32, RpcError> {
+    let index: i64 = value.int()?;
+    u32::try_from(index).map_err(|_| RpcError::parameter("next_index is out of range"))
+}
+
 fn import_one(
     turn: &ScanTurn,
     request: &Json,
@@ -145,7 +150,7 @@ fn import_one(
         active,
         internal: request.find("internal").map(Json::bool).transpose()?,
         range: request.find("range").map(parse_range).transpose()?,
-        next_index: request.find("next_index").map(Json::int).transpose()?,
+        next_index: request.find("next_index").map(next_index).transpose()?,
         birth,
         label,
     };

@@ -203,6 +203,9 @@ fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
             ),
         );
     }
+    if let WalletError::Opening { .. } = &error {
+        return error.into();
+    }
     let RpcError { code, message } = error.into();
     refuse(code, format!("Wallet file verification failed. {message}"))
 }

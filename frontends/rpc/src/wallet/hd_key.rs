@@ -168,7 +168,10 @@ fn create_wallet_descriptor(call: &Call) -> Answer {
         }
         match made.is_empty() {
             true => Err(RpcError::new(WALLET_ERROR, "Descriptor already exists")),
-            false => Ok(made),
+            false => {
+                keyring.set_furnished();
+                Ok(made)
+            }
         }
     })?;
     Ok(object! { "descs" => made })

@@ -6,7 +6,7 @@ mod entry;
 mod since;
 
 use bitcoin::Txid;
-use everett_wallet::Record;
+use everett_wallet::{Record, View};
 
 use super::balance::last_block;
 use super::book;

@@ -32,7 +32,7 @@ pub use origin::origin;
 use sane::check_sane;
 pub use text::checksum;
 use text::{Checked, check};
-pub(crate) use text::{body, extended_keys, parse_wif, single_paths};
+pub(crate) use text::{body, extended_keys, parse_wif, single_paths, with_secrets_of};
 
 /// Longest descriptor that is looked at, in characters.
 pub const MAX_DESCRIPTOR_CHARS: usize = 200_000;

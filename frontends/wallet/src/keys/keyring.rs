@@ -218,6 +218,12 @@ impl Keyring {
         self.flags.avoid_reuse = avoid;
     }
 
+    /// Notes that it has descriptors of its own making: one that was made without keys is not blank any more.
+    pub fn set_furnished(&mut self) {
+        self.changes.flags = self.changes.flags || self.flags.blank;
+        self.flags.blank = false;
+    }
+
     /// The labels.
     pub fn labels(&self) -> &Labels {
         &self.labels

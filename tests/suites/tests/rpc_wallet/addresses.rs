@@ -189,3 +189,20 @@ fn messages_are_signed_with_the_key_of_an_address() {
         "Private key not available",
     );
 }
+
+#[test]
+fn no_label_is_an_asterisk() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let address = any.text("getnewaddress", json!([]));
+    for (method, params) in [
+        ("getnewaddress", json!({ "label": "*" })),
+        ("setlabel", json!([address, "*"])),
+        ("getaddressesbylabel", json!(["*"])),
+        ("getreceivedbylabel", json!(["*"])),
+        ("listsinceblock", json!({ "label": "*" })),
+    ] {
+        any.refused(method, params, -11, "Invalid label name");
+    }
+}

@@ -179,3 +179,35 @@ fn a_receipt_that_waits_and_that_a_rival_branch_spends_otherwise_is_warned_of() 
     assert_eq!(number(&warnings[0]["lost_amount"]), 0.0);
     assert_eq!(text(&warnings[0]["payments"][0]["txid"]), paid);
 }
+
+#[test]
+fn what_is_built_on_a_coinbase_that_a_world_does_not_have_is_told_as_given_up_there() {
+    let money = Money::earned();
+    let genesis = text(&money.node_call("getblockhash", json!([0])));
+    // Three coinbases that the only world has, one of which is spent.
+    let alice = money.new_address("alice", "");
+    let paid = text(&money.call("miner", "sendtoaddress", json!([alice, 30])));
+    let told = |wallet: &str, txid: &str, tip: &str| {
+        let params = json!({ "txid": txid, "at": tip });
+        money.call(wallet, "gettransaction", params)["details"][0].clone()
+    };
+    let coinbase = {
+        let first = money.node_call(
+            "getblock",
+            json!([money.node_call("getblockhash", json!([1]))]),
+        );
+        text(&first["tx"][0])
+    };
+    let with = money.best();
+    assert_eq!(told("miner", &coinbase, &with)["abandoned"], false);
+    assert_eq!(told("miner", &paid, &with)["abandoned"], false);
+    let without = money.block_on(&genesis, &[]);
+    let orphan = told("miner", &coinbase, &without);
+    assert_eq!(
+        (&orphan["category"], &orphan["abandoned"]),
+        (&json!("orphan"), &json!(true))
+    );
+    assert_eq!(told("miner", &paid, &without)["abandoned"], true);
+    // The other world has them as before.
+    assert_eq!(told("miner", &paid, &with)["abandoned"], false);
+}

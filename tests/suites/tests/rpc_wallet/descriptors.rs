@@ -102,7 +102,11 @@ fn the_descriptors_of_a_kind_can_be_made_from_a_key_that_the_wallet_has() {
         any.call("importdescriptors", request),
         json!([{ "success": true }])
     );
+    // What was imported is not the wallet's own making, as Core counts it.
+    let blank = || any.call("getwalletinfo", json!([]))["blank"].clone();
+    assert_eq!(blank(), true);
     let made = any.call("createwalletdescriptor", json!(["bech32m"]));
+    assert_eq!(blank(), false);
     assert_eq!(made["descs"].as_array().unwrap().len(), 2);
     let one = any.call(
         "createwalletdescriptor",
@@ -307,4 +311,355 @@ fn a_descriptor_whose_blocks_are_pruned_is_refused_and_not_taken_up() {
     );
     assert_eq!(any.call("abortrescan", json!([])), false);
     assert_eq!(any.call("getwalletinfo", json!([]))["scanning"], false);
+}
+
+/// A wallet that only watches, and takes up one descriptor.
+fn watching(any: &Asker) -> impl Fn(Value) -> Value + '_ {
+    any.call(
+        "createwallet",
+        json!({ "wallet_name": "watch", "disable_private_keys": true, "blank": true }),
+    );
+    |request| any.call("importdescriptors", json!([[request]]))[0].clone()
+}
+
+const TPUB: &str = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B";
+/// The generator of the curve.
+const X_ONLY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+
+#[test]
+fn what_nobody_should_be_paid_by_is_refused_in_cores_words() {
+    let node = node();
+    let any = Asker::any(&node);
+    let twice = format!("02{X_ONLY}");
+    for (text, message) in [
+        (
+            "wsh(and_b(ripemd160(1fd9b55a054a2b3f658d97e6b84cf3ee00be429a),a:1))".to_owned(),
+            "and_b(ripemd160(1fd9b55a054a2b3f658d97e6b84cf3ee00be429a),a:1) is not sane: witnesses without signature exist",
+        ),
+        ("wsh(0)".to_owned(), "0 is not satisfiable"),
+        (
+            format!("wsh(and_v(v:pk({twice}),pk({twice})))"),
+            &*format!(
+                "and_v(v:pk({twice}),pk({twice})) is not sane: contains duplicate public keys"
+            ),
+        ),
+        (
+            format!("sh(and_v(v:pk({twice}),older(1)))"),
+            "Miniscript expressions can only be used in wsh or tr.",
+        ),
+        (
+            format!("pkh( {twice})"),
+            &*format!("pkh(): Key ' {twice}' is invalid due to whitespace"),
+        ),
+        (
+            format!("wsh(multi(1,{twice} ))"),
+            &*format!("Multi: Key '{twice} ' is invalid due to whitespace"),
+        ),
+        ("wpkh()".to_owned(), "wpkh(): No key provided"),
+    ] {
+        any.refused("getdescriptorinfo", json!([text]), -5, message);
+    }
+    // Keys that come twice in a multi are no miniscript for Core.
+    any.call(
+        "getdescriptorinfo",
+        json!([format!("wsh(multi(1,{twice},{twice}))")]),
+    );
+}
+
+#[test]
+fn the_keys_of_a_sortedmulti_a_are_put_in_order_at_each_index() {
+    let node = node();
+    let any = Asker::any(&node);
+    let text =
+        format!("tr({X_ONLY},{{pk({TPUB}/7),sortedmulti_a(1,{TPUB}/0/*,{TPUB}/1/*,{TPUB}/2/*)}})");
+    let info = any.call("getdescriptorinfo", json!([text]));
+    // As Core gives it, and the addresses too.
+    assert_eq!(info["descriptor"], format!("{text}#u06nckj3"));
+    let addresses = [
+        "bcrt1pq99ml0ff9ywpntzqs8nj7yv28vg5eyspqwsdwaj0ucg0c9kh7l0qkheapz",
+        "bcrt1pt9s77f2y7xngzwnqnwpgnrzlta9ttxlmwyvgvjelqxa8vpjncr9suz3ya4",
+        "bcrt1p9yuzfxja79jl3xf5n9u6dlnawwvcw92wlse06d7z8qau4srjcv2sky0zy2",
+        "bcrt1p0jufxwnyz7m5532sy0zlpysy5tg2nrna0kmyhaecjz2s8k0cx06qnzy8eq",
+    ];
+    assert_eq!(
+        any.call("deriveaddresses", json!([info["descriptor"], [0, 3]])),
+        json!(addresses)
+    );
+    let import = watching(&any);
+    let request =
+        json!({ "desc": info["descriptor"], "timestamp": "now", "active": true, "range": [0, 3] });
+    assert_eq!(import(request), json!({ "success": true }));
+    any.call("unloadwallet", json!(["watch"]));
+    any.call("loadwallet", json!(["watch"]));
+    for address in addresses {
+        assert_eq!(any.text("getnewaddress", json!(["", "bech32m"])), address);
+        let known = any.call("getaddressinfo", json!([address]));
+        assert_eq!(known["parent_desc"], info["descriptor"]);
+        assert_eq!(
+            any.call("deriveaddresses", json!([known["desc"]])),
+            json!([address])
+        );
+    }
+}
+
+#[test]
+fn one_address_that_is_imported_stands_in_the_book_and_keeps_its_label() {
+    let node = node();
+    let any = Asker::any(&node);
+    let text = checked(&any, &format!("addr({ADDRESS})"));
+    let import = watching(&any);
+    let labels = || any.call("getaddressinfo", json!([ADDRESS]))["labels"].clone();
+    import(json!({ "desc": text, "timestamp": "now" }));
+    assert_eq!(labels(), json!([""]));
+    assert_eq!(any.call("listlabels", json!([])), json!([""]));
+    import(json!({ "desc": text, "timestamp": "now", "label": "shop" }));
+    import(json!({ "desc": text, "timestamp": "now" }));
+    assert_eq!(labels(), json!(["shop"]));
+}
+
+#[test]
+fn an_address_of_a_script_has_no_way_of_its_own_though_one_key_is_in_it() {
+    let node = node();
+    let any = Asker::any(&node);
+    let [script, key] = [
+        format!("wsh(pkh({TPUB}/0))"),
+        format!("tr({TPUB}/0,pk({TPUB}/1))"),
+    ]
+    .map(|text| checked(&any, &text));
+    let import = watching(&any);
+    for (text, path) in [(script, Value::Null), (key, json!("m/0"))] {
+        import(json!({ "desc": text, "timestamp": "now" }));
+        let address = any.call("deriveaddresses", json!([text]))[0].clone();
+        let info = any.call("getaddressinfo", json!([address]));
+        assert_eq!(info["hdkeypath"], path, "{info}");
+    }
+}
+
+#[test]
+fn change_that_a_known_payment_has_is_not_given_out_when_its_descriptor_comes_later() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let own = Asker::of(&node, "w");
+    let address = own.text("getnewaddress", json!([]));
+    any.call("generatetoaddress", json!([1, address]));
+    any.call("generatetodescriptor", json!([100, "raw(51)#8lvh9jxk"]));
+    own.call(
+        "sendtoaddress",
+        json!([ADDRESS, 20, null, null, null, null, null, null, null, 5]),
+    );
+    let texts = |internal: bool| {
+        let list = own.call("listdescriptors", json!([]));
+        let all = list["descriptors"].as_array().unwrap().clone().into_iter();
+        let wanted = all.filter(|one| {
+            one["internal"] == internal
+                && ["wpkh", "pkh("]
+                    .iter()
+                    .any(|kind| one["desc"].as_str().unwrap().starts_with(kind))
+        });
+        wanted
+            .map(|one| json!({ "desc": one["desc"], "timestamp": "now", "active": true, "internal": internal, "range": [0, 9] }))
+            .collect::<Vec<Value>>()
+    };
+    let [outer, inner] = [false, true].map(texts);
+    let copy = |name: &str| {
+        any.call(
+            "createwallet",
+            json!({ "wallet_name": name, "disable_private_keys": true }),
+        );
+        Asker::of(&node, name)
+    };
+    let watch = copy("watch");
+    // The payment is known when the descriptors of its change come.
+    watch.call("importdescriptors", json!([outer]));
+    assert_eq!(watch.call("getwalletinfo", json!([]))["txcount"], 2);
+    watch.call("importdescriptors", json!([inner]));
+    for kind in ["legacy", "bech32"] {
+        assert_eq!(
+            watch.text("getrawchangeaddress", json!([kind])),
+            own.text("getrawchangeaddress", json!([kind]))
+        );
+    }
+}
+
+#[test]
+fn private_keys_that_come_later_join_those_that_a_descriptor_has() {
+    let node = node();
+    let any = Asker::any(&node);
+    let key = |name: &str| {
+        any.call("createwallet", json!([name]));
+        let asker = Asker::of(&node, name);
+        let key = asker.call("gethdkeys", json!({ "private": true }))[0].clone();
+        ["xprv", "xpub"].map(|part| key[part].as_str().unwrap().to_owned())
+    };
+    let [first, second] = ["first", "second"].map(key);
+    any.call(
+        "createwallet",
+        json!({ "wallet_name": "both", "blank": true }),
+    );
+    let both = Asker::of(&node, "both");
+    let import = |one: &str, other: &str| {
+        let text = checked(&any, &format!("wsh(multi(2,{one}/*,{other}/*))"));
+        let request = json!([[{ "desc": text, "timestamp": "now", "range": [0, 9] }]]);
+        assert_eq!(both.call("importdescriptors", request)[0]["success"], true);
+        let listed = both.call("listdescriptors", json!([true]));
+        let listed = listed["descriptors"].as_array().unwrap().clone();
+        assert_eq!(listed.len(), 1);
+        (text, listed[0]["desc"].as_str().unwrap().to_owned())
+    };
+    let (given, listed) = import(&first[0], &second[1]);
+    assert_eq!(listed, given);
+    // One is brought, and the other one stays.
+    import(&first[1], &second[0]);
+    let (whole, listed) = import(&first[0], &second[0]);
+    assert_eq!(listed, whole);
+    let (_, listed) = import(&first[0], &second[1]);
+    assert_eq!(listed, whole);
+    any.call("unloadwallet", json!(["both"]));
+    any.call("loadwallet", json!(["both"]));
+    let listed = both.call("listdescriptors", json!([true]));
+    assert_eq!(listed["descriptors"][0]["desc"], whole);
+}
+
+#[test]
+fn a_rawtr_is_solvable_and_its_own_descriptor() {
+    let node = node();
+    let any = Asker::any(&node);
+    let text = checked(&any, &format!("rawtr({TPUB}/*)"));
+    let import = watching(&any);
+    import(json!({ "desc": text, "timestamp": "now", "active": true, "range": [0, 2] }));
+    let address = any.text("getnewaddress", json!(["", "bech32m"]));
+    let known = any.call("getaddressinfo", json!([address]));
+    assert_eq!(known["solvable"], true);
+    let own = known["desc"].as_str().unwrap();
+    assert!(own.starts_with("rawtr([0c5f9a1e/0]"), "{own}");
+    assert_eq!(any.call("deriveaddresses", json!([own])), json!([address]));
+}
+
+#[test]
+fn an_import_warns_of_what_it_assumes_also_where_it_is_refused() {
+    let node = node();
+    let any = Asker::any(&node);
+    let ranged = checked(&any, &format!("wpkh({TPUB}/*)"));
+    let locked = |lock: u32| checked(&any, &format!("wsh(and_v(v:pk({TPUB}/*),older({lock})))"));
+    let [blocks, times, short] = [65_536, 4_259_840, 65_535].map(locked);
+    let import = watching(&any);
+    let answer = import(json!({ "desc": ranged, "timestamp": "now", "label": "l" }));
+    assert_eq!(
+        (&answer["success"], &answer["warnings"]),
+        (
+            &json!(false),
+            &json!(["Range not given, using default keypool range"])
+        )
+    );
+    for (text, warning) in [
+        (
+            blocks,
+            "height-based relative locktime: older(65536) > 65535 blocks is unsafe",
+        ),
+        (
+            times,
+            "time-based relative locktime: older(4259840) > (65535 * 512) seconds is unsafe",
+        ),
+    ] {
+        let answer = import(json!({ "desc": text, "timestamp": "now", "range": [0, 1] }));
+        assert_eq!(answer, json!({ "success": true, "warnings": [warning] }));
+    }
+    assert_eq!(
+        import(json!({ "desc": short, "timestamp": "now", "range": [0, 1] })),
+        json!({ "success": true })
+    );
+    let answer =
+        import(json!({ "desc": ranged, "timestamp": "now", "range": [0, 1], "next_index": -1 }));
+    assert_eq!(
+        answer["error"],
+        json!({ "code": -8, "message": "next_index is out of range" })
+    );
+    // It only watches: nothing was brought that it could sign with.
+    assert_eq!(any.call("getwalletinfo", json!([]))["blank"], true);
+    let hardened = checked(&any, &format!("wpkh({TPUB}/1h/*)"));
+    let answer = import(json!({ "desc": hardened, "timestamp": "now", "range": 1 }));
+    assert_eq!(
+        answer["error"],
+        json!({
+            "code": -4,
+            "message": "Cannot expand descriptor. Probably because of hardened derivations without private keys provided",
+        })
+    );
+}
+
+#[test]
+fn a_range_that_begins_lower_is_given_out_from_its_beginning_unless_an_address_was_given_out() {
+    let node = node();
+    let any = Asker::any(&node);
+    let text = checked(&any, &format!("wpkh({TPUB}/*)"));
+    let import = watching(&any);
+    let request = |from: u32| json!({ "desc": text, "timestamp": "now", "active": true, "range": [from, 10] });
+    let ahead = || any.call("getwalletinfo", json!([]))["keypoolsize"].clone();
+    import(request(5));
+    assert_eq!(ahead(), 6);
+    import(request(0));
+    assert_eq!(ahead(), 11);
+    any.call("getnewaddress", json!([]));
+    import(request(0));
+    assert_eq!(ahead(), 10);
+    let again = json!({ "desc": text, "timestamp": "now", "active": true, "range": [0, 10], "next_index": 0 });
+    import(again);
+    assert_eq!(ahead(), 11);
+}
+
+#[test]
+fn the_keys_of_others_in_a_descriptor_are_listed_without_private_ones() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let own = any.call("gethdkeys", json!({ "private": true }))[0].clone();
+    let [xprv, xpub] = ["xprv", "xpub"].map(|name| own[name].as_str().unwrap());
+    let text = checked(&any, &format!("wsh(multi(2,{xprv}/*,{TPUB}/*))"));
+    let public = any.call("getdescriptorinfo", json!([text]))["descriptor"].clone();
+    any.call(
+        "importdescriptors",
+        json!([[{ "desc": text, "timestamp": "now", "range": [0, 1] }]]),
+    );
+    let keys = any.call("gethdkeys", json!({ "private": true }));
+    let named = |key: &str| {
+        let all = keys.as_array().unwrap();
+        all.iter().find(|one| one["xpub"] == key).unwrap().clone()
+    };
+    let theirs = named(TPUB);
+    assert_eq!(theirs["has_private"], false);
+    assert!(theirs["xprv"].is_null());
+    assert_eq!(
+        theirs["descriptors"],
+        json!([{ "desc": public, "active": false }])
+    );
+    let ours = named(xpub);
+    assert_eq!(
+        (&ours["has_private"], &ours["xprv"]),
+        (&json!(true), &own["xprv"])
+    );
+    assert_eq!(ours["descriptors"].as_array().unwrap().len(), 9);
+}
+
+#[test]
+fn a_wallet_is_as_old_as_the_oldest_that_it_found() {
+    let node = node();
+    let any = Asker::any(&node);
+    let text = checked(&any, &format!("addr({ADDRESS})"));
+    any.call("generatetoaddress", json!([1, ADDRESS]));
+    let block = any.call(
+        "getblockheader",
+        json!([any.call("getbestblockhash", json!([]))]),
+    );
+    // Too old to be looked into with what is paid from now on.
+    let later = block["time"].as_u64().unwrap() + 100_000;
+    any.call("setmocktime", json!([later]));
+    any.call("generatetodescriptor", json!([12, "raw(51)#8lvh9jxk"]));
+    let import = watching(&any);
+    let birth = || any.call("getwalletinfo", json!([]))["birthtime"].clone();
+    assert!(birth().is_null());
+    import(json!({ "desc": text, "timestamp": "now" }));
+    assert!(birth().as_u64() > block["time"].as_u64());
+    any.call("rescanblockchain", json!([]));
+    assert_eq!(birth(), block["time"]);
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use everett_node::NodeConfig;
 use everett_tests::rpc_client::RpcClient;
 use everett_tests::rpc_node::RpcNode;
 use serde_json::{Value, json};
@@ -16,16 +17,28 @@ pub(crate) struct Money {
 impl Money {
     /// One whose wallet `miner` has three mature coinbases of 50, with an empty wallet `alice` beside it.
     pub(crate) fn earned() -> Money {
-        let money = Money::poor();
-        let address = money.new_address("miner", "");
-        money.node_call("generatetoaddress", json!([3, address]));
-        money.mine_elsewhere(100);
-        money
+        Money::poor().enriched()
+    }
+
+    fn enriched(self) -> Money {
+        let address = self.new_address("miner", "");
+        self.node_call("generatetoaddress", json!([3, address]));
+        self.mine_elsewhere(100);
+        self
+    }
+
+    /// The same on a node that is set up otherwise.
+    pub(crate) fn with(change: impl FnOnce(&mut NodeConfig)) -> Money {
+        Money::poor_with(change).enriched()
     }
 
     /// One whose two wallets are empty.
     pub(crate) fn poor() -> Money {
-        let node = RpcNode::start_with_wallets(|_| ());
+        Money::poor_with(|_| ())
+    }
+
+    fn poor_with(change: impl FnOnce(&mut NodeConfig)) -> Money {
+        let node = RpcNode::start_with_wallets(change);
         let client = node.client();
         let money = Money { node, client };
         for name in ["miner", "alice"] {

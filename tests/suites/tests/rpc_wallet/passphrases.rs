@@ -123,3 +123,52 @@ fn a_wallet_can_be_made_with_a_passphrase() {
     any.call("walletpassphrase", json!(["p", 10]));
     any.call("listdescriptors", json!([true]));
 }
+
+#[test]
+fn until_when_a_wallet_is_open_is_told_by_the_nodes_clock_and_does_not_move() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call(
+        "createwallet",
+        json!({ "wallet_name": "w", "passphrase": "p" }),
+    );
+    any.call("setmocktime", json!([2_000_000_000]));
+    let until = || any.call("getwalletinfo", json!([]))["unlocked_until"].clone();
+    any.call("walletpassphrase", json!(["p", 600]));
+    assert_eq!(until(), 2_000_000_600);
+    any.call("setmocktime", json!([2_000_000_100]));
+    assert_eq!(until(), 2_000_000_600);
+    any.call("walletpassphrase", json!(["p", 200_000_000]));
+    assert_eq!(until(), 2_100_000_100);
+    any.call("walletlock", json!([]));
+    assert_eq!(until(), 0);
+}
+
+#[test]
+fn a_wrong_passphrase_with_a_zero_byte_is_told_that_it_has_one() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call(
+        "createwallet",
+        json!({ "wallet_name": "w", "passphrase": "a\0b" }),
+    );
+    any.refused(
+        "walletpassphrase",
+        json!(["a", 1]),
+        -14,
+        "Error: The wallet passphrase entered was incorrect.",
+    );
+    any.refused(
+        "walletpassphrase",
+        json!(["a\0", 1]),
+        -14,
+        "Error: The wallet passphrase entered is incorrect. It contains a null character (ie - a zero byte).",
+    );
+    any.refused(
+        "walletpassphrasechange",
+        json!(["a\0", "c"]),
+        -14,
+        "Error: The old wallet passphrase entered is incorrect. It contains a null character (ie - a zero byte).",
+    );
+    any.call("walletpassphrase", json!(["a\0b", 1]));
+}

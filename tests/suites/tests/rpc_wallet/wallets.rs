@@ -133,7 +133,27 @@ fn wallets_are_made_loaded_unloaded_copied_and_put_back() {
         "restorewallet",
         json!(["c", node.directory.path().join(".cookie")]),
         -18,
-        "Wallet file verification failed. ",
+        "Wallet file verification failed. Failed to load database path '",
+    );
+    any.refused(
+        "restorewallet",
+        json!(["c", node.directory.path().join(".cookie")]),
+        -18,
+        &format!(
+            "Wallet file verification failed. Failed to load database path '{}'. Data is not in recognized format.",
+            node.directory.path().join("wallets/c").display()
+        ),
+    );
+    // A directory with no wallet in it is another matter than none.
+    std::fs::create_dir(node.directory.path().join("wallets/nothing")).unwrap();
+    any.refused(
+        "loadwallet",
+        json!(["nothing"]),
+        -18,
+        &format!(
+            "Wallet file verification failed. Failed to load database path '{}'. Data is not in recognized format.",
+            node.directory.path().join("wallets/nothing").display()
+        ),
     );
     any.call("restorewallet", json!(["c", backup]));
     let copy = Asker::of(&node, "c");
@@ -159,7 +179,11 @@ fn wallets_are_made_loaded_unloaded_copied_and_put_back() {
     assert_eq!(any.call("listwallets", json!([])), json!(["a", "c"]));
     assert_eq!(
         any.call("listwalletdir", json!([])),
-        json!({ "wallets": [{ "name": "a" }, { "name": "c" }, { "name": "open" }] })
+        json!({ "wallets": [
+            { "name": "a", "warnings": [] },
+            { "name": "c", "warnings": [] },
+            { "name": "open", "warnings": [] },
+        ] })
     );
     any.refused(
         "migratewallet",
@@ -254,6 +278,18 @@ fn the_wallet_that_is_there_from_the_start_makes_way_for_another_until_somebody_
     let any = Asker::any(&node);
     assert_eq!(any.call("listwallets", json!([])), json!([""]));
     assert_eq!(any.call("getwalletinfo", json!([]))["balance"], 0.0);
+    any.refused(
+        "createwallet",
+        json!([""]),
+        -8,
+        "Wallet name cannot be empty",
+    );
+    any.refused(
+        "restorewallet",
+        json!(["", "x"]),
+        -8,
+        "Wallet name cannot be empty",
+    );
     any.call("createwallet", json!(["mine"]));
     assert_eq!(any.call("listwallets", json!([])), json!(["mine"]));
     any.call("loadwallet", json!([""]));

@@ -66,6 +66,27 @@ pub(crate) fn parse_wif(text: &str, network: Network) -> Option<PrivateKey> {
     (same && key.network == NetworkKind::from(network)).then_some(key)
 }
 
+/// A descriptor with the private keys of two texts of it; `None` where they are not built alike.
+pub(crate) fn with_secrets_of(one: &str, other: &str, network: Network) -> Option<String> {
+    let edges = |text: &'_ str| -> Vec<char> { text.chars().filter(|c| is_edge(*c)).collect() };
+    let between = edges(one);
+    if between != edges(other) {
+        return None;
+    }
+    let mut edges = between.into_iter();
+    // Never grown: no copy of a key is left behind.
+    let mut text = String::with_capacity(one.len() + other.len());
+    for (one, other) in one.split(is_edge).zip(other.split(is_edge)) {
+        let is_private = public_key(other, "", false, network).is_ok_and(|(_, private)| private);
+        text.push_str(match is_private {
+            true => other,
+            false => one,
+        });
+        text.extend(edges.next());
+    }
+    Some(text)
+}
+
 /// The public extended keys that a text names, without those of its private ones.
 pub(crate) fn extended_keys(text: &str) -> Vec<Xpub> {
     let words = text.split(is_edge);
@@ -100,10 +121,10 @@ fn public_key(
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
-    if let Some(who) = takes_keys(function) {
-        if key != key.trim() {
-            return Err(format!("{who} Key '{key}' is invalid due to whitespace"));
-        }
+    if let Some(who) = takes_keys(function)
+        && key != key.trim()
+    {
+        return Err(format!("{who} Key '{key}' is invalid due to whitespace"));
     }
     let not_valid = || format!("{function}(): key '{key}' is not valid");
     let kind = NetworkKind::from(network);

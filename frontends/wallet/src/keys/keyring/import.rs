@@ -4,12 +4,11 @@
 
 use std::borrow::Cow;
 
-use bitcoin::ScriptBuf;
 use zeroize::Zeroizing;
 
 use super::Keyring;
 use crate::keys::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths};
+use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths, with_secrets_of};
 use crate::keys::secret::Secret;
 use crate::keys::{Chain, KeyError};
 use crate::labels::Purpose;
@@ -145,17 +144,11 @@ impl Keyring {
                 "Not all private keys provided. Some wallet functionality may return unexpected errors".into(),
             );
         }
-        let brings_keys = expression.has_private_keys;
         let mut numbers = Vec::with_capacity(paths);
         for path in self.paths(import, expression)? {
             let range = (start, last + 1, next);
             let number = self.take_up(path, range, import, warnings)?;
             numbers.push(number);
-        }
-        // As in Core: one that only watches begins blank and stays so.
-        if self.flags.blank && brings_keys {
-            self.flags.blank = false;
-            self.changes.flags = true;
         }
         Ok(numbers)
     }
@@ -227,8 +220,10 @@ impl Keyring {
                 new
             }
         };
-        let has_secret = self.vault.has(number);
-        if let Some(secret) = path.secret.filter(|_| known.is_none() || !has_secret) {
+        let secret = path
+            .secret
+            .and_then(|secret| self.added_keys(number, secret));
+        if let Some(secret) = secret {
             self.vault.insert(number, secret)?;
             self.changes.secrets.insert(number);
             self.edit(number).has_private_keys = true;
@@ -239,8 +234,8 @@ impl Keyring {
             descriptor.extend_to(end, secret.as_deref())
         })?;
         let descriptor = self.edit(number);
-        // No address is given out twice.
-        descriptor.next = match given_out {
+        // No address is given out twice, unless somebody says so.
+        descriptor.next = match given_out && import.next_index.is_none() {
             true => descriptor.next.max(next),
             false => next,
         };
@@ -248,10 +243,26 @@ impl Keyring {
         descriptor.chain = path.chain;
         self.activate(number, import.active, warnings);
         self.top_up_one(number, self.keypool);
-        if let Some(label) = &import.label {
-            self.label(number, label)?;
+        let is_receiving = path.chain == Chain::External;
+        match &import.label {
+            Some(label) => self.label(number, label)?,
+            // It stands in the book, with an empty label: as what was given out does.
+            None if is_receiving && !self.is_range(number) => self.label_new(number)?,
+            None => {}
         }
         Ok(number)
+    }
+
+    /// What is to be kept of the private keys of a descriptor when it is given with these: `None` where they are there already.
+    fn added_keys(&self, number: DescriptorNumber, secret: Secret) -> Option<Secret> {
+        let Some(known) = self.vault.get(number) else {
+            return Some(secret);
+        };
+        let text = Zeroizing::new(with_secrets_of(&known.text, &secret.text, self.network)?);
+        match text == known.text {
+            true => None,
+            false => Secret::parse(text, self.network).ok(),
+        }
     }
 
     /// Makes a descriptor the active one of its kind, or no more.
@@ -279,16 +290,35 @@ impl Keyring {
         }
     }
 
-    fn label(&mut self, number: DescriptorNumber, label: &str) -> Result<(), KeyError> {
+    fn is_range(&self, number: DescriptorNumber) -> bool {
+        self.descriptor(number)
+            .is_some_and(WalletDescriptor::is_range)
+    }
+
+    /// The addresses of a descriptor that stands for one key or script.
+    fn addresses(&self, number: DescriptorNumber) -> Vec<String> {
         let slot = Slot {
             descriptor: number,
             index: 0,
         };
-        let scripts: Vec<ScriptBuf> = self.scripts(slot).to_vec();
-        for script in scripts {
-            if let Ok(address) = bitcoin::Address::from_script(&script, self.network) {
-                let address = address.to_string();
-                self.labels.set_address(&address, label, Purpose::Receive)?;
+        let scripts = self.scripts(slot).iter();
+        let addresses =
+            scripts.filter_map(|script| bitcoin::Address::from_script(script, self.network).ok());
+        addresses.map(|address| address.to_string()).collect()
+    }
+
+    fn label(&mut self, number: DescriptorNumber, label: &str) -> Result<(), KeyError> {
+        for address in self.addresses(number) {
+            self.labels.set_address(&address, label, Purpose::Receive)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an empty label on those addresses that have none.
+    fn label_new(&mut self, number: DescriptorNumber) -> Result<(), KeyError> {
+        for address in self.addresses(number) {
+            if self.labels.address(&address).is_none() {
+                self.labels.set_address(&address, "", Purpose::Receive)?;
             }
         }
         Ok(())
