@@ -6,7 +6,7 @@ mod entry;
 mod since;
 
 use bitcoin::Txid;
-use everett_wallet::{Record, View};
+use everett_wallet::Record;
 
 use super::balance::last_block;
 use super::book;
