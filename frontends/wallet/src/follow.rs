@@ -240,6 +240,10 @@ impl Book {
         let mut known: HashSet<Txid> = HashSet::new();
         let mut state = self.timeline.at_height(world, height - 1);
         let mut order = self.next_order();
+        let is_rival = |outpoint: &OutPoint, txid: &Txid| {
+            let spenders = self.spends.get(outpoint);
+            spenders.is_some_and(|spenders| spenders.iter().any(|spender| spender != txid))
+        };
         let (mut next, mut bytes) = (height, 0);
         while next <= last && next - height < BLOCKS_A_STEP && bytes < BYTES_A_STEP {
             let Some(hash) = world.block_hash_at(next) else {
@@ -251,7 +255,8 @@ impl Book {
                 decode_block(&raw).map_err(|error| WalletError::Block { hash, error })?;
             let touched = loop {
                 let slot_of = |script: &bitcoin::Script| keyring.slot_of(script);
-                let Some(touched) = scan::of_block(&block, next, &state, &slot_of) else {
+                let touched = scan::of_block(&block, next, &state, &slot_of, &is_rival);
+                let Some(touched) = touched else {
                     break None;
                 };
                 let used: Vec<Slot> = touched.created.iter().map(|(_, coin)| coin.slot).collect();

@@ -154,11 +154,12 @@ impl View<'_> {
         if record.tx.is_coinbase() {
             return Ok(PaymentState::Gone { missing: None });
         }
+        let mut against = Vec::new();
         for input in &record.tx.input {
-            let against = self.against(input.previous_output, world, state, waiting)?;
-            if let Some(against) = against {
-                return Ok(against);
-            }
+            against.extend(self.against(input.previous_output, world, state, waiting)?);
+        }
+        if let Some(deepest) = self.deepest(against) {
+            return Ok(deepest);
         }
         let rival = self.ask(world, waiting, |view| {
             let mut spent = record.tx.input.iter().map(|input| input.previous_output);
@@ -174,6 +175,19 @@ impl View<'_> {
                 block: None,
             },
             None => PaymentState::Pending { in_mempool: false },
+        })
+    }
+
+    /// Of what stands against a transaction, what is in the deepest block; else what was found first.
+    fn deepest(&self, against: Vec<PaymentState>) -> Option<PaymentState> {
+        against.into_iter().min_by_key(|state| {
+            let height = match state {
+                PaymentState::Conflicted { block, .. } => {
+                    block.and_then(|block| Some(self.ledger.block_info(&block)?.height))
+                }
+                _ => None,
+            };
+            height.unwrap_or(u32::MAX)
         })
     }
 
@@ -196,6 +210,7 @@ impl View<'_> {
         };
         if by.is_some() || block.is_some() {
             let block = block.or_else(|| Some(state.place(&by?)?.block));
+            let block = block.or_else(|| self.spent_in(&outpoint, world));
             return Ok(Some(PaymentState::Conflicted {
                 outpoint,
                 by,
@@ -315,6 +330,14 @@ impl View<'_> {
             });
         }
         self.ask(world, waiting, |view| Some(view.contains(parent)))
+    }
+
+    /// The block of a world that the wallet saw spend a coin.
+    fn spent_in(&self, outpoint: &OutPoint, world: &World) -> Option<BlockHash> {
+        let blocks = &mut self.book.timeline.down_from(world, world.height());
+        let spends = |(spent, _): &(OutPoint, Txid)| spent == outpoint;
+        let block = blocks.find(|block| block.spent.iter().any(spends))?;
+        Some(block.hash)
     }
 
     /// Which transaction of a block spends a coin; nobody knows where the block was pruned.

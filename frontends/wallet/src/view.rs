@@ -31,10 +31,23 @@ pub struct WorldBalance {
     pub immature: Amount,
     /// Confirmed and mature coins, whatever is pending.
     pub confirmed: Amount,
-    /// What of `confirmed` payments of ours spend that wait, but not in the mempool; `trusted` is without it.
-    pub held: Amount,
+    /// What payments of ours hold that wait, but not in the mempool; `trusted` and `pending` are without it, `immature` is not.
+    pub held: Held,
+    /// What of `immature` transactions of ours spend that wait in the mempool: the next block is the first that may have them.
+    pub immature_spent: Amount,
     /// Coins of the world, without what is pending.
     pub coins: u64,
+}
+
+/// What payments hold that wait, but not in the mempool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Confirmed and mature coins, and change of our own pending payments.
+    pub trusted: Amount,
+    /// What others pay us in pending transactions.
+    pub pending: Amount,
+    /// Coinbases that are too young.
+    pub immature: Amount,
 }
 
 /// A coin of ours that may be spent, or is about to be.
@@ -192,7 +205,8 @@ impl View<'_> {
             pending: Amount::ZERO,
             immature: settled.immature,
             confirmed: settled.confirmed,
-            held: Amount::ZERO,
+            held: Held::default(),
+            immature_spent: Amount::ZERO,
             coins: settled.coins,
         };
         let mut trust = Trust::new(&self.book, &state, pending);
@@ -205,24 +219,34 @@ impl View<'_> {
                 continue;
             };
             for input in &record.tx.input {
-                let coin = state.coin(&input.previous_output);
-                if let Some(coin) = coin.filter(|coin| coin.is_mature(world.height()))
-                    && trust.take(input.previous_output)
-                {
-                    balance.trusted -= coin.amount;
-                    if !pending.contains(&txid) {
-                        balance.held += coin.amount;
+                let Some(coin) = state.coin(&input.previous_output) else {
+                    continue;
+                };
+                if !trust.take(input.previous_output) {
+                    continue;
+                }
+                match (coin.is_mature(world.height()), pending.contains(&txid)) {
+                    (true, true) => balance.trusted -= coin.amount,
+                    (true, false) => {
+                        balance.trusted -= coin.amount;
+                        balance.held.trusted += coin.amount;
                     }
+                    (false, true) => balance.immature_spent += coin.amount,
+                    (false, false) => balance.held.immature += coin.amount,
                 }
             }
         }
         for txid in pending {
             let trusted = trust.is_trusted(txid);
-            for (_, output) in self.unspent_outputs(txid, &state, &spenders) {
-                match trusted {
-                    true => balance.trusted += output.amount,
-                    false => balance.pending += output.amount,
-                }
+            for (outpoint, output) in self.unspent_outputs(txid, &state, pending) {
+                let mut holders = self.spenders(&outpoint).iter();
+                let is_held = holders.any(|txid| spenders.contains(txid));
+                *match (trusted, is_held) {
+                    (true, false) => &mut balance.trusted,
+                    (false, false) => &mut balance.pending,
+                    (true, true) => &mut balance.held.trusted,
+                    (false, true) => &mut balance.held.pending,
+                } += output.amount;
             }
         }
         balance
@@ -242,10 +266,16 @@ impl View<'_> {
         self.spendable_beside(world, pending, &HashSet::new())
     }
 
-    /// The coinbases of ours that are too young to be spent in a world.
-    pub fn immature(&self, world: &World) -> Vec<Spendable> {
+    /// The coinbases of ours that are too young to be spent in a world, and that nothing of ours spends that waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn immature(&self, world: &World) -> Result<Vec<Spendable>, WalletError> {
         let state = self.state(world);
+        let taken = self.taken_coins(world, &state, &self.pending_on(world)?, &HashSet::new());
         let young = state.coinbases_since((world.height() + 1).saturating_sub(COINBASE_MATURITY));
+        let young = young.filter(|outpoint| !taken.contains(outpoint));
         let coins = young.filter_map(|outpoint| Some((outpoint, *state.coin(&outpoint)?)));
         let told = coins.map(|(outpoint, coin)| Spendable {
             outpoint,
@@ -259,7 +289,7 @@ impl View<'_> {
             locked: self.lock_of(&outpoint).is_some(),
             reused: false,
         });
-        told.collect()
+        Ok(told.collect())
     }
 
     /// The same as if one of our transactions, and what is built on it, did not wait.
@@ -282,11 +312,7 @@ impl View<'_> {
     ) -> Vec<Spendable> {
         let state = self.state(world);
         let mut trust = Trust::new(&self.book, &state, pending);
-        let taken: HashSet<OutPoint> = (self.unconfirmed_spenders(world, &state, pending).iter())
-            .filter(|txid| !left_out.contains(*txid))
-            .filter_map(|txid| self.record(txid))
-            .flat_map(|record| record.tx.input.iter().map(|input| input.previous_output))
-            .collect();
+        let taken = self.taken_coins(world, &state, pending, left_out);
         let reused = self.paid_from();
         let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
         for (outpoint, coin) in state.coins() {
@@ -381,6 +407,21 @@ impl View<'_> {
         let loose = self.loose_in(world).into_iter();
         let loose = loose.filter(|txid| !pending.contains(txid) && held(txid));
         loose.chain(pending.iter().copied()).collect()
+    }
+
+    /// What those of them spend that are not left out.
+    fn taken_coins(
+        &self,
+        world: &World,
+        state: &State,
+        pending: &HashSet<Txid>,
+        left_out: &HashSet<Txid>,
+    ) -> HashSet<OutPoint> {
+        let spenders = self.unconfirmed_spenders(world, state, pending);
+        let spenders = spenders.iter().filter(|txid| !left_out.contains(*txid));
+        let records = spenders.filter_map(|txid| self.record(txid));
+        let inputs = records.flat_map(|record| record.tx.input.iter());
+        inputs.map(|input| input.previous_output).collect()
     }
 
     /// The outputs of a pending record that are ours and that none of these spends.

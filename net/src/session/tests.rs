@@ -161,7 +161,7 @@ fn two_sessions_meet_over_either_transport() {
 
 #[test]
 fn features_are_said_to_those_they_are_meant_for() {
-    for (meant_for, said) in [("", true), ("/test", true), ("/Everett:", false)] {
+    for (meant_for, said) in [("", true), ("/everett-net:", true), ("/Everett:", false)] {
         let mut a = session(config(), Purpose::OutboundFullRelay);
         let their_config = SessionConfig {
             features: vec![Command::new("sendtips").unwrap()],

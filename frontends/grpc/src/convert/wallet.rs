@@ -18,7 +18,7 @@ pub(crate) fn balance(balance: &WorldBalance) -> v1::WalletBalance {
         pending_sat: sat(balance.pending),
         immature_sat: sat(balance.immature),
         spendable_sat: sat(balance.trusted),
-        held_sat: sat(balance.held),
+        held_sat: sat(balance.held.trusted),
         coin_count: balance.coins,
     }
 }

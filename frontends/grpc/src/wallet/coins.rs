@@ -49,7 +49,7 @@ pub(crate) fn list(
         .map(|coin| (coin, false))
         .collect();
     if request.include_immature {
-        found.extend(view.immature(&world).into_iter().map(|coin| (coin, true)));
+        found.extend(view.immature(&world)?.into_iter().map(|coin| (coin, true)));
         found.sort_by_key(|(coin, _)| coin.outpoint);
     }
     asking.reading.patience.check()?;

@@ -17,7 +17,7 @@ fn names(wallets: &Wallets) -> Vec<String> {
 }
 
 #[test]
-fn at_the_next_start_the_wallet_without_a_name_makes_way_too_until_somebody_uses_it() {
+fn at_the_next_start_the_wallet_without_a_name_makes_way_too_unless_it_is_named_or_used() {
     let directory = tempfile::tempdir().unwrap();
     let params = Params::new(Network::Regtest);
     let ledger = Ledger::open(LedgerConfig::new(params, directory.path().join("ledger"))).unwrap();
@@ -44,6 +44,7 @@ fn at_the_next_start_the_wallet_without_a_name_makes_way_too_until_somebody_uses
             Ok::<(), WalletError>(())
         });
         used.unwrap();
+        third.open_at_start("", true).unwrap();
     }
     let fourth = wallets(&ledger, directory.path());
     open(&fourth, &[]).unwrap();

@@ -139,14 +139,16 @@ pub(super) fn mine(view: &View<'_>, world: &World) -> Answer {
         }
         false => Amount::ZERO,
     };
-    let held = i64::try_from(balance.held.to_sat()).unwrap_or(i64::MAX);
+    let held = balance.held;
+    let all = (held.trusted + held.pending + held.immature).to_sat();
+    let all = i64::try_from(all).unwrap_or(i64::MAX);
     let mut json = object! {
-        "trusted" => (balance.trusted + balance.held).checked_sub(used).unwrap_or_default(),
-        "untrusted_pending" => balance.pending,
-        "immature" => balance.immature,
+        "trusted" => (balance.trusted + held.trusted).checked_sub(used).unwrap_or_default(),
+        "untrusted_pending" => balance.pending + held.pending,
+        "immature" => balance.immature - balance.immature_spent,
     };
     json.push_some("used", avoids.then_some(used));
-    json.push("nonmempool", amount(-held));
+    json.push("nonmempool", amount(-all));
     Ok(json)
 }
 

@@ -205,7 +205,7 @@ fn list(call: &Call) -> Answer {
     let avoids = avoids_reuse(&view, None)?;
     let mut coins = view.spendable(&world)?;
     if limits.immature {
-        coins.extend(view.immature(&world));
+        coins.extend(view.immature(&world)?);
         coins.sort_by_key(|coin| coin.outpoint);
     }
     let mut total = Amount::ZERO;
@@ -279,10 +279,7 @@ fn coin_json(
             json.push("ancestorfees", entry.ancestors.fee);
         }
     }
-    if book::speaks_of_accounts(call) {
-        // Core's wallets told it until version 31, and programs of that time ask for it.
-        json.push("spendable", true);
-    }
+    json.push("spendable", true);
     let desc = keyring.text_of(script);
     json.push("solvable", desc.is_some());
     json.push_some("desc", desc);

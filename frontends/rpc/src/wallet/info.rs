@@ -60,7 +60,10 @@ fn wallet_info(call: &Call) -> Answer {
         let balance = view.balance(&world)?;
         json.push("balance", balance.trusted);
         json.push("unconfirmed_balance", balance.pending);
-        json.push("immature_balance", balance.immature);
+        json.push(
+            "immature_balance",
+            balance.immature - balance.immature_spent,
+        );
     }
     json.push("txcount", view.records().count());
     json.push("keypoolsize", pool(Chain::External));

@@ -152,18 +152,17 @@ fn tally(
     Ok(tallies)
 }
 
-/// The addresses of the book that are ours, with their labels.
+/// The addresses of the book, others' too, with their labels.
 fn addresses<'a>(view: &'a View<'_>) -> Vec<(&'a str, ScriptBuf, &'a str)> {
     let keyring = view.keyring();
     let network = keyring.network();
     let labels = keyring.labels().iter();
     let addresses = labels.filter(|(kind, _, _)| *kind == LabelKind::Addr);
-    let ours = addresses.filter_map(|(_, text, label)| {
+    let known = addresses.filter_map(|(_, text, label)| {
         let script = address::parse(text, network).ok()?.script_pubkey();
-        keyring.slot_of(&script)?;
         Some((text, script, label.text.as_str()))
     });
-    ours.collect()
+    known.collect()
 }
 
 fn list_by_address(call: &Call) -> Answer {
@@ -235,8 +234,12 @@ fn list_by_label(call: &Call) -> Answer {
     Ok(told.collect())
 }
 
-/// What these scripts were paid together.
-fn received(call: &Call, view: &View<'_>, scripts: &HashSet<ScriptBuf>) -> Answer {
+/// What those of these scripts that are ours were paid together.
+fn received(call: &Call, view: &View<'_>, mut scripts: HashSet<ScriptBuf>) -> Answer {
+    scripts.retain(|script| view.keyring().slot_of(script).is_some());
+    if scripts.is_empty() {
+        return Err(RpcError::new(WALLET_ERROR, "Address not found in wallet"));
+    }
     let least = min_confirmations(call, 1, 1)?;
     let immature = call.bool_or(2, false)?;
     let world = call.world()?;
@@ -253,11 +256,7 @@ fn by_address(call: &Call) -> Answer {
     let address = address::parse(call.text(0)?, network)
         .map_err(|_| RpcError::not_found("Invalid Bitcoin address"))?;
     let script = address.script_pubkey();
-    let view = wallet.view()?;
-    if view.keyring().slot_of(&script).is_none() {
-        return Err(RpcError::new(WALLET_ERROR, "Address not found in wallet"));
-    }
-    received(call, &view, &HashSet::from([script]))
+    received(call, &wallet.view()?, HashSet::from([script]))
 }
 
 fn by_label(call: &Call) -> Answer {
@@ -270,7 +269,7 @@ fn by_label(call: &Call) -> Answer {
     if scripts.is_empty() {
         return Err(RpcError::new(WALLET_ERROR, "Label not found in wallet"));
     }
-    received(call, &view, &scripts)
+    received(call, &view, scripts)
 }
 
 /// Which scripts are known to be of one owner.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use bitcoin::{OutPoint, Script};
+use bitcoin::{OutPoint, Script, Txid};
 use everett_ledger::Coin;
 use everett_ledger::decode::DecodedBlock;
 
@@ -11,12 +11,15 @@ use super::state::{OwnCoin, State};
 use super::touched::Touched;
 use crate::slot::Slot;
 
-/// What a block does to a wallet that stands at `before`, the state of the block's parent; `None` if nothing.
+/// What a block does to a wallet that stands at `before`, the state of the block's parent; `None` if nothing. `is_rival` says
+/// whether a transaction of the wallet other than this one spends a coin: such coins are noted also where they are not ours, for
+/// the ledger does not know who spent what a block made itself, nor what lies below its base.
 pub(crate) fn of_block(
     block: &DecodedBlock,
     height: u32,
     before: &State,
     slot_of: &dyn Fn(&Script) -> Option<Slot>,
+    is_rival: &dyn Fn(&OutPoint, &Txid) -> bool,
 ) -> Option<Touched> {
     let mut touched = Touched {
         hash: block.hash,
@@ -34,6 +37,8 @@ pub(crate) fn of_block(
             if before.coin(&outpoint).is_some() || made_here.contains(&outpoint) {
                 touched.spent.push((outpoint, tx.txid));
                 ours = true;
+            } else if is_rival(&outpoint, &tx.txid) {
+                touched.spent.push((outpoint, tx.txid));
             }
         }
         for (vout, output) in tx.tx.output.iter().enumerate() {
@@ -57,5 +62,5 @@ pub(crate) fn of_block(
             touched.transactions.push((index as u32, tx.txid));
         }
     }
-    (!touched.transactions.is_empty()).then_some(touched)
+    (!touched.is_empty()).then_some(touched)
 }

@@ -84,7 +84,7 @@ impl State {
         self.coins.get(outpoint)
     }
 
-    /// Which transaction of this world spent a coin of ours.
+    /// Which transaction of this world spent a coin of ours, or one that a transaction of ours was to spend.
     pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
         self.spends.get(outpoint).copied()
     }

@@ -21,7 +21,7 @@ pub(crate) struct Touched {
     pub(crate) height: u32,
     /// Coins of ours that it made, also those that it spent again.
     pub(crate) created: Vec<(OutPoint, OwnCoin)>,
-    /// Coins of ours that it spent, and in which transaction.
+    /// Coins of ours that it spent, and those of others that a transaction of ours was to spend; and in which transaction.
     pub(crate) spent: Vec<(OutPoint, Txid)>,
     /// The transactions of ours in it, with their places, rising.
     pub(crate) transactions: Vec<(u32, Txid)>,

@@ -190,7 +190,7 @@ impl Wanted {
             spendable: Btc::of(balance.trusted.to_sat()),
             pending: super::wallets::some(balance.pending),
             immature: super::wallets::some(balance.immature),
-            held: super::wallets::some(balance.held),
+            held: super::wallets::some(balance.held.trusted),
             safe: Btc::of(safe.amount.to_sat()),
             at_risk: super::wallets::some(safe.at_risk),
             worlds: worlds.all.len(),

@@ -94,7 +94,7 @@ impl Shown for WalletBalance {
             "confirmed_sat": sat(self.balance.confirmed),
             "pending_sat": sat(self.balance.pending),
             "immature_sat": sat(self.balance.immature),
-            "held_sat": sat(self.balance.held),
+            "held_sat": sat(self.balance.held.trusted),
             "coins": self.balance.coins,
         }))
     }

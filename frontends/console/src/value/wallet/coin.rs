@@ -37,7 +37,7 @@ impl OwnCoinValue {
     fn in_world(wallet: &WalletValue, view: &View<'_>, world: &World) -> Result<Array, Fault> {
         let network = wallet.context.ledger.params().network;
         let spendable = view.spendable(world)?;
-        let young = view.immature(world);
+        let young = view.immature(world)?;
         if spendable.len() + young.len() > MAX_COINS {
             return Err(Fault::argument(format!(
                 "the wallet has more than {MAX_COINS} coins there, too many for a list; coins(script) tells those of an address"

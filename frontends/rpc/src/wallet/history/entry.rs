@@ -139,7 +139,8 @@ impl<'a, 'v> Teller<'a, 'v> {
         if self.pending.contains(&record.txid) {
             return Ok(0);
         }
-        // What stands against something that it is built on stands against it.
+        // What stands against something that it is built on stands against it; the deepest counts.
+        let mut deepest = 0;
         let mut seen = BTreeSet::from([record.txid]);
         let mut built_on = vec![record];
         while let Some(record) = built_on.pop() {
@@ -150,11 +151,11 @@ impl<'a, 'v> Teller<'a, 'v> {
             } = state
             {
                 let info = self.call.ledger().block_info(&block);
-                return Ok(info.map_or(0, |info| -depth(info.height)));
+                deepest = deepest.min(info.map_or(0, |info| -depth(info.height)));
             }
             built_on.extend(self.loose_parents(record, &mut seen));
         }
-        Ok(0)
+        Ok(deepest)
     }
 
     /// The transactions of the wallet that it spends, that no block has, that do not wait, and that were not seen before.

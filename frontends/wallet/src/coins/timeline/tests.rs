@@ -26,7 +26,10 @@ fn follow(
             let (block, _) = decode_block(&ledger.block_bytes(&hash).unwrap()).unwrap();
             let parent = ledger.world(&block.header.prev_blockhash).unwrap();
             let slot_of = |script: &bitcoin::Script| slots.get(&script.to_owned()).copied();
-            let touched = scan::of_block(&block, height, &timeline.at(&parent), &slot_of);
+            let touched =
+                scan::of_block(&block, height, &timeline.at(&parent), &slot_of, &|_, _| {
+                    false
+                });
             if let Some(touched) = touched {
                 timeline.enter(touched);
             }

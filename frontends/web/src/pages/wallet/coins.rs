@@ -36,7 +36,7 @@ pub(super) fn list(
     part: impl FnOnce(usize) -> Result<Part, Fault>,
 ) -> Result<(Vec<CoinRow>, Part), Fault> {
     let pending = view.pending_on(world)?;
-    let young: Vec<Spendable> = view.immature(world);
+    let young: Vec<Spendable> = view.immature(world)?;
     let immature: HashSet<OutPoint> = young.iter().map(|coin| coin.outpoint).collect();
     let mut coins = view.spendable_in(world, &pending);
     coins.extend(young);
