@@ -1,5 +1,6 @@
 //! Owns the pair of servers that are asked the same.
 
+use everett_node::NodeConfig;
 use everett_rpc::RpcConfig;
 use everett_tests::bitcoind::{Bitcoind, program};
 use everett_tests::rpc_client::RpcClient;
@@ -28,6 +29,12 @@ pub(crate) fn verdict(client: &RpcClient, method: &str, params: &Value) -> Value
     json!([answer.status, body["result"], body["error"], order])
 }
 
+/// Whether the answer to `help METHOD` is that there is none.
+fn is_unknown(help: &Value) -> bool {
+    let text = help.as_str().unwrap_or_default();
+    text.starts_with("help: unknown command")
+}
+
 impl Both {
     pub(crate) fn start(name: &str) -> Option<Both> {
         Both::start_with(name, &[], |_| ())
@@ -41,8 +48,29 @@ impl Both {
     ) -> Option<Both> {
         let program = program(name)?;
         let daemon = Bitcoind::start(&program, &[&["-txindex=1"], options].concat());
+        Some(Both::of(daemon, RpcNode::start_with(change)))
+    }
+
+    /// With wallets on both sides; says that the test is skipped where that Core was built without.
+    pub(crate) fn start_with_wallets(
+        name: &str,
+        options: &[&str],
+        change: impl FnOnce(&mut NodeConfig),
+    ) -> Option<Both> {
+        let program = program(name)?;
+        let daemon = Bitcoind::start(&program, &[&["-txindex=1"], options].concat());
+        if daemon
+            .try_call("help", &["createwallet"])
+            .map_or(true, |help| is_unknown(&help))
+        {
+            eprintln!("{name}: skipped: this Bitcoin Core was built without a wallet");
+            return None;
+        }
+        Some(Both::of(daemon, RpcNode::start_with_wallets(change)))
+    }
+
+    fn of(daemon: Bitcoind, everett: RpcNode) -> Both {
         let core = RpcClient::new(daemon.rpc_port(), &daemon.cookie());
-        let everett = RpcNode::start_with(change);
         let ours = everett.client();
         let both = Both {
             core,
@@ -51,7 +79,7 @@ impl Both {
             everett,
         };
         both.same("setmocktime", json!([START]));
-        Some(both)
+        both
     }
 
     /// Asks both, which have to say the same; what they say.

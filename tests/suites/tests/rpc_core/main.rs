@@ -17,4 +17,5 @@ mod rest;
 mod scan_blocks;
 mod transport;
 mod walk;
+mod wallet_walk;
 mod zmq;

@@ -80,7 +80,7 @@ struct Walk {
 }
 
 /// The part of a value where it begins to be another.
-fn tell(value: &Value, other: &Value) -> String {
+pub(crate) fn tell(value: &Value, other: &Value) -> String {
     let (text, other) = (value.to_string(), other.to_string());
     let same = text.chars().zip(other.chars());
     let same = same.take_while(|(one, other)| one == other).count();
@@ -436,7 +436,7 @@ impl Walk {
 }
 
 /// The seeds that were asked for.
-fn seeds() -> Vec<u64> {
+pub(crate) fn seeds() -> Vec<u64> {
     let Ok(text) = std::env::var("EVERETT_WALK_SEEDS") else {
         return SEEDS.to_vec();
     };
@@ -447,7 +447,8 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-fn steps() -> usize {
+/// The steps that were asked for.
+pub(crate) fn steps() -> usize {
     let text = std::env::var("EVERETT_WALK_STEPS").ok();
     text.map_or(STEPS, |text| text.parse().expect("a number of steps"))
 }
