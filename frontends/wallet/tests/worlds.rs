@@ -142,7 +142,7 @@ fn a_payment_without_change_needs_no_address_for_change() {
     let key = "wpkh(tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK/0/*)";
     let imported = alice.change_keys(|keyring| -> Result<(), WalletError> {
         keyring.import(&Import {
-            text: Zeroizing::new(with_checksum(key.to_owned())),
+            text: Zeroizing::new(with_checksum(key)),
             active: true,
             ..Import::default()
         })?;

@@ -368,7 +368,7 @@ async fn a_key_that_comes_later_is_looked_for_in_every_world_and_signs_messages(
         descriptor: descriptor.to_owned(),
         ..Default::default()
     };
-    let good = everett_wallet::keys::with_checksum(format!("wpkh({})", key.to_wif()));
+    let good = everett_wallet::keys::with_checksum(&format!("wpkh({})", key.to_wif()));
     let request = v1::ImportDescriptorsRequest {
         wallet: of("alice"),
         imports: vec![import(&good), import("raw(52)#xxxxxxxx")],
