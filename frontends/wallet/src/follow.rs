@@ -16,7 +16,7 @@ use crate::coins::{Touched, scan};
 use crate::error::WalletError;
 use crate::keys::Keyring;
 use crate::locked;
-use crate::owed::{OWED_KEY, Owed};
+use crate::owed::{Owed, put_owed};
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
@@ -207,15 +207,6 @@ impl Book {
         }
         self.keep(ledger, found, marks)?;
         Ok(next)
-    }
-
-    /// Notes which scan is owed from now on, if any.
-    pub(crate) fn owe(&mut self, owed: Option<Owed>) -> Result<(), WalletError> {
-        if owed != self.owed {
-            self.file.write(|step| put_owed(step, owed.as_ref()))?;
-            self.owed = owed;
-        }
-        Ok(())
     }
 
     /// How far it has looked.
@@ -424,15 +415,4 @@ pub(crate) fn put_record(step: &mut Step<'_>, record: &Record) -> Result<(), Wal
         record.txid.as_byte_array(),
         &record.encode(),
     )?)
-}
-
-/// Writes which scan is owed.
-pub(crate) fn put_owed(step: &mut Step<'_>, owed: Option<&Owed>) -> Result<(), WalletError> {
-    match owed {
-        Some(owed) => step.put(Table::Cursor, OWED_KEY, &owed.encode())?,
-        None => {
-            step.delete(Table::Cursor, OWED_KEY)?;
-        }
-    }
-    Ok(())
 }

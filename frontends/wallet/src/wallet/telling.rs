@@ -108,8 +108,9 @@ impl Wallet {
         self.inner.untold.store(true, Ordering::Release);
     }
 
-    /// Tells that it is not open any more, and nothing of it after that.
+    /// Tells that it is not open any more, and nothing of it after that; no scan begins for it any more.
     pub(crate) fn hush(&self) {
+        self.shut_turns();
         let mut told = self.inner.told.lock();
         if told.take().is_some() {
             self.inner

@@ -458,7 +458,7 @@ async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     turn.take_up(Some(0), take_up).unwrap();
     let told = scene.wallet("watch").await.wallet.unwrap();
     assert_eq!(told.owed_scan_from_height, Some(0));
-    assert!(told.scan.is_some(), "one has the turn");
+    assert!(told.scan.is_none(), "one has the turn, and no more");
     assert_eq!(scene.spendable("watch").await, 0);
     // Whoever asks meanwhile is told so, over whichever interface the other one came.
     let again = v1::RescanWalletRequest {
@@ -467,6 +467,26 @@ async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     };
     let again = scene.client.rescan_wallet(again).await.map(|_| ());
     refused(again, Code::FailedPrecondition, ErrorReason::WalletScanning);
+    // Its keys may be needed.
+    let lock = v1::LockWalletRequest {
+        wallet: of("watch"),
+    };
+    let locked = scene.client.lock_wallet(lock).await;
+    refused(
+        locked,
+        Code::FailedPrecondition,
+        ErrorReason::WalletScanning,
+    );
+    let change = v1::ChangePassphraseRequest {
+        wallet: of("watch"),
+        ..Default::default()
+    };
+    let changed = scene.client.change_passphrase(change).await;
+    refused(
+        changed,
+        Code::FailedPrecondition,
+        ErrorReason::WalletScanning,
+    );
     drop(turn);
     let done = async {
         while scene
