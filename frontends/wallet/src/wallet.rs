@@ -252,13 +252,15 @@ impl Wallet {
     /// Locks it if its time is over, and nobody has the [turn](Wallet::scan_turn) in the foreground, who may need its keys to the
     /// end. Questions do that first; who holds the wallet does it now and then.
     pub fn lock_when_due(&self) {
+        let inner = &*self.inner;
+        let is_due = |book: &Book| book.lock_is_due() && !inner.turns.is_in_foreground();
         // Who does not have to write does not wait for those that read.
-        if !self.inner.book.read().lock_is_due() {
+        if !is_due(&inner.book.read()) {
             return;
         }
-        let mut book = self.inner.book.write();
-        // It may have been unlocked again meanwhile.
-        if book.lock_is_due() && !self.inner.turns.is_in_foreground() {
+        let mut book = inner.book.write();
+        // It may have been unlocked again meanwhile, or somebody was let in.
+        if is_due(&book) {
             book.unlocked = None;
             // It has a passphrase, for it was unlocked.
             let _ = book.keyring.lock();

@@ -424,6 +424,39 @@ async fn a_rescan_tells_how_far_it_is_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_locked_wallet_is_looked_for_unless_its_addresses_need_its_keys() {
+    let mut scene = Scene::new().await;
+    let encrypt = |name: &str| v1::EncryptWalletRequest {
+        wallet: of(name),
+        passphrase: "sesame".to_owned(),
+    };
+    let rescan = |name: &str| v1::RescanWalletRequest {
+        wallet: of(name),
+        ..Default::default()
+    };
+    scene.client.encrypt_wallet(encrypt("miner")).await.unwrap();
+    scene.client.rescan_wallet(rescan("miner")).await.unwrap();
+    let key = bitcoin::bip32::Xpriv::new_master(bitcoin::Network::Regtest, &[7; 32]).unwrap();
+    let hardened = everett_wallet::keys::with_checksum(&format!("wpkh({key}/0/*h)"));
+    let request = v1::ImportDescriptorsRequest {
+        wallet: of("alice"),
+        imports: vec![v1::DescriptorImport {
+            descriptor: hardened,
+            ..Default::default()
+        }],
+        skip_rescan: true,
+    };
+    let imported = scene.client.import_descriptors(request).await.unwrap();
+    assert_eq!(imported.into_inner().rescanned_from_height, None);
+    scene.client.encrypt_wallet(encrypt("alice")).await.unwrap();
+    refused(
+        scene.client.rescan_wallet(rescan("alice")).await.map(drop),
+        Code::FailedPrecondition,
+        ErrorReason::WalletLocked,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     let mut scene = Scene::new().await;
     let request = v1::CreateWalletRequest {
