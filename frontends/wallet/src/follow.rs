@@ -103,11 +103,13 @@ impl Book {
             && self.mempool_change == Some(*mempool.change_number().borrow())
     }
 
-    /// Looks at everything that is new. Says whether anything of ours changed; where it fails something may have.
+    /// Looks at everything that is new, as long as it `goes_on`, which is asked before each step of blocks. Says whether anything
+    /// of ours changed; where it fails, or is left, something may have.
     pub(crate) fn catch_up(
         &mut self,
         ledger: &Ledger,
         mempool: &Mempool,
+        goes_on: &dyn Fn() -> bool,
     ) -> Result<bool, WalletError> {
         let mut changed = false;
         // Read before what it counts: what comes meanwhile is looked at again.
@@ -116,6 +118,9 @@ impl Book {
         while let Some(Unscanned { world, from, last }) = self.scanned.next(ledger) {
             let mut height = from;
             while height <= last {
+                if !goes_on() {
+                    return Err(WalletError::ScanLeft { height });
+                }
                 let (found, next) = self.look(ledger, &world, height, last)?;
                 let mut marks = self.marks();
                 marks.scanned.advance(ledger, &world, next - 1);

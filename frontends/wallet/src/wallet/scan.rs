@@ -274,12 +274,14 @@ impl ScanTurn {
         owed: bool,
         progress: Progress<'_>,
     ) -> Result<(), WalletError> {
-        if self.must_leave() {
-            return Err(WalletError::ScanLeft { height: from });
-        }
         let running = self.begin();
-        self.wallet.catch_up()?;
-        let scanned = running.look(from, to, owed, progress);
+        let scanned = match self.wallet.catch_up_while(&|| !self.must_leave()) {
+            Ok(()) => running.look(from, to, owed, progress),
+            Err(WalletError::ScanLeft { height }) if running.is_aborted() => {
+                Err(WalletError::ScanAborted { height })
+            }
+            Err(error) => return Err(error),
+        };
         {
             let mut book = self.wallet.inner.book.write();
             // So that the next look goes through all of it again, also where the scan came only half its way: what waits
@@ -344,7 +346,7 @@ impl Running<'_> {
                 self.told(from, height, stretch.last);
                 let goes_on = progress(height, stretch.last);
                 // First: whoever else wants it to end, its owner was told that it is ended for good.
-                if self.scan.aborted.load(Ordering::Acquire) {
+                if self.is_aborted() {
                     return Err(WalletError::ScanAborted { height });
                 }
                 if !goes_on || self.turn.must_leave() {
@@ -359,6 +361,10 @@ impl Running<'_> {
             }
             looked.advance(&inner.ledger, &stretch.world, stretch.last);
         }
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.scan.aborted.load(Ordering::Acquire)
     }
 
     /// Notes how far it is.
