@@ -142,6 +142,64 @@ fn a_save_that_is_killed_leaves_nothing_that_is_listed() {
     drop(url);
 }
 
+/// What lies in the directory of snapshots and is none: those that were begun.
+fn begun(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory.join("snapshots")) else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(".saving")).collect()
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_saves_starts_again_and_its_half_snapshot_is_none() {
+    /// Times that it is tried to meet it in the middle.
+    const TRIES: u32 = 40;
+    let place = tempdir().unwrap();
+    let datadir = place.path().to_str().unwrap();
+    let mut node = run(place.path(), &[]);
+    rpc(&node, &["generate", "150"]);
+    let balance = rpc(&node, &["getbalance"]);
+    let mut halves = 0;
+    for number in 0..TRIES {
+        let name = format!("s{number}");
+        let line = ["snapshot", "save", &name, "--network", "regtest"];
+        let mut saving = command(&[&line[..], &["--datadir", datadir]].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while begun(place.path()).is_empty() && saving.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(!node.stop("KILL").success());
+        let saved = saving.wait().unwrap().success();
+        let is_half = !begun(place.path()).is_empty();
+        assert!(!(saved && is_half), "it said that {name} is whole");
+        node = run(place.path(), &[]);
+        assert_eq!(rpc(&node, &["getblockcount"]), "150");
+        assert_eq!(rpc(&node, &["getbalance"]), balance);
+        let listed = on(place.path(), &["snapshot", "list", "--json"]).json();
+        for snapshot in listed["snapshots"].as_array().unwrap() {
+            assert!(snapshot["damage"].is_null(), "{listed}");
+            assert!(!is_half || snapshot["name"] != name.as_str(), "{listed}");
+        }
+        if is_half {
+            halves += 1;
+            // The next one sweeps it, and may have its name.
+            let again = on(place.path(), &["snapshot", "save", &name]);
+            assert_eq!(again.code, Some(0), "{again:?}");
+            assert_eq!(begun(place.path()), [""; 0]);
+        }
+        if halves == 2 {
+            return;
+        }
+    }
+    panic!("{halves} of {TRIES} were met in the middle");
+}
+
 #[test]
 fn a_full_disk_is_told_and_nothing_is_left() {
     let place = tempdir().unwrap();

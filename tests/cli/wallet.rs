@@ -527,6 +527,30 @@ fn keys_descriptors_labels_and_messages_come_and_go() {
 }
 
 #[test]
+fn words_are_looked_for_from_the_day_on_that_their_owner_knows() {
+    let wallets = Wallets::new();
+    let words = format!("{}about\n", "abandon ".repeat(11));
+    let create = |name, options: &[&str]| {
+        let line = ["create", name, "--no-passphrase", "--words"];
+        wallets.ask_reading(&[&line[..], options].concat(), &words)
+    };
+    let born = create("born", &["--born", "2024-03-01"]);
+    assert_eq!(born.code, Some(0), "{born:?}");
+    let listed = wallets.json(&["-w", "born", "descriptors", "list"]);
+    assert_eq!(listed["descriptors"][0]["birth_time"], 1_709_251_200);
+    let hasty = create("hasty", &["--no-rescan"]);
+    assert_eq!(hasty.code, Some(0), "{hasty:?}");
+    for wrong in [
+        ["--born", "yesterday"].as_slice(),
+        &["--born", "2024-03-01", "--no-rescan"],
+    ] {
+        assert_eq!(create("wrong", wrong).code, Some(2), "{wrong:?}");
+    }
+    let random = ["create", "random", "--no-passphrase", "--no-rescan"];
+    assert_eq!(wallets.ask(&random).code, Some(2));
+}
+
+#[test]
 fn help_teaches_with_examples() {
     let help = everett(&["wallet", "--help"]);
     for words in [

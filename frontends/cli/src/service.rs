@@ -65,6 +65,8 @@ impl Service {
         let (handle, address, watched) = (handle.clone(), address.clone(), self.watchdog.is_some());
         self.telling = Some(tokio::spawn(async move {
             let mut tick = tokio::time::interval(every);
+            // One at a time, for it cannot be taken back: a ledger that hangs would be asked by more threads with each tick.
+            let mut asking: Option<JoinHandle<String>> = None;
             loop {
                 tokio::select! {
                     _ = tick.tick() => {}
@@ -76,8 +78,14 @@ impl Service {
                 let asked = handle.clone();
                 // A ledger that does not answer in time is one for the watchdog. It does not stand in line with those who read:
                 // a node with many clients is busy, not dead.
-                let answer = tokio::task::spawn_blocking(move || status(&asked));
-                let Ok(Ok(status)) = tokio::time::timeout(every, answer).await else {
+                let answer = asking
+                    .get_or_insert_with(|| tokio::task::spawn_blocking(move || status(&asked)));
+                let Ok(answered) = tokio::time::timeout(every, answer).await else {
+                    continue;
+                };
+                asking = None;
+                // Were it to panic, the log would have it.
+                let Ok(status) = answered else {
                     continue;
                 };
                 let alive = if watched { "WATCHDOG=1\n" } else { "" };

@@ -367,8 +367,10 @@ impl WalletService for WalletCalls {
         let handle = self.calls.handle().clone();
         let wallet = asking::find(&wallets, request.wallet_name())?;
         rescan::check(&handle, &request)?;
+        // A scan in the background makes way for it after its step.
+        let turn = handle.read(move |_| rescan::turn(&wallet)).await;
         let scan = Scan {
-            turn: wallet.scan_turn().map_err(Fault::from)?,
+            turn: turn.map_err(Fault::from)??,
             handle,
             from: request.from_height,
             to: request.to_height,

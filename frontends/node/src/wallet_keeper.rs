@@ -136,13 +136,19 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
             }
             _ = lock.tick() => {
-                if scan.as_ref().is_none_or(JoinHandle::is_finished) {
-                    let wanting = wallets.list().into_iter().find(Wallet::wants_scan);
-                    scan = wanting.map(|wallet| tokio::spawn(pay_owed_scan(handle.clone(), wallet)));
-                }
-                // It waits for those that read a wallet.
-                let each = move |_: &_| wallets.list().iter().for_each(Wallet::lock_when_due);
-                handle.read(each).await
+                let may_scan = scan.as_ref().is_none_or(JoinHandle::is_finished);
+                // It waits for those that change a wallet, or read it.
+                let look = move |_: &_| {
+                    let open = wallets.list();
+                    open.iter().for_each(Wallet::lock_when_due);
+                    open.into_iter().find(|wallet| may_scan && wallet.wants_scan())
+                };
+                let wanting = handle.read(look).await;
+                wanting.map(|wallet| {
+                    if let Some(wallet) = wallet {
+                        scan = Some(tokio::spawn(pay_owed_scan(handle.clone(), wallet)));
+                    }
+                })
             }
         };
         if let Err(error) = done {
@@ -165,13 +171,12 @@ async fn pay_owed_scan(handle: Handle, wallet: Wallet) {
         );
         match wallet.pay_owed_scan(&mut |_, _| !stop.is_given()) {
             Ok(true) => info!(wallet = name, from, "the blocks are looked into"),
-            // Stopped, or somebody wants the wallet: later.
+            // Stopped, locked, unloaded, or somebody wants the wallet: later.
             Ok(false) => {}
             Err(error) => warn!(
                 wallet = name,
                 from, %error, "blocks that its keys may be paid in were not looked into; what they were paid may be missing: \
-                 look into those that are here (rescanblockchain, `everett wallet rescan`), or fetch them again and load the \
-                 wallet anew"
+                 see to what is in the way and load the wallet anew, or look into them (rescanblockchain, `everett wallet rescan`)"
             ),
         }
     };

@@ -5,6 +5,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +41,8 @@ pub(crate) struct Book {
     pub(crate) scanned: Scanned,
     /// The scan that has still to be done, or to be done to its end.
     pub(crate) owed: Option<Owed>,
+    /// Heights whose blocks were owed, and were not here when their turn came: what keys were paid in them may be missing.
+    pub(crate) missed: Option<Range<u32>>,
     /// The transactions of ours, of all worlds and of none.
     pub(crate) records: HashMap<Txid, Record>,
     /// The records in the order in which they came.
@@ -94,6 +97,7 @@ impl Book {
             timeline: Timeline::default(),
             scanned,
             owed: None,
+            missed: None,
             records: HashMap::new(),
             by_order: BTreeMap::new(),
             outputs: HashMap::new(),

@@ -16,7 +16,7 @@ use crate::coins::{Touched, scan};
 use crate::error::WalletError;
 use crate::keys::Keyring;
 use crate::locked;
-use crate::owed::{OWED_KEY, Owed};
+use crate::owed::{Owed, put_owed};
 use crate::record::Record;
 use crate::scanned::{Scanned, Unscanned};
 use crate::slot::Slot;
@@ -103,11 +103,13 @@ impl Book {
             && self.mempool_change == Some(*mempool.change_number().borrow())
     }
 
-    /// Looks at everything that is new. Says whether anything of ours changed; where it fails something may have.
+    /// Looks at everything that is new, as long as it `goes_on`, which is asked before each step of blocks. Says whether anything
+    /// of ours changed; where it fails, or is left, something may have.
     pub(crate) fn catch_up(
         &mut self,
         ledger: &Ledger,
         mempool: &Mempool,
+        goes_on: &dyn Fn() -> bool,
     ) -> Result<bool, WalletError> {
         let mut changed = false;
         // Read before what it counts: what comes meanwhile is looked at again.
@@ -116,6 +118,9 @@ impl Book {
         while let Some(Unscanned { world, from, last }) = self.scanned.next(ledger) {
             let mut height = from;
             while height <= last {
+                if !goes_on() {
+                    return Err(WalletError::ScanLeft { height });
+                }
                 let (found, next) = self.look(ledger, &world, height, last)?;
                 let mut marks = self.marks();
                 marks.scanned.advance(ledger, &world, next - 1);
@@ -207,15 +212,6 @@ impl Book {
         }
         self.keep(ledger, found, marks)?;
         Ok(next)
-    }
-
-    /// Notes which scan is owed from now on, if any.
-    pub(crate) fn owe(&mut self, owed: Option<Owed>) -> Result<(), WalletError> {
-        if owed != self.owed {
-            self.file.write(|step| put_owed(step, owed.as_ref()))?;
-            self.owed = owed;
-        }
-        Ok(())
     }
 
     /// How far it has looked.
@@ -429,15 +425,4 @@ pub(crate) fn put_record(step: &mut Step<'_>, record: &Record) -> Result<(), Wal
         record.txid.as_byte_array(),
         &record.encode(),
     )?)
-}
-
-/// Writes which scan is owed.
-pub(crate) fn put_owed(step: &mut Step<'_>, owed: Option<&Owed>) -> Result<(), WalletError> {
-    match owed {
-        Some(owed) => step.put(Table::Cursor, OWED_KEY, &owed.encode())?,
-        None => {
-            step.delete(Table::Cursor, OWED_KEY)?;
-        }
-    }
-    Ok(())
 }

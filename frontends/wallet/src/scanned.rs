@@ -70,7 +70,7 @@ impl Scanned {
         })
     }
 
-    /// Whether all blocks that these stretches have are here.
+    /// Whether all blocks that these stretches have are here. Costs a look at those alone that may be pruned, from above.
     ///
     /// # Errors
     ///
@@ -81,12 +81,14 @@ impl Scanned {
         from: u32,
         to: Option<u32>,
     ) -> Result<(), WalletError> {
+        // What was never pruned is here, for the worlds that live were looked into whole.
+        let last_pruned = ledger.pruned_below().saturating_sub(1);
         let missing = |stretch: &Unscanned| {
-            let mut heights = (stretch.from..=stretch.last).rev();
+            let mut heights = (stretch.from..=stretch.last.min(last_pruned)).rev();
             heights.find(|height| {
                 let hash = stretch.world.block_hash_at(*height);
                 let info = hash.and_then(|hash| ledger.block_info(&hash));
-                // Nobody told its size yet, or its bytes are gone.
+                // One without a size has no bytes here.
                 info.is_none_or(|info| info.size == 0)
             })
         };
@@ -114,6 +116,20 @@ impl Scanned {
         if self.0.len() > MAX_SCANNED {
             self.0.remove(0);
         }
+    }
+
+    /// What of it lies below a height.
+    pub(crate) fn below(&self, ledger: &Ledger, height: u32) -> Scanned {
+        let mut below = Scanned::default();
+        for end in &self.0 {
+            let known = ledger.header(end);
+            let last = known
+                .and_then(|block| ledger.ancestor(end, block.height.min(height.checked_sub(1)?)));
+            if let Some(last) = last.filter(|last| !below.0.contains(&last.hash)) {
+                below.0.push(last.hash);
+            }
+        }
+        below
     }
 
     /// The row: the hashes in internal byte order, 32 bytes each.

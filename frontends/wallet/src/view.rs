@@ -3,6 +3,7 @@
 //! Refuses to be held long: what wants to write waits for it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,11 @@ impl View<'_> {
         self.book.owed.as_ref().map(|owed| owed.from)
     }
 
+    /// The heights that were missed by it, see [`Wallet::missed_scan`](crate::Wallet::missed_scan).
+    pub fn missed_scan(&self) -> Option<Range<u32>> {
+        self.book.missed.clone()
+    }
+
     /// The best world at the view's moment.
     pub fn best(&self) -> &World {
         &self.best
@@ -106,7 +112,8 @@ impl View<'_> {
     /// How long the private part stays open: `None` while it is locked, and without a passphrase.
     pub fn unlocked_for(&self) -> Option<Duration> {
         let open = self.book.unlocked.as_ref()?;
-        open.until.checked_duration_since(Instant::now())
+        // Its time may be over while somebody has the turn to look into blocks with it.
+        Some(open.until.saturating_duration_since(Instant::now()))
     }
 
     /// Until when the private part stays open, in seconds since 1970 by the node's clock as it was when it was opened: `None`

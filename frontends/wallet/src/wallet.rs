@@ -6,6 +6,7 @@
 mod pay;
 mod scan;
 mod telling;
+mod turn;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +25,10 @@ use crate::coins::Touched;
 use crate::config::WalletConfig;
 use crate::error::WalletError;
 use crate::events::Announcer;
-use crate::follow::{SCANNED_KEY, put_owed};
+use crate::follow::SCANNED_KEY;
 use crate::keys::{Kdf, Keyring, OutputType};
 use crate::locked;
-use crate::owed::{OWED_KEY, Owed};
+use crate::owed::{MISSED_KEY, OWED_KEY, Owed, decode_missed, put_owed};
 use crate::picture::Picture;
 use crate::record::Record;
 use crate::scanned::Scanned;
@@ -38,8 +39,10 @@ use crate::store::{Table, WalletFile};
 use crate::view::View;
 
 pub use pay::{Paid, Prepared, SendTerms};
-use scan::Scans;
-pub use scan::{ScanProgress, ScanTurn};
+pub use scan::ScanProgress;
+use scan::miss_what_is_gone;
+pub use turn::ScanTurn;
+use turn::Turns;
 
 /// Times that a view looks at what is new before it goes on with what it has seen.
 const MAX_LOOKS: usize = 16;
@@ -58,8 +61,8 @@ struct Inner {
     /// Held from the choice of coins until they are spoken for and the mempool has what spends them, so that nobody takes them
     /// twice.
     spending: Mutex<()>,
-    /// The scan of blocks that runs.
-    scans: Scans,
+    /// Who looks into the blocks for it.
+    turns: Turns,
     revision: watch::Sender<u64>,
     /// How it stood when it was last told of; none before it is among the open ones. Held while it looks at what is new, so
     /// that what happened is told in order; taken before `book`.
@@ -129,6 +132,12 @@ impl Wallet {
                 .map_err(|fault| reading.damaged(Table::Cursor, OWED_KEY, fault.to_string()))
         });
         let owed = owed.transpose()?;
+        let missed = reading.get(Table::Cursor, MISSED_KEY)?;
+        let missed = missed.map(|row| {
+            decode_missed(row)
+                .map_err(|fault| reading.damaged(Table::Cursor, MISSED_KEY, fault.to_string()))
+        });
+        let missed = missed.transpose()?;
         drop(reading);
         let scanned = match scanned {
             Some(scanned) => scanned,
@@ -141,13 +150,7 @@ impl Wallet {
         };
         let mut book = Book::new(file, keyring, scanned);
         book.owed = owed;
-        // Before it looks into blocks that it has not seen. A locked one does what it can.
-        if book.keyring.is_short() {
-            change_keys(&mut book, None, |keyring| {
-                keyring.top_up(None);
-                Ok::<(), WalletError>(())
-            })?;
-        }
+        book.missed = missed;
         for record in records {
             book.enter(record);
         }
@@ -158,6 +161,15 @@ impl Wallet {
             .into_iter()
             .map(|outpoint| (outpoint, true))
             .collect();
+        book.owe_what_came_back(&ledger)?;
+        // Before it looks into blocks that it has not seen, and after what it knows was entered: addresses that are watched
+        // from now on may be paid by that. A locked one does what it can.
+        if book.keyring.is_short() {
+            change_keys(&mut book, None, |keyring| {
+                keyring.top_up(None);
+                Ok::<(), WalletError>(())
+            })?;
+        }
         Ok(Wallet {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
@@ -165,7 +177,7 @@ impl Wallet {
                 mempool,
                 book: RwLock::new(book),
                 spending: Mutex::new(()),
-                scans: Scans::default(),
+                turns: Turns::default(),
                 revision: watch::Sender::new(0),
                 told: Mutex::new(None),
                 untold: AtomicBool::new(true),
@@ -237,15 +249,18 @@ impl Wallet {
         Ok(book.keyring.lock()?)
     }
 
-    /// Locks it if its time is over. Questions do that first; who holds the wallet does it now and then.
+    /// Locks it if its time is over, and nobody has the [turn](Wallet::scan_turn) in the foreground, who may need its keys to the
+    /// end. Questions do that first; who holds the wallet does it now and then.
     pub fn lock_when_due(&self) {
+        let inner = &*self.inner;
+        let is_due = |book: &Book| book.lock_is_due() && !inner.turns.is_in_foreground();
         // Who does not have to write does not wait for those that read.
-        if !self.inner.book.read().lock_is_due() {
+        if !is_due(&inner.book.read()) {
             return;
         }
-        let mut book = self.inner.book.write();
-        // It may have been unlocked again meanwhile.
-        if book.lock_is_due() {
+        let mut book = inner.book.write();
+        // It may have been unlocked again meanwhile, or somebody was let in.
+        if is_due(&book) {
             book.unlocked = None;
             // It has a passphrase, for it was unlocked.
             let _ = book.keyring.lock();
@@ -330,7 +345,13 @@ impl Wallet {
         owe: Option<u32>,
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
     ) -> Result<T, E> {
+        let ledger = &self.inner.ledger;
         let mut book = self.inner.book.write();
+        if owe.is_some() {
+            // What cannot be looked into any more keeps nothing else from being looked into.
+            miss_what_is_gone(&mut book, &self.inner.name, ledger)?;
+        }
+        let owe = owe.map(|from| Owed::from_height(from).and(book.owed.as_ref(), ledger));
         let (done, found) = change_keys(&mut book, owe, change)?;
         drop(book);
         match found {
@@ -393,10 +414,11 @@ fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
         .collect()
 }
 
-/// Changes the keys, on the disk first. Says also whether that made outputs ours that were not.
+/// Changes the keys, on the disk first, and which scan is owed then unless that stays as it is. Says also whether that made
+/// outputs ours that were not.
 fn change_keys<T, E: From<WalletError>>(
     book: &mut Book,
-    owe: Option<u32>,
+    owe: Option<Owed>,
     change: impl FnOnce(&mut Keyring) -> Result<T, E>,
 ) -> Result<(T, bool), E> {
     let mut keyring = book.keyring.clone();
@@ -413,19 +435,17 @@ fn change_keys<T, E: From<WalletError>>(
         added = keyring.unsaved_scripts();
     }
     let imported = keyring.descriptors().count() != descriptors;
-    let owed = match owe {
-        Some(from) => Some(Owed::from_height(from).and(book.owed.as_ref())),
-        None => book.owed.clone(),
-    };
     book.file.write(|step| {
         keyring.save(step).map_err(WalletError::from)?;
-        match owe {
-            Some(_) => put_owed(step, owed.as_ref()),
+        match &owe {
+            Some(_) => put_owed(step, owe.as_ref()),
             None => Ok(()),
         }
     })?;
     book.keyring = keyring;
-    book.owed = owed;
+    if owe.is_some() {
+        book.owed = owe;
+    }
     let found = book.index_scripts(&added);
     if imported {
         // What waits may be ours now.

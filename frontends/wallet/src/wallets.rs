@@ -14,9 +14,8 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::config::{UNNAMED, WalletConfig, has_wallet};
 use crate::error::WalletError;
 use crate::events::{Announcer, WalletEvents};
-use crate::follow::put_owed;
 use crate::keys::{Keyring, Master};
-use crate::owed::Owed;
+use crate::owed::{Owed, put_owed};
 use crate::scanned::Scanned;
 use crate::store::{WalletFile, WalletFlags};
 use crate::wallet::Wallet;
@@ -38,6 +37,8 @@ pub struct NewWallet {
     /// The height of the first block that may have paid its keys, where they are older than it: the scan from there on is owed,
     /// see [`ScanTurn::pay_owed`](crate::ScanTurn::pay_owed).
     pub paid_since: Option<u32>,
+    /// Seconds since 1970 before which none of its keys was used; `None`: they are made now.
+    pub birth: Option<u64>,
 }
 
 /// All wallets of a node. Clones share them.
@@ -190,7 +191,8 @@ impl Wallets {
                 Some(master) => master,
                 None => Master::random(config.network)?,
             };
-            keyring.add_master(&master, self.inner.ledger.clock().now())?;
+            let birth = new.birth.unwrap_or_else(|| self.inner.ledger.clock().now());
+            keyring.add_master(&master, birth)?;
         }
         match new.passphrase {
             // Nothing of the keys is written before they are sealed.
@@ -243,7 +245,9 @@ impl Wallets {
                 name: name.to_owned(),
             });
         }
-        if open.len() >= MAX_WALLETS {
+        // One that is opened just now will be, and is counted once when it is.
+        let coming = opening.iter().filter(|name| !open.contains_key(*name));
+        if open.len() + coming.count() >= MAX_WALLETS {
             return Err(WalletError::TooManyOpen { limit: MAX_WALLETS });
         }
         opening.insert(name.to_owned());

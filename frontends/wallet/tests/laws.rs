@@ -86,7 +86,7 @@ fn watching(wallets: &Wallets, name: &str, parties: &[Party]) -> Wallet {
     let wallet = wallets.create(name, new).expect("a new wallet");
     let imported = wallet.change_keys(|keyring| -> Result<(), WalletError> {
         for party in parties {
-            let text = with_checksum(format!("wpkh({})", public_key(party)));
+            let text = with_checksum(&format!("wpkh({})", public_key(party)));
             keyring.import(&Import {
                 text: Zeroizing::new(text),
                 ..Import::default()

@@ -6,8 +6,10 @@ use bitcoin::Amount;
 use everett_lab::{At, Lab};
 use everett_ledger::{Ledger, LedgerConfig, MIN_PRUNE_TARGET_REGTEST, Network, Params};
 use everett_mempool::{Mempool, MempoolConfig};
-use everett_wallet::keys::{Import, Master};
-use everett_wallet::{KeyError, NewWallet, ScanTurn, Wallet, WalletError, WalletFlags};
+use everett_wallet::keys::{Import, Master, with_checksum};
+use everett_wallet::{
+    KeyError, Keyring, NewWallet, ScanTurn, Wallet, WalletError, WalletFlags, Wallets,
+};
 use scene::{Scene, address};
 use zeroize::Zeroizing;
 
@@ -126,10 +128,72 @@ fn keys_that_come_while_a_scan_is_owed_are_looked_for_everywhere() {
         stretches == 1
     });
     assert!(matches!(left, Err(WalletError::ScanLeft { .. })));
-    take_up(&turn, &alice, Some(scene.best().height())).expect("keys that are taken up");
-    turn.pay_owed(&mut |_, _| true).expect("it is done");
+    // Both branches pay her in their first block.
+    let first = scene.best().height() - 1;
+    take_up(&turn, &alice, Some(first)).expect("keys that are taken up");
+    assert_eq!(vault.owed_scan(), Some(1));
+    let done = turn.pay_owed(&mut |height, _| {
+        assert!(height >= first, "what lies below her keys was looked into");
+        true
+    });
+    done.expect("it is done");
     drop(turn);
     assert_eq!(balances(&scene, &vault), balances(&scene, &alice));
+}
+
+#[test]
+fn keys_that_are_older_than_those_of_an_owed_scan_are_looked_for_from_below() {
+    let (scene, alice, vault) = two_branches();
+    let turn = vault.scan_turn().expect("no scan runs");
+    let tip = scene.best().height();
+    let bob = scene.wallet("bob");
+    take_up(&turn, &bob, Some(tip)).expect("keys that are taken up");
+    take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    assert_eq!(vault.owed_scan(), Some(1));
+    turn.pay_owed(&mut |_, _| true).expect("it is done");
+    drop(turn);
+    assert_eq!(vault.owed_scan(), None);
+    assert_eq!(balances(&scene, &vault), balances(&scene, &alice));
+}
+
+#[test]
+fn who_takes_keys_up_waits_for_those_alone() {
+    let (scene, alice, vault) = two_branches();
+    let turn = vault.scan_turn().expect("no scan runs");
+    let bob = scene.wallet("bob");
+    take_up(&turn, &bob, Some(1)).expect("keys that are taken up");
+    let first = scene.best().height() - 1;
+    take_up(&turn, &alice, Some(first)).expect("keys that are taken up");
+    let done = turn.pay_since(first, &mut |height, _| {
+        assert!(height >= first, "the others are older");
+        true
+    });
+    done.expect("it is done");
+    assert_eq!(balances(&scene, &vault), balances(&scene, &alice));
+    assert_eq!(
+        vault.owed_scan(),
+        Some(1),
+        "nobody has looked for the others"
+    );
+    // Its owner ends what asks for the newer ones alone.
+    let ended = turn.pay_since(first, &mut |_, _| vault.abort_scan().expect("a disk"));
+    assert!(matches!(ended, Err(WalletError::ScanAborted { .. })));
+    assert_eq!(vault.owed_scan(), Some(1));
+    drop(turn);
+    let mut heights = Vec::new();
+    let done = vault.pay_owed_scan(&mut |height, _| {
+        heights.push(height);
+        true
+    });
+    assert!(done.expect("it is done"));
+    assert_eq!(heights[0], 1);
+    assert_eq!(vault.owed_scan(), None);
+    // Without others there is nothing that could be left.
+    let turn = vault.scan_turn().expect("no scan runs");
+    let carol = scene.wallet("carol");
+    take_up(&turn, &carol, Some(first)).expect("keys that are taken up");
+    turn.pay_since(first, &mut |_, _| true).expect("it is done");
+    assert_eq!(vault.owed_scan(), None);
 }
 
 #[test]
@@ -143,17 +207,22 @@ fn one_scan_runs_at_a_time_and_is_ended_by_anybody_who_has_the_wallet() {
     take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
     // Another one's hands on the same wallet.
     let other = scene.wallets.get("vault").expect("it is open");
+    let abort = || other.abort_scan().expect("a disk");
+    assert_eq!(other.scan_progress(), None, "one has the turn, and no more");
+    assert!(!abort());
+    assert_eq!(vault.owed_scan(), Some(1));
     let ended = turn.pay_owed(&mut |height, last| {
         let scan = other.scan_progress().expect("it runs");
         assert!((0.0..=1.0).contains(&scan.part) && height <= last);
-        other.abort_scan();
-        assert!(!other.abort_scan(), "it was ended already");
-        true
+        assert!(abort());
+        assert!(!abort(), "it was ended already");
+        // As where the node stops at the same time.
+        false
     });
     assert!(matches!(ended, Err(WalletError::ScanAborted { height: 1 })));
     drop(turn);
     assert_eq!(vault.scan_progress(), None);
-    assert!(!vault.abort_scan());
+    assert!(!abort());
     assert_eq!(vault.owed_scan(), None, "its owner does without");
     vault.rescan(0, None, &mut |_, _| true).expect("a scan");
     assert_eq!(balances(&scene, &vault), balances(&scene, &alice));
@@ -191,6 +260,125 @@ fn a_scan_in_the_background_makes_way_and_a_whole_one_pays_for_it() {
 }
 
 #[test]
+fn what_is_owed_is_done_without_also_where_no_scan_runs() {
+    let (scene, alice, vault) = two_branches();
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    drop(turn);
+    assert!(vault.abort_scan().expect("a disk"));
+    assert!(!vault.abort_scan().expect("a disk"));
+    assert_eq!(vault.owed_scan(), None);
+    assert_eq!(reload(&scene, vault).owed_scan(), None);
+}
+
+#[test]
+fn no_scan_begins_for_a_wallet_that_was_unloaded() {
+    let (scene, alice, vault) = two_branches();
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    // Under the hands of who has the turn: its scan ends as soon as it can.
+    let left = turn.pay_owed(&mut |_, _| {
+        scene.wallets.unload("vault").expect("it was open");
+        true
+    });
+    assert!(matches!(left, Err(WalletError::ScanLeft { height: 1 })));
+    drop(turn);
+    assert!(!vault.pay_owed_scan(&mut |_, _| true).expect("none"));
+    let refused = vault.scan_turn().map(drop);
+    assert!(matches!(refused, Err(WalletError::NotOpen { name }) if name == "vault"));
+    drop(vault);
+    let vault = scene.wallets.load("vault").expect("it opens");
+    assert_eq!(vault.owed_scan(), Some(1));
+    assert!(vault.pay_owed_scan(&mut |_, _| true).expect("a scan"));
+}
+
+/// A private descriptor whose addresses nobody makes without its key.
+const HARDENED: &str = "wpkh(tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK/7/*h)";
+
+#[test]
+fn a_scan_that_may_need_private_keys_waits_until_the_wallet_is_unlocked() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let create = |name: &str, passphrase: Option<&str>| {
+        let new = NewWallet {
+            passphrase: passphrase.map(|text| Zeroizing::new(text.to_owned())),
+            ..NewWallet::default()
+        };
+        scene.wallets.create(name, new).expect("a new wallet")
+    };
+    let import = Import {
+        text: Zeroizing::new(with_checksum(HARDENED)),
+        active: true,
+        birth: 1,
+        ..Import::default()
+    };
+    let take = |keyring: &mut Keyring| keyring.import(&import).map(drop);
+    let alice = create("alice", None);
+    alice
+        .change_keys(|keyring| Ok::<(), WalletError>(take(keyring)?))
+        .expect("a descriptor");
+    // The last one is watched when the one before was seen.
+    let addresses: Vec<_> = (0..9).map(|_| address(&alice)).collect();
+    for (place, coin) in [(3, 3), (8, 1)] {
+        let amount = Amount::from_int_btc(coin);
+        let tx = scene.payment(&payer, &addresses[place], amount);
+        scene.mine(&scene.best(), &[tx]);
+    }
+    let vault = create("vault", Some("secret"));
+    let hour = std::time::Duration::from_secs(3_600);
+    vault.unlock("secret", hour).expect("its passphrase");
+    let turn = vault.scan_turn().expect("no scan runs");
+    turn.take_up(Some(1), |keyring| Ok::<(), WalletError>(take(keyring)?))
+        .expect("keys that are taken up");
+    drop(turn);
+    vault.lock().expect("it has a passphrase");
+    assert!(!vault.wants_scan());
+    assert!(!vault.pay_owed_scan(&mut |_, _| true).expect("it waits"));
+    assert_eq!(vault.owed_scan(), Some(1));
+    vault.unlock("secret", hour).expect("its passphrase");
+    assert!(vault.wants_scan());
+    // Locked in between.
+    let left = vault.pay_owed_scan(&mut |_, _| {
+        vault.lock().expect("it has a passphrase");
+        true
+    });
+    assert!(!left.expect("it waits"));
+    assert_eq!(vault.owed_scan(), Some(1));
+    // One that looks into all blocks without the keys pays for nothing.
+    vault.rescan(0, None, &mut |_, _| true).expect("a scan");
+    assert_eq!(vault.owed_scan(), Some(1));
+    vault.unlock("secret", hour).expect("its passphrase");
+    assert!(vault.wants_scan());
+    assert!(vault.pay_owed_scan(&mut |_, _| true).expect("a scan"));
+    assert_eq!(balances(&scene, &vault), [Amount::from_int_btc(4)]);
+    assert_eq!(balances(&scene, &alice), [Amount::from_int_btc(4)]);
+}
+
+#[test]
+fn a_wallet_is_not_locked_while_somebody_has_its_turn() {
+    let scene = Scene::new();
+    let new = NewWallet {
+        passphrase: Some(Zeroizing::new("secret".to_owned())),
+        ..NewWallet::default()
+    };
+    let alice = scene.wallets.create("alice", new).expect("a new wallet");
+    let is_locked = || alice.view().expect("a view").keyring().is_locked();
+    let none = std::time::Duration::ZERO;
+    let turn = alice.scan_turn().expect("no scan runs");
+    alice.unlock("secret", none).expect("its passphrase");
+    assert!(!is_locked());
+    alice.lock_when_due();
+    assert!(!is_locked());
+    drop(turn);
+    assert!(is_locked());
+    // Who comes when the time is over does not put it off.
+    alice.unlock("secret", none).expect("its passphrase");
+    let turn = alice.scan_turn().expect("no scan runs");
+    assert!(is_locked());
+    drop(turn);
+}
+
+#[test]
 fn a_wallet_of_keys_that_were_used_before_owes_the_scan_from_its_first_moment() {
     let scene = Scene::new();
     let new = NewWallet {
@@ -206,20 +394,197 @@ fn a_wallet_of_keys_that_were_used_before_owes_the_scan_from_its_first_moment() 
     assert_eq!(old.owed_scan(), None);
 }
 
+/// A node that prunes, with wallets.
+struct Pruned {
+    lab: Lab,
+    mempool: Mempool,
+    wallets: Wallets,
+    directory: tempfile::TempDir,
+}
+
+impl Pruned {
+    fn new() -> Pruned {
+        let directory = tempfile::tempdir().expect("a directory");
+        let params = Params::new(Network::Regtest);
+        let mut config = LedgerConfig::new(params, directory.path().join("l"));
+        config.prune_target = Some(MIN_PRUNE_TARGET_REGTEST);
+        // Branches that are live have their blocks.
+        config.horizon = Some(10);
+        let lab = Lab::around(Ledger::open(config).expect("a ledger"), 7);
+        let mempool = Mempool::new(lab.ledger().clone(), MempoolConfig::default());
+        let place = directory.path().join("wallets");
+        let wallets = scene::wallets(&place, lab.ledger(), &mempool);
+        Pruned {
+            lab,
+            mempool,
+            wallets,
+            directory,
+        }
+    }
+
+    /// So many hundred blocks, that the wallets see as they come.
+    fn grow(&self, hundreds: u32) {
+        for _ in 0..hundreds {
+            self.lab.grow(At::Best, 100).expect("blocks");
+            self.wallets.catch_up().expect("nothing in the way");
+        }
+    }
+
+    /// The first block that is here.
+    fn first(&self) -> u32 {
+        self.lab.ledger().pruned_below()
+    }
+
+    fn watching(&self, name: &str) -> Wallet {
+        let flags = WalletFlags {
+            disable_private_keys: true,
+            ..WalletFlags::default()
+        };
+        let new = NewWallet {
+            flags,
+            ..NewWallet::default()
+        };
+        self.wallets.create(name, new).expect("a new wallet")
+    }
+}
+
+#[test]
+fn an_owed_scan_goes_on_where_it_was_although_blocks_below_were_pruned_since() {
+    let node = Pruned::new();
+    node.grow(3);
+    let alice = node.wallets.create("alice", NewWallet::default());
+    let alice = alice.expect("a new wallet");
+    let vault = node.watching("vault");
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    let mut steps = 0;
+    let left = turn.pay_owed(&mut |_, _| {
+        steps += 1;
+        // All of them; and new ones are there then.
+        if steps == 1 {
+            node.lab.grow(At::Best, 1).expect("a block");
+        }
+        steps == 1
+    });
+    assert!(matches!(left, Err(WalletError::ScanLeft { height: 301 })));
+    drop(turn);
+    node.grow(2);
+    let first = node.first();
+    assert!((2..=301).contains(&first), "{first} is pruned");
+    // Younger keys forget nothing of that.
+    let bob = node.wallets.create("bob", NewWallet::default());
+    let bob = bob.expect("a new wallet");
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &bob, Some(400)).expect("keys that are taken up");
+    drop(turn);
+    let mut heights = Vec::new();
+    let done = vault.pay_owed_scan(&mut |height, _| {
+        heights.push(height);
+        true
+    });
+    assert!(done.expect("it is done"));
+    assert_eq!(heights[0], 301);
+    assert_eq!((vault.owed_scan(), vault.missed_scan()), (None, None));
+}
+
+#[test]
+fn what_is_owed_and_pruned_keeps_nothing_else_from_being_looked_into() {
+    let node = Pruned::new();
+    node.grow(1);
+    let alice = node.wallets.create("alice", NewWallet::default());
+    let alice = alice.expect("a new wallet");
+    let (vault, shelf) = (node.watching("vault"), node.watching("shelf"));
+    for wallet in [&vault, &shelf] {
+        let turn = wallet.scan_turn().expect("no scan runs");
+        take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    }
+    node.grow(8);
+    let first = node.first();
+    assert!(first > 1, "nothing is pruned");
+    let tip = node.lab.best().height();
+    // By the background.
+    let mut told = Vec::new();
+    let done = shelf.pay_owed_scan(&mut |height, last| {
+        told.push((height, last));
+        true
+    });
+    assert!(done.expect("it is done"));
+    assert_eq!(told[0], (first, tip));
+    assert_eq!(shelf.owed_scan(), None);
+    assert_eq!(shelf.missed_scan(), Some(1..first));
+    assert!(!shelf.wants_scan());
+    // By who takes up other keys, and did not ask for those blocks.
+    let bob = node.wallets.create("bob", NewWallet::default());
+    let bob = bob.expect("a new wallet");
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &bob, Some(tip)).expect("keys that are taken up");
+    turn.pay_since(tip, &mut |_, _| true).expect("it is done");
+    drop(turn);
+    assert_eq!(
+        vault.owed_scan(),
+        Some(first),
+        "the rest is for the background"
+    );
+    assert!(vault.wants_scan());
+    assert!(vault.pay_owed_scan(&mut |_, _| true).expect("a scan"));
+    assert_eq!(vault.owed_scan(), None);
+    // It is known until its owner does without.
+    assert_eq!(vault.missed_scan(), Some(1..first));
+    node.wallets.unload("vault").expect("it was open");
+    drop(vault);
+    let vault = node.wallets.load("vault").expect("it opens");
+    assert_eq!(
+        (vault.owed_scan(), vault.missed_scan()),
+        (None, Some(1..first))
+    );
+    assert!(vault.abort_scan().expect("a disk"));
+    assert_eq!(vault.missed_scan(), None);
+    node.wallets.unload("vault").expect("it was open");
+    drop(vault);
+    let vault = node.wallets.load("vault").expect("it opens");
+    assert_eq!((vault.owed_scan(), vault.missed_scan()), (None, None));
+}
+
+#[test]
+fn what_was_missed_is_owed_again_where_its_blocks_are_here() {
+    let node = Pruned::new();
+    node.grow(1);
+    let alice = node.wallets.create("alice", NewWallet::default());
+    let alice = alice.expect("a new wallet");
+    let vault = node.watching("vault");
+    let turn = vault.scan_turn().expect("no scan runs");
+    take_up(&turn, &alice, Some(1)).expect("keys that are taken up");
+    drop(turn);
+    node.grow(8);
+    assert!(vault.pay_owed_scan(&mut |_, _| true).expect("a scan"));
+    assert!(vault.missed_scan().is_some());
+    let Pruned {
+        lab,
+        mempool,
+        wallets,
+        directory,
+    } = node;
+    drop((alice, vault, wallets, mempool));
+    // The same chain on a node that has all of it.
+    let params = Params::new(Network::Regtest);
+    let whole = Ledger::open(LedgerConfig::new(params, directory.path().join("whole")));
+    let whole = Lab::around(whole.expect("a ledger"), 7);
+    whole.grow(At::Best, lab.best().height()).expect("blocks");
+    let mempool = Mempool::new(whole.ledger().clone(), MempoolConfig::default());
+    let place = directory.path().join("wallets");
+    let wallets = scene::wallets(&place, whole.ledger(), &mempool);
+    let vault = wallets.load("vault").expect("it opens");
+    assert_eq!((vault.owed_scan(), vault.missed_scan()), (Some(1), None));
+    assert!(vault.pay_owed_scan(&mut |_, _| true).expect("a scan"));
+    assert_eq!(vault.owed_scan(), None);
+}
+
 #[test]
 fn nothing_is_taken_up_where_blocks_are_pruned_that_it_may_be_paid_in() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut config = LedgerConfig::new(Params::new(Network::Regtest), directory.path().join("l"));
-    config.prune_target = Some(MIN_PRUNE_TARGET_REGTEST);
-    // Branches that are live have their blocks.
-    config.horizon = Some(10);
-    let lab = Lab::around(Ledger::open(config).expect("a ledger"), 7);
-    lab.grow(At::Best, 900).expect("blocks");
-    let first = lab.ledger().pruned_below();
+    let node = Pruned::new();
+    node.grow(9);
+    let (first, wallets) = (node.first(), &node.wallets);
     assert!(first > 1, "nothing is pruned");
-    let mempool = Mempool::new(lab.ledger().clone(), MempoolConfig::default());
-    let place = directory.path().join("wallets");
-    let wallets = scene::wallets(&place, lab.ledger(), &mempool);
     let create = |name| wallets.create(name, NewWallet::default());
     let alice = create("alice").expect("a new wallet");
     let flags = WalletFlags {

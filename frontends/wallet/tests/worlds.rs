@@ -9,7 +9,8 @@ use everett_scenario::Party;
 use everett_wallet::keys::{Import, with_checksum};
 use everett_wallet::spend::{ChangeTo, In, Request, Scope, SpendError};
 use everett_wallet::{
-    NewWallet, OutputType, PaymentState, SendTerms, Wallet, WalletError, WalletFlags, Wallets,
+    Chain, NewWallet, OutputType, PaymentState, SendTerms, Wallet, WalletError, WalletFlags,
+    Wallets,
 };
 use scene::{Scene, address, request};
 use zeroize::Zeroizing;
@@ -142,7 +143,7 @@ fn a_payment_without_change_needs_no_address_for_change() {
     let key = "wpkh(tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK/0/*)";
     let imported = alice.change_keys(|keyring| -> Result<(), WalletError> {
         keyring.import(&Import {
-            text: Zeroizing::new(with_checksum(key.to_owned())),
+            text: Zeroizing::new(with_checksum(key)),
             active: true,
             ..Import::default()
         })?;
@@ -438,4 +439,46 @@ fn what_a_known_transaction_pays_to_a_script_that_is_watched_later_is_ours_then(
     let view = watcher.view().expect("a view");
     let pending = view.balance(view.best()).expect("a balance");
     assert_eq!(pending.trusted + pending.pending, btc(5) - waiting.plan.fee);
+}
+
+#[test]
+fn what_a_known_transaction_pays_behind_what_was_watched_is_not_given_out_where_more_is_watched() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    // As another copy of the wallet gives them out: it watches five ahead.
+    let addresses: Vec<_> = {
+        let mut other = alice.view().expect("a view").keyring().clone();
+        let more = (0..9).map(|_| {
+            let new = other.new_script(OutputType::Bech32, Chain::External);
+            new.expect("an address").1
+        });
+        more.collect()
+    };
+    let (outpoint, coin) = coins(&scene, &payer).remove(0);
+    let outputs = [0, 8].map(|place: usize| TxOut {
+        value: btc(1),
+        script_pubkey: addresses[place].clone(),
+    });
+    let tx = payer.spend(&[(outpoint, coin)], outputs.to_vec());
+    scene.mine(&scene.best(), &[tx.expect("its own coin")]);
+    let confirmed = |wallet: &Wallet| {
+        let view = wallet.view().expect("a view");
+        view.balance(view.best()).expect("a balance").confirmed
+    };
+    assert_eq!(confirmed(&alice), btc(1));
+    scene.wallets.unload("alice").expect("it was open");
+    drop(alice);
+    let mut config = scene.wallets.config().clone();
+    config.keypool = 20;
+    let farther = Wallets::new(config, scene.lab.ledger().clone(), scene.mempool.clone());
+    let alice = farther.load("alice").expect("it opens");
+    let view = alice.view().expect("a view");
+    let external = (view.keyring()).active(OutputType::Bech32, Chain::External);
+    assert_eq!(external.expect("a descriptor").next, 9);
+    assert_eq!(external.expect("a descriptor").keypool(), 20);
+    assert!(
+        view.output(&OutPoint::new(view.records().next().expect("it").txid, 1))
+            .is_some()
+    );
 }

@@ -30,7 +30,8 @@ const WRONG_LOGIN_EVERY: Duration = Duration::from_secs(10);
 const FORMS: u32 = 20;
 /// After how long another form may be sent.
 const FORM_EVERY: Duration = Duration::from_secs(3);
-/// Most bytes of a form: a token and a label of the longest kind, each byte of which may be escaped by three.
+/// Most bytes of a form: it has room for a token and a label of the longest kind, each byte of which may be escaped by three,
+/// and for all that a payment says, with a comment as long as its page takes one.
 const MAX_FORM_BYTES: u64 = 16 * 1024;
 
 /// Where a request came from.

@@ -86,6 +86,7 @@ Examples:
   everett wallet create savings --passphrase-file F         its first line
   everett wallet create play --no-passphrase                its keys lie open
   everett wallet create again --words < words.txt           from BIP39 words: looks for what they were paid
+  everett wallet create again --words --born 2024-03-01     … from that day on: what a pruned node can do
   everett wallet create audit --watch-only                  then: everett wallet descriptors import
 
 Words and passphrase are typed, or piped in a line each, words first.")]
@@ -225,6 +226,12 @@ pub(crate) struct CreateArgs {
     /// Make its keys from BIP39 words, which are typed or piped in
     #[arg(long)]
     pub(crate) words: bool,
+    /// Look for what the words were paid from this day or time on (RFC 3339), where they were not used before
+    #[arg(long, value_name = "DATE", requires = "words")]
+    pub(crate) born: Option<prost_types::Timestamp>,
+    /// Do not look for what the words were paid
+    #[arg(long, requires = "words", conflicts_with = "born")]
+    pub(crate) no_rescan: bool,
     /// Leave coins of addresses alone that were paid from
     #[arg(long)]
     pub(crate) avoid_reuse: bool,

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 const MAX_IMPORTS: usize = 1_000;
 
 /// Seconds since 1970; for a time that is not given the first one that counts as one.
-fn birth(field: &str, time: Option<prost_types::Timestamp>) -> Result<u64, Fault> {
+pub(super) fn birth(field: &str, time: Option<prost_types::Timestamp>) -> Result<u64, Fault> {
     let Some(time) = time else {
         return Ok(1);
     };
@@ -65,7 +65,7 @@ pub(crate) fn import(
         }
         Ok::<_, Fault>(warnings)
     })?;
-    rescan::pay_owed(asking, &turn)?;
+    rescan::pay_since(asking, &turn, from)?;
     Ok(v1::ImportDescriptorsResponse {
         warnings,
         rescanned_from_height: from,
@@ -100,7 +100,7 @@ fn check_unlocked(wallet: &Wallet) -> Result<(), Fault> {
 }
 
 /// The height from which on it is looked for what keys of this age were paid, if at all.
-fn scan_from(asking: &Asking<'_>, since: u64, skip: bool) -> Option<u32> {
+pub(super) fn scan_from(asking: &Asking<'_>, since: u64, skip: bool) -> Option<u32> {
     (!skip).then(|| first_block_since(asking.reading.ledger, since))
 }
 
@@ -161,7 +161,7 @@ pub(crate) fn import_key(
         keyring.import_wif(wif.trim(), Some(&request.label), birth)?;
         Ok::<(), Fault>(())
     })?;
-    rescan::pay_owed(asking, &turn)?;
+    rescan::pay_since(asking, &turn, from)?;
     Ok(v1::ImportKeyResponse {
         rescanned_from_height: from,
     })

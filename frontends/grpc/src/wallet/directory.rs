@@ -10,6 +10,7 @@ use everett_wallet::{NewWallet, Wallet, WalletFlags};
 use zeroize::Zeroizing;
 
 use super::asking::Asking;
+use super::descriptors::{birth, scan_from};
 use crate::convert::wallet as convert;
 use crate::fault::Fault;
 
@@ -19,6 +20,7 @@ pub(crate) fn tell(asking: &Asking<'_>, wallet: &Wallet) -> Result<v1::Wallet, F
     let view = wallet.view()?;
     let keyring = view.keyring();
     let flags = keyring.flags();
+    let missed = view.missed_scan();
     let until = view.unlocked_for();
     let until = until.and_then(|rest| SystemTime::now().checked_add(rest));
     Ok(v1::Wallet {
@@ -35,6 +37,8 @@ pub(crate) fn tell(asking: &Asking<'_>, wallet: &Wallet) -> Result<v1::Wallet, F
         payment_count: view.records().count() as u64,
         scan: wallet.scan_progress().map(convert::scan),
         owed_scan_from_height: view.owed_scan(),
+        missed_scan_from_height: missed.as_ref().map(|missed| missed.start),
+        missed_scan_below_height: missed.as_ref().map(|missed| missed.end),
     })
 }
 
@@ -76,7 +80,21 @@ pub(crate) fn create(
         true => None,
         false => Some(Master::from_mnemonic(&words, &words_passphrase, network)?),
     };
-    let paid_since = master.is_some().then_some(0);
+    if words.is_empty() && (request.birth_time.is_some() || request.skip_rescan) {
+        let wrong =
+            "random keys are new, and paid in no block: this is for those that come from words";
+        let field = match request.birth_time {
+            Some(_) => "birth_time",
+            None => "skip_rescan",
+        };
+        return Err(Fault::field(field, wrong));
+    }
+    let birth = match words.is_empty() {
+        true => None,
+        false => Some(birth("birth_time", request.birth_time)?),
+    };
+    // Words that were used before may have been paid long ago.
+    let paid_since = birth.and_then(|birth| scan_from(asking, birth, request.skip_rescan));
     let new = NewWallet {
         flags: WalletFlags {
             disable_private_keys: request.watch_only,
@@ -85,8 +103,8 @@ pub(crate) fn create(
         },
         master,
         passphrase: Some(passphrase).filter(|text| !text.is_empty()),
-        // Words that were used before may have been paid long ago.
         paid_since,
+        birth,
     };
     let wallet = (asking.wallets.create(&request.name, new))
         .map_err(|error| Fault::from(error).with("wallet", &request.name))?;
@@ -94,7 +112,9 @@ pub(crate) fn create(
         .wallets
         .open_at_start(wallet.name(), request.load_at_start.unwrap_or(true))?;
     asking.wallets.make_way_for(wallet.name())?;
-    super::rescan::pay_owed(asking, &wallet.scan_turn()?)?;
+    if paid_since.is_some() {
+        super::rescan::pay_since(asking, &wallet.scan_turn()?, paid_since)?;
+    }
     Ok(v1::CreateWalletResponse {
         wallet: Some(tell(asking, &wallet)?),
     })

@@ -52,6 +52,8 @@ pub(crate) fn lock(
     wallet: &Wallet,
     _: v1::LockWalletRequest,
 ) -> Result<v1::LockWalletResponse, Fault> {
+    // A scan that somebody waits for may need the keys.
+    let _turn = wallet.scan_turn()?;
     wallet.lock()?;
     Ok(v1::LockWalletResponse {})
 }
@@ -63,6 +65,7 @@ pub(crate) fn change(
 ) -> Result<v1::ChangePassphraseResponse, Fault> {
     let old = Zeroizing::new(request.old_passphrase);
     let new = Zeroizing::new(request.new_passphrase);
+    let _turn = wallet.scan_turn()?;
     wallet.change_keys(|keyring| Ok::<(), Fault>(keyring.change_passphrase(&old, &new)?))?;
     Ok(v1::ChangePassphraseResponse {})
 }

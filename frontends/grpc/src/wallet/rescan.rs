@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tonic::Code;
 
 use super::asking::Asking;
+use super::fault::locked;
 use crate::deadline::Patience;
 use crate::fault::Fault;
 use crate::responses::Responses;
@@ -17,11 +18,19 @@ use crate::responses::Responses;
 /// Messages that wait for a client to read; of more, the latest is left out.
 const QUEUE: usize = 64;
 
-/// Does what a wallet's new keys ask for, as long as somebody waits for it.
-pub(crate) fn pay_owed(asking: &Asking<'_>, turn: &ScanTurn) -> Result<(), Fault> {
+/// Does what a wallet's new keys ask for, those that may have been paid since a height, as long as somebody waits for it.
+/// `None`: they ask for nothing.
+pub(crate) fn pay_since(
+    asking: &Asking<'_>,
+    turn: &ScanTurn,
+    from: Option<u32>,
+) -> Result<(), Fault> {
+    let Some(from) = from else {
+        return Ok(());
+    };
     let patience = &asking.reading.patience;
     let stop = asking.handle.stop_signal();
-    let done = turn.pay_owed(&mut |_, _| patience.lasts() && !stop.is_given());
+    let done = turn.pay_since(from, &mut |_, _| patience.lasts() && !stop.is_given());
     done.map_err(|error| match error {
         WalletError::ScanLeft { height } if !stop.is_given() => Fault::new(
             Code::DeadlineExceeded,
@@ -48,7 +57,7 @@ pub(crate) fn abort(
     _: v1::AbortRescanRequest,
 ) -> Result<v1::AbortRescanResponse, Fault> {
     Ok(v1::AbortRescanResponse {
-        aborted: wallet.abort_scan(),
+        aborted: wallet.abort_scan()?,
     })
 }
 
@@ -73,6 +82,16 @@ pub(crate) fn check(handle: &Handle, request: &v1::RescanWalletRequest) -> Resul
         return Err(Fault::field("to_height", "it lies before from_height"));
     }
     Ok(())
+}
+
+/// Takes the turn for a scan.
+pub(crate) fn turn(wallet: &Wallet) -> Result<ScanTurn, Fault> {
+    let turn = wallet.scan_turn()?;
+    // Addresses behind those that are watched would not be looked for.
+    match wallet.view()?.keyring().needs_unlocking() {
+        true => Err(locked()),
+        false => Ok(turn),
+    }
 }
 
 /// Begins to look, and to tell.

@@ -329,6 +329,13 @@ fn save_wallets(
                     let in_use = || WalletError::File(FileError::InUse { path: lock });
                     wallets.get(&name).ok_or_else(in_use)?.backup(&path)?;
                 }
+                // Deleted since it was listed.
+                Err(WalletError::File(FileError::NoWallet { path: place }))
+                    if !place.join("data.mdb").exists() =>
+                {
+                    remove(&draft.join(wallet_directory(wallets, &name)?))?;
+                    continue;
+                }
                 Err(error) if is_unreadable(&error) => {
                     warn!(wallet = name, %error, "a wallet cannot be read, and is left out of the snapshot");
                     remove(&draft.join(wallet_directory(wallets, &name)?))?;
@@ -367,6 +374,8 @@ fn save_wallets(
 /// Whether it is the wallet's own file that is at fault, and not the place where it was to be copied.
 fn is_unreadable(error: &WalletError) -> bool {
     match error {
+        // A file in which no wallet ever came to be.
+        WalletError::File(FileError::NoWallet { .. }) => true,
         WalletError::File(error) => error.is_of_contents(),
         _ => false,
     }

@@ -452,6 +452,29 @@ fn a_closed_wallet_that_is_damaged_is_left_out_and_told_of() {
 }
 
 #[test]
+fn a_wallet_that_never_came_to_be_is_left_out_and_told_of() {
+    let rig = Rig::new();
+    rig.wallets.create("good", NewWallet::default()).unwrap();
+    // What is left where the node was killed while it made one.
+    let begun = rig.wallets.path("begun").unwrap();
+    fs::create_dir_all(&begun).unwrap();
+    fs::write(begun.join("data.mdb"), []).unwrap();
+    let manifest = rig.save("monday").unwrap();
+    let [left_out] = manifest.left_out.as_slice() else {
+        panic!("{manifest:?}");
+    };
+    assert_eq!(left_out.name, "begun");
+    assert!(left_out.why.contains("no wallet here"), "{left_out:?}");
+    assert_eq!(manifest.wallets.len(), 1);
+    let (copy, _) = rig
+        .snapshots()
+        .throw_away("monday", &params(), &mut |_| true)
+        .unwrap();
+    let (_ledger, _mempool, wallets) = open(copy.directory());
+    assert_eq!(wallets.names().unwrap(), ["good"]);
+}
+
+#[test]
 fn a_snapshot_that_is_being_copied_is_not_deleted_and_copies_of_the_dead_are_swept() {
     let rig = Rig::new();
     rig.save("s").unwrap();

@@ -164,7 +164,7 @@ fn inferred_wsh(script: &Script, segwit: &Script) -> Option<String> {
     if let Template::Multisig { required, keys } = Template::of(script.as_bytes()) {
         use bitcoin::hex::DisplayHex;
         let keys: Vec<String> = keys.iter().map(|key| key.to_lower_hex_string()).collect();
-        return Some(with_checksum(format!(
+        return Some(with_checksum(&format!(
             "wsh(multi({required},{}))",
             keys.join(",")
         )));

@@ -126,7 +126,7 @@ fn create_multisig(call: &Call) -> Answer {
     let mut json = object! {
         "address" => address.to_string(),
         "redeemScript" => script.to_hex_string(),
-        "descriptor" => with_checksum(descriptor),
+        "descriptor" => with_checksum(&descriptor),
     };
     if kind != wanted {
         json.push(

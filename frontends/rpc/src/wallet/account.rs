@@ -223,11 +223,14 @@ fn import_priv_key(call: &Call) -> Answer {
         other => other.bool()?,
     };
     let key = call.text(0)?;
-    turn.take_up(rescan.then_some(0), |keyring| {
+    let since = rescan.then_some(0);
+    turn.take_up(since, |keyring| {
         keyring
             .import_wif(key, Some(&label), 1)
             .map_err(RpcError::from)
     })?;
-    turn.pay_owed(&mut |_, _| call.goes_on())?;
+    if let Some(since) = since {
+        turn.pay_since(since, &mut |_, _| call.goes_on())?;
+    }
     Ok(Json::Null)
 }

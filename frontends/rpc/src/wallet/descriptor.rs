@@ -60,13 +60,18 @@ fn import_descriptors(call: &Call) -> Answer {
     let now = u64::from(tip.median_time_past());
     let mut first_blocks = FirstBlocks::new(call.ledger(), u64::from(tip.header().time));
     let mut answers = Vec::new();
+    // What this call took up; it does not wait for what others have.
+    let mut since: Option<u32> = None;
     for request in call.arg(0).array()? {
         let birth = timestamp(request, now)?;
         let mut warnings = Vec::new();
         let mut answer = Json::Object(Vec::new());
         let from = first_blocks.since(birth);
         match import_one(&turn, request, birth, from, &mut warnings) {
-            Ok(()) => answer.push("success", true),
+            Ok(()) => {
+                answer.push("success", true);
+                since = Some(since.map_or(from, |since| since.min(from)));
+            }
             Err(error) => {
                 answer.push("success", false);
                 answer.push("error", error.json());
@@ -78,11 +83,13 @@ fn import_descriptors(call: &Call) -> Answer {
         }
         answers.push(answer);
     }
-    turn.pay_owed(&mut |_, _| call.goes_on())
-        .map_err(|error| match error {
-            WalletError::ScanAborted { .. } => RpcError::misc("Rescan aborted by user."),
-            other => other.into(),
-        })?;
+    if let Some(since) = since {
+        turn.pay_since(since, &mut |_, _| call.goes_on())
+            .map_err(|error| match error {
+                WalletError::ScanAborted { .. } => RpcError::misc("Rescan aborted by user."),
+                other => other.into(),
+            })?;
+    }
     Ok(Json::Array(answers))
 }
 

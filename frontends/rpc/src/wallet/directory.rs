@@ -111,9 +111,8 @@ fn create_wallet(call: &Call) -> Answer {
     }
     let new = NewWallet {
         flags,
-        master: None,
         passphrase: passphrase.map(|text| Zeroizing::new(text.to_owned())),
-        paid_since: None,
+        ..NewWallet::default()
     };
     let made = wallets.create(name, new);
     let wallet = made.map_err(|error| match error {

@@ -145,7 +145,7 @@ fn create_wallet_descriptor(call: &Call) -> Answer {
             let before = keyring.descriptors().count();
             let text = master.descriptor(kind, *chain);
             let import = Import {
-                text: Zeroizing::new(with_checksum(text.to_string())),
+                text: Zeroizing::new(with_checksum(&text)),
                 active: true,
                 internal: Some(*chain == Chain::Internal),
                 range: Some((0, keyring.keypool() - 1)),

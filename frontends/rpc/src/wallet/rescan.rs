@@ -74,6 +74,6 @@ pub(super) static ABORTRESCAN: Method = Method {
     at: false,
     run: Run::Read(|call| {
         let wallet = call.wallet()?;
-        Ok(wallet.abort_scan().into())
+        Ok(wallet.abort_scan()?.into())
     }),
 };

@@ -61,7 +61,7 @@ impl WalletDescriptor {
     pub(crate) fn new(number: DescriptorNumber, form: Form, given: &str) -> WalletDescriptor {
         WalletDescriptor {
             number,
-            text: with_checksum(form.public_text(given)).into(),
+            text: with_checksum(&form.public_text(given)).into(),
             start: 0,
             next: 0,
             end: 0,
@@ -120,6 +120,12 @@ impl WalletDescriptor {
         self.held(index).map_or(&[], |held| &held.scripts)
     }
 
+    /// Whether it stands for scripts that its public text cannot make: those of hardened steps.
+    pub(crate) fn grows_by_secret(&self) -> bool {
+        let needed_it = |held: &Held| held.definite.is_some();
+        self.is_range() && self.held.last().is_some_and(needed_it)
+    }
+
     fn held(&self, index: u32) -> Option<&Held> {
         let place = index.checked_sub(self.start)?;
         self.held.get(place as usize)
@@ -174,7 +180,7 @@ impl WalletDescriptor {
         match self.raw_taproot(index) {
             Some(definite) => {
                 let text = with_origins(&definite)?;
-                Some(with_checksum(format!("raw{}", body(&text))))
+                Some(with_checksum(&format!("raw{}", body(&text))))
             }
             None => with_origins(&self.solution(index, script)?),
         }

@@ -19,6 +19,7 @@ use bitcoin::{Address, Network, ScriptBuf};
 use miniscript::Descriptor;
 use miniscript::descriptor::{DefiniteDescriptorKey, DescriptorPublicKey, DescriptorSecretKey};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 pub(crate) use form::{Form, argument, combined};
 /// A derived descriptor with the origins of its keys, and a checksum.
@@ -71,6 +72,15 @@ pub struct Derived {
     pub descriptor: String,
     /// What solves it, where something is known.
     pub definite: Option<Descriptor<DefiniteDescriptorKey>>,
+}
+
+/// A function's text. It may be private: it is one allocation, and wiped.
+fn called(function: &str, inner: &str) -> Zeroizing<String> {
+    let mut text = String::with_capacity(function.len() + inner.len() + 2);
+    for part in [function, "(", inner, ")"] {
+        text.push_str(part);
+    }
+    Zeroizing::new(text)
 }
 
 impl Expression {
@@ -136,15 +146,17 @@ impl Expression {
             }
             "rawtr" => expression.read(body, "rawtr", Some("tr"), Form::RawTaproot, &public)?,
             "combo" => expression.read(body, "combo", Some("pkh"), Form::Combo, &public)?,
-            "tr" if sorted_leaves(body).is_some() => {
-                let sorted = sorted_leaves(body).unwrap_or_default();
-                let form = |descriptor| Form::Sorted {
-                    descriptor,
-                    sorted: sorted.clone(),
-                };
-                expression.read(&unsorted(body), function, None, form, &public)?;
-            }
-            "pk" | "pkh" | "wpkh" | "sh" | "wsh" | "tr" | "multi" | "sortedmulti" => {
+            "tr" => match sorted_leaves(body) {
+                Some(sorted) => {
+                    let form = |descriptor| Form::Sorted {
+                        descriptor,
+                        sorted: sorted.clone(),
+                    };
+                    expression.read(&unsorted(body), function, None, form, &public)?;
+                }
+                None => expression.read(body, function, None, Form::Known, &public)?,
+            },
+            "pk" | "pkh" | "wpkh" | "sh" | "wsh" | "multi" | "sortedmulti" => {
                 expression.read(body, function, None, Form::Known, &public)?;
             }
             _ => {
@@ -164,15 +176,16 @@ impl Expression {
         form: impl Fn(Descriptor<DescriptorPublicKey>) -> Form,
         public: &str,
     ) -> Result<(), DescriptorError> {
-        let text = match stands_in {
+        let stands_in = match stands_in {
             Some(other) => {
                 let inner = argument(body, function)
                     .ok_or_else(|| wrong(format!("'{body}' is not a valid descriptor function")))?;
-                format!("{other}({inner})")
+                Some(called(other, inner))
             }
-            None => body.to_owned(),
+            None => None,
         };
-        let (descriptor, secrets) = Descriptor::parse_descriptor(&SECP, &text)
+        let text = stands_in.as_ref().map_or(body, |text| text);
+        let (descriptor, secrets) = Descriptor::parse_descriptor(&SECP, text)
             .map_err(|error| wrong(format!("{function}(): {error}")))?;
         self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
         let several = descriptor.is_multipath();
@@ -203,7 +216,7 @@ impl Expression {
 
     /// The public form with its checksum, one for each path.
     pub fn canonical(&self) -> Vec<String> {
-        self.public.iter().cloned().map(with_checksum).collect()
+        self.public.iter().map(|text| with_checksum(text)).collect()
     }
 
     /// What its owner should know of its relative locks: those that are longer than a sequence number can say let the coin go

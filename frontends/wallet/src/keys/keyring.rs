@@ -260,7 +260,7 @@ impl Keyring {
     /// The private text of a descriptor with its checksum; `None` without private keys or while locked.
     pub fn private_text(&self, number: DescriptorNumber) -> Option<Zeroizing<String>> {
         let secret = self.vault.get(number)?;
-        Some(Zeroizing::new(with_checksum(secret.text.to_string())))
+        Some(Zeroizing::new(with_checksum(&secret.text)))
     }
 
     /// Whether a script is ours, and which; the first of several.
@@ -557,7 +557,7 @@ impl Keyring {
         birth: u64,
     ) -> Result<(), KeyError> {
         let import = Import {
-            text: Zeroizing::new(with_checksum(text.to_owned())),
+            text: Zeroizing::new(with_checksum(text)),
             active: true,
             internal: chain.map(|chain| chain == Chain::Internal),
             birth,
@@ -574,6 +574,12 @@ impl Keyring {
     /// Whether the passphrase is needed before anything can be signed.
     pub fn is_locked(&self) -> bool {
         self.vault.is_locked()
+    }
+
+    /// Whether it is locked, and further addresses of some descriptor are watched only with its private keys: their last step is
+    /// hardened.
+    pub fn needs_unlocking(&self) -> bool {
+        self.is_locked() && self.descriptors().any(WalletDescriptor::grows_by_secret)
     }
 
     /// Seals all secrets by a passphrase, in memory and in the file, which is written anew so that nothing of them is left in

@@ -5,7 +5,7 @@
 pub struct WalletFlags {
     /// It watches only: private keys are refused.
     pub disable_private_keys: bool,
-    /// It was made without keys, and has none yet.
+    /// It was made without keys of its own, and has made no descriptor by itself since; what was imported does not count.
     pub blank: bool,
     /// Coins of an address that was paid from already are not chosen.
     pub avoid_reuse: bool,

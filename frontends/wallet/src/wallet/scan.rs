@@ -1,44 +1,35 @@
-//! Owns the scans of blocks for a wallet: one at a time, which can be watched and ended, whoever began it.
+//! Owns the scans of blocks for a wallet, which can be watched and ended, whoever began them.
 //! Promises that the scan which keys ask for that are older than the wallet is owed by the step that took them up, until it
-//! is done or ended by the wallet's owner; and that it makes way for whatever else somebody wants to do meanwhile.
-//! Refuses to begin where a block is missing.
+//! is done or ended by the wallet's owner; and that nothing is struck off which was looked into without the keys for it.
+//! Refuses to take keys up where a block is missing that they may be paid in.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use parking_lot::{Condvar, Mutex};
+use everett_ledger::Ledger;
 
-use super::Wallet;
+use super::{ScanTurn, Wallet};
+use crate::book::Book;
 use crate::error::WalletError;
 use crate::follow::Progress;
-use crate::keys::Keyring;
+use crate::keys::{KeyError, Keyring};
+use crate::owed::Owed;
 use crate::scanned::Scanned;
 
 /// Parts into which the progress of a scan is counted.
 const PARTS: u32 = 10_000;
 
-/// The scan of one wallet that runs, if any.
-#[derive(Default)]
-pub(super) struct Scans {
-    running: Mutex<Option<Arc<Running>>>,
-    ended: Condvar,
-    /// Whether what is owed could not be looked into in this run: it is not tried again before something new is owed.
-    failed: AtomicBool,
-}
-
-struct Running {
+/// A scan that runs.
+pub(super) struct Scan {
     since: Instant,
     /// In [`PARTS`].
     progress: AtomicU32,
     /// Its owner ends it.
     aborted: AtomicBool,
-    /// Whether nobody waits for it: it makes way.
-    in_background: bool,
-    /// Somebody wants its place.
-    must_leave: AtomicBool,
 }
 
 /// How far a scan is.
@@ -50,71 +41,50 @@ pub struct ScanProgress {
     pub part: f64,
 }
 
-/// The right to look into the blocks for a wallet again, and to do what no scan must meet. Nobody else has it until it is dropped.
-pub struct ScanTurn {
-    wallet: Wallet,
-    running: Arc<Running>,
+/// The scan of who has the turn; none when it is dropped.
+struct Running<'a> {
+    turn: &'a ScanTurn,
+    scan: Arc<Scan>,
 }
 
-impl Drop for ScanTurn {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let scans = &self.wallet.inner.scans;
-        *scans.running.lock() = None;
-        scans.ended.notify_all();
+        self.turn.wallet.inner.turns.place.lock().scan = None;
     }
 }
 
 impl Wallet {
-    /// Takes the turn. A scan in the background makes way, which takes as long as one of its steps.
+    /// How far the scan is that runs, if one does.
+    pub fn scan_progress(&self) -> Option<ScanProgress> {
+        let place = self.inner.turns.place.lock();
+        place.scan.as_ref().map(|scan| ScanProgress {
+            elapsed: scan.since.elapsed(),
+            part: f64::from(scan.progress.load(Ordering::Acquire)) / f64::from(PARTS),
+        })
+    }
+
+    /// Ends the scan that runs; one that is owed is not owed any more then. Where none runs, what is owed and what was missed is
+    /// done without. Says whether there was something that nobody had ended yet.
     ///
     /// # Errors
     ///
-    /// [`WalletError::Scanning`].
-    pub fn scan_turn(&self) -> Result<ScanTurn, WalletError> {
-        self.take_turn(false)
-    }
-
-    fn take_turn(&self, in_background: bool) -> Result<ScanTurn, WalletError> {
-        let scans = &self.inner.scans;
-        let mut place = scans.running.lock();
-        while let Some(other) = &*place {
-            if in_background || !other.in_background {
-                return Err(WalletError::Scanning {
-                    name: self.inner.name.clone(),
-                });
-            }
-            other.must_leave.store(true, Ordering::Release);
-            scans.ended.wait(&mut place);
+    /// What the disk does.
+    pub fn abort_scan(&self) -> Result<bool, WalletError> {
+        if let Some(scan) = &self.inner.turns.place.lock().scan {
+            return Ok(!scan.aborted.swap(true, Ordering::AcqRel));
         }
-        let running = Arc::new(Running {
-            since: Instant::now(),
-            progress: AtomicU32::new(0),
-            aborted: AtomicBool::new(false),
-            in_background,
-            must_leave: AtomicBool::new(false),
-        });
-        *place = Some(running.clone());
-        Ok(ScanTurn {
-            wallet: self.clone(),
-            running,
-        })
-    }
-
-    /// How far the scan is that runs, if one does.
-    pub fn scan_progress(&self) -> Option<ScanProgress> {
-        let running = self.inner.scans.running.lock();
-        running.as_ref().map(|running| ScanProgress {
-            elapsed: running.since.elapsed(),
-            part: f64::from(running.progress.load(Ordering::Acquire)) / f64::from(PARTS),
-        })
-    }
-
-    /// Ends the scan that runs; one that is owed is not owed any more then. Says whether one ran that nobody had ended yet.
-    pub fn abort_scan(&self) -> bool {
-        let running = self.inner.scans.running.lock();
-        running
-            .as_ref()
-            .is_some_and(|running| !running.aborted.swap(true, Ordering::AcqRel))
+        // Who has it is about to begin, or wants something else.
+        let Ok(_turn) = self.take_turn(true) else {
+            return Ok(false);
+        };
+        let mut book = self.inner.book.write();
+        if book.owed.is_none() && book.missed.is_none() {
+            return Ok(false);
+        }
+        book.owe_and_miss(None, None)?;
+        drop(book);
+        self.revise();
+        Ok(true)
     }
 
     /// The height from which on blocks have still to be looked into, if a scan is owed.
@@ -122,12 +92,22 @@ impl Wallet {
         self.inner.book.read().owed.as_ref().map(|owed| owed.from)
     }
 
-    /// Whether a scan is owed that nobody does, and that [`Wallet::pay_owed_scan`] would do.
+    /// The heights whose blocks would have had to be looked into, and were not here (pruned) when their turn came: what keys were
+    /// paid in them may be missing. They are owed again when the wallet is loaded and they are here, done with a
+    /// [scan](ScanTurn::run) over all of them, and done without by [`Wallet::abort_scan`].
+    pub fn missed_scan(&self) -> Option<Range<u32>> {
+        self.inner.book.read().missed.clone()
+    }
+
+    /// Whether a scan is owed that nobody does, and that [`Wallet::pay_owed_scan`] would do: none while the wallet is locked, if
+    /// it may need its private keys to watch further addresses.
     pub fn wants_scan(&self) -> bool {
-        let scans = &self.inner.scans;
-        !scans.failed.load(Ordering::Acquire)
-            && scans.running.lock().is_none()
-            && self.owed_scan().is_some()
+        let turns = &self.inner.turns;
+        if turns.failed.load(Ordering::Acquire) || turns.place.lock().turn.is_some() {
+            return false;
+        }
+        let book = self.inner.book.read();
+        book.owed.is_some() && !book.keyring.needs_unlocking()
     }
 
     /// Does the scan that is owed, from where it was left; it makes way for who takes the [turn](Wallet::scan_turn). One that fails
@@ -139,14 +119,18 @@ impl Wallet {
     pub fn pay_owed_scan(&self, progress: Progress<'_>) -> Result<bool, WalletError> {
         let turn = match self.take_turn(true) {
             Ok(turn) => turn,
-            Err(WalletError::Scanning { .. }) => return Ok(false),
+            Err(WalletError::Scanning { .. } | WalletError::NotOpen { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
         match turn.pay_owed(progress) {
             Ok(()) => Ok(true),
-            Err(WalletError::ScanLeft { .. } | WalletError::ScanAborted { .. }) => Ok(false),
+            Err(
+                WalletError::ScanLeft { .. }
+                | WalletError::ScanAborted { .. }
+                | WalletError::Keys(KeyError::Locked),
+            ) => Ok(false),
             Err(error) => {
-                self.inner.scans.failed.store(true, Ordering::Release);
+                self.inner.turns.failed.store(true, Ordering::Release);
                 Err(error)
             }
         }
@@ -184,24 +168,57 @@ impl ScanTurn {
         }
         let done = self.wallet.change_keys_and_owe(from, change)?;
         if from.is_some() {
-            let scans = &self.wallet.inner.scans;
-            scans.failed.store(false, Ordering::Release);
+            let turns = &self.wallet.inner.turns;
+            turns.failed.store(false, Ordering::Release);
         }
         Ok(done)
     }
 
-    /// Does the scan that is owed, from where it was left. `progress` is told the height and the last one of each stretch, and
-    /// says whether to go on.
+    /// Does what keys ask for that were [taken up](ScanTurn::take_up): looks into the blocks from height `from` on. What is owed
+    /// for others from further below stays so: it is done in the background, and nobody waits for it here.
     ///
     /// # Errors
     ///
-    /// [`WalletError::ScanAborted`] (nothing is owed any more), [`WalletError::ScanLeft`], [`WalletError::BlocksMissing`], what the
-    /// disk does.
-    pub fn pay_owed(&self, progress: Progress<'_>) -> Result<(), WalletError> {
-        match self.wallet.owed_scan() {
-            Some(from) => self.scan(from, None, true, progress),
-            None => Ok(()),
+    /// As [`ScanTurn::pay_owed`]; a scan that is ended or left may have been done for nothing where there is one from below.
+    pub fn pay_since(&self, from: u32, progress: Progress<'_>) -> Result<(), WalletError> {
+        let inner = &*self.wallet.inner;
+        let others = {
+            let book = inner.book.read();
+            let owed = book.owed.as_ref();
+            owed.is_some_and(|owed| owed.has_left_below(&inner.ledger, from))
+        };
+        match others {
+            true => self.scan(from, None, false, progress),
+            false => self.pay_owed(progress),
         }
+    }
+
+    /// Does the scan that is owed, from where it was left. `progress` is told the height and the last one of each stretch, and
+    /// says whether to go on. Blocks that are not here are [missed](Wallet::missed_scan), and those above are looked into.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::ScanAborted`] (nothing is owed any more), [`WalletError::ScanLeft`], [`KeyError::Locked`] where private
+    /// keys may be needed to watch further addresses, what the disk does.
+    pub fn pay_owed(&self, progress: Progress<'_>) -> Result<(), WalletError> {
+        self.miss_what_is_gone()?;
+        loop {
+            let Some(from) = self.wallet.owed_scan() else {
+                return Ok(());
+            };
+            match self.scan(from, None, true, &mut *progress) {
+                // Pruned while it was on its way there: it goes on with what is here.
+                Err(WalletError::BlockRead(_) | WalletError::BlocksMissing { .. })
+                    if self.miss_what_is_gone()? => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Sets the blocks apart that are owed and not here; whether there were some.
+    fn miss_what_is_gone(&self) -> Result<bool, WalletError> {
+        let inner = &*self.wallet.inner;
+        miss_what_is_gone(&mut inner.book.write(), &inner.name, &inner.ledger)
     }
 
     /// Looks into the blocks of every live world from height `from` up to `to` or its tip again. What is owed is done with it
@@ -209,27 +226,45 @@ impl ScanTurn {
     ///
     /// # Errors
     ///
-    /// As [`ScanTurn::pay_owed`].
+    /// [`WalletError::ScanAborted`], [`WalletError::ScanLeft`], [`WalletError::BlocksMissing`], what the disk does.
     pub fn run(
         &self,
         from: u32,
         to: Option<u32>,
         progress: Progress<'_>,
     ) -> Result<(), WalletError> {
-        let missing_below = |owed| {
-            let ledger = &self.wallet.inner.ledger;
-            match Scanned::default().check_blocks(ledger, owed, None) {
-                Err(WalletError::BlocksMissing { first, .. }) => first,
-                _ => owed,
-            }
+        let inner = &*self.wallet.inner;
+        let (pays, finds) = {
+            let book = inner.book.read();
+            // Further addresses are not watched while it is locked.
+            let whole = to.is_none() && !book.keyring.needs_unlocking();
+            let all_here = |owed: &Owed| {
+                let missing = owed.missing(&inner.ledger);
+                missing.map_or(owed.from, |missing| missing.end)
+            };
+            let owed = book.owed.as_ref().map(all_here);
+            let missed = book.missed.as_ref().map(|missed| missed.start);
+            (
+                whole && owed.is_some_and(|owed| from <= owed),
+                whole && missed.is_some_and(|missed| from <= missed),
+            )
         };
-        let owed = self.wallet.owed_scan();
-        let pays = to.is_none() && owed.is_some_and(|owed| from <= missing_below(owed));
         self.scan(from, to, false, progress)?;
-        match pays {
-            true => self.wallet.inner.book.write().owe(None),
-            false => Ok(()),
-        }
+        let mut book = inner.book.write();
+        let owed = book.owed.clone().filter(|_| !pays);
+        let missed = book.missed.clone().filter(|_| !finds);
+        book.owe_and_miss(owed, missed)
+    }
+
+    /// Notes that a scan runs.
+    fn begin(&self) -> Running<'_> {
+        let scan = Arc::new(Scan {
+            since: Instant::now(),
+            progress: AtomicU32::new(0),
+            aborted: AtomicBool::new(false),
+        });
+        self.wallet.inner.turns.place.lock().scan = Some(scan.clone());
+        Running { turn: self, scan }
     }
 
     fn scan(
@@ -239,8 +274,14 @@ impl ScanTurn {
         owed: bool,
         progress: Progress<'_>,
     ) -> Result<(), WalletError> {
-        self.wallet.catch_up()?;
-        let scanned = self.look(from, to, owed, progress);
+        let running = self.begin();
+        let scanned = match self.wallet.catch_up_while(&|| !self.must_leave()) {
+            Ok(()) => running.look(from, to, owed, progress),
+            Err(WalletError::ScanLeft { height }) if running.is_aborted() => {
+                Err(WalletError::ScanAborted { height })
+            }
+            Err(error) => return Err(error),
+        };
         {
             let mut book = self.wallet.inner.book.write();
             // So that the next look goes through all of it again, also where the scan came only half its way: what waits
@@ -252,11 +293,34 @@ impl ScanTurn {
                 book.owe(None)?;
             }
         }
+        drop(running);
         self.wallet.changed();
         scanned?;
         self.wallet.catch_up()
     }
+}
 
+/// Sets the blocks apart that a wallet owes and that are not here, and says so in the log; whether there were some.
+pub(super) fn miss_what_is_gone(
+    book: &mut Book,
+    name: &str,
+    ledger: &Ledger,
+) -> Result<bool, WalletError> {
+    let Some(gone) = book.miss_what_is_gone(ledger)? else {
+        return Ok(false);
+    };
+    tracing::warn!(
+        wallet = name,
+        from = gone.start,
+        below = gone.end,
+        "blocks that its keys may be paid in are pruned; what they were paid there is missing, and coins that it shows may be \
+         spent there: fetch those blocks again and load the wallet anew, or do without (abortrescan, `everett wallet rescan \
+         --abort`)"
+    );
+    Ok(true)
+}
+
+impl Running<'_> {
     fn look(
         &self,
         from: u32,
@@ -264,7 +328,7 @@ impl ScanTurn {
         owed: bool,
         progress: Progress<'_>,
     ) -> Result<(), WalletError> {
-        let inner = &*self.wallet.inner;
+        let inner = &*self.turn.wallet.inner;
         let mut looked = match &inner.book.read().owed {
             Some(debt) if owed => debt.looked.clone(),
             _ => Scanned::default(),
@@ -280,19 +344,27 @@ impl ScanTurn {
             let mut height = stretch.from;
             while height <= stretch.last {
                 self.told(from, height, stretch.last);
-                if !progress(height, stretch.last)
-                    || self.running.must_leave.load(Ordering::Acquire)
-                {
-                    return Err(WalletError::ScanLeft { height });
-                }
-                if self.running.aborted.load(Ordering::Acquire) {
+                let goes_on = progress(height, stretch.last);
+                // First: whoever else wants it to end, its owner was told that it is ended for good.
+                if self.is_aborted() {
                     return Err(WalletError::ScanAborted { height });
                 }
+                if !goes_on || self.turn.must_leave() {
+                    return Err(WalletError::ScanLeft { height });
+                }
                 let mut book = inner.book.write();
+                // It may have been locked since the last step: what this one finds would not be watched further.
+                if owed && book.keyring.needs_unlocking() {
+                    return Err(KeyError::Locked.into());
+                }
                 height = book.look_again(&inner.ledger, &stretch, height, owed)?;
             }
             looked.advance(&inner.ledger, &stretch.world, stretch.last);
         }
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.scan.aborted.load(Ordering::Acquire)
     }
 
     /// Notes how far it is.
@@ -300,6 +372,6 @@ impl ScanTurn {
         let whole = u64::from(last.saturating_sub(from)) + 1;
         let part = u64::from(height.saturating_sub(from)) * u64::from(PARTS) / whole;
         let part = u32::try_from(part).unwrap_or(PARTS).min(PARTS);
-        self.running.progress.store(part, Ordering::Release);
+        self.scan.progress.store(part, Ordering::Release);
     }
 }

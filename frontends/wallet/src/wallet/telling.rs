@@ -30,6 +30,15 @@ impl Wallet {
     ///
     /// Blocks that were pruned before they were looked into, what the disk does.
     pub fn catch_up(&self) -> Result<(), WalletError> {
+        self.catch_up_while(&|| true)
+    }
+
+    /// The same, as long as it `goes_on`.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`WalletError::ScanLeft`].
+    pub(super) fn catch_up_while(&self, goes_on: &dyn Fn() -> bool) -> Result<(), WalletError> {
         let inner = &*self.inner;
         let is_up_to_date = |book: &Book| book.is_up_to_date(&inner.ledger, &inner.mempool);
         if !inner.untold.load(Ordering::Acquire) && is_up_to_date(&inner.book.read()) {
@@ -39,7 +48,7 @@ impl Wallet {
         let mut book = inner.book.write();
         if !is_up_to_date(&book) {
             let (event, tips) = (book.event, book.tips.clone());
-            let looked = book.catch_up(&inner.ledger, &inner.mempool);
+            let looked = book.catch_up(&inner.ledger, &inner.mempool, goes_on);
             // What was seen before it failed is not seen as new again.
             if !matches!(looked, Ok(false)) {
                 self.changed();
@@ -108,8 +117,9 @@ impl Wallet {
         self.inner.untold.store(true, Ordering::Release);
     }
 
-    /// Tells that it is not open any more, and nothing of it after that.
+    /// Tells that it is not open any more, and nothing of it after that; no scan begins for it any more.
     pub(crate) fn hush(&self) {
+        self.shut_turns();
         let mut told = self.inner.told.lock();
         if told.take().is_some() {
             self.inner

@@ -43,6 +43,8 @@ pub(super) fn create(asked: &Asked, args: CreateArgs) -> Result<ExitCode, Failur
         mnemonic: words.to_string(),
         mnemonic_passphrase: String::new(),
         load_at_start: Some(!args.not_at_start),
+        birth_time: args.born,
+        skip_rescan: args.no_rescan,
     };
     let made = asked
         .node

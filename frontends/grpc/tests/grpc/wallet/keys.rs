@@ -368,7 +368,7 @@ async fn a_key_that_comes_later_is_looked_for_in_every_world_and_signs_messages(
         descriptor: descriptor.to_owned(),
         ..Default::default()
     };
-    let good = everett_wallet::keys::with_checksum(format!("wpkh({})", key.to_wif()));
+    let good = everett_wallet::keys::with_checksum(&format!("wpkh({})", key.to_wif()));
     let request = v1::ImportDescriptorsRequest {
         wallet: of("alice"),
         imports: vec![import(&good), import("raw(52)#xxxxxxxx")],
@@ -424,6 +424,39 @@ async fn a_rescan_tells_how_far_it_is_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_locked_wallet_is_looked_for_unless_its_addresses_need_its_keys() {
+    let mut scene = Scene::new().await;
+    let encrypt = |name: &str| v1::EncryptWalletRequest {
+        wallet: of(name),
+        passphrase: "sesame".to_owned(),
+    };
+    let rescan = |name: &str| v1::RescanWalletRequest {
+        wallet: of(name),
+        ..Default::default()
+    };
+    scene.client.encrypt_wallet(encrypt("miner")).await.unwrap();
+    scene.client.rescan_wallet(rescan("miner")).await.unwrap();
+    let key = bitcoin::bip32::Xpriv::new_master(bitcoin::Network::Regtest, &[7; 32]).unwrap();
+    let hardened = everett_wallet::keys::with_checksum(&format!("wpkh({key}/0/*h)"));
+    let request = v1::ImportDescriptorsRequest {
+        wallet: of("alice"),
+        imports: vec![v1::DescriptorImport {
+            descriptor: hardened,
+            ..Default::default()
+        }],
+        skip_rescan: true,
+    };
+    let imported = scene.client.import_descriptors(request).await.unwrap();
+    assert_eq!(imported.into_inner().rescanned_from_height, None);
+    scene.client.encrypt_wallet(encrypt("alice")).await.unwrap();
+    refused(
+        scene.client.rescan_wallet(rescan("alice")).await.map(drop),
+        Code::FailedPrecondition,
+        ErrorReason::WalletLocked,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     let mut scene = Scene::new().await;
     let request = v1::CreateWalletRequest {
@@ -458,7 +491,7 @@ async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     turn.take_up(Some(0), take_up).unwrap();
     let told = scene.wallet("watch").await.wallet.unwrap();
     assert_eq!(told.owed_scan_from_height, Some(0));
-    assert!(told.scan.is_some(), "one has the turn");
+    assert!(told.scan.is_none(), "one has the turn, and no more");
     assert_eq!(scene.spendable("watch").await, 0);
     // Whoever asks meanwhile is told so, over whichever interface the other one came.
     let again = v1::RescanWalletRequest {
@@ -467,6 +500,26 @@ async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
     };
     let again = scene.client.rescan_wallet(again).await.map(|_| ());
     refused(again, Code::FailedPrecondition, ErrorReason::WalletScanning);
+    // Its keys may be needed.
+    let lock = v1::LockWalletRequest {
+        wallet: of("watch"),
+    };
+    let locked = scene.client.lock_wallet(lock).await;
+    refused(
+        locked,
+        Code::FailedPrecondition,
+        ErrorReason::WalletScanning,
+    );
+    let change = v1::ChangePassphraseRequest {
+        wallet: of("watch"),
+        ..Default::default()
+    };
+    let changed = scene.client.change_passphrase(change).await;
+    refused(
+        changed,
+        Code::FailedPrecondition,
+        ErrorReason::WalletScanning,
+    );
     drop(turn);
     let done = async {
         while scene

@@ -142,6 +142,28 @@ async fn words_make_the_same_wallet_again_with_what_it_was_paid() {
         .into_inner();
     assert_eq!(told.balances[0].spendable_sat, 50 * BTC);
     assert_eq!(told.balances[0].coin_count, 101);
+    // Their owner knows that they are younger than all blocks, or does not want to know.
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    for (name, birth_time, skip_rescan) in [
+        ("young", Some(prost_types::Timestamp::from(tomorrow)), false),
+        ("hasty", None, true),
+    ] {
+        let request = v1::CreateWalletRequest {
+            mnemonic: words.to_owned(),
+            birth_time,
+            skip_rescan,
+            ..new_wallet(name)
+        };
+        client.create_wallet(request).await.unwrap();
+        let told = client.get_wallet(named(name)).await.unwrap().into_inner();
+        assert_eq!(told.balances[0].coin_count, 0, "{name}");
+        assert_eq!(told.wallet.unwrap().owed_scan_from_height, None);
+    }
+    let random = v1::CreateWalletRequest {
+        skip_rescan: true,
+        ..new_wallet("random")
+    };
+    refused_field(client.create_wallet(random).await, "skip_rescan");
     let wrong = v1::CreateWalletRequest {
         mnemonic: words.replace("about", "abandon"),
         ..new_wallet("wrong")

@@ -246,7 +246,7 @@ impl Form {
             }],
             (Form::RawTaproot(_), Some(definite)) => vec![Derived {
                 script: raw_taproot(&definite).ok_or_else(cannot)?,
-                descriptor: with_checksum(format!("raw{}", body(&named(&definite)?))),
+                descriptor: with_checksum(&format!("raw{}", body(&named(&definite)?))),
                 definite: None,
             }],
             (Form::Combo(_), Some(definite)) => combined(&definite)

@@ -6,6 +6,7 @@ use bitcoin::{Address, Network, Script, XOnlyPublicKey};
 use everett_script::policy::Template;
 
 use super::checksum;
+use super::text::CHECKSUM_CHARS;
 
 /// Whether a key has the length that its first byte says, and is not of the hybrid kind.
 fn is_plain_key(key: &[u8]) -> bool {
@@ -23,12 +24,16 @@ pub fn address_of(script: &Script, network: Network) -> Option<Address> {
     }
 }
 
-/// A descriptor with its checksum behind it; as it is where it has characters that no descriptor has.
-pub fn with_checksum(descriptor: String) -> String {
-    match checksum(&descriptor) {
-        Some(checksum) => format!("{descriptor}#{checksum}"),
-        None => descriptor,
+/// A descriptor with its checksum behind it; as it is where it has characters that no descriptor has. It is one allocation:
+/// who wipes it leaves no part of a private text behind.
+pub fn with_checksum(descriptor: &str) -> String {
+    let mut text = String::with_capacity(descriptor.len() + 1 + CHECKSUM_CHARS);
+    text.push_str(descriptor);
+    if let Some(checksum) = checksum(descriptor) {
+        text.push('#');
+        text.push_str(&checksum);
     }
+    text
 }
 
 /// What a script pubkey is as a descriptor, without its checksum.
@@ -52,5 +57,5 @@ fn bare(script: &Script, network: Network) -> String {
 
 /// What a script pubkey is as a descriptor, with its checksum.
 pub fn infer(script: &Script, network: Network) -> String {
-    with_checksum(bare(script, network))
+    with_checksum(&bare(script, network))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use miniscript::Descriptor;
 use miniscript::descriptor::DefiniteDescriptorKey;
+use zeroize::Zeroizing;
 
 use super::{DescriptorError, SECP, wrong};
 
@@ -22,9 +23,16 @@ pub(super) fn sorted_leaves(text: &str) -> Option<Arc<[bool]>> {
     sorted.contains(&true).then_some(sorted)
 }
 
-/// The text that miniscript reads.
-pub(super) fn unsorted(text: &str) -> String {
-    text.replace(SORTED, UNSORTED)
+/// The text that miniscript reads. It may be private: it is one allocation, and wiped.
+pub(super) fn unsorted(text: &str) -> Zeroizing<String> {
+    let mut unsorted = Zeroizing::new(String::with_capacity(text.len()));
+    for (place, part) in text.split(SORTED).enumerate() {
+        if place > 0 {
+            unsorted.push_str(UNSORTED);
+        }
+        unsorted.push_str(part);
+    }
+    unsorted
 }
 
 /// A text that miniscript wrote, with the functions' own names.

@@ -7,7 +7,7 @@ use miniscript::descriptor::checksum::Engine;
 use zeroize::Zeroizing;
 
 /// Length of a checksum.
-const CHECKSUM_CHARS: usize = 8;
+pub(super) const CHECKSUM_CHARS: usize = 8;
 
 /// A descriptor and its checksum, which was right if it was given.
 pub(crate) struct Checked<'a> {

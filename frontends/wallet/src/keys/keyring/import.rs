@@ -338,7 +338,7 @@ impl Keyring {
         parse_wif(wif, self.network).ok_or(KeyError::BadWif)?;
         let text = Zeroizing::new(format!("combo({wif})"));
         self.import(&Import {
-            text: Zeroizing::new(crate::keys::with_checksum(text.to_string())),
+            text: Zeroizing::new(crate::keys::with_checksum(&text)),
             birth,
             label: label.map(str::to_owned),
             ..Import::default()

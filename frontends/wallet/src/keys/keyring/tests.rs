@@ -138,7 +138,7 @@ const WIF: &str = "cUeKHd5orzT3mz8P9pxyREHfsWtVfgsfDjiZZBcjUBAaGk1BTj7N";
 
 fn import(text: &str) -> Import {
     Import {
-        text: Zeroizing::new(with_checksum(text.to_owned())),
+        text: Zeroizing::new(with_checksum(text)),
         ..Import::default()
     }
 }
@@ -274,7 +274,7 @@ fn an_import_replaces_the_active_descriptor_which_is_watched_on() {
     let (slot, _) = made.step(|k| k.new_script(OutputType::Bech32, Chain::External).unwrap());
     assert_eq!((slot.descriptor, slot.index), (external, 4));
     let text = &made.keyring.descriptor(internal).unwrap().text;
-    assert_eq!(**text, *with_checksum(format!("wpkh({TPUB}/1/*)")));
+    assert_eq!(**text, *with_checksum(&format!("wpkh({TPUB}/1/*)")));
 }
 
 #[test]

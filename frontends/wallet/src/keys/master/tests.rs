@@ -15,7 +15,7 @@ fn seed(hex: &str) -> Vec<u8> {
 
 fn address(network: Network, kind: OutputType, chain: Chain, index: u32) -> String {
     let master = Master::from_mnemonic(WORDS, "", network).unwrap();
-    let text = with_checksum(master.descriptor(kind, chain).to_string());
+    let text = with_checksum(&master.descriptor(kind, chain));
     let expression = Expression::parse(&text, network, true).unwrap();
     let derived = expression.derive(0, index).unwrap().remove(0);
     Address::from_script(&derived.script, network)

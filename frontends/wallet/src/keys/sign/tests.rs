@@ -42,7 +42,7 @@ fn fresh() -> Made {
 fn with(text: &str) -> Made {
     let mut made = blank();
     let import = Import {
-        text: Zeroizing::new(with_checksum(text.to_owned())),
+        text: Zeroizing::new(with_checksum(text)),
         ..Import::default()
     };
     made.keyring
