@@ -37,7 +37,7 @@ use crate::spenders::Spenders;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
-pub use pay::{Paid, Prepared, SendTerms};
+pub use pay::{Bumped, Paid, Prepared, SendTerms};
 use scan::Scans;
 pub use scan::{ScanProgress, ScanTurn};
 
