@@ -15,15 +15,19 @@ pub(super) struct Ranked(Vec<usize>);
 
 impl Ranked {
     pub(super) fn of(offered: &[Offered], needed: &Needed) -> Ranked {
-        let mut places: Vec<usize> = (0..offered.len())
-            .filter(|place| !offered[*place].wanted && gain(&offered[*place], needed) > 0)
-            .collect();
-        places.sort_by(|one, other| {
-            let (one, other) = (&offered[*one], &offered[*other]);
-            let left = i128::from(one.value) * cost(other, needed);
-            let right = i128::from(other.value) * cost(one, needed);
-            right.cmp(&left).then(other.value.cmp(&one.value))
+        let useful = (0..offered.len()).filter(|place| {
+            let coin = &offered[*place];
+            !coin.wanted && gain(coin, needed) > 0
         });
+        let value = |place: usize| i128::from(offered[place].value);
+        let mut ranked: Vec<(i128, i128, usize)> = useful
+            .map(|place| (value(place), cost(&offered[place], needed), place))
+            .collect();
+        ranked.sort_unstable_by(|(value, cost, place), (other, theirs, behind)| {
+            let brings = (other * cost).cmp(&(value * theirs));
+            brings.then(other.cmp(value)).then(place.cmp(behind))
+        });
+        let places = ranked.into_iter().map(|(_, _, place)| place).collect();
         Ranked(places)
     }
 
