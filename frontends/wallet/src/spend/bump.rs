@@ -258,8 +258,10 @@ impl View<'_> {
         old: Amount,
         settings: &FeeSettings,
     ) -> Result<(), SpendError> {
+        // What others had to go for; where none had to, the total below is the whole question.
+        let relay = self.mempool.config().min_relay_fee;
         let minimum = self.mempool.view()?.min_fee();
-        if rate.sat_per_kvb() < minimum.sat_per_kvb() {
+        if minimum > relay && rate.sat_per_kvb() < minimum.sat_per_kvb() {
             return Err(SpendError::BumpBelowMempool { rate, minimum });
         }
         let mut ancestry = Ancestry::new(self.mempool, rate, Some(record.txid));
@@ -286,7 +288,6 @@ impl View<'_> {
                 increment,
             });
         }
-        let relay = self.mempool.config().min_relay_fee;
         let required = fee_for(relay.max(settings.least), weight);
         if fee < required {
             return Err(SpendError::BumpBelowRequired { required });

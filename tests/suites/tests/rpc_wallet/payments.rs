@@ -701,15 +701,30 @@ fn coins_of_addresses_that_were_paid_from_are_left_by_the_method_that_says_so_al
 }
 
 #[test]
-fn a_replacement_at_a_rate_that_is_not_let_in_is_refused() {
+fn a_replacement_that_pays_less_than_is_ever_paid_is_refused() {
     let money = Money::earned();
     let alice = money.new_address("alice", "");
-    let params = json!({ "address": alice, "amount": 10, "fee_rate": 2 });
-    let txid = text(&money.call("miner", "sendtoaddress", params));
-    let (code, message) = money.refused("miner", "bumpfee", json!([txid, { "fee_rate": 0.05 }]));
-    assert_eq!(code, -4, "{message}");
-    let words = "New fee rate (0.0000005) is lower than the minimum fee rate (";
-    assert!(message.starts_with(words), "{message}");
+    // Less than the wallet pays by itself, and relayed.
+    let raw = money.node_call("createrawtransaction", json!([[], { alice: 10 }]));
+    let funded = json!([raw, { "feeRate": 0.000002 }]);
+    let funded = money.call("miner", "fundrawtransaction", funded);
+    let signed = json!([funded["hex"]]);
+    let signed = money.call("miner", "signrawtransactionwithwallet", signed);
+    let txid = money.node_call("sendrawtransaction", json!([signed["hex"]]));
+    let too_low = [
+        (0.0, "Insufficient total fee 0.00, must be at least"),
+        (
+            0.5,
+            "Insufficient total fee (cannot be less than required fee 0.00000",
+        ),
+    ];
+    for (rate, words) in too_low {
+        let (code, message) =
+            money.refused("miner", "bumpfee", json!([txid, { "fee_rate": rate }]));
+        assert_eq!(code, -8, "{message}");
+        assert!(message.starts_with(words), "{message}");
+    }
+    money.call("miner", "bumpfee", json!([txid, { "fee_rate": 1.5 }]));
 }
 
 #[test]
