@@ -76,7 +76,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// What Core calls the type, where it is checked.
-    fn expected(self) -> Option<&'static str> {
+    pub(crate) fn expected(self) -> Option<&'static str> {
         Some(match self {
             Kind::Text => "string",
             Kind::Number => "number",

@@ -56,7 +56,7 @@ pub(crate) struct Book {
     strangers: BTreeSet<(u64, u64)>,
     /// What the scripts in it are hashed by.
     hasher: RandomState,
-    /// The records that were asked for by a name.
+    /// The records that were asked for by names.
     pub(crate) requests: HashMap<RequestId, Txid>,
     /// The records that were given up.
     pub(crate) given_up: HashSet<Txid>,
@@ -135,7 +135,7 @@ impl Book {
         if record.abandoned {
             self.given_up.insert(txid);
         }
-        if let Some(request) = &record.request {
+        for request in &record.requests {
             self.requests.insert(request.clone(), txid);
         }
         self.records.insert(txid, record);
@@ -221,10 +221,10 @@ impl Book {
         };
         match self.records.get_mut(&record.txid) {
             Some(known) => {
-                if let Some(request) = &known.request {
+                for request in &known.requests {
                     self.requests.remove(request);
                 }
-                if let Some(request) = &record.request {
+                for request in &record.requests {
                     self.requests.insert(request.clone(), record.txid);
                 }
                 *known = record;
@@ -232,6 +232,29 @@ impl Book {
             None => self.enter(record),
         }
         Ok(())
+    }
+
+    /// Locks coins until the program ends, in memory alone; what is locked already stays so as it is.
+    pub(crate) fn lock_for_now(&mut self, outpoints: impl IntoIterator<Item = OutPoint>) {
+        for outpoint in outpoints {
+            self.locked.entry(outpoint).or_insert(false);
+        }
+    }
+
+    /// What a payment was replaced by in the end, unless the best chain has it after all.
+    pub(crate) fn stands_for(&self, txid: Txid) -> Txid {
+        let mut stands = txid;
+        // No more steps than there are records, were they to go in a circle.
+        for _ in 0..self.records.len() {
+            let record = self.records.get(&stands);
+            let record = record.filter(|record| self.loose.contains(&record.txid));
+            let next = record.and_then(|record| record.replaced_by);
+            match next.and_then(|next| self.records.get(&next)) {
+                Some(next) if !next.abandoned => stands = next.txid,
+                _ => break,
+            }
+        }
+        stands
     }
 
     /// Ends the locks of coins, as far as there are such.
@@ -274,7 +297,7 @@ impl Book {
         self.by_order.remove(&record.order);
         self.loose.remove(txid);
         self.given_up.remove(txid);
-        if let Some(request) = &record.request {
+        for request in &record.requests {
             self.requests.remove(request);
         }
         for output in &record.tx.output {
@@ -304,7 +327,7 @@ impl Book {
                 abandoned: before.abandoned,
                 notes: before.notes,
                 replaces: before.replaces,
-                request: before.request,
+                requests: before.requests,
                 ..now
             }),
             // A block had it meanwhile, and what that did is told by the record.

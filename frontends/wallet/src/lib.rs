@@ -60,5 +60,5 @@ pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
 pub use time_lock::TimeLock;
 pub use verify::{CoinState, CoinThere, MAX_VERIFIED_INPUTS, Verified, VerifiedInput};
 pub use view::{Held, Spendable, View, WorldBalance};
-pub use wallet::{Paid, Prepared, ScanProgress, ScanTurn, SendTerms, Wallet};
+pub use wallet::{Bumped, Paid, Prepared, ScanProgress, ScanTurn, SendTerms, Wallet};
 pub use wallets::{MAX_WALLETS, NewWallet, Wallets};

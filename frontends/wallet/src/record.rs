@@ -36,13 +36,18 @@ pub struct Record {
     pub replaced_by: Option<Txid>,
     /// What was said of it when it was sent: `comment` and `to`, as Bitcoin Core has them.
     pub notes: BTreeMap<String, String>,
-    /// The name that was given it when it was asked for.
-    pub request: Option<RequestId>,
+    /// The names that were given it when it was asked for, the first one first.
+    pub requests: Vec<RequestId>,
 }
+
+/// Names that one transaction is known by, at most: the first one, and the newest others. Those others came with the transaction
+/// itself: whoever comes with it again by one that was forgotten pays nothing twice.
+const MAX_REQUESTS: usize = 16;
 
 const OURS: u8 = 1;
 const ABANDONED: u8 = 2;
 const REQUESTED: u8 = 4;
+const REQUESTED_AGAIN: u8 = 8;
 
 impl Record {
     /// One that has just been seen.
@@ -58,13 +63,26 @@ impl Record {
             replaces: None,
             replaced_by: None,
             notes: BTreeMap::new(),
-            request: None,
+            requests: Vec::new(),
         }
     }
 
-    /// The row: order u64, received u64, time u64, flags u8 (1: ours, 2: abandoned, 4: it has a request id), replaces and replaced by, 32 bytes each and zero
-    /// for none, notes: count u32 with name and text, each a u32 length and UTF-8; then the transaction as the network has
-    /// it, with its length as u32 before; then the request id, if there is one, likewise. Integers are little-endian. The key is the transaction's id in internal byte order.
+    /// Notes a name by which it was asked for.
+    pub(crate) fn name(&mut self, id: RequestId) {
+        if self.requests.contains(&id) {
+            return;
+        }
+        if self.requests.len() >= MAX_REQUESTS {
+            self.requests.remove(1);
+        }
+        self.requests.push(id);
+    }
+
+    /// The row: order u64, received u64, time u64, flags u8 (1: ours, 2: abandoned, 4: it has a request id, 8: it has further ones),
+    /// replaces and replaced by, 32 bytes each and zero for none, notes: count u32 with name and text, each a u32 length and UTF-8;
+    /// then the transaction as the network has it, with its length as u32 before; then the request id, if there is one, likewise;
+    /// then the further ones, if there are some, behind their count u32. Integers are little-endian. The key is the transaction's
+    /// id in internal byte order.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut row = Vec::new();
         for number in [self.order, self.received, self.time] {
@@ -73,7 +91,8 @@ impl Record {
         let flags = [
             (self.ours, OURS),
             (self.abandoned, ABANDONED),
-            (self.request.is_some(), REQUESTED),
+            (!self.requests.is_empty(), REQUESTED),
+            (self.requests.len() > 1, REQUESTED_AGAIN),
         ];
         row.push(
             flags
@@ -91,8 +110,14 @@ impl Record {
             put_bytes(&mut row, text.as_bytes());
         }
         put_bytes(&mut row, &serialize(&*self.tx));
-        if let Some(request) = &self.request {
-            put_bytes(&mut row, request.as_str().as_bytes());
+        if let Some((first, others)) = self.requests.split_first() {
+            put_bytes(&mut row, first.as_str().as_bytes());
+            if !others.is_empty() {
+                put_count(&mut row, others.len());
+            }
+            for other in others {
+                put_bytes(&mut row, other.as_str().as_bytes());
+            }
         }
         row
     }
@@ -111,13 +136,17 @@ impl Record {
         })?;
         let tx: Transaction = deserialize(row.bytes()?)
             .map_err(|_| Malformed("what should be a transaction is none"))?;
-        let request = match flags & REQUESTED {
-            0 => None,
-            _ => Some(
-                RequestId::new(row.text()?)
-                    .map_err(|_| Malformed("a request id of a length that none has"))?,
-            ),
+        let request = |row: &mut Source<'_>| {
+            let id = RequestId::new(row.text()?);
+            id.map_err(|_| Malformed("a request id of a length that none has"))
         };
+        let mut requests = Vec::new();
+        if flags & REQUESTED != 0 {
+            requests.push(request(&mut row)?);
+        }
+        if flags & REQUESTED_AGAIN != 0 {
+            requests.extend(row.list(4, request)?);
+        }
         row.end()?;
         if tx.compute_txid() != txid {
             return Err(Malformed("its transaction is another one"));
@@ -133,7 +162,7 @@ impl Record {
             replaces,
             replaced_by,
             notes: notes.into_iter().collect(),
-            request,
+            requests,
         })
     }
 }

@@ -95,12 +95,6 @@ impl View<'_> {
         lacking
     }
 
-    /// Whether a transaction that waits is our own in a world, too, and can come there: it spends our coins alone, that are there
-    /// and mature, or come likewise.
-    pub(crate) fn own_can_come(&self, txid: &Txid, world: &World) -> bool {
-        Own::new(self, &self.state(world), world).can_come(txid)
-    }
-
     /// The coins of the best world that could not be spent in some live world: it does not have them, they are not mature there,
     /// or they wait there and are not our own.
     pub fn unsafe_coins(&self) -> HashSet<OutPoint> {
@@ -269,8 +263,8 @@ impl View<'_> {
     }
 }
 
-/// Which transactions of ours, of the best world, are our own in another one.
-struct Own<'a> {
+/// Which transactions of ours, of the best world, are our own in another one, as far as that was asked.
+pub(crate) struct Own<'a> {
     view: &'a View<'a>,
     there: &'a State,
     world: &'a World,
@@ -278,7 +272,7 @@ struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    fn new(view: &'a View<'a>, there: &'a State, world: &'a World) -> Own<'a> {
+    pub(crate) fn new(view: &'a View<'a>, there: &'a State, world: &'a World) -> Own<'a> {
         Own {
             view,
             there,
@@ -287,7 +281,9 @@ impl<'a> Own<'a> {
         }
     }
 
-    fn can_come(&mut self, txid: &Txid) -> bool {
+    /// Whether a transaction is our own there, too, and can come: it spends our coins alone, that are there and mature, or come
+    /// likewise.
+    pub(crate) fn can_come(&mut self, txid: &Txid) -> bool {
         let mut stack = vec![*txid];
         while let Some(txid) = stack.last().copied() {
             // Parents first: a chain of them may be longer than the program's stack is deep.

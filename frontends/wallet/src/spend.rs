@@ -1,10 +1,9 @@
 //! Owns how a payment is made: what is asked for, which coins it takes, what it pays, and the unsigned transaction.
-//! Promises that a coin which does not exist in the worlds that were chosen is never taken, and that nothing is written
-//! while a payment is only planned.
+//! Promises that a coin which does not exist in the worlds that were chosen is never taken, and that nothing is written here.
 //! Refuses to sign, which the keyring does, and to send, which the mempool does.
 //!
 //! ```text
-//!   Request -> coins of the chosen worlds -> pick -> Plan (a PSBT) -> keys::sign -> Wallet::commit -> mempool
+//!   Request -> coins of the chosen worlds -> pick -> Plan (a PSBT) -> keys::sign -> Wallet::pay -> mempool
 //! ```
 
 mod ancestry;
@@ -25,6 +24,6 @@ mod versions;
 pub use bump::{Bump, BumpWish};
 pub use child::Child;
 pub use error::{Childless, Heavy, Irreplaceable, Lacking, Short, SpendError, Unspendable};
-pub use plan::Plan;
+pub use plan::{MAX_WEIGHT, Plan};
 pub use request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
 pub use settings::FeeSettings;

@@ -38,7 +38,7 @@ use crate::spenders::Spenders;
 use crate::store::{Table, WalletFile};
 use crate::view::View;
 
-pub use pay::{Paid, Prepared, SendTerms};
+pub use pay::{Bumped, Paid, Prepared, SendTerms};
 pub use scan::ScanProgress;
 use scan::miss_what_is_gone;
 pub use turn::ScanTurn;

@@ -4,7 +4,7 @@ mod scene;
 
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
 use everett_mempool::FeeRate;
-use everett_wallet::spend::{Childless, FeeChoice, SpendError};
+use everett_wallet::spend::{BumpWish, Childless, FeeChoice, Irreplaceable, SpendError};
 use everett_wallet::{CoinState, RequestId, SendTerms, TimeLock, Wallet, WalletError};
 use scene::{Scene, address, request};
 
@@ -334,6 +334,89 @@ fn a_payment_that_is_asked_for_twice_by_one_name_is_made_once_also_after_a_resta
     assert_eq!(alice.payment_asked_for(&third), None);
     assert!(RequestId::new("").is_err());
     assert!(RequestId::new(&"x".repeat(64)).is_ok() && RequestId::new(&"x".repeat(65)).is_err());
+}
+
+#[test]
+fn each_name_of_a_payment_tells_it_and_what_took_its_place_once_something_did() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let names = ["first", "second"].map(|name| RequestId::new(name).expect("an id"));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay_once(&asked, Some(&names[0])).expect("a payment");
+    let tx = paid.tx.clone();
+    let sent = alice.send_once(tx, &Default::default(), SendTerms::NONE, Some(&names[1]));
+    assert_eq!(sent.expect("it waits"), paid.txid);
+    let told = |alice: &Wallet| names.each_ref().map(|name| alice.payment_asked_for(name));
+    assert_eq!(told(&alice), [Some(paid.txid); 2]);
+    let wish = BumpWish {
+        fee: Some(rate(20)),
+        ..BumpWish::default()
+    };
+    let bumped = alice.bump(&paid.txid, wish).expect("a replacement").new;
+    assert_eq!(told(&alice), [Some(bumped.txid); 2]);
+    drop(alice);
+    scene.wallets.unload("alice").expect("it was open");
+    let alice = scene.wallets.load("alice").expect("it opens");
+    assert_eq!(told(&alice), [Some(bumped.txid); 2]);
+    // The best chain has the old one after all.
+    scene.mine(&scene.best(), &[paid.tx]);
+    scene.wallets.catch_up().expect("nothing in the way");
+    assert_eq!(told(&alice), [Some(paid.txid); 2]);
+}
+
+#[test]
+fn a_payment_whose_change_another_one_spends_is_not_replaced() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay(&asked).expect("a payment");
+    alice.pay(&asked).expect("another one, of the change");
+    let refused = alice.bump(&paid.txid, BumpWish::default());
+    assert!(
+        matches!(
+            refused,
+            Err(SpendError::NotReplaceable {
+                why: Irreplaceable::SpentByWallet,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_child_pays_once_for_a_parent_that_pays_us_twice() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(1));
+    let coins = scene.best().coins_of(&payer.script_hash(), None, 1);
+    let (outpoint, coin) = coins.expect("coins").remove(0);
+    let coin = TxOut {
+        value: coin.amount,
+        script_pubkey: payer.script_pubkey().clone(),
+    };
+    // Each part is more than the parent lacks, and less than twice that.
+    let part = |script_pubkey, value| TxOut {
+        value,
+        script_pubkey,
+    };
+    let (small, fee) = (Amount::from_sat(9_000), Amount::from_sat(200));
+    let back = coin.value - small * 2 - fee;
+    let outputs = vec![
+        part(address(&alice), small),
+        part(address(&alice), small),
+        part(payer.script_pubkey().clone(), back),
+    ];
+    let tx = payer.spend(&[(outpoint, coin)], outputs);
+    let receipt = scene.accept(&tx.expect("its own coin"));
+    let paid = alice.bump_child(&receipt, Some(rate(40))).expect("a child");
+    assert_eq!(paid.tx.input.len(), 2, "what it is paid is enough");
+    assert_rate(package_rate(&scene, &[receipt, paid.txid]), 40);
 }
 
 #[test]

@@ -5,9 +5,12 @@ mod scene;
 use std::collections::BTreeMap;
 
 use bitcoin::{Amount, OutPoint, Transaction, TxOut};
+use everett_mempool::FeeRate;
 use everett_scenario::Party;
 use everett_wallet::keys::{Import, with_checksum};
-use everett_wallet::spend::{ChangeTo, In, Request, Scope, SpendError};
+use everett_wallet::spend::{
+    BumpWish, ChangeTo, FeeChoice, In, Request, Scope, SpendError, Unspendable,
+};
 use everett_wallet::{
     Chain, NewWallet, OutputType, PaymentState, SendTerms, Wallet, WalletError, WalletFlags,
     Wallets,
@@ -346,6 +349,89 @@ fn a_payment_that_was_made_before_is_sent_only_as_its_terms_say() {
     assert_eq!(hers.record(&txid).expect("hers").notes, notes);
     let his = bob.view().expect("a view");
     assert!(!his.record(&txid).expect("his").ours);
+}
+
+/// Alice with coins of 3 and 2 bitcoins that the best world has and a rival has not.
+fn divided(scene: &Scene) -> (Wallet, OutPoint, OutPoint) {
+    let (payer, other) = (scene.rich("payer"), scene.rich("other"));
+    let alice = scene.wallet("alice");
+    let fork = scene.best();
+    let elsewhere = scene.payment(&payer, scene.lab.nobody().script_pubkey(), btc(3));
+    let large = scene.earn(&payer, &alice, btc(3));
+    let small = scene.earn(&other, &alice, btc(2));
+    scene.mine(&scene.best(), &[]);
+    scene.mine(&fork, &[elsewhere]);
+    (alice, large, small)
+}
+
+#[test]
+fn a_replacement_takes_further_coins_of_every_live_world_and_its_own_wherever_they_are() {
+    let scene = Scene::new();
+    let (alice, large, small) = divided(&scene);
+    let nobody = scene.lab.nobody().script_pubkey();
+    let at = |sat_per_vb: i64, scope| BumpWish {
+        fee: Some(FeeChoice::Rate(FeeRate::per_kvb(sat_per_vb * 1_000))),
+        scope,
+        ..BumpWish::default()
+    };
+    // Nearly all of the coin: more fee needs another one.
+    let asked = Request {
+        inputs: vec![named(large)],
+        scope: Scope::Best,
+        ..request(nobody, btc(3) - Amount::from_sat(250))
+    };
+    let paid = alice.pay(&asked).expect("a payment");
+    assert_eq!(paid.plan.change, None);
+    let refused = alice.bump(&paid.txid, at(20, Scope::AllWorlds));
+    assert!(
+        matches!(refused, Err(SpendError::InsufficientFunds { .. })),
+        "{refused:?}"
+    );
+    let bumped = alice.bump(&paid.txid, at(20, Scope::Best)).expect("more");
+    let spent = |tx: &Transaction| -> Vec<OutPoint> {
+        tx.input.iter().map(|input| input.previous_output).collect()
+    };
+    assert_eq!(spent(&bumped.new.tx), [large, small]);
+    assert_eq!(bumped.old_fee, paid.plan.fee);
+    // Now it has change that pays for more.
+    let again = alice.bump(&bumped.new.txid, at(40, Scope::AllWorlds));
+    assert_eq!(spent(&again.expect("more").new.tx), [large, small]);
+}
+
+#[test]
+fn a_coin_that_is_spoken_for_and_could_not_come_in_a_rival_world_is_refused_by_name() {
+    let scene = Scene::new();
+    let (alice, large, _) = divided(&scene);
+    let nobody = scene.lab.nobody().script_pubkey();
+    let spending = |coin, amount| Request {
+        inputs: vec![named(coin)],
+        scope: Scope::Best,
+        ..request(nobody, btc(amount))
+    };
+    let first = alice.pay(&spending(large, 1)).expect("a payment");
+    let place = first.plan.change.expect("change") as u32;
+    let change = OutPoint::new(first.txid, place);
+    alice.pay(&spending(change, 1)).expect("a payment");
+    let other = Request {
+        use_taken: true,
+        ..spending(change, 1)
+    };
+    assert!(alice.prepare(&other, false, false).is_ok());
+    let everywhere = Request {
+        scope: Scope::AllWorlds,
+        ..other
+    };
+    let refused = alice.prepare(&everywhere, false, false);
+    assert!(
+        matches!(
+            refused,
+            Err(SpendError::Coin {
+                why: Unspendable::NotEverywhere,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl<'a, 'v> Teller<'a, 'v> {
             purpose: v1::AddressPurpose::Receive.into(),
             mine: true,
             // One that was given a label is no change, whatever it was made for.
-            change: label.is_none() && self.view.is_change(script),
+            change: self.view.is_change(script),
             kind: kind.map_or(v1::AddressKind::Unspecified, told_kind).into(),
             descriptor: descriptor.map_or_else(String::new, |one| one.text.to_string()),
             index: slot.index,

@@ -209,7 +209,9 @@ impl From<SpendError> for Fault {
             | SpendError::FeeLeavesDust { .. }
             | SpendError::FeeTooHigh { .. }
             | SpendError::BumpTooLow { .. }
-            | SpendError::BumpTooHigh { .. } => unfit(ErrorReason::FeeUnfit, message),
+            | SpendError::BumpTooHigh { .. }
+            | SpendError::BumpBelowMempool { .. }
+            | SpendError::BumpBelowRequired { .. } => unfit(ErrorReason::FeeUnfit, message),
             SpendError::TooLarge { .. } | SpendError::AboveMaxWeight { .. } => {
                 unfit(ErrorReason::TxRejected, message).with("reject_reason", "tx-size")
             }

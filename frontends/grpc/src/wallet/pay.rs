@@ -1,5 +1,5 @@
 //! Owns payments: made ready, sent, replaced, sped up by a child.
-//! Promises that nothing is sent or written where one of them fails.
+//! Promises that nothing is sent where one of them fails; an address for change may have been used up then.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub(crate) fn build(
                 true => wallet.plan_and_lock(&request)?,
                 false => wallet.plan(&request)?,
             };
-            tell(wallet, &plan, &wallet.psbt(&plan)?, None)?
+            built_only(wallet, &plan)?
         }
     };
     Ok(v1::BuildTransactionResponse { built: Some(built) })
@@ -225,39 +225,30 @@ pub(crate) fn bump(
 ) -> Result<v1::BumpFeeResponse, Fault> {
     let txid = parse::txid("txid", &message.txid)?;
     let fee = terms::fee("fee", message.fee)?;
-    let bump = wallet.view()?.bump(
-        &txid,
-        BumpWish {
-            fee,
-            ..BumpWish::default()
-        },
-        wallet.fees(),
-    )?;
-    let old_fee_sat = convert::sat(bump.old_fee);
-    let built = finish(asking, wallet, &bump.request, message.only_build)?;
+    let wish = BumpWish {
+        fee,
+        ..BumpWish::default()
+    };
+    let (built, old_fee) = match message.only_build {
+        true => {
+            let bumped = wallet.plan_bump(&txid, wish)?;
+            (built_only(wallet, &bumped.new)?, bumped.old_fee)
+        }
+        false => {
+            check_keys(wallet)?;
+            let bumped = wallet.bump(&txid, wish)?;
+            (sent(asking, wallet, &bumped.new)?, bumped.old_fee)
+        }
+    };
     Ok(v1::BumpFeeResponse {
         built: Some(built),
-        old_fee_sat,
+        old_fee_sat: convert::sat(old_fee),
     })
 }
 
-/// Makes a payment ready, or makes it.
-fn finish(
-    asking: &Asking<'_>,
-    wallet: &Wallet,
-    request: &Request,
-    only_build: bool,
-) -> Result<v1::BuiltTransaction, Fault> {
-    if only_build {
-        return build_only(wallet, request);
-    }
-    check_keys(wallet)?;
-    sent(asking, wallet, &wallet.pay(request)?)
-}
-
-fn build_only(wallet: &Wallet, request: &Request) -> Result<v1::BuiltTransaction, Fault> {
-    let plan = wallet.plan(request)?;
-    tell(wallet, &plan, &wallet.psbt(&plan)?, None)
+/// A payment that was only planned.
+fn built_only(wallet: &Wallet, plan: &Plan) -> Result<v1::BuiltTransaction, Fault> {
+    tell(wallet, plan, &wallet.psbt(plan)?, None)
 }
 
 /// Tells peers of a payment that was made, and the client.
@@ -280,7 +271,7 @@ pub(crate) fn bump_with_child(
     let fee = terms::fee("fee", message.fee)?;
     let child = wallet.view()?.child(&txid, fee, wallet.fees())?;
     let built = match message.only_build {
-        true => build_only(wallet, &child.request)?,
+        true => built_only(wallet, &wallet.plan(&child.request)?)?,
         false => {
             check_keys(wallet)?;
             // Planned anew in its turn: a block may have the parent by now.

@@ -153,7 +153,7 @@ pub(crate) fn output(
         script_pubkey: script.to_bytes(),
         label: label.map_or_else(String::new, |label| label.text.clone()),
         mine,
-        change: mine && label.is_none() && view.is_change(script),
+        change: mine && view.is_change(script),
         address,
     }
 }

@@ -25,11 +25,6 @@ pub(super) fn is_labelled(view: &View<'_>, outpoint: &OutPoint, label: &str) -> 
     text.unwrap_or_default() == label
 }
 
-/// Whether an output is change: ours, of the chain of keys for change, and in no book of addresses.
-pub(super) fn is_change(view: &View<'_>, script: &Script) -> bool {
-    view.is_change(script) && entry(view, script).is_none()
-}
-
 /// A label that there can be.
 pub(super) fn check(label: &str) -> Result<&str, RpcError> {
     match label {

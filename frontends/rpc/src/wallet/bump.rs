@@ -1,10 +1,11 @@
 //! Owns the methods that make a payment that waits pay more.
 
+use bitcoin::Txid;
 use everett_wallet::Wallet;
-use everett_wallet::spend::{BumpWish, Irreplaceable, Payee, Plan, Request, SpendError};
+use everett_wallet::spend::{BumpWish, Irreplaceable, Payee, Plan, SpendError};
 
 use super::pay::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
-use super::pay::options::{Options, payees};
+use super::pay::options::{IN, Options, known, parse_scope, payees};
 use super::pay::{announce, refused};
 use crate::call::Call;
 use crate::error::{INVALID_ADDRESS_OR_KEY, RpcError, WALLET_ERROR};
@@ -14,35 +15,37 @@ use crate::psbt::Partial;
 use crate::rawtransactions::create::parse_outputs;
 
 const TXID: Argument = Argument::required("txid", Kind::Text, "The transaction that waits");
-const OPTIONS: Argument =
-    Argument::optional("options", Kind::Object, "What it is to pay").options(&[
-        CONF_TARGET,
-        FEE_RATE,
-        Argument::default(
-            "replaceable",
-            Kind::Bool,
-            "true",
-            "Whether the new one may be replaced in turn",
-        ),
-        ESTIMATE_MODE,
-        Argument::default(
-            "outputs",
-            Kind::Any,
-            "[]",
-            "What is paid in place of what was",
-        ),
-        Argument::optional(
-            "original_change_index",
-            Kind::Number,
-            "Which output is the change that pays for it",
-        ),
-    ]);
+const OPTIONS: &[Argument] = &[
+    CONF_TARGET,
+    FEE_RATE,
+    Argument::default(
+        "replaceable",
+        Kind::Bool,
+        "true",
+        "Whether the new one may be replaced in turn",
+    ),
+    ESTIMATE_MODE,
+    Argument::default(
+        "outputs",
+        Kind::Any,
+        "[]",
+        "What is paid in place of what was",
+    ),
+    Argument::optional(
+        "original_change_index",
+        Kind::Number,
+        "Which output is the change that pays for it",
+    ),
+    IN,
+];
+const OPTIONS_ARGUMENT: Argument =
+    Argument::optional("options", Kind::Object, "What it is to pay").options(OPTIONS);
 
 pub(super) static BUMPFEE: Method = Method {
     name: "bumpfee",
     category: Category::Wallet,
     about: "Replaces a transaction of the wallet that waits by one that pays more, with the same payees. The wallet has to be unlocked.",
-    arguments: &[TXID, OPTIONS],
+    arguments: &[TXID, OPTIONS_ARGUMENT],
     result: "{\"txid\", \"origfee\", \"fee\", \"errors\"}    (json object) The new one, and what both pay",
     at: false,
     run: Run::Read(bump_fee),
@@ -52,33 +55,22 @@ pub(super) static PSBTBUMPFEE: Method = Method {
     name: "psbtbumpfee",
     category: Category::Wallet,
     about: "As bumpfee, but tells the new transaction as a PSBT that is not signed, and sends nothing.",
-    arguments: &[TXID, OPTIONS],
+    arguments: &[TXID, OPTIONS_ARGUMENT],
     result: "{\"psbt\", \"origfee\", \"fee\", \"errors\"}    (json object) The new one, and what both pay",
     at: false,
     run: Run::Read(psbt_bump_fee),
 };
 
-/// The types of the options.
-const KNOWN: [(&str, Option<&str>); 7] = [
-    ("confTarget", Some("number")),
-    ("conf_target", Some("number")),
-    ("fee_rate", None),
-    ("replaceable", Some("bool")),
-    ("estimate_mode", Some("string")),
-    ("outputs", None),
-    ("original_change_index", Some("number")),
-];
+/// Of old `conf_target` was this.
+const OLD_TARGET: (&str, Option<&str>) = ("confTarget", Some("number"));
 
-/// What was asked for, and what the old one pays; `foreign`: whether coins of others may be among its inputs.
-fn asked(
-    call: &Call,
-    wallet: &Wallet,
-    foreign: bool,
-) -> Result<(Request, bitcoin::Amount), RpcError> {
+/// Which transaction is to be replaced, and what is wished for; `foreign`: whether coins of others may be among its inputs.
+fn asked(call: &Call, wallet: &Wallet, foreign: bool) -> Result<(Txid, BumpWish), RpcError> {
     let txid = call.txid(0, "txid")?;
-    let options = Options::read_of(call.maybe(1), &KNOWN)?;
+    let known: Vec<_> = [OLD_TARGET].into_iter().chain(known(OPTIONS)).collect();
+    let options = Options::read_of(call.maybe(1), &known)?;
     let mut said = options.fee(Said::default())?;
-    if let Some(target) = options.get("confTarget") {
+    if let Some(target) = options.get(OLD_TARGET.0) {
         if said.target.is_some() {
             return Err(RpcError::parameter(
                 "confTarget and conf_target options should not both be set. Use conf_target (confTarget is deprecated).",
@@ -142,16 +134,16 @@ fn asked(
         payees,
         change,
         foreign,
+        scope: parse_scope(options.get("in"))?,
+        replaceable: Some(options.bool_or("replaceable", true)?),
+        use_reused: true,
     };
-    let bump = view.bump(&txid, wish, wallet.fees()).map_err(unfit)?;
-    let mut request = bump.request;
-    request.replaceable = options.bool_or("replaceable", true)?;
-    Ok((request, bump.old_fee))
+    Ok((txid, wish))
 }
 
 /// Why a transaction is not replaced by what was asked for. As in Core, descendants and a fee that is too low count as a wrong
 /// parameter.
-fn unfit(error: SpendError) -> RpcError {
+fn not_bumped(error: SpendError) -> RpcError {
     match error {
         SpendError::NotReplaceable {
             why: why @ (Irreplaceable::SpentByWallet | Irreplaceable::SpentInMempool),
@@ -169,17 +161,14 @@ fn unfit(error: SpendError) -> RpcError {
             ..
         } => RpcError::misc(why.to_string()),
         SpendError::NotReplaceable { why, .. } => RpcError::new(WALLET_ERROR, why.to_string()),
-        SpendError::BumpTooLow { .. } => RpcError::parameter(error.to_string()),
-        other => refused(WALLET_ERROR)(other),
-    }
-}
-
-/// Why the new transaction is not made.
-fn not_made(error: SpendError) -> RpcError {
-    match error {
-        SpendError::Wallet(_) | SpendError::Mempool(_) | SpendError::Refused(_) => {
-            refused(WALLET_ERROR)(error)
+        SpendError::BumpBelowMempool { .. } => RpcError::new(WALLET_ERROR, format!("{error} -- ")),
+        SpendError::BumpTooLow { .. } | SpendError::BumpBelowRequired { .. } => {
+            RpcError::parameter(error.to_string())
         }
+        SpendError::BumpTooHigh { .. }
+        | SpendError::Wallet(_)
+        | SpendError::Mempool(_)
+        | SpendError::Refused(_) => refused(WALLET_ERROR)(error),
         other => RpcError::new(
             WALLET_ERROR,
             format!(
@@ -207,16 +196,19 @@ fn bump_fee(call: &Call) -> Answer {
             "bumpfee is not available with wallets that have private keys disabled. Use psbtbumpfee instead.",
         ));
     }
-    let (request, old) = asked(call, &wallet, false)?;
-    let paid = wallet.pay(&request).map_err(not_made)?;
+    let (txid, wish) = asked(call, &wallet, false)?;
+    let bumped = wallet.bump(&txid, wish).map_err(not_bumped)?;
+    let paid = bumped.new;
     announce(call, &paid.tx);
-    Ok(told(("txid", paid.txid.into()), old, &paid.plan))
+    let first = ("txid", paid.txid.into());
+    Ok(told(first, bumped.old_fee, &paid.plan))
 }
 
 fn psbt_bump_fee(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let (request, old) = asked(call, &wallet, true)?;
-    let plan = wallet.plan(&request).map_err(not_made)?;
-    let psbt = wallet.psbt(&plan)?;
-    Ok(told(("psbt", Partial::of(psbt).text().into()), old, &plan))
+    let (txid, wish) = asked(call, &wallet, true)?;
+    let bumped = wallet.plan_bump(&txid, wish).map_err(not_bumped)?;
+    let psbt = wallet.psbt(&bumped.new)?;
+    let first = ("psbt", Partial::of(psbt).text().into());
+    Ok(told(first, bumped.old_fee, &bumped.new))
 }

@@ -149,7 +149,7 @@ fn get(call: &Call) -> Answer {
         let mut decoded = transaction_json(&record.tx, network, None, Verbosity::Details, false);
         mark_change(&mut decoded, |vout| {
             let output = record.tx.output.get(vout);
-            output.is_some_and(|output| book::is_change(&view, &output.script_pubkey))
+            output.is_some_and(|output| view.is_change(&output.script_pubkey))
         });
         json.push("decoded", decoded);
     }

@@ -1,6 +1,6 @@
 //! Owns the methods that pay.
-//! Promises that nothing is written where one of them fails, and that coins which some live world lacks are only taken where
-//! that is said.
+//! Promises that nothing is sent and no coin is taken where one of them fails, though an address for change may have been used up
+//! then, and that coins which some live world lacks are only taken where that is said.
 
 pub(super) mod fee;
 pub(super) mod options;
@@ -230,10 +230,12 @@ fn check_keys(wallet: &Wallet) -> Result<(), RpcError> {
     }
 }
 
-/// A request with the wallets' defaults.
+/// A request with the wallets' defaults. As in Core, coins of addresses that were paid from are left alone only where a method
+/// says so.
 pub(super) fn request(call: &Call, payees: Vec<Payee>) -> Result<Request, RpcError> {
     let mut request = Request::to(payees);
     request.replaceable = call.wallets()?.config().replaceable;
+    request.use_reused = true;
     Ok(request)
 }
 
@@ -382,6 +384,7 @@ fn send(call: &Call) -> Answer {
         request.version = parse_version(version)?;
     }
     options.apply(call, said, &mut request)?;
+    request.use_taken = true;
     request.max_weight = options.most_weight()?;
     finish(call, &wallet, &request, options, refused(WALLET_ERROR))
 }

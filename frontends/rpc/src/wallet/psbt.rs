@@ -174,6 +174,7 @@ fn planned(
     request: &mut Request,
 ) -> Result<Plan, RpcError> {
     options.apply(call, Said::default(), request)?;
+    request.use_taken = true;
     // As in Core, a rate that is named for a transaction which is only made ready may be as low as one likes.
     if let FeeChoice::Rate(rate) = request.fee {
         request.fee = FeeChoice::AnyRate(rate);
@@ -249,16 +250,7 @@ fn create_funded(call: &Call) -> Answer {
     let derivations = call.bool_or(4, true)?;
     let plan = planned(call, &wallet, options, &mut request)?;
     let mut partial = Partial::new(plan.tx.clone(), version)?;
-    let view = wallet.view()?;
-    let process = Process {
-        sign: false,
-        finalize: false,
-        derivations,
-        ..Process::default()
-    };
-    let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-    view.keyring()
-        .process_psbt(&mut partial.psbt, spent, process)?;
+    partial.psbt = wallet.psbt_of(&plan, derivations)?;
     Ok(object! {
         "psbt" => partial.text(),
         "fee" => plan.fee,
@@ -285,13 +277,8 @@ fn process(call: &Call) -> Answer {
     };
     let view = wallet.view()?;
     let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
-    view.keyring()
-        .process_psbt(&mut partial.psbt, spent, process)?;
     // As in Core, what is signed but not finished is not complete.
-    let is_final = |input: &bitcoin::psbt::Input| {
-        input.final_script_sig.is_some() || input.final_script_witness.is_some()
-    };
-    let complete = partial.psbt.inputs.iter().all(is_final);
+    let complete = (view.keyring()).process_psbt(&mut partial.psbt, spent, process)?;
     let mut json = object! { "psbt" => partial.text(), "complete" => complete };
     if complete {
         json.push("hex", encode_hex(&extracted(&partial.psbt)));

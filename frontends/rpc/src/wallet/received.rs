@@ -323,7 +323,7 @@ fn groupings(call: &Call) -> Answer {
             if view.keyring().slot_of(script).is_none() {
                 continue;
             }
-            match spends && book::is_change(&view, script) {
+            match spends && view.is_change(script) {
                 true => {
                     together.insert(script.clone());
                 }

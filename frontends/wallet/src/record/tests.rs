@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, TxIn, TxOut, Txid};
 
-use super::{Record, RequestId};
+use super::{MAX_REQUESTS, Record, RequestId};
 
 fn record() -> Record {
     let tx = Transaction {
@@ -22,18 +22,26 @@ fn record() -> Record {
     record.ours = true;
     record.replaced_by = Some(Txid::from_byte_array([9; 32]));
     record.notes.insert("comment".into(), "für Alice".into());
-    record.request = Some(RequestId::new("order 7").unwrap());
+    record.name(id(7));
     record
+}
+
+fn id(number: u32) -> RequestId {
+    RequestId::new(&format!("order {number}")).unwrap()
 }
 
 #[test]
 fn a_row_brings_the_record_back() {
     let record = record();
     let plain = Record {
-        request: None,
+        requests: Vec::new(),
         ..record.clone()
     };
     assert_eq!(Record::decode(plain.txid, &plain.encode()), Ok(plain));
+    let mut named = record.clone();
+    named.name(id(8));
+    named.name(id(9));
+    assert_eq!(Record::decode(named.txid, &named.encode()), Ok(named));
     assert_eq!(Record::decode(record.txid, &record.encode()), Ok(record));
 }
 
@@ -48,4 +56,16 @@ fn a_row_that_was_cut_or_that_is_of_another_transaction_is_refused() {
         );
     }
     assert!(Record::decode(Txid::from_byte_array([1; 32]), &row).is_err());
+}
+
+#[test]
+fn of_many_names_the_first_one_and_the_newest_stay() {
+    let mut record = record();
+    for number in 0..100 {
+        record.name(id(number));
+        record.name(id(number));
+    }
+    assert_eq!(record.requests.len(), MAX_REQUESTS);
+    assert_eq!(record.requests.first(), Some(&id(7)));
+    assert_eq!(record.requests.last(), Some(&id(99)));
 }

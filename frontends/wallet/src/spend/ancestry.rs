@@ -28,6 +28,8 @@ pub(super) struct Ancestry<'a> {
     /// What is about to be replaced: neither it nor what is built on it pays for anything.
     replaced: Option<Txid>,
     known: HashMap<Txid, Option<Packages>>,
+    /// What was reckoned: a transaction may have made many of the coins.
+    before: HashMap<Txid, Before>,
 }
 
 impl<'a> Ancestry<'a> {
@@ -37,6 +39,7 @@ impl<'a> Ancestry<'a> {
             rate,
             replaced,
             known: HashMap::new(),
+            before: HashMap::new(),
         }
     }
 
@@ -53,15 +56,20 @@ impl<'a> Ancestry<'a> {
 
     /// What stands before the coins of a transaction that waits.
     pub(super) fn before(&mut self, txid: &Txid) -> Result<Before, SpendError> {
+        if let Some(known) = self.before.get(txid) {
+            return Ok(*known);
+        }
         let rate = self.rate;
-        let Some(packages) = self.packages(txid)? else {
-            return Ok(Before::default());
+        let before = match self.packages(txid)? {
+            None => Before::default(),
+            Some(packages) => Before {
+                bump: packages.clone().gap(txid, rate).fee.max(0).unsigned_abs(),
+                ancestors: packages.ancestor_count(txid),
+                cluster: packages.len(),
+            },
         };
-        Ok(Before {
-            bump: packages.clone().gap(txid, rate).fee.max(0).unsigned_abs(),
-            ancestors: packages.ancestor_count(txid),
-            cluster: packages.len(),
-        })
+        self.before.insert(*txid, before);
+        Ok(before)
     }
 
     /// What has to be paid so that all ancestors of these coins count at the rate.

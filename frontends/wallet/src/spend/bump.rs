@@ -1,8 +1,9 @@
 //! Owns how a payment that waits is made to pay more: replaced by another one (BIP125).
-//! Promises that the payees are paid what they were paid, and that the mempool's rules on replacement are kept.
+//! Promises that the payees are paid what they were paid unless others are named, and that it pays enough for being sent on;
+//! what else the mempool asks of a replacement, the mempool says.
 //! Refuses what is confirmed, what is not ours, and what others have built upon.
 
-use bitcoin::{Amount, OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
+use bitcoin::{Address, Amount, OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
 use everett_mempool::FeeRate;
 
 use super::ancestry::Ancestry;
@@ -34,6 +35,12 @@ pub struct BumpWish {
     pub change: Option<ScriptBuf>,
     /// Whether coins of others may be among its inputs: they have to sign, too.
     pub foreign: bool,
+    /// In which worlds coins have to exist that are added. Those that it spends are spent wherever they are.
+    pub scope: Scope,
+    /// Whether it says in turn that it may be replaced (BIP125); it does unless that is said.
+    pub replaceable: Option<bool>,
+    /// Whether coins may be added whose address was paid from, in a wallet that is to avoid those.
+    pub use_reused: bool,
 }
 
 /// Most bytes of a signature in DER with its type.
@@ -62,41 +69,57 @@ impl View<'_> {
         let Some(record) = self.record(txid) else {
             return Ok(None);
         };
-        let best = &self.best;
+        let fee = self.fee_by(record, |outpoint| match self.output(outpoint) {
+            Some(ours) => Ok(Some(ours.amount)),
+            None => self.amount_there(outpoint),
+        })?;
+        Ok(fee.ok().flatten())
+    }
+
+    /// Inputs without outputs, `None` where those are more; the first input of which the amount is not known.
+    fn fee_by(
+        &self,
+        record: &Record,
+        amount: impl Fn(&OutPoint) -> Result<Option<Amount>, SpendError>,
+    ) -> Result<Result<Option<Amount>, OutPoint>, SpendError> {
         let mut coming = Amount::ZERO;
         for input in &record.tx.input {
-            let outpoint = &input.previous_output;
-            let ours = self.output(outpoint).map(|output| output.amount);
-            let amount = match ours {
-                Some(amount) => Some(amount),
-                None => best
-                    .coin(outpoint)
-                    .map_err(crate::WalletError::from)?
-                    .map(|coin| coin.amount),
-            };
-            match amount {
+            let outpoint = input.previous_output;
+            match amount(&outpoint)? {
                 Some(amount) => coming += amount,
-                None => return Ok(None),
+                None => return Ok(Err(outpoint)),
             }
         }
         let going: Amount = record.tx.output.iter().map(|output| output.value).sum();
-        Ok(coming.checked_sub(going))
+        Ok(Ok(coming.checked_sub(going)))
     }
 
-    /// Whether an output of ours is change: of a chain of keys that gives out no addresses.
+    /// What a coin of the best world is worth.
+    fn amount_there(&self, outpoint: &OutPoint) -> Result<Option<Amount>, SpendError> {
+        let coin = self.best.coin(outpoint);
+        let coin = coin.map_err(crate::WalletError::from)?;
+        Ok(coin.map(|coin| coin.amount))
+    }
+
+    /// Whether an output of ours is change: of a chain of keys that gives out no addresses, and in no book of addresses.
     pub fn is_change(&self, script: &Script) -> bool {
         let keyring = self.keyring();
         let chain = keyring
             .slot_of(script)
             .and_then(|slot| keyring.descriptor(slot.descriptor));
-        chain.is_some_and(|descriptor| descriptor.chain == Chain::Internal)
+        if chain.is_none_or(|descriptor| descriptor.chain != Chain::Internal) {
+            return false;
+        }
+        let address = Address::from_script(script, keyring.network());
+        !address.is_ok_and(|address| keyring.labels().address(&address.to_string()).is_some())
     }
 
     /// What has to be asked for to replace a transaction that waits by one that pays more.
     ///
     /// # Errors
     ///
-    /// [`SpendError::NotReplaceable`], [`SpendError::BumpTooLow`], [`SpendError::BumpTooHigh`].
+    /// [`SpendError::NotReplaceable`], [`SpendError::BumpTooLow`], [`SpendError::BumpTooHigh`],
+    /// [`SpendError::BumpBelowMempool`], [`SpendError::BumpBelowRequired`]; those of the mempool.
     pub fn bump(
         &self,
         txid: &Txid,
@@ -145,12 +168,16 @@ impl View<'_> {
             },
         });
         let mut request = Request {
-            scope: Scope::Best,
+            scope: wish.scope,
+            // What the payment spends already it may spend where it is.
+            inputs_scope: Some(Scope::Best),
             change: change.map_or(ChangeTo::Automatic, ChangeTo::Script),
             inputs: inputs.collect(),
             use_locked: true,
             // What is added must not depend on anything that waits: the mempool refuses that of a replacement.
             min_confirmations: 1,
+            replaceable: wish.replaceable.unwrap_or(true),
+            use_reused: wish.use_reused,
             replaces: Some(*txid),
             notes: record.notes.clone(),
             ..Request::to(payees)
@@ -171,7 +198,7 @@ impl View<'_> {
                     blocks: 6,
                     conservative: false,
                 });
-                let estimate = self.rate(choice, settings).unwrap_or(settings.least);
+                let estimate = self.rate_or_least(choice, settings)?;
                 estimate.max(above)
             }
         };
@@ -181,32 +208,17 @@ impl View<'_> {
 
     /// What a transaction of ours pays to miners, all of whose coins are there but for itself.
     fn fee_to_replace(&self, record: &Record) -> Result<Amount, SpendError> {
-        let fail = |why| SpendError::NotReplaceable {
-            txid: record.txid,
-            why,
-        };
-        let mut coming = Amount::ZERO;
-        for input in &record.tx.input {
-            let outpoint = input.previous_output;
-            let found = self.best.coin(&outpoint);
-            let found = found.map_err(crate::WalletError::from)?;
-            let amount = match found {
-                Some(coin) => coin.amount,
-                None => self
-                    .waiting_amount(&outpoint)?
-                    .ok_or_else(|| fail(Irreplaceable::Spent { outpoint }))?,
-            };
-            coming += amount;
+        let fee = self.fee_by(record, |outpoint| match self.amount_there(outpoint)? {
+            Some(amount) => Ok(Some(amount)),
+            None => Ok(self.pending_output(outpoint)?.map(|output| output.value)),
+        })?;
+        match fee {
+            Ok(fee) => Ok(fee.unwrap_or_default()),
+            Err(outpoint) => Err(SpendError::NotReplaceable {
+                txid: record.txid,
+                why: Irreplaceable::Spent { outpoint },
+            }),
         }
-        let going: Amount = record.tx.output.iter().map(|output| output.value).sum();
-        Ok(coming.checked_sub(going).unwrap_or_default())
-    }
-
-    fn waiting_amount(&self, outpoint: &OutPoint) -> Result<Option<Amount>, SpendError> {
-        let mempool = self.mempool.view()?;
-        let tx = mempool.transaction(&outpoint.txid);
-        let output = tx.and_then(|tx| tx.tx.output.get(outpoint.vout as usize));
-        Ok(output.map(|output| output.value))
     }
 
     fn check_replaceable(&self, record: &Record, foreign: bool) -> Result<(), Irreplaceable> {
@@ -236,7 +248,8 @@ impl View<'_> {
         }
     }
 
-    /// Whether a rate that was said pays for being sent on in place of the old transaction, and not more than is ever paid.
+    /// Whether a rate that was said pays for being let in, and for being sent on in place of the old transaction, and not more than
+    /// is ever paid.
     fn check_pays_more(
         &self,
         request: &Request,
@@ -245,6 +258,12 @@ impl View<'_> {
         old: Amount,
         settings: &FeeSettings,
     ) -> Result<(), SpendError> {
+        // What others had to go for; where none had to, the total below is the whole question.
+        let relay = self.mempool.config().min_relay_fee;
+        let minimum = self.mempool.view()?.min_fee();
+        if minimum > relay && rate.sat_per_kvb() < minimum.sat_per_kvb() {
+            return Err(SpendError::BumpBelowMempool { rate, minimum });
+        }
         let mut ancestry = Ancestry::new(self.mempool, rate, Some(record.txid));
         let alone = Request {
             add_inputs: false,
@@ -268,6 +287,10 @@ impl View<'_> {
                 old,
                 increment,
             });
+        }
+        let required = fee_for(relay.max(settings.least), weight);
+        if fee < required {
+            return Err(SpendError::BumpBelowRequired { required });
         }
         match fee > settings.most {
             true => Err(SpendError::BumpTooHigh {

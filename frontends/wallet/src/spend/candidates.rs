@@ -13,6 +13,7 @@ use super::error::{SpendError, Unspendable};
 use super::request::{In, Request, Scope};
 use super::versions::goes_with;
 use crate::keys::OutputType;
+use crate::safe::Own;
 use crate::slot::{DescriptorNumber, Slot};
 use crate::view::{Spendable, View};
 
@@ -61,6 +62,7 @@ impl View<'_> {
             spendable.iter().map(|coin| (coin.outpoint, coin)).collect();
         let mut candidates = Vec::new();
         let mut named: HashSet<OutPoint> = HashSet::new();
+        let mut all_taken: Vec<Spendable> = Vec::new();
         for wanted in &request.inputs {
             if !named.insert(wanted.outpoint) {
                 return Err(SpendError::Coin {
@@ -89,9 +91,10 @@ impl View<'_> {
                 });
             }
             candidates.push(candidate);
+            all_taken.extend(taken);
         }
         let excluded = match request.scope {
-            Scope::AllWorlds => self.not_everywhere(request, &spendable)?,
+            Scope::AllWorlds => self.not_everywhere(request, &spendable, &all_taken)?,
             Scope::Best => HashSet::new(),
         };
         if request.scope == Scope::AllWorlds && request.inputs_scope != Some(Scope::Best) {
@@ -174,11 +177,12 @@ impl View<'_> {
     }
 
     /// The coins that some live world does not have and could not have. Of those that wait and are not our own only these are
-    /// looked at which the request may take.
+    /// looked at which the request may take. `taken`: those it names that something waiting spends.
     fn not_everywhere(
         &self,
         request: &Request,
         spendable: &[Spendable],
+        taken: &[Spendable],
     ) -> Result<HashSet<OutPoint>, SpendError> {
         let mut missing = self.unsafe_coins();
         let named: HashSet<OutPoint> = (request.inputs.iter())
@@ -187,20 +191,22 @@ impl View<'_> {
         let matters = |coin: &&Spendable| {
             coin.trusted || request.include_unsafe || named.contains(&coin.outpoint)
         };
-        let waiting = spendable.iter().filter(|coin| coin.coin.is_none());
-        let waiting: Vec<&Spendable> = waiting.filter(matters).collect();
+        let free = spendable.iter().filter(matters);
+        let waiting = free.chain(taken).filter(|coin| coin.coin.is_none());
+        let waiting: Vec<&Spendable> = waiting.collect();
         if waiting.is_empty() {
             return Ok(missing);
         }
         for rival in &self.rivals {
             let state = self.state(rival);
+            let mut own = Own::new(self, &state, rival);
             let mut pending: Option<HashSet<Txid>> = None;
             for coin in &waiting {
                 let txid = &coin.outpoint.txid;
                 // Over there it may be confirmed, and what it made spent again.
                 let there = match state.place(txid) {
                     Some(_) => state.coin(&coin.outpoint).is_some(),
-                    None if self.own_can_come(txid, rival) => true,
+                    None if own.can_come(txid) => true,
                     // What others sent is asked of the mempool that would be there.
                     None => {
                         if pending.is_none() {
@@ -330,7 +336,8 @@ impl View<'_> {
         Ok(candidate)
     }
 
-    fn pending_output(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, SpendError> {
+    /// An output of what waits in the mempool.
+    pub(super) fn pending_output(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, SpendError> {
         let view = self.mempool.view()?;
         let tx = view.transaction(&outpoint.txid);
         Ok(tx.and_then(|tx| tx.tx.output.get(outpoint.vout as usize).cloned()))

@@ -8,9 +8,9 @@ use everett_mempool::{FeeRate, MempoolError};
 use super::bump::WALLET_INCREMENT;
 use super::error::{Childless, SpendError};
 use super::packages::Packages;
-use super::plan::{TRUC_CHILD_WEIGHT, TRUC_VERSION};
 use super::request::{FeeChoice, In, Request, Scope};
 use super::settings::FeeSettings;
+use super::versions::{TRUC_CHILD_WEIGHT, TRUC_VERSION};
 use crate::view::View;
 
 /// A child that is to pay for what waits before it.
@@ -60,7 +60,7 @@ impl View<'_> {
                     blocks: 6,
                     conservative: false,
                 };
-                let estimate = self.rate(choice, settings).unwrap_or(settings.least);
+                let estimate = self.rate_or_least(choice, settings)?;
                 estimate.max(now.plus(FeeRate::per_kvb(WALLET_INCREMENT)))
             }
         };

@@ -9,7 +9,7 @@ use bitcoin::Script;
 
 use super::candidates::Candidate;
 use super::pick::{Needed, NotPicked, Offered, Picked, pick};
-use super::plan::{TRUC_CHILD_WEIGHT, TRUC_VERSION};
+use super::versions::{TRUC_CHILD_WEIGHT, TRUC_VERSION};
 use crate::keys::OutputType;
 
 /// Most coins of one address that are spent together.
@@ -147,15 +147,13 @@ fn fits(group: &Group, tier: &Tier, candidates: &[Candidate]) -> bool {
         && (tier.partial || !group.rest)
 }
 
-/// What a set of coins is worth to the selection: with the fee out of the payments it is all that they are worth.
-fn offer(places: &[usize], candidates: &[Candidate], whole: bool, wanted: bool) -> Offered {
+/// What a set of coins is to the selection. What waits before those that were asked for is paid for once, in what is needed.
+fn offer(places: &[usize], candidates: &[Candidate], wanted: bool) -> Offered {
     let coins = || places.iter().map(|place| &candidates[*place]);
-    let worth = |coin: &Candidate| {
-        let bump = if whole { 0 } else { coin.before.bump };
-        coin.output.value.to_sat().saturating_sub(bump)
-    };
+    let bump: u64 = coins().map(|coin| coin.before.bump).sum();
     Offered {
-        value: coins().map(worth).sum(),
+        value: coins().map(|coin| coin.output.value.to_sat()).sum(),
+        bump: if wanted { 0 } else { bump },
         weight: coins().map(|coin| coin.weight).sum(),
         inputs: places.len(),
         segwit: coins().any(|coin| coin.segwit),
@@ -169,23 +167,16 @@ pub(super) fn choose(
     needed: &Needed,
     terms: &Terms,
 ) -> Result<Vec<usize>, NotChosen> {
-    let whole = needed.rate.sat_per_kvb() == 0;
     let asked: Vec<usize> = (0..candidates.len())
         .filter(|place| candidates[*place].wanted)
         .collect();
-    let mut needed = *needed;
-    let mut base = Vec::new();
-    for place in &asked {
-        let coin = &candidates[*place];
-        base.push(offer(&[*place], candidates, whole, true));
-        // What is worth less than its ancestors cost makes others necessary.
-        let bump = if whole { 0 } else { coin.before.bump };
-        needed.value += bump.saturating_sub(coin.output.value.to_sat());
-    }
+    let base: Vec<Offered> = (asked.iter())
+        .map(|place| offer(&[*place], candidates, true))
+        .collect();
     if !base.is_empty() {
         let unlimited = Needed {
             most_weight: u64::MAX,
-            ..needed
+            ..*needed
         };
         if pick(&base, &unlimited).is_ok() {
             return Ok(asked);
@@ -197,11 +188,8 @@ pub(super) fn choose(
     let others = groups(candidates, terms.group);
     let solve = |chosen: &[&Group], needed: &Needed| -> Result<(i64, Vec<usize>), NotPicked> {
         let mut offered = base.clone();
-        offered.extend(
-            chosen
-                .iter()
-                .map(|group| offer(&group.coins, candidates, whole, false)),
-        );
+        let others = chosen.iter();
+        offered.extend(others.map(|group| offer(&group.coins, candidates, false)));
         let Picked { places, waste } = pick(&offered, needed)?;
         let added = places
             .iter()
@@ -212,7 +200,7 @@ pub(super) fn choose(
     let mut too_heavy = false;
     let mut tried = None;
     for tier in tiers(terms) {
-        let mut needed = needed;
+        let mut needed = *needed;
         if terms.version == TRUC_VERSION && tier.ours == 0 {
             needed.most_weight = needed.most_weight.min(TRUC_CHILD_WEIGHT);
         }
@@ -260,7 +248,7 @@ pub(super) fn choose(
     let all: Vec<&Group> = others.iter().collect();
     let unlimited = Needed {
         most_weight: u64::MAX,
-        ..needed
+        ..*needed
     };
     match solve(&all, &unlimited) {
         Err(NotPicked::NotEnough { missing }) => Err(NotChosen::NotEnough { missing }),

@@ -326,6 +326,23 @@ pub enum SpendError {
         /// The limit.
         limit: Amount,
     },
+    /// A replacement is to pay less than the mempool takes now.
+    #[error(
+        "New fee rate ({}) is lower than the minimum fee rate ({}) to get into the mempool",
+        coins(per_kvbyte(*.rate)), coins(per_kvbyte(*.minimum))
+    )]
+    BumpBelowMempool {
+        /// What was asked for.
+        rate: FeeRate,
+        /// The least that is let in.
+        minimum: FeeRate,
+    },
+    /// A replacement would pay less than is ever paid or relayed.
+    #[error("Insufficient total fee (cannot be less than required fee {})", coins(*.required))]
+    BumpBelowRequired {
+        /// The least for a transaction of its size.
+        required: Amount,
+    },
     /// Some input is not fully signed.
     #[error("not all inputs are signed: private keys for input {input} are missing")]
     Unsigned {
@@ -349,6 +366,11 @@ fn coins(amount: Amount) -> String {
     let keep = text.len() - 6;
     let shown = text.trim_end_matches('0').len().max(keep);
     text[..shown].to_owned()
+}
+
+/// What 1,000 virtual bytes pay.
+fn per_kvbyte(rate: FeeRate) -> Amount {
+    Amount::from_sat(rate.sat_per_kvb().max(0).unsigned_abs())
 }
 
 /// Satoshis for a virtual byte.

@@ -6,9 +6,10 @@ use bitcoin::{Amount, TxOut};
 use super::ancestry::Ancestry;
 use super::candidates::Candidate;
 use super::error::{Short, SpendError};
-use super::plan::{Moment, Plan, TRUC_CHILD_WEIGHT, TRUC_VERSION};
+use super::plan::{Moment, Plan};
 use super::request::Request;
 use super::shape::{assemble, dust_limit, fee_for, payee_output, total, weight_of};
+use super::versions::most_weight;
 
 /// Everything goes to the payees: those that share get equal parts of what the others leave, the first one what is over.
 pub(super) fn spend_all(
@@ -57,10 +58,7 @@ pub(super) fn spend_all(
         return Err(short(Short::Pool { economical }, fee - coming));
     }
     let waits = coins.iter().any(|coin| coin.confirmations == 0);
-    let limit = match request.version == TRUC_VERSION && waits {
-        true => request.max_weight.min(TRUC_CHILD_WEIGHT),
-        false => request.max_weight,
-    };
+    let limit = most_weight(request, waits);
     if weight > limit {
         return Err(SpendError::TooLarge { weight, limit });
     }

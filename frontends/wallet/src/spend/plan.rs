@@ -19,17 +19,15 @@ use super::shape::{
     CHANGE_SPEND_WEIGHT, assemble, dust_limit, fee_for, least_change, lock_time, payee_output,
     take_fee, total, weight_of,
 };
+use super::versions::most_weight;
 use crate::view::View;
 
-/// Weight of a transaction that is relayed, at most, and least: 65 bytes without witness.
-pub(super) const MAX_WEIGHT: u64 = 400_000;
+/// Weight units of a transaction that is relayed, at most.
+pub const MAX_WEIGHT: u64 = 400_000;
 /// The least weight that a transaction may be limited to: that of one that is relayed.
 pub(super) const MIN_WEIGHT: u64 = 260;
-/// Version of transactions that stay small and alone, so that they can always be replaced (BIP431).
-pub(super) const TRUC_VERSION: i32 = 3;
-/// Most weight units of one of them, and of one that spends another that waits.
-pub(super) const TRUC_WEIGHT: u64 = 40_000;
-pub(super) const TRUC_CHILD_WEIGHT: u64 = 4_000;
+/// The estimate for so many blocks is the one that asks least.
+const LONGEST_TARGET: u32 = 1_008;
 /// Times that the selection is made again because the fee came out higher than it was reckoned.
 const MAX_ROUNDS: usize = 8;
 
@@ -38,6 +36,8 @@ pub(super) struct Moment<'a> {
     /// What is paid to miners.
     pub(super) rate: FeeRate,
     pub(super) settings: &'a FeeSettings,
+    /// Change that costs more than this to spend is left to the miner.
+    discard: FeeRate,
     /// The rate that defines dust, in satoshis for 1,000 virtual bytes.
     pub(super) dust_rate: u64,
     /// The lock time where nobody asked for one.
@@ -88,10 +88,12 @@ impl View<'_> {
             });
         }
         let best = &self.best;
+        let dust_rate = self.mempool.config().standard.dust_relay_fee;
         let moment = Moment {
             rate: self.rate(request.fee, settings)?,
             settings,
-            dust_rate: self.mempool.config().standard.dust_relay_fee,
+            discard: self.discard_rate(settings, dust_rate)?,
+            dust_rate,
             lock_time: lock_time(best, self.ledger.clock().now()),
         };
         let mut ancestry = Ancestry::new(self.mempool, moment.rate, request.replaces);
@@ -131,7 +133,22 @@ impl View<'_> {
         }
     }
 
+    /// The rate at which change is given up: as the settings say, but not more than is ever paid and not less than what makes
+    /// dust of it.
+    fn discard_rate(&self, settings: &FeeSettings, dust_rate: u64) -> Result<FeeRate, SpendError> {
+        let longest = self.mempool.view()?.fee_estimate(LONGEST_TARGET, false);
+        let discard = longest
+            .rate
+            .map_or(settings.discard, |rate| rate.min(settings.discard));
+        let dust_rate = i64::try_from(dust_rate).unwrap_or(i64::MAX);
+        Ok(discard.max(FeeRate::per_kvb(dust_rate)))
+    }
+
     /// What is to be paid.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError::FeeRateTooLow`], [`SpendError::NoFeeRate`]; those of the mempool.
     pub fn rate(&self, choice: FeeChoice, settings: &FeeSettings) -> Result<FeeRate, SpendError> {
         // What the mempool asks now and then, the mempool refuses; what is never relayed is refused here.
         let relay = self.mempool.config().min_relay_fee;
@@ -154,6 +171,18 @@ impl View<'_> {
                 let minimum = self.mempool.view()?.info().min_fee;
                 Ok(rate.max(minimum).max(required))
             }
+        }
+    }
+
+    /// The same, or the least that is ever paid where there is nothing to estimate from.
+    pub(super) fn rate_or_least(
+        &self,
+        choice: FeeChoice,
+        settings: &FeeSettings,
+    ) -> Result<FeeRate, SpendError> {
+        match self.rate(choice, settings) {
+            Err(SpendError::NoFeeRate) => Ok(settings.least),
+            rate => rate,
         }
     }
 
@@ -204,6 +233,7 @@ impl View<'_> {
         let Moment {
             rate,
             settings,
+            discard,
             dust_rate,
             lock_time,
         } = *moment;
@@ -213,7 +243,7 @@ impl View<'_> {
             value: Amount::ZERO,
             script_pubkey: change.to_owned(),
         };
-        let least_change = least_change(change, settings.discard);
+        let least_change = least_change(change, discard);
         let terms = Terms {
             group,
             include_unsafe: request.include_unsafe,
@@ -228,10 +258,10 @@ impl View<'_> {
             true => Amount::ZERO,
             false => least_change + fee_for(rate, change_output.weight().to_wu()),
         };
-        let most_weight = match request.version {
-            TRUC_VERSION => request.max_weight.min(TRUC_WEIGHT),
-            _ => request.max_weight,
-        };
+        let wanted: Vec<&Candidate> = candidates.iter().filter(|coin| coin.wanted).collect();
+        let waits = wanted.iter().any(|coin| coin.confirmations == 0);
+        // What several of them are built on is paid for once.
+        let bump = ancestry.together(&wanted)?.to_sat();
         let mut more = 0;
         for _ in 0..MAX_ROUNDS {
             let needed = Needed {
@@ -242,16 +272,14 @@ impl View<'_> {
                     .map(|payee| payee_output(payee).weight().to_wu())
                     .sum(),
                 outputs: request.payees.len(),
-                // With the fee out of the payments, coins are only to cover the amounts.
-                rate: match payees_pay_fee {
-                    true => FeeRate::per_kvb(0),
-                    false => rate,
-                },
+                rate,
+                payees_pay: payees_pay_fee,
+                bump,
                 change_weight: change_output.weight().to_wu(),
                 change_spend_weight: CHANGE_SPEND_WEIGHT,
                 least_change: least_change.to_sat(),
                 later: settings.later,
-                most_weight,
+                most_weight: most_weight(request, waits),
             };
             let chosen = choose(candidates, &needed, &terms)
                 .map_err(|why| self.not_chosen(why, request, candidates, &needed))?;

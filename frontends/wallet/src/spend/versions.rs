@@ -1,4 +1,5 @@
-//! Owns which coins go with the version of a transaction while they wait, and which are not built upon at all.
+//! Owns what the version of a transaction says of its weight and of the coins that go with it while they wait, and which coins are
+//! not built upon at all.
 //! Promises the topology of version 3 (BIP431): such transactions and others do not mix, and each has one parent and one child.
 
 use std::collections::BTreeMap;
@@ -7,9 +8,25 @@ use bitcoin::Txid;
 
 use super::candidates::Candidate;
 use super::error::SpendError;
-use super::plan::TRUC_VERSION;
 use super::request::Request;
 use crate::view::{Spendable, View};
+
+/// Version of transactions that stay small and alone, so that they can always be replaced (BIP431).
+pub(super) const TRUC_VERSION: i32 = 3;
+/// Most weight units of one of them.
+const TRUC_WEIGHT: u64 = 40_000;
+/// Most weight units of one of them that spends another that waits.
+pub(super) const TRUC_CHILD_WEIGHT: u64 = 4_000;
+
+/// Most weight units of what is asked for; `waits`: whether it spends something that waits.
+pub(super) fn most_weight(request: &Request, waits: bool) -> u64 {
+    let most = match (request.version == TRUC_VERSION, waits) {
+        (true, true) => TRUC_CHILD_WEIGHT,
+        (true, false) => TRUC_WEIGHT,
+        (false, _) => u64::MAX,
+    };
+    request.max_weight.min(most)
+}
 
 /// Whether a transaction may spend what one of this version made and that waits.
 pub(super) fn goes_with(request: &Request, theirs: i32) -> bool {

@@ -18,7 +18,9 @@ use crate::payment::PaymentState;
 use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::slot::Slot;
-use crate::spend::{ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable};
+use crate::spend::{
+    Bump, BumpWish, ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable,
+};
 
 /// What was planned and signed as far as the keys go.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,6 +72,15 @@ pub struct Paid {
     pub txid: Txid,
     /// How it came to be.
     pub plan: Plan,
+}
+
+/// What takes the place of a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bumped<T> {
+    /// The new one.
+    pub new: T,
+    /// What the old one pays to miners.
+    pub old_fee: Amount,
 }
 
 impl Wallet {
@@ -142,9 +153,11 @@ impl Wallet {
         self.pay_in_turn(request, id)
     }
 
-    /// The payment that was made by this name, if one was.
+    /// The payment that was made by this name, if one was; what took its place where that happened since.
     pub fn payment_asked_for(&self, id: &RequestId) -> Option<Txid> {
-        self.inner.book.read().requests.get(id).copied()
+        let book = self.inner.book.read();
+        let named = book.requests.get(id).copied()?;
+        Some(book.stands_for(named))
     }
 
     /// Asked while nobody else pays.
@@ -182,6 +195,31 @@ impl Wallet {
         self.pay_in_turn(&child.request, None)
     }
 
+    /// Replaces a payment that waits by one that pays more, see [`View::bump`](crate::View::bump), and sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`], [`SpendError::NotReplaceable`] among them: then nothing was sent.
+    pub fn bump(&self, txid: &Txid, wish: BumpWish) -> Result<Bumped<Paid>, SpendError> {
+        // Nobody builds on it meanwhile.
+        let _turn = self.inner.spending.lock();
+        let Bump { request, old_fee } = self.view()?.bump(txid, wish, &self.inner.fees)?;
+        let new = self.pay_in_turn(&request, None)?;
+        Ok(Bumped { new, old_fee })
+    }
+
+    /// The same, but only plans it, as [`Wallet::plan`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError`].
+    pub fn plan_bump(&self, txid: &Txid, wish: BumpWish) -> Result<Bumped<Plan>, SpendError> {
+        let _turn = self.inner.spending.lock();
+        let Bump { request, old_fee } = self.view()?.bump(txid, wish, &self.inner.fees)?;
+        let new = self.plan_in_turn(&request)?;
+        Ok(Bumped { new, old_fee })
+    }
+
     /// Plans a payment and signs it as far as the keys go; with `send` it is sent where that is all the way, and with `lock` its
     /// coins are locked. Nobody else takes them meanwhile.
     ///
@@ -209,11 +247,16 @@ impl Wallet {
         };
         let tx = complete.then(|| finished(&psbt));
         if let (true, Some(tx)) = (send, &tx) {
-            self.send_in_turn(tx.clone(), &request.notes, request.replaces, None)?;
+            // A coin that was named may be one that another payment spends while that waits.
+            let replaces = match request.replaces {
+                None => self.replaced_by(tx, SendTerms::NONE)?,
+                said => said,
+            };
+            self.send_in_turn(tx.clone(), &request.notes, replaces, None)?;
         }
         // What was sent is spent.
         if lock && !(send && tx.is_some()) {
-            self.lock_plan(&plan)?;
+            self.lock_plan(&plan);
         }
         Ok(Prepared { plan, psbt, tx })
     }
@@ -226,13 +269,14 @@ impl Wallet {
     pub fn plan_and_lock(&self, request: &Request) -> Result<Plan, SpendError> {
         let _turn = self.inner.spending.lock();
         let plan = self.plan_in_turn(request)?;
-        self.lock_plan(&plan)?;
+        self.lock_plan(&plan);
         Ok(plan)
     }
 
-    fn lock_plan(&self, plan: &Plan) -> Result<(), WalletError> {
-        let mut coins = plan.tx.input.iter().map(|input| input.previous_output);
-        coins.try_for_each(|outpoint| self.lock_coin(outpoint, true, false))
+    /// Locks what a plan spends until the program ends; what is locked already stays so as it is.
+    fn lock_plan(&self, plan: &Plan) {
+        let coins = plan.tx.input.iter().map(|input| input.previous_output);
+        self.inner.book.write().lock_for_now(coins);
     }
 
     /// The plan as a PSBT, with all that is known of its coins and of our keys.
@@ -241,6 +285,15 @@ impl Wallet {
     ///
     /// [`WalletError::Keys`].
     pub fn psbt(&self, plan: &Plan) -> Result<Psbt, WalletError> {
+        self.psbt_of(plan, true)
+    }
+
+    /// The same; `derivations`: whether the ways to the keys are told.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Keys`].
+    pub fn psbt_of(&self, plan: &Plan, derivations: bool) -> Result<Psbt, WalletError> {
         let view = self.view()?;
         let failed = |error: bitcoin::psbt::Error| KeyError::Psbt {
             input: 0,
@@ -250,6 +303,7 @@ impl Wallet {
         let process = Process {
             sign: false,
             finalize: false,
+            derivations,
             ..Process::default()
         };
         let spent = |outpoint: &OutPoint| view.spent_coin(outpoint);
@@ -369,8 +423,9 @@ impl Wallet {
             record.notes.clone_from(notes);
         }
         record.replaces = replaces.or(record.replaces);
-        // One that was sent by a name before keeps that.
-        record.request = record.request.or_else(|| id.cloned());
+        if let Some(id) = id {
+            record.name(id.clone());
+        }
         book.put(record)?;
         drop(book);
         // Without broadcasting it stays here, until its owner gives it to somebody.

@@ -635,6 +635,99 @@ fn a_payment_that_waits_is_replaced_by_one_that_pays_more() {
 }
 
 #[test]
+fn a_payment_of_our_own_to_a_labelled_address_for_change_is_kept_by_a_replacement() {
+    let money = Money::earned();
+    let own = text(&money.call("miner", "getrawchangeaddress", json!([])));
+    money.call("miner", "setlabel", json!([own, "savings"]));
+    let params = json!({ "address": own, "amount": 10, "fee_rate": 2 });
+    let txid = text(&money.call("miner", "sendtoaddress", params));
+    let bumped = money.call("miner", "bumpfee", json!([txid, { "fee_rate": 30 }]));
+    let hex = money.hex("miner", &text(&bumped["txid"]));
+    let decoded = money.node_call("decoderawtransaction", json!([hex]));
+    let outputs = decoded["vout"].as_array().expect("outputs");
+    let mut paid = outputs.iter().filter(|output| output["value"] == 10.0);
+    let paid = paid
+        .next()
+        .map(|output| text(&output["scriptPubKey"]["address"]));
+    assert_eq!(paid, Some(own), "{decoded}");
+}
+
+#[test]
+fn a_coin_that_a_waiting_payment_spends_is_not_swept_and_who_names_it_in_send_replaces_that() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let params = json!({ "address": alice, "amount": 10, "fee_rate": 2 });
+    let txid = text(&money.call("miner", "sendtoaddress", params));
+    let hex = money.hex("miner", &txid);
+    let decoded = money.node_call("decoderawtransaction", json!([hex]));
+    let coin = &decoded["vin"][0];
+    let inputs = json!([{ "txid": coin["txid"], "vout": coin["vout"] }]);
+    let params = json!({ "recipients": [alice], "fee_rate": 30, "options": { "inputs": inputs } });
+    let (spent, vout) = (text(&coin["txid"]), &coin["vout"]);
+    assert_eq!(
+        money.refused("miner", "sendall", params),
+        (
+            -8,
+            format!("Input not available. UTXO ({spent}:{vout}) was already spent.")
+        )
+    );
+    assert_eq!(money.node_call("getrawmempool", json!([])), json!([txid]));
+    let options = json!({ "inputs": inputs, "add_inputs": true });
+    let params = json!({ "outputs": { alice: 11 }, "fee_rate": 30, "options": options });
+    let sent = money.call("miner", "send", params);
+    assert_eq!(
+        money.node_call("getrawmempool", json!([])),
+        json!([sent["txid"]])
+    );
+    let old = money.call("miner", "gettransaction", json!([txid]));
+    assert_eq!(old["replaced_by_txid"], sent["txid"]);
+}
+
+#[test]
+fn coins_of_addresses_that_were_paid_from_are_left_by_the_method_that_says_so_alone() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    let back = money.new_address("miner", "");
+    money.call("alice", "setwalletflag", json!(["avoid_reuse"]));
+    money.call("miner", "sendtoaddress", json!([alice, 3]));
+    money.mine_elsewhere(1);
+    money.call("alice", "sendall", json!([[back]]));
+    money.call("miner", "sendtoaddress", json!([alice, 5]));
+    money.mine_elsewhere(1);
+    let (code, message) = money.refused("alice", "sendtoaddress", json!([back, 1]));
+    assert_eq!(code, -6, "{message}");
+    let params = json!({ "amounts": { back: 1 } });
+    money.call("alice", "sendmany", params);
+}
+
+#[test]
+fn a_replacement_that_pays_less_than_is_ever_paid_is_refused() {
+    let money = Money::earned();
+    let alice = money.new_address("alice", "");
+    // Less than the wallet pays by itself, and relayed.
+    let raw = money.node_call("createrawtransaction", json!([[], { alice: 10 }]));
+    let funded = json!([raw, { "feeRate": 0.000002 }]);
+    let funded = money.call("miner", "fundrawtransaction", funded);
+    let signed = json!([funded["hex"]]);
+    let signed = money.call("miner", "signrawtransactionwithwallet", signed);
+    let txid = money.node_call("sendrawtransaction", json!([signed["hex"]]));
+    let too_low = [
+        (0.0, "Insufficient total fee 0.00, must be at least"),
+        (
+            0.5,
+            "Insufficient total fee (cannot be less than required fee 0.00000",
+        ),
+    ];
+    for (rate, words) in too_low {
+        let (code, message) =
+            money.refused("miner", "bumpfee", json!([txid, { "fee_rate": rate }]));
+        assert_eq!(code, -8, "{message}");
+        assert!(message.starts_with(words), "{message}");
+    }
+    money.call("miner", "bumpfee", json!([txid, { "fee_rate": 1.5 }]));
+}
+
+#[test]
 fn a_transaction_of_an_old_block_is_forgotten_and_taken_up_again_by_its_proof() {
     let money = Money::earned();
     let alice = money.new_address("alice", "");

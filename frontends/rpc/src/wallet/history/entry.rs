@@ -303,8 +303,7 @@ impl<'a, 'v> Teller<'a, 'v> {
         told: &mut Vec<Json>,
     ) -> Result<(), RpcError> {
         let debit = self.debit(record);
-        let shown =
-            |script: &Script| debit == 0 || listing.change || !book::is_change(self.view, script);
+        let shown = |script: &Script| debit == 0 || listing.change || !self.view.is_change(script);
         let sends = debit > 0 && listing.label.is_none();
         let confirmations = self.confirmations(record)?;
         // As in Core: what a block stands against is told as that alone.

@@ -1,14 +1,14 @@
 //! Owns the options of methods that make payments.
 //! Promises that one which is not known, or of the wrong type, is refused before anything is looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bitcoin::hex::FromHex;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{OutPoint, PublicKey, ScriptBuf, TxIn, TxOut};
 use everett_mempool::FeeRate;
 use everett_wallet::OutputType;
-use everett_wallet::spend::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
+use everett_wallet::spend::{ChangeTo, FeeChoice, In, MAX_WEIGHT, Payee, Request, Scope};
 use miniscript::descriptor::DefiniteDescriptorKey;
 use miniscript::{Descriptor, Legacy, Miniscript, Segwitv0};
 
@@ -25,8 +25,6 @@ use crate::wallet::coins::check_options;
 const SIGNALS: u32 = 0xffff_fffd;
 /// Weight units of the least that an input takes up.
 const MIN_INPUT_WEIGHT: u64 = 165;
-/// Weight units of a transaction that is relayed, at most.
-const MAX_WEIGHT: u64 = 400_000;
 
 pub(in super::super) const IN: Argument = Argument::default(
     "in",
@@ -141,39 +139,15 @@ pub(in super::super) const OPTIONS: &[Argument] = &[
     IN,
 ];
 
-/// The types of options where they are checked.
-const KNOWN: [(&str, Option<&str>); 30] = [
-    ("add_inputs", Some("bool")),
-    ("include_unsafe", Some("bool")),
-    ("minconf", Some("number")),
-    ("maxconf", Some("number")),
-    ("add_to_wallet", Some("bool")),
-    ("change_address", Some("string")),
-    ("changeAddress", Some("string")),
-    ("change_position", Some("number")),
-    ("changePosition", Some("number")),
-    ("change_type", Some("string")),
-    ("fee_rate", None),
-    ("feeRate", None),
-    ("include_watching", Some("bool")),
-    ("includeWatching", Some("bool")),
-    ("inputs", Some("array")),
-    ("input_weights", Some("array")),
-    ("locktime", Some("number")),
-    ("lock_unspents", Some("bool")),
-    ("lockUnspents", Some("bool")),
-    ("psbt", Some("bool")),
-    ("send_max", Some("bool")),
-    ("subtract_fee_from_outputs", Some("array")),
-    ("subtractFeeFromOutputs", Some("array")),
-    ("conf_target", Some("number")),
-    ("estimate_mode", Some("string")),
-    ("replaceable", Some("bool")),
-    ("solving_data", Some("object")),
-    ("max_tx_weight", Some("number")),
-    ("version", Some("number")),
-    ("in", Some("string")),
-];
+/// The names of options, also the old ones, and their types where those are checked.
+pub(in super::super) fn known(
+    options: &[Argument],
+) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    options.iter().flat_map(|option| {
+        let names = option.names.split('|');
+        names.map(|name| (name, option.kind.expected()))
+    })
+}
 
 static EMPTY: Json = Json::Object(Vec::new());
 
@@ -194,6 +168,7 @@ pub(in super::super) fn parse_scope(value: Option<&Json>) -> Result<Scope, RpcEr
 
 /// Who is paid by these outputs; `paying`: the places of those that pay the fee.
 pub(in super::super) fn payees(outputs: Vec<TxOut>, paying: &[usize]) -> Vec<Payee> {
+    let paying: HashSet<usize> = paying.iter().copied().collect();
     let payee = |(index, output): (usize, TxOut)| Payee {
         script_pubkey: output.script_pubkey,
         amount: output.value,
@@ -222,6 +197,11 @@ pub(in super::super) fn paying(
     names: &[&str],
 ) -> Result<Vec<usize>, RpcError> {
     let mut places: Vec<usize> = Vec::new();
+    let mut known: HashSet<usize> = HashSet::new();
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    for (place, name) in names.iter().enumerate() {
+        by_name.entry(name).or_insert(place);
+    }
     let fail = |why: String| {
         Err(RpcError::parameter(format!(
             "Invalid parameter 'subtract fee from output', {why}"
@@ -229,8 +209,8 @@ pub(in super::super) fn paying(
     };
     for value in said.map_or(Ok(&[][..]), Json::array)? {
         let place: i64 = match value {
-            Json::Text(name) => match names.iter().position(|other| other == name) {
-                Some(place) => place as i64,
+            Json::Text(name) => match by_name.get(name.as_str()) {
+                Some(place) => *place as i64,
                 None => return fail(format!("destination {name} not found in tx outputs")),
             },
             Json::Number(_) => value.int()?,
@@ -239,7 +219,7 @@ pub(in super::super) fn paying(
         let Ok(index) = usize::try_from(place) else {
             return fail(format!("negative position: {place}"));
         };
-        if places.contains(&index) {
+        if !known.insert(index) {
             return fail(format!("duplicated position: {place}"));
         }
         if index >= names.len() {
@@ -296,7 +276,8 @@ pub(in super::super) fn parse_wanted(value: &Json) -> Result<In, RpcError> {
 impl<'a> Options<'a> {
     /// Those that were given, all of them known.
     pub(in super::super) fn read(given: Option<&'a Json>) -> Result<Options<'a>, RpcError> {
-        Options::read_of(given, &KNOWN)
+        let known: Vec<_> = known(OPTIONS).collect();
+        Options::read_of(given, &known)
     }
 
     /// Those that were given, all of them among these.
@@ -386,13 +367,16 @@ impl<'a> Options<'a> {
         };
         // Who names a coin means it: a lock keeps it from being taken unasked.
         request.use_locked = true;
-        request.use_taken = true;
         request.scope = parse_scope(self.get("in"))?;
         self.change(call, request)?;
         if let Some(inputs) = self.get("inputs") {
             for value in inputs.array()? {
                 request.inputs.push(parse_wanted(value)?);
             }
+        }
+        let mut places: HashMap<OutPoint, usize> = HashMap::new();
+        for (place, wanted) in request.inputs.iter().enumerate() {
+            places.entry(wanted.outpoint).or_insert(place);
         }
         for value in self.get("input_weights").map_or(Ok(&[][..]), Json::array)? {
             let outpoint = parse_outpoint(value)?;
@@ -402,18 +386,17 @@ impl<'a> Options<'a> {
             let weight = weight
                 .ok_or_else(|| RpcError::parameter("Invalid parameter, missing weight key"))
                 .and_then(parse_weight)?;
-            let wanted = request
-                .inputs
-                .iter_mut()
-                .find(|wanted| wanted.outpoint == outpoint);
-            match wanted {
-                Some(wanted) => wanted.weight = Some(weight),
+            match places.get(&outpoint) {
+                Some(place) => request.inputs[*place].weight = Some(weight),
                 // As in Core, who says what an input weighs wants it.
-                None => request.inputs.push(In {
-                    outpoint,
-                    sequence: None,
-                    weight: Some(weight),
-                }),
+                None => {
+                    places.insert(outpoint, request.inputs.len());
+                    request.inputs.push(In {
+                        outpoint,
+                        sequence: None,
+                        weight: Some(weight),
+                    });
+                }
             }
         }
         if let Some(data) = self.get("solving_data") {

@@ -28,6 +28,8 @@ fn needed(value: u64) -> Needed {
         weight: 124,
         outputs: 1,
         rate: FeeRate::per_kvb(20_000),
+        payees_pay: false,
+        bump: 0,
         change_weight: 124,
         change_spend_weight: 272,
         least_change: 980,
