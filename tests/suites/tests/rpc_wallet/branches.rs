@@ -1,6 +1,6 @@
 //! What neither of the old clients could do: a payment on one branch, spent otherwise on the other.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::money::{Money, number, text};
 
@@ -210,4 +210,124 @@ fn what_is_built_on_a_coinbase_that_a_world_does_not_have_is_told_as_given_up_th
     assert_eq!(told("miner", &paid, &without)["abandoned"], true);
     // The other world has them as before.
     assert_eq!(told("miner", &paid, &with)["abandoned"], false);
+}
+
+/// A transaction of the miner's that spends an output and pays one address.
+fn spend(money: &Money, txid: &str, vout: u64, to: &str, amount: f64) -> String {
+    let input = json!([{ "txid": txid, "vout": vout, "sequence": 0xffff_fffd_u32 }]);
+    let raw = money.node_call("createrawtransaction", json!([input, { to: amount }]));
+    let signed = money.call("miner", "signrawtransactionwithwallet", json!([raw]));
+    assert_eq!(signed["complete"], true, "{signed}");
+    text(&signed["hex"])
+}
+
+fn send(money: &Money, hex: &str) -> String {
+    text(&money.node_call("sendrawtransaction", json!([hex, 0])))
+}
+
+/// The confirmations that a wallet tells of a transaction.
+fn confirmations(money: &Money, wallet: &str, txid: &str) -> i64 {
+    let told = money.call(wallet, "gettransaction", json!([txid]));
+    told["confirmations"].as_i64().expect("a number")
+}
+
+#[test]
+fn a_receipt_is_conflicted_also_where_its_coin_was_made_and_spent_in_one_block() {
+    let money = Money::earned();
+    let miner = money.new_address("miner", "");
+    let alice = money.new_address("alice", "");
+    let made = text(&money.call("miner", "sendtoaddress", json!([miner, 10])));
+    let decoded = json!({ "txid": made, "verbose": true });
+    let outputs = money.call("miner", "gettransaction", decoded)["decoded"]["vout"].clone();
+    let ours = |output: &&Value| output["value"] == 10.0;
+    let output = outputs.as_array().unwrap().iter().find(ours).unwrap();
+    let vout = output["n"].as_u64().unwrap();
+    let receipt = send(&money, &spend(&money, &made, vout, &alice, 9.9));
+    assert_eq!(confirmations(&money, "alice", &receipt), 0);
+    // The block has what made the coin, and something else that spends it.
+    let other = spend(&money, &made, vout, &miner, 9.8);
+    let by = text(&money.node_call("decoderawtransaction", json!([other]))["txid"]);
+    let best = money.best();
+    let block = money.block_on(&best, &[&made, &other]);
+    assert_eq!(confirmations(&money, "alice", &receipt), -1);
+    assert_eq!(confirmations(&money, "miner", &receipt), -1);
+    let states = money.call("alice", "getpaymentstates", json!([receipt]));
+    assert_eq!(states[0]["state"], "conflicted");
+    assert_eq!(text(&states[0]["by"]), by);
+    assert_eq!(text(&states[0]["blockhash"]), block);
+    // So it is after a restart of the wallet, and no more when the block goes.
+    money.node_call("unloadwallet", json!(["alice"]));
+    money.node_call("loadwallet", json!(["alice"]));
+    assert_eq!(confirmations(&money, "alice", &receipt), -1);
+    money.node_call("invalidateblock", json!([block]));
+    assert_eq!(confirmations(&money, "alice", &receipt), 0);
+}
+
+#[test]
+fn of_several_that_stand_against_a_payment_the_deepest_counts() {
+    let money = Money::earned();
+    let [miner, alice] = ["miner", "alice"].map(|wallet| money.new_address(wallet, ""));
+    let coins = money.call("miner", "listunspent", json!([]));
+    let coins: Vec<String> = (coins.as_array().unwrap().iter())
+        .map(|coin| text(&coin["txid"]))
+        .collect();
+    let inputs = json!([{ "txid": coins[0], "vout": 0 }, { "txid": coins[1], "vout": 0 }]);
+    let raw = money.node_call("createrawtransaction", json!([inputs, { &alice: 99.9 }]));
+    let signed = money.call("miner", "signrawtransactionwithwallet", json!([raw]));
+    let receipt = send(&money, &text(&signed["hex"]));
+    // The second input goes first.
+    for coin in [&coins[1], &coins[0]] {
+        let other = spend(&money, coin, 0, &miner, 49.9);
+        money.block_on(&money.best(), &[&other]);
+    }
+    assert_eq!(confirmations(&money, "alice", &receipt), -2);
+    assert_eq!(confirmations(&money, "miner", &receipt), -2);
+}
+
+#[test]
+fn a_young_coinbase_that_something_spends_that_waits_is_counted_once() {
+    let money = Money::poor();
+    let address = money.new_address("miner", "");
+    money.node_call("generatetoaddress", json!([1, address]));
+    money.mine_elsewhere(100);
+    let coin = &money.call("miner", "listunspent", json!([]))[0];
+    let coinbase = text(&coin["txid"]);
+    let sent = send(&money, &spend(&money, &coinbase, 0, &address, 49.9));
+    // One block less: the next one may have it still, but the wallet calls the coin too young.
+    money.node_call("invalidateblock", json!([money.best()]));
+    assert!(
+        money
+            .node_call("getrawmempool", json!([]))
+            .as_array()
+            .unwrap()
+            .contains(&json!(sent))
+    );
+    let mine = money.call("miner", "getbalances", json!([]))["mine"].clone();
+    let sums = ["trusted", "immature", "nonmempool"].map(|name| number(&mine[name]));
+    assert_eq!(sums, [49.9, 0.0, 0.0]);
+    let young = json!({ "query_options": { "include_immature_coinbase": true } });
+    assert_eq!(money.call("miner", "listunspent", young), json!([]));
+    // One more, and it does not wait any more: the coin is there, and held.
+    money.node_call("invalidateblock", json!([money.best()]));
+    assert_eq!(money.node_call("getrawmempool", json!([])), json!([]));
+    let mine = money.call("miner", "getbalances", json!([]))["mine"].clone();
+    let sums = ["trusted", "immature", "nonmempool"].map(|name| number(&mine[name]));
+    assert_eq!(sums, [0.0, 50.0, -50.0]);
+}
+
+#[test]
+fn addresses_of_others_that_have_a_label_are_listed_among_the_receipts_without_any() {
+    let money = Money::poor();
+    let other = money.new_address("alice", "");
+    money.call("miner", "setlabel", json!([other, "shop"]));
+    let listed = money.call("miner", "listreceivedbyaddress", json!([0, true]));
+    assert_eq!(listed[0]["address"], *other);
+    assert_eq!(listed[0]["amount"], 0.0);
+    let labels = money.call("miner", "listreceivedbylabel", json!([0, true]));
+    assert_eq!(labels[0]["label"], "shop");
+    let (code, message) = money.refused("miner", "getreceivedbylabel", json!(["shop"]));
+    assert_eq!(
+        (code, message.as_str()),
+        (-4, "Address not found in wallet")
+    );
 }
