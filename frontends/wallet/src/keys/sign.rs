@@ -90,8 +90,8 @@ impl Keyring {
     /// Does with a PSBT what a wallet can: fills in the coins that `spent` knows and what is known of our scripts, signs with
     /// every key of ours that is named, finishes what is satisfied. Returns whether all inputs are finished.
     ///
-    /// Keys are ours when they are of a script of ours, or when the PSBT names their way from a master key of ours
-    /// (a part of a script with several owners). Inputs that are finished already are passed over, and so are inputs without
+    /// Keys are ours when they are of a script of ours, or when the PSBT names them, with their way from a master key of ours or as
+    /// the key of an address of ours (a part of a script with several owners). Inputs that are finished already are passed over, and so are inputs without
     /// witness whose previous transaction nobody gives.
     ///
     /// # Errors

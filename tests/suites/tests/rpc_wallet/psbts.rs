@@ -106,3 +106,33 @@ fn a_wallet_that_watches_funds_what_another_one_signs() {
     assert!(money.balance("watch") < 149.0);
     assert_eq!(money.balance("watch"), money.balance("miner"));
 }
+
+#[test]
+fn keys_of_our_addresses_sign_in_the_scripts_of_others() {
+    let money = Money::earned();
+    for form in ["bech32", "p2sh-segwit", "legacy"] {
+        let keys = [0, 1].map(|_| {
+            let address = money.call("alice", "getnewaddress", json!(["", "bech32"]));
+            let info = money.call("alice", "getaddressinfo", json!([address]));
+            info["pubkey"].clone()
+        });
+        let shared = money.node_call("createmultisig", json!([2, keys, form]));
+        let name = format!("watch-{form}");
+        money.node_call(
+            "createwallet",
+            json!({ "wallet_name": name, "disable_private_keys": true }),
+        );
+        let request = json!([[{ "desc": shared["descriptor"], "timestamp": "now" }]]);
+        let imported = money.call(&name, "importdescriptors", request);
+        assert_eq!(imported[0]["success"], true);
+        money.call("miner", "sendtoaddress", json!([shared["address"], 2]));
+        money.mine_elsewhere(1);
+        let to = money.new_address("miner", "");
+        let change = money.new_address("alice", "");
+        let params = json!({ "outputs": { &to: 1 }, "options": { "changeAddress": change } });
+        let funded = money.call(&name, "walletcreatefundedpsbt", params);
+        let signed = money.call("alice", "walletprocesspsbt", json!([funded["psbt"]]));
+        assert_eq!(signed["complete"], true, "{form}: {signed}");
+        money.node_call("sendrawtransaction", json!([signed["hex"]]));
+    }
+}
