@@ -202,15 +202,13 @@ impl View<'_> {
         if world.coin(&outpoint)?.is_some() {
             return Ok(None);
         }
-        let block = world.spent_in(&outpoint);
-        let by = match (state.spender(&outpoint), block) {
-            (Some(ours), _) => Some(ours),
-            (None, Some(block)) => self.spender_in(&outpoint, &block)?,
-            (None, None) => None,
+        let (by, block) = match (state.spender(&outpoint), world.spent_in(&outpoint)) {
+            (Some(ours), Some(block)) => (Some(ours), Some(block)),
+            (Some(ours), None) => (Some(ours), state.place(&ours).map(|place| place.block)),
+            (None, Some(block)) => (self.spender_in(&outpoint, &block)?, Some(block)),
+            (None, None) => self.seen_spent(&outpoint, world).unzip(),
         };
         if by.is_some() || block.is_some() {
-            let block = block.or_else(|| Some(state.place(&by?)?.block));
-            let block = block.or_else(|| self.spent_in(&outpoint, world));
             return Ok(Some(PaymentState::Conflicted {
                 outpoint,
                 by,
@@ -332,12 +330,14 @@ impl View<'_> {
         self.ask(world, waiting, |view| Some(view.contains(parent)))
     }
 
-    /// The block of a world that the wallet saw spend a coin.
-    fn spent_in(&self, outpoint: &OutPoint, world: &World) -> Option<BlockHash> {
-        let blocks = &mut self.book.timeline.down_from(world, world.height());
-        let spends = |(spent, _): &(OutPoint, Txid)| spent == outpoint;
-        let block = blocks.find(|block| block.spent.iter().any(spends))?;
-        Some(block.hash)
+    /// Which transaction the wallet saw spend a coin of somebody's in a world, and in which block.
+    fn seen_spent(&self, outpoint: &OutPoint, world: &World) -> Option<(Txid, BlockHash)> {
+        let mut blocks = self.book.timeline.down_from(world, world.height());
+        blocks.find_map(|block| {
+            let mut spent = block.spent.iter();
+            let (_, by) = spent.find(|(spent, _)| spent == outpoint)?;
+            Some((*by, block.hash))
+        })
     }
 
     /// Which transaction of a block spends a coin; nobody knows where the block was pruned.

@@ -84,7 +84,7 @@ impl State {
         self.coins.get(outpoint)
     }
 
-    /// Which transaction of this world spent a coin of ours, or one that a transaction of ours was to spend.
+    /// Which transaction of this world spent a coin of ours.
     pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
         self.spends.get(outpoint).copied()
     }
@@ -143,10 +143,14 @@ impl State {
         for (outpoint, coin) in &block.created {
             self.put(*outpoint, *coin);
         }
-        // What a block makes and spends itself is in both lists.
+        let mut changed = !block.transactions.is_empty();
+        // What a block makes and spends itself is in both lists. Coins of others are no part of the state: which of them a block
+        // has in its list depends on what the wallet knew when it looked.
         for (outpoint, txid) in &block.spent {
-            self.take(outpoint);
-            self.spends.insert(*outpoint, *txid);
+            if self.take(outpoint) {
+                self.spends.insert(*outpoint, *txid);
+                changed = true;
+            }
         }
         for (index, txid) in &block.transactions {
             let place = Place {
@@ -157,7 +161,7 @@ impl State {
             self.places.insert(*txid, place);
             self.history.insert((block.height, *index), *txid);
         }
-        self.blocks += 1;
+        self.blocks += u32::from(changed);
         self
     }
 
@@ -171,14 +175,16 @@ impl State {
         self.coins.insert(outpoint, coin);
     }
 
-    fn take(&mut self, outpoint: &OutPoint) {
+    /// Says whether it was there.
+    fn take(&mut self, outpoint: &OutPoint) -> bool {
         let Some(coin) = self.coins.remove(outpoint) else {
-            return;
+            return false;
         };
         self.total -= coin.amount;
         if coin.coinbase {
             self.coinbases.remove(&(coin.height, *outpoint));
         }
+        true
     }
 }
 
