@@ -205,8 +205,8 @@ class PeersTest(VisitorTest):
     def test_every_page_of_peers_fits_every_screen(self):
         self.call()
         self.stranger()
-        self.node.ask("addpeer", "[2001:db8:1111:2222:3333:4444:5555:6666]:18444")
-        self.addCleanup(self.node.ask, "disconnect", "[2001:db8:1111:2222:3333:4444:5555:6666]:18444")
+        self.node.ask("addpeer", "[fd11:1111:2222:3333:4444:5555:6666:7777]:18444")
+        self.addCleanup(self.node.ask, "disconnect", "[fd11:1111:2222:3333:4444:5555:6666:7777]:18444")
         for subnet in ["192.0.2.0/24", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff"]:
             self.node.ask("ban", subnet)
         self.until(lambda: len(self.node.ask("peers")["peers"]) == 2)

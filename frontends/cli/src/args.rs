@@ -367,7 +367,7 @@ are what it sent and was sent. Exits 1 with NETWORK_DISABLED where the node is n
         after_help = "\
 Examples:
   everett addpeer 203.0.113.7                   on the network's own port, whenever it is not connected
-  everett addpeer '[2001:db8::7]:8333' --once   just once
+  everett addpeer '[fd00::7]:8333' --once   just once
   everett addpeer abcdefghijklmnop….onion:8333  through the proxy (run --proxy)
 
 Answers at once: `everett peers` shows whether the peer could be reached. A peer that was added stays \

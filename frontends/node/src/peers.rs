@@ -206,7 +206,7 @@ pub enum PeerRef<'a> {
 pub enum PeerError {
     /// The text is no address.
     #[error(
-        "`{text}` is no address of a node: {problem}; write one like 203.0.113.7:8333, [2001:db8::7]:8333 or NAME.onion"
+        "`{text}` is no address of a node: {problem}; write one like 203.0.113.7:8333, [fd00::7]:8333 or NAME.onion"
     )]
     Address {
         /// What was given.
