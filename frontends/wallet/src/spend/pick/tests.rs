@@ -191,16 +191,20 @@ fn where_change_would_weigh_too_much_a_set_without_it_is_found() {
 }
 
 #[test]
-fn coins_that_are_all_alike_are_searched_as_quickly_as_others() {
-    // What is left out of a branch with each of them is all the others: were those gone through one by one, this took a minute.
-    let offered = vec![coin(100_000); 20_000];
+fn coins_that_are_alike_are_searched_as_quickly_as_others() {
+    // Whoever leaves one of them out leaves out all the others: were those gone through one by one, this took a quarter of a minute.
+    let value = |number: u64| match number {
+        0..1_800 => 100_000,
+        number => 90_000 + number * 7_919 % 30_000,
+    };
+    let offered: Vec<Offered> = (0..2_000).map(|number| coin(value(number))).collect();
     let needed = Needed {
-        value: 100_000 * 1_000,
+        value: 100_000_777,
         ..NEEDED
     };
     let begun = std::time::Instant::now();
     let picked = pick(&offered, &needed).expect("enough");
-    assert_eq!(picked.places.len(), 1_002);
+    assert!(sums(&offered, &picked.places).is_enough(&needed));
     let taken = begun.elapsed();
-    assert!(taken < std::time::Duration::from_secs(10), "{taken:?}");
+    assert!(taken < std::time::Duration::from_secs(5), "{taken:?}");
 }
