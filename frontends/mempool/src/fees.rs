@@ -106,6 +106,21 @@ pub struct FeeEstimate {
     pub rate: Option<FeeRate>,
     /// The blocks within which it is confirmed: the target, or what can be told instead.
     pub blocks: u32,
+    /// Which of the estimates that are made for a target told the rate; nothing where there is none.
+    pub basis: Option<EstimateBasis>,
+}
+
+/// One of the estimates that are made for a target, of which the highest counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EstimateBasis {
+    /// What is confirmed within half of the blocks, in 60 of 100 cases.
+    Half,
+    /// What is confirmed within the blocks, in 85 of 100 cases.
+    Whole,
+    /// What is confirmed within twice the blocks, in 95 of 100 cases.
+    Double,
+    /// The same, looking back farther.
+    Cautious,
 }
 
 /// What one horizon says by itself.
@@ -274,20 +289,33 @@ impl Fees {
         let usable = (seen / 2).min(Horizon::Long.most_blocks());
         let blocks = blocks.max(2).min(usable);
         if blocks <= 1 {
-            return FeeEstimate { rate: None, blocks };
+            return FeeEstimate {
+                rate: None,
+                blocks,
+                basis: None,
+            };
         }
+        let half = self.combined(blocks / 2, HALF_SUCCESS, true);
+        let whole = self.combined(blocks, SUCCESS, true);
+        let double = self.combined(blocks * 2, DOUBLE_SUCCESS, !conservative);
+        let cautious = match conservative || half.or(whole).or(double).is_none() {
+            true => self.cautious(blocks * 2),
+            false => None,
+        };
         let estimates = [
-            self.combined(blocks / 2, HALF_SUCCESS, true),
-            self.combined(blocks, SUCCESS, true),
-            self.combined(blocks * 2, DOUBLE_SUCCESS, !conservative),
+            (half, EstimateBasis::Half),
+            (whole, EstimateBasis::Whole),
+            (double, EstimateBasis::Double),
+            (cautious, EstimateBasis::Cautious),
         ];
-        let mut most = estimates.into_iter().flatten().reduce(f64::max);
-        if conservative || most.is_none() {
-            most = greater(most, self.cautious(blocks * 2));
-        }
+        let known = (estimates.into_iter()).filter_map(|(median, basis)| Some((median?, basis)));
+        // Of those that say the same the first counts.
+        let most = known.reduce(|one, other| if other.0 > one.0 { other } else { one });
+        let told = most.and_then(|(median, basis)| Some((rate(median)?, basis)));
         FeeEstimate {
-            rate: most.and_then(rate),
+            rate: told.map(|(rate, _)| rate),
             blocks,
+            basis: told.map(|(_, basis)| basis),
         }
     }
 

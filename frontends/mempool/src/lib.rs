@@ -43,7 +43,9 @@ pub use config::{
 };
 pub use elsewhere::{MAX_ELSEWHERE, MAX_ELSEWHERE_TRANSACTIONS};
 pub use fee_rate::{FeeRate, FeeSize};
-pub use fees::{FeeEstimate, FeesKept, Horizon, MAX_FEE_FILE_AGE, Range, Ranges, RawEstimate};
+pub use fees::{
+    EstimateBasis, FeeEstimate, FeesKept, Horizon, MAX_FEE_FILE_AGE, Range, Ranges, RawEstimate,
+};
 pub use follow::MAX_RETURNED_BYTES;
 pub use mempool::{Mempool, MempoolError};
 pub use persist::{Kept, LoadOptions, Loaded, MAX_FILE_BYTES, PersistError};

@@ -42,7 +42,8 @@ pub struct WalletConfig {
     pub change_type: Option<OutputType>,
     /// Whether payments are given to the mempool, or only remembered: `-walletbroadcast`.
     pub broadcast: bool,
-    /// Whether change of our own pending payments is spent: `-spendzeroconfchange`.
+    /// Whether change of our own pending payments is spent, and counted as what can be: `-spendzeroconfchange`. Without it nothing
+    /// that waits is added to a payment.
     pub spend_pending_change: bool,
     /// Whether payments say that they may be replaced where nobody says: `-walletrbf`.
     pub replaceable: bool,

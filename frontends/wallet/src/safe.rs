@@ -115,16 +115,17 @@ impl View<'_> {
         }
     }
 
-    /// The live world that lacks most of what the best one has, with what that is worth.
+    /// The live world that lacks most of what can be spent in the best one, with what that is worth.
     pub(crate) fn world_that_lacks(&self, best: &World) -> Option<Lacking> {
         let state = self.state(best);
         let lacking = self.rivals.iter().map(|rival| {
             let coins = self.unsafe_against(rival, best, &state);
-            let amounts = coins.iter().filter_map(|outpoint| state.coin(outpoint));
+            let coins = coins.iter().filter_map(|outpoint| state.coin(outpoint));
+            let mature = coins.filter(|coin| coin.is_mature(best.height()));
             Lacking {
                 tip: rival.hash(),
                 height: rival.height(),
-                amount: amounts.map(|coin| coin.amount).sum(),
+                amount: mature.map(|coin| coin.amount).sum(),
             }
         });
         let lacking = lacking.filter(|lacking| lacking.amount > Amount::ZERO);

@@ -24,9 +24,10 @@ use crate::standing::Waiting;
 /// What a wallet has in one world, with what is pending there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WorldBalance {
-    /// Confirmed and mature, and what of it is not spent by something pending; and the change of our own pending payments.
+    /// Confirmed and mature, and what of it is not spent by something pending; and the change of our own pending payments where the
+    /// settings have that spent.
     pub trusted: Amount,
-    /// What others pay us in pending transactions.
+    /// What others pay us in pending transactions, and the change of our own where it is not spent.
     pub pending: Amount,
     /// Coinbases that are too young.
     pub immature: Amount,
@@ -43,9 +44,9 @@ pub struct WorldBalance {
 /// What payments hold that wait, but not in the mempool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Held {
-    /// Confirmed and mature coins, and change of our own pending payments.
+    /// Confirmed and mature coins, and change of our own pending payments where the settings have that spent.
     pub trusted: Amount,
-    /// What others pay us in pending transactions.
+    /// What others pay us in pending transactions, and the change of our own where it is not spent.
     pub pending: Amount,
     /// Coinbases that are too young.
     pub immature: Amount,
@@ -62,7 +63,7 @@ pub struct Spendable {
     pub coin: Option<OwnCoin>,
     /// Blocks from the one that made it up to the tip; 0 while it is pending.
     pub confirmations: u32,
-    /// Whether it is confirmed, or change of our own payments alone.
+    /// Whether it is confirmed, or change of our own payments alone where the settings have such spent.
     pub trusted: bool,
     /// Whether its owner locked it.
     pub locked: bool,
@@ -81,6 +82,9 @@ pub struct View<'a> {
     pub(crate) mempool: &'a Mempool,
     /// Who spends what in blocks that were read for it.
     pub(crate) spenders: Spenders,
+    /// Whether change of our own pending payments is spent, see
+    /// [`WalletConfig::spend_pending_change`](crate::WalletConfig::spend_pending_change).
+    pub(crate) spends_pending: bool,
 }
 
 impl View<'_> {
@@ -216,7 +220,7 @@ impl View<'_> {
             immature_spent: Amount::ZERO,
             coins: settled.coins,
         };
-        let mut trust = Trust::new(&self.book, &state, pending);
+        let mut trust = Trust::new(self, &state, pending);
         let spenders = self.unconfirmed_spenders(world, &state, pending);
         // Those in the mempool first: what they spend is not held by the others.
         let (waiting, held): (Vec<Txid>, Vec<Txid>) =
@@ -318,7 +322,7 @@ impl View<'_> {
         left_out: &HashSet<Txid>,
     ) -> Vec<Spendable> {
         let state = self.state(world);
-        let mut trust = Trust::new(&self.book, &state, pending);
+        let mut trust = Trust::new(self, &state, pending);
         let taken = self.taken_coins(world, &state, pending, left_out);
         let reused = self.paid_from();
         let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
@@ -371,9 +375,10 @@ impl View<'_> {
         ours.map(|output| output.slot).collect()
     }
 
-    /// Which of the pending transactions count as ours already: they spend our own coins alone, that are confirmed or as good.
+    /// Which of the pending transactions count as ours already: they spend our own coins alone, that are confirmed or as good. None
+    /// does where the settings do not have such spent.
     pub fn trusted(&self, state: &State, pending: &HashSet<Txid>) -> HashSet<Txid> {
-        let mut trust = Trust::new(&self.book, state, pending);
+        let mut trust = Trust::new(self, state, pending);
         let pending = pending.iter().copied();
         pending.filter(|txid| trust.is_trusted(txid)).collect()
     }
@@ -452,9 +457,11 @@ impl View<'_> {
     }
 }
 
-/// Which pending transactions are as good as confirmed: our own, of coins that are confirmed or as good.
+/// Which pending transactions are as good as confirmed: our own, of coins that are confirmed or as good, where the settings have
+/// such spent.
 struct Trust<'a> {
     book: &'a Book,
+    spends_pending: bool,
     state: &'a State,
     pending: &'a HashSet<Txid>,
     known: std::collections::HashMap<Txid, bool>,
@@ -462,9 +469,10 @@ struct Trust<'a> {
 }
 
 impl<'a> Trust<'a> {
-    fn new(book: &'a Book, state: &'a State, pending: &'a HashSet<Txid>) -> Trust<'a> {
+    fn new(view: &'a View<'_>, state: &'a State, pending: &'a HashSet<Txid>) -> Trust<'a> {
         Trust {
-            book,
+            book: &view.book,
+            spends_pending: view.spends_pending,
             state,
             pending,
             known: Default::default(),
@@ -481,6 +489,9 @@ impl<'a> Trust<'a> {
     fn is_trusted(&mut self, txid: &Txid) -> bool {
         if self.state.place(txid).is_some() {
             return true;
+        }
+        if !self.spends_pending {
+            return false;
         }
         if let Some(known) = self.known.get(txid) {
             return *known;

@@ -322,6 +322,7 @@ impl Wallet {
                     rivals,
                     ledger: &inner.ledger,
                     mempool: &inner.mempool,
+                    spends_pending: inner.spend_pending_change,
                 });
             }
         }

@@ -81,6 +81,17 @@ pub(crate) struct WalletView {
     pub(crate) keypool: u32,
     pub(crate) descriptors: u32,
     pub(crate) payments: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missed_scan: Option<MissedView>,
+}
+
+/// Blocks that were pruned before they were looked into for older keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct MissedView {
+    /// Height of the first one.
+    pub(crate) from_height: u32,
+    /// The height behind the last one.
+    pub(crate) below_height: u32,
 }
 
 impl From<v1::Wallet> for WalletView {
@@ -98,6 +109,12 @@ impl From<v1::Wallet> for WalletView {
             keypool: wallet.keypool,
             descriptors: wallet.descriptor_count,
             payments: wallet.payment_count,
+            missed_scan: (wallet.missed_scan_from_height)
+                .zip(wallet.missed_scan_below_height)
+                .map(|(from_height, below_height)| MissedView {
+                    from_height,
+                    below_height,
+                }),
         }
     }
 }
@@ -110,6 +127,20 @@ impl WalletView {
             (_, true, true) => "locked",
             (_, true, false) => "unlocked",
         }
+    }
+
+    /// What is missing in it, in a line; nothing where nothing is.
+    fn missed(&self) -> String {
+        let Some(missed) = self.missed_scan else {
+            return String::new();
+        };
+        format!(
+            "{}: the blocks from height {} to {} were pruned before they were looked into, and what its keys were paid there is missing: \
+             fetch them and load it anew, or do without (everett wallet rescan --abort)\n",
+            WalletView::shown_name(&self.name),
+            missed.from_height,
+            missed.below_height.saturating_sub(1)
+        )
     }
 
     fn shown_name(name: &str) -> String {
@@ -162,7 +193,8 @@ impl View for WalletsView {
             let name = WalletView::shown_name(name);
             table.row([name, "not loaded".to_owned(), String::new(), String::new()]);
         }
-        table.to_string()
+        let missed: String = self.wallets.iter().map(WalletView::missed).collect();
+        format!("{table}{missed}")
     }
 }
 
@@ -267,6 +299,7 @@ impl View for WalletBalancesView {
                 }
             );
         }
+        text += &self.wallet.missed();
         text
     }
 }
@@ -358,3 +391,6 @@ impl View for WalletCoinsView {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

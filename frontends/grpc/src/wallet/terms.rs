@@ -37,6 +37,11 @@ pub(crate) fn request(
         payees.push(payee(&field, recipient, network)?);
     }
     let everything = payees.iter().any(|payee| payee.shares);
+    let pays_fee = payees.iter().position(|payee| payee.pays_fee);
+    if let Some(index) = pays_fee.filter(|_| everything) {
+        let field = path(&format!("recipients[{index}].pays_fee"));
+        return Err(Fault::field(field, "who takes the rest pays the fee"));
+    }
     let mut inputs = Vec::new();
     for (index, coin) in at_most(&path("coins"), &terms.coins)? {
         inputs.push(In {
@@ -155,7 +160,7 @@ pub(crate) fn fee(field: &str, choice: Option<v1::FeeChoice>) -> Result<Option<F
         Some(Fee::TargetBlocks(blocks)) => match TARGETS.contains(&blocks) {
             true => Ok(Some(FeeChoice::Target {
                 blocks,
-                conservative: false,
+                conservative: None,
             })),
             false => Err(Fault::field(
                 format!("{field}.target_blocks"),

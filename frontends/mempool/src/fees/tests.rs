@@ -45,6 +45,7 @@ fn nothing_is_known_at_first() {
     let nothing = FeeEstimate {
         rate: None,
         blocks: 0,
+        basis: None,
     };
     assert_eq!(fees.smart(6, true), nothing);
     let raw = fees.raw(Horizon::Short, 6, 0.95).unwrap();
@@ -61,8 +62,16 @@ fn who_may_wait_pays_what_those_paid_who_waited() {
         (soon.blocks, soon.rate),
         (2, Some(FeeRate::per_kvb(50_000)))
     );
-    let later = fees.smart(20, false).rate;
-    assert_eq!(later, Some(FeeRate::per_kvb(2_000)));
+    // What is confirmed at once says the same in each way of asking: the first one counts.
+    assert_eq!(soon.basis, Some(EstimateBasis::Half));
+    let later = fees.smart(20, false);
+    assert_eq!(later.rate, Some(FeeRate::per_kvb(2_000)));
+    // Within six blocks the cheaper ones are not confirmed, within eleven and twenty-two they are.
+    let between = fees.smart(11, false);
+    assert_eq!(
+        (between.rate, between.basis),
+        (Some(FeeRate::per_kvb(50_000)), Some(EstimateBasis::Half))
+    );
 }
 
 #[test]

@@ -107,6 +107,8 @@ fn asked(call: &Call, wallet: &Wallet, foreign: bool) -> Result<(Txid, BumpWish)
              designate a change output to be recycled.",
         ));
     }
+    // As in Core also where nothing is signed.
+    super::unlocked(wallet)?;
     let view = wallet.view()?;
     let unknown = || {
         RpcError::new(

@@ -17,7 +17,8 @@ pub(super) static GETWALLETINFO: Method = Method {
     arguments: &[],
     result: "{...}    (json object) walletname, walletversion, format, txcount, keypoolsize, keypoolsize_hd_internal, \
              unlocked_until (with a passphrase; 0 while it is locked), private_keys_enabled, avoid_reuse, scanning, descriptors, \
-             external_signer, blank, birthtime, flags, lastprocessedblock; with -walletcompat also balance, \
+             external_signer, blank, birthtime, flags, lastprocessedblock; missed_scan where blocks were pruned \
+             before they were looked into; with -walletcompat also balance, \
              unconfirmed_balance, immature_balance and paytxfee",
     at: true,
     run: Run::Read(wallet_info),
@@ -77,6 +78,11 @@ fn wallet_info(call: &Call) -> Answer {
     json.push("private_keys_enabled", !flags.disable_private_keys);
     json.push("avoid_reuse", flags.avoid_reuse);
     json.push("scanning", super::rescan::json(&wallet));
+    let missed = view.missed_scan();
+    let missed = missed.map(|heights| {
+        object! { "from_height" => heights.start, "below_height" => heights.end }
+    });
+    json.push_some("missed_scan", missed);
     json.push("descriptors", true);
     json.push("external_signer", false);
     json.push("blank", flags.blank);

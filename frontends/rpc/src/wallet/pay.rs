@@ -6,10 +6,10 @@ pub(super) mod fee;
 pub(super) mod options;
 
 use bitcoin::{OutPoint, Transaction};
-use everett_wallet::spend::{FeeChoice, Payee, Request, SpendError, Unspendable};
+use everett_wallet::spend::{Payee, Request, SpendError, Unspendable};
 use everett_wallet::{Wallet, WalletError};
 
-use self::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said};
+use self::fee::{CONF_TARGET, ESTIMATE_MODE, FEE_RATE, Said, reason};
 use self::options::{IN, OPTIONS, Options, names, parse_scope, parse_version, payees, paying};
 use crate::call::Call;
 use crate::error::{RpcError, WALLET_ERROR, WALLET_INSUFFICIENT_FUNDS};
@@ -239,31 +239,23 @@ pub(super) fn request(call: &Call, payees: Vec<Payee>) -> Result<Request, RpcErr
     Ok(request)
 }
 
-/// How the rate of a payment was found, in Core's words.
-fn fee_reason(call: &Call, choice: FeeChoice) -> Result<&'static str, RpcError> {
-    let FeeChoice::Target {
-        blocks,
-        conservative,
-    } = choice
-    else {
-        return Ok("PayTxFee set");
-    };
-    let view = call.handle().mempool().view()?;
-    Ok(match view.fee_estimate(blocks, conservative).rate {
-        Some(_) => "Target 85% Threshold",
-        None => "Fallback fee",
-    })
+/// Refuses where nobody is paid: all would come back, less a fee.
+pub(super) fn check_paid(request: &Request) -> Result<(), RpcError> {
+    match request.payees.is_empty() {
+        true => Err(RpcError::parameter("TX must have at least one output")),
+        false => Ok(()),
+    }
 }
 
-/// Pays, and tells the transaction's id.
-fn pay(call: &Call, wallet: &Wallet, request: &Request, verbose: bool) -> Answer {
-    let reason = fee_reason(call, request.fee)?;
+/// Pays, and tells the transaction's id. As in Core, the order of those who are paid is left to chance.
+fn pay(call: &Call, wallet: &Wallet, mut request: Request, verbose: bool) -> Answer {
+    request.any_order = true;
     let paid = wallet
-        .pay(request)
+        .pay(&request)
         .map_err(refused(WALLET_INSUFFICIENT_FUNDS))?;
     announce(call, &paid.tx);
     Ok(match verbose {
-        true => object! { "txid" => paid.txid, "fee_reason" => reason },
+        true => object! { "txid" => paid.txid, "fee_reason" => reason(paid.plan.reason) },
         false => paid.txid.into(),
     })
 }
@@ -300,14 +292,15 @@ fn send_to_address(call: &Call) -> Answer {
     let mut request = request(call, payees(outputs, places))?;
     note(&mut request, "comment", call.maybe(2))?;
     note(&mut request, "to", call.maybe(3))?;
-    request.replaceable = call.bool_or(5, request.replaceable)?;
+    // Who names a rate may have to raise it later.
+    request.replaceable = call.bool_or(5, request.replaceable || said.rate.is_some())?;
     request.fee = said.choice()?;
     let avoids_reuse = super::balance::avoids_reuse(&wallet.view()?, call.maybe(8))?;
     request.use_reused = !avoids_reuse;
     // Who pays from an address pays with all that it has: what is left would not be spent again.
     request.group = avoids_reuse;
     request.scope = parse_scope(call.maybe(11))?;
-    pay(call, &wallet, &request, call.bool_or(10, false)?)
+    pay(call, &wallet, request, call.bool_or(10, false)?)
 }
 
 fn send_many(call: &Call) -> Answer {
@@ -326,10 +319,11 @@ fn send_many(call: &Call) -> Answer {
     let places = paying(call.maybe(4), &names(call.arg(1)))?;
     let mut request = request(call, payees(outputs, &places))?;
     note(&mut request, "comment", call.maybe(3))?;
-    request.replaceable = call.bool_or(5, request.replaceable)?;
+    // Who names a rate may have to raise it later.
+    request.replaceable = call.bool_or(5, request.replaceable || said.rate.is_some())?;
     request.fee = said.choice()?;
     request.scope = parse_scope(call.maybe(10))?;
-    pay(call, &wallet, &request, call.bool_or(9, false)?)
+    pay(call, &wallet, request, call.bool_or(9, false)?)
 }
 
 /// Makes a payment as far as the wallet can sign it, and sends it where that is wished and possible. A plan that cannot be is
@@ -384,6 +378,7 @@ fn send(call: &Call) -> Answer {
         request.version = parse_version(version)?;
     }
     options.apply(call, said, &mut request)?;
+    check_paid(&request)?;
     request.use_taken = true;
     request.max_weight = options.most_weight()?;
     finish(call, &wallet, &request, options, refused(WALLET_ERROR))

@@ -11,7 +11,7 @@ use everett_wallet::spend::{FeeChoice, In, Plan, Request};
 
 use super::pay::fee::Said;
 use super::pay::options::{Options, names, parse_wanted, payees};
-use super::pay::{OPTIONS_ARGUMENT, refused, request};
+use super::pay::{OPTIONS_ARGUMENT, check_paid, refused, request};
 use crate::call::Call;
 use crate::error::{DESERIALIZATION_ERROR, RpcError, WALLET_ERROR};
 use crate::json::{Json, amount, object};
@@ -174,6 +174,7 @@ fn planned(
     request: &mut Request,
 ) -> Result<Plan, RpcError> {
     options.apply(call, Said::default(), request)?;
+    check_paid(request)?;
     request.use_taken = true;
     // As in Core, a rate that is named for a transaction which is only made ready may be as low as one likes.
     if let FeeChoice::Rate(rate) = request.fee {
@@ -193,9 +194,6 @@ fn fund(call: &Call) -> Answer {
     let witness = call.maybe(2).map(Json::bool).transpose()?;
     let tx = decode_hex(call.text(0)?, witness != Some(true), witness != Some(false))
         .ok_or_else(|| RpcError::new(DESERIALIZATION_ERROR, "TX decode failed"))?;
-    if tx.output.is_empty() {
-        return Err(RpcError::parameter("TX must have at least one output"));
-    }
     let places: Vec<String> = (0..tx.output.len())
         .map(|place| place.to_string())
         .collect();

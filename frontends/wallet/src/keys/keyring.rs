@@ -375,28 +375,29 @@ impl Keyring {
         kind: OutputType,
         chain: Chain,
     ) -> Result<(Slot, ScriptBuf), KeyError> {
-        let number = self
-            .active(kind, chain)
-            .ok_or(KeyError::NoAddresses { kind, chain })?
-            .number;
-        self.top_up_one(number, self.keypool);
-        let slot = {
-            let descriptor = self.edit(number);
-            let index = descriptor.next;
-            if index >= INDEX_LIMIT {
-                return Err(KeyError::NoIndexLeft);
-            }
-            if index >= descriptor.end {
-                return Err(KeyError::KeypoolRanOut);
-            }
-            descriptor.next += 1;
-            Slot {
-                descriptor: number,
-                index,
-            }
-        };
+        let active = self.active(kind, chain);
+        let number = active.ok_or(KeyError::NoAddresses { kind, chain })?.number;
+        let slot = self.next_of(number)?;
         let script = self.scripts(slot).first().cloned();
         Ok((slot, script.ok_or(KeyError::KeypoolRanOut)?))
+    }
+
+    /// The next script of a descriptor, which is given out by that.
+    fn next_of(&mut self, number: DescriptorNumber) -> Result<Slot, KeyError> {
+        self.top_up_one(number, self.keypool);
+        let descriptor = self.edit(number);
+        let index = descriptor.next;
+        if index >= INDEX_LIMIT {
+            return Err(KeyError::NoIndexLeft);
+        }
+        if index >= descriptor.end {
+            return Err(KeyError::KeypoolRanOut);
+        }
+        descriptor.next += 1;
+        Ok(Slot {
+            descriptor: number,
+            index,
+        })
     }
 
     /// As [`Keyring::new_script`], as an address.
@@ -441,8 +442,27 @@ impl Keyring {
         self.slots.len() - before
     }
 
+    /// Gives out a script that a clone of this keyring made; where that was given out meanwhile or seen, the next one of the same
+    /// descriptor, which is as long.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoIndexLeft`], [`KeyError::KeypoolRanOut`].
+    pub(crate) fn give_made(&mut self, slot: Slot) -> Result<ScriptBuf, KeyError> {
+        let made = self.descriptor(slot.descriptor);
+        let slot = match made.is_some_and(|descriptor| descriptor.next > slot.index) {
+            true => self.next_of(slot.descriptor)?,
+            false => {
+                self.mark_given(slot)?;
+                slot
+            }
+        };
+        let script = self.scripts(slot).first().cloned();
+        script.ok_or(KeyError::KeypoolRanOut)
+    }
+
     /// Notes that a script was given out which a clone of this keyring made: it may lie behind what this one watches so far.
-    pub(crate) fn mark_given(&mut self, slot: Slot) -> Result<(), KeyError> {
+    fn mark_given(&mut self, slot: Slot) -> Result<(), KeyError> {
         let end = slot.index.saturating_add(1);
         let watched = self.descriptor(slot.descriptor);
         if watched.is_some_and(|descriptor| descriptor.is_range() && descriptor.end < end) {

@@ -10,7 +10,7 @@ use super::ancestry::Ancestry;
 use super::error::{Irreplaceable, SpendError};
 use super::request::{ChangeTo, FeeChoice, In, Payee, Request, Scope};
 use super::settings::FeeSettings;
-use super::shape::{fee_for, payee_output, weight_of};
+use super::shape::{fee_for, payee_output, total, weight_of};
 use crate::keys::Chain;
 use crate::record::Record;
 use crate::view::View;
@@ -140,7 +140,7 @@ impl View<'_> {
         });
         let told = wish.change.is_some();
         let outputs = wish.payees.unwrap_or_else(|| as_before.collect());
-        let mut worth: Amount = outputs.iter().map(|output| output.amount).sum();
+        let mut worth = total(outputs.iter().map(|output| output.amount))?;
         let (back, mut payees): (Vec<Payee>, Vec<Payee>) = (outputs.into_iter())
             .partition(|output| !told && self.is_change(&output.script_pubkey));
         let back = back.last().map(|output| output.script_pubkey.clone());
@@ -196,9 +196,9 @@ impl View<'_> {
                 let above = old_rate.plus(FeeRate::per_kvb(1)).plus(step);
                 let choice = said.unwrap_or(FeeChoice::Target {
                     blocks: 6,
-                    conservative: false,
+                    conservative: None,
                 });
-                let estimate = self.rate_or_least(choice, settings)?;
+                let estimate = self.rate_or_least(choice, request.replaceable, settings)?;
                 estimate.max(above)
             }
         };

@@ -104,12 +104,13 @@ impl View<'_> {
             return Ok(candidates);
         }
         let mut weights = Weights::default();
+        let depth = request.min_confirmations..=request.max_confirmations;
         for coin in spendable
             .iter()
             .filter(|coin| by_outpoint.contains_key(&coin.outpoint))
         {
-            let depth = request.min_confirmations..=request.max_confirmations;
             let fits = depth.contains(&coin.confirmations)
+                && (self.spends_pending || coin.confirmations > 0)
                 && (coin.trusted && !self.was_bumped(coin) || request.include_unsafe)
                 && !coin.locked
                 && (!coin.reused || request.use_reused)
@@ -164,13 +165,24 @@ impl View<'_> {
             return Ok(());
         }
         for rival in &self.rivals {
+            let mut waiting: Vec<OutPoint> = Vec::new();
             for wanted in &foreign {
-                let there = rival
-                    .coin(&wanted.outpoint)
-                    .map_err(crate::WalletError::from)?;
-                if there.is_none() && self.pending_output(&wanted.outpoint)?.is_none() {
-                    return Err(missing(wanted.outpoint));
+                let there = rival.coin(&wanted.outpoint);
+                if there.map_err(crate::WalletError::from)?.is_none() {
+                    waiting.push(wanted.outpoint);
                 }
+            }
+            if waiting.is_empty() {
+                continue;
+            }
+            // What waits here may be something that cannot come there.
+            let mempool = self.mempool.view_on(rival)?;
+            let waits = |outpoint: &OutPoint| {
+                let tx = mempool.transaction(&outpoint.txid);
+                tx.is_some_and(|tx| tx.tx.output.get(outpoint.vout as usize).is_some())
+            };
+            if let Some(lacking) = waiting.into_iter().find(|outpoint| !waits(outpoint)) {
+                return Err(missing(lacking));
             }
         }
         Ok(())

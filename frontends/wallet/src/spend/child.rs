@@ -54,13 +54,13 @@ impl View<'_> {
         let around = packages()?.ok_or_else(|| fail(Childless::NotWaiting))?;
         let now = around.rate_of(txid);
         let rate = match fee {
-            Some(fee) => self.rate(fee, settings)?,
+            Some(fee) => self.rate(fee, true, settings)?.0,
             None => {
                 let choice = FeeChoice::Target {
                     blocks: 6,
-                    conservative: false,
+                    conservative: None,
                 };
-                let estimate = self.rate_or_least(choice, settings)?;
+                let estimate = self.rate_or_least(choice, true, settings)?;
                 estimate.max(now.plus(FeeRate::per_kvb(WALLET_INCREMENT)))
             }
         };

@@ -198,21 +198,23 @@ pub(super) fn choose(
         Ok((waste, asked.iter().copied().chain(added).collect()))
     };
     let mut too_heavy = false;
-    let mut tried = None;
+    let mut tried: Option<(Vec<usize>, bool, u64)> = None;
     for tier in tiers(terms) {
         let mut needed = *needed;
         if terms.version == TRUC_VERSION && tier.ours == 0 {
             needed.most_weight = needed.most_weight.min(TRUC_CHILD_WEIGHT);
         }
-        let eligible: Vec<&Group> = (others.iter())
-            .filter(|group| fits(group, &tier, candidates))
+        let eligible: Vec<usize> = (0..others.len())
+            .filter(|place| fits(&others[*place], &tier, candidates))
             .collect();
-        // Each one has what those before it had: with nothing more it ends as they did.
-        let now = Some((eligible.len(), tier.mixed, needed.most_weight));
+        // With the same ones it ends as the one before it did.
+        let now = Some((eligible, tier.mixed, needed.most_weight));
         if tried == now {
             continue;
         }
         tried = now;
+        let eligible = tried.iter().flat_map(|(eligible, ..)| eligible);
+        let eligible: Vec<&Group> = eligible.map(|place| &others[*place]).collect();
         let mut best: Option<(i64, Vec<usize>)> = None;
         let mut kinds = 0;
         for kind in OutputType::ALL {

@@ -94,12 +94,6 @@ pub(super) fn spend_all(
         });
     }
     Ok(assemble(
-        request,
-        &coins,
-        outputs,
-        None,
-        fee,
-        weight,
-        moment.lock_time,
+        request, &coins, outputs, None, fee, weight, moment,
     ))
 }

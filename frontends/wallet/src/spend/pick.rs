@@ -80,7 +80,7 @@ pub(crate) enum NotPicked {
         /// Satoshis that are missing, with the fee for all that was offered.
         missing: u64,
     },
-    /// It would be, but the transaction would weigh too much.
+    /// It would be, but the transaction would weigh too much, with each set that was looked at.
     TooHeavy,
 }
 
@@ -112,17 +112,16 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Picked, NotPi
         let missing = all.over(needed, false).unsigned_abs();
         return Err(NotPicked::NotEnough { missing });
     }
-    // What is worth most for what it costs comes first: hardly any set is lighter.
-    let Some((sums, added)) = gather(offered, needed, base, ranked.places()) else {
-        // The fewest coins that are enough: those worth most.
+    // What is worth most for what it costs comes first: hardly any set is lighter. Then the fewest coins that are enough, those worth
+    // most. Where both weigh too much, others may do, such as a set without change.
+    let known = gather(offered, needed, base, ranked.places()).or_else(|| {
         let mut largest = ranked.places().to_vec();
         largest.sort_by_key(|place| Reverse(offered[*place].value));
-        let found = gather(offered, needed, base, &largest);
-        let (sums, added) = found.ok_or(NotPicked::TooHeavy)?;
-        return Ok(picked(&sums, &added));
-    };
+        gather(offered, needed, base, &largest)
+    });
     let search = Search::new(offered, needed, &ranked);
-    let (mut sums, mut added) = search.cheaper_than(base, (sums, added));
+    let found = search.cheaper_than(base, known);
+    let (mut sums, mut added) = found.ok_or(NotPicked::TooHeavy)?;
     take_smaller(offered, needed, &ranked, &mut sums, &mut added);
     Ok(picked(&sums, &added))
 }

@@ -13,7 +13,8 @@ use super::choose::{NotChosen, Terms, choose};
 use super::error::{Heavy, Short, SpendError};
 use super::everything::spend_all;
 use super::pick::Needed;
-use super::request::{FeeChoice, Request, Scope};
+use super::rate::RateReason;
+use super::request::{Request, Scope};
 use super::settings::FeeSettings;
 use super::shape::{
     CHANGE_SPEND_WEIGHT, assemble, dust_limit, fee_for, least_change, lock_time, payee_output,
@@ -26,8 +27,6 @@ use crate::view::View;
 pub const MAX_WEIGHT: u64 = 400_000;
 /// The least weight that a transaction may be limited to: that of one that is relayed.
 pub(super) const MIN_WEIGHT: u64 = 260;
-/// The estimate for so many blocks is the one that asks least.
-const LONGEST_TARGET: u32 = 1_008;
 /// Times that the selection is made again because the fee came out higher than it was reckoned.
 const MAX_ROUNDS: usize = 8;
 
@@ -35,6 +34,8 @@ const MAX_ROUNDS: usize = 8;
 pub(super) struct Moment<'a> {
     /// What is paid to miners.
     pub(super) rate: FeeRate,
+    /// Why so much.
+    pub(super) reason: RateReason,
     pub(super) settings: &'a FeeSettings,
     /// Change that costs more than this to spend is left to the miner.
     discard: FeeRate,
@@ -53,6 +54,8 @@ pub struct Plan {
     pub spent: Vec<TxOut>,
     /// What it pays to miners.
     pub fee: Amount,
+    /// Why it pays the rate that it pays.
+    pub reason: RateReason,
     /// The place of the change among the outputs, if there is some.
     pub change: Option<usize>,
     /// Its weight when it is signed, at most.
@@ -89,8 +92,10 @@ impl View<'_> {
         }
         let best = &self.best;
         let dust_rate = self.mempool.config().standard.dust_relay_fee;
+        let (rate, reason) = self.rate(request.fee, request.replaceable, settings)?;
         let moment = Moment {
-            rate: self.rate(request.fee, settings)?,
+            rate,
+            reason,
             settings,
             discard: self.discard_rate(settings, dust_rate)?,
             dust_rate,
@@ -133,59 +138,6 @@ impl View<'_> {
         }
     }
 
-    /// The rate at which change is given up: as the settings say, but not more than is ever paid and not less than what makes
-    /// dust of it.
-    fn discard_rate(&self, settings: &FeeSettings, dust_rate: u64) -> Result<FeeRate, SpendError> {
-        let longest = self.mempool.view()?.fee_estimate(LONGEST_TARGET, false);
-        let discard = longest
-            .rate
-            .map_or(settings.discard, |rate| rate.min(settings.discard));
-        let dust_rate = i64::try_from(dust_rate).unwrap_or(i64::MAX);
-        Ok(discard.max(FeeRate::per_kvb(dust_rate)))
-    }
-
-    /// What is to be paid.
-    ///
-    /// # Errors
-    ///
-    /// [`SpendError::FeeRateTooLow`], [`SpendError::NoFeeRate`]; those of the mempool.
-    pub fn rate(&self, choice: FeeChoice, settings: &FeeSettings) -> Result<FeeRate, SpendError> {
-        // What the mempool asks now and then, the mempool refuses; what is never relayed is refused here.
-        let relay = self.mempool.config().min_relay_fee;
-        let required = relay.max(settings.least);
-        match choice {
-            FeeChoice::Rate(rate) if rate < required => Err(SpendError::FeeRateTooLow {
-                rate,
-                required,
-                wallet: settings.least,
-                relay,
-            }),
-            FeeChoice::Rate(rate) | FeeChoice::AnyRate(rate) => Ok(rate),
-            FeeChoice::Target {
-                blocks,
-                conservative,
-            } => {
-                let estimate = self.mempool.view()?.fee_estimate(blocks, conservative).rate;
-                let fallback = Some(settings.fallback).filter(|rate| rate.sat_per_kvb() > 0);
-                let rate = estimate.or(fallback).ok_or(SpendError::NoFeeRate)?;
-                let minimum = self.mempool.view()?.info().min_fee;
-                Ok(rate.max(minimum).max(required))
-            }
-        }
-    }
-
-    /// The same, or the least that is ever paid where there is nothing to estimate from.
-    pub(super) fn rate_or_least(
-        &self,
-        choice: FeeChoice,
-        settings: &FeeSettings,
-    ) -> Result<FeeRate, SpendError> {
-        match self.rate(choice, settings) {
-            Err(SpendError::NoFeeRate) => Ok(settings.least),
-            rate => rate,
-        }
-    }
-
     /// Pays, with the coins of an address together where that costs little more.
     fn spend_some(
         &self,
@@ -195,7 +147,9 @@ impl View<'_> {
         ancestry: &mut Ancestry<'_>,
         moment: &Moment<'_>,
     ) -> Result<Plan, SpendError> {
-        let group = moment.settings.group || request.group;
+        // Who leaves a part of what an address has, and does not pay from it again, loses that part.
+        let avoids_reuse = self.keyring().flags().avoid_reuse && !request.use_reused;
+        let group = moment.settings.group || request.group || avoids_reuse;
         let plan = self.spend_grouped(request, candidates, change, ancestry, moment, group)?;
         let Some(most) = moment.settings.most_to_group.filter(|_| !group) else {
             return Ok(plan);
@@ -235,7 +189,7 @@ impl View<'_> {
             settings,
             discard,
             dust_rate,
-            lock_time,
+            ..
         } = *moment;
         let paid = total(request.payees.iter().map(|payee| payee.amount))?;
         let payees_pay_fee = request.payees.iter().any(|payee| payee.pays_fee);
@@ -297,10 +251,10 @@ impl View<'_> {
             };
             if let Some(kept) = kept.filter(|kept| *kept >= least_change) {
                 outputs.last_mut().expect("it was pushed").value = kept;
-                take_fee(request, &mut outputs, fee, dust_rate)?;
+                take_fee(request, &mut outputs, fee, Amount::ZERO, dust_rate)?;
                 let change = Some(outputs.len() - 1);
                 return Ok(assemble(
-                    request, &coins, outputs, change, fee, weight, lock_time,
+                    request, &coins, outputs, change, fee, weight, moment,
                 ));
             }
             if !has_payees {
@@ -312,23 +266,16 @@ impl View<'_> {
             let weight = weight_of(&coins, &outputs);
             let fee = fee_for(rate, weight) + extra;
             if payees_pay_fee {
-                // What is over goes to the miner beside what the payees pay.
-                let over = coming - paid;
-                take_fee(
-                    request,
-                    &mut outputs,
-                    fee.checked_sub(over).unwrap_or_default(),
-                    dust_rate,
-                )?;
-                let fee = fee.max(over);
+                // What is over is paid by nobody else, or goes to the payees.
+                take_fee(request, &mut outputs, fee, coming - paid, dust_rate)?;
                 return Ok(assemble(
-                    request, &coins, outputs, None, fee, weight, lock_time,
+                    request, &coins, outputs, None, fee, weight, moment,
                 ));
             }
             match coming.checked_sub(paid) {
                 Some(left) if left >= fee => {
                     return Ok(assemble(
-                        request, &coins, outputs, None, left, weight, lock_time,
+                        request, &coins, outputs, None, left, weight, moment,
                     ));
                 }
                 left => more += (fee - left.unwrap_or_default()).to_sat(),

@@ -43,8 +43,8 @@ pub enum FeeChoice {
     Target {
         /// Blocks.
         blocks: u32,
-        /// Whether the estimate is to be on the safe side.
-        conservative: bool,
+        /// Whether the estimate is to be on the safe side; unless it is said, that of a payment is that cannot be replaced.
+        conservative: Option<bool>,
     },
 }
 
@@ -74,9 +74,12 @@ pub struct In {
 /// A payment that is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Who is paid, in the order of the outputs. With nobody all that is left of the inputs comes back, which has to be worth an
+    /// Who is paid, in the order of the outputs unless `any_order` is set. With nobody all that is left of the inputs comes back, which has to be worth an
     /// output.
     pub payees: Vec<Payee>,
+    /// Whether the order of the payees among the outputs is left to chance, and which of those that pay the fee pays what of it cannot
+    /// be divided: who reads the chain learns nothing from either.
+    pub any_order: bool,
     /// In which worlds coins have to exist.
     pub scope: Scope,
     /// What is paid to miners: for those that wait before the transaction as well, where they pay less.
@@ -130,10 +133,11 @@ impl Request {
     pub fn to(payees: Vec<Payee>) -> Request {
         Request {
             payees,
+            any_order: false,
             scope: Scope::default(),
             fee: FeeChoice::Target {
                 blocks: 6,
-                conservative: false,
+                conservative: None,
             },
             change: ChangeTo::default(),
             change_position: None,

@@ -1,5 +1,6 @@
 //! Owns the form of a transaction that is planned: what it weighs, who pays its fee, where its change is, when it is final.
-//! Promises that a place among the outputs tells nothing unless it was asked for.
+//! Promises that the place of the change among the outputs tells nothing unless it was asked for, nor those of the payees where their
+//! order is left to chance.
 
 use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::rand::Rng;
@@ -13,7 +14,7 @@ use everett_script::policy::dust_threshold;
 
 use super::candidates::Candidate;
 use super::error::SpendError;
-use super::plan::Plan;
+use super::plan::{Moment, Plan};
 use super::request::{Payee, Request};
 
 /// Weight units of an input that spends a P2WPKH coin: what change is reckoned to cost later.
@@ -83,27 +84,40 @@ pub(super) fn weight_of(coins: &[&Candidate], outputs: &[TxOut]) -> u64 {
     base + outputs.to_wu() + inputs - without + if segwit { 2 } else { 0 }
 }
 
-/// Takes the fee out of those who pay it: equal parts, the first one what is over.
+/// Takes the fee out of those who pay it, as far as it is more than what the coins bring beside the amounts and the change (`over`);
+/// where it is less they get what is left. Equal parts, and one of them what cannot be divided: the first one, or any where the order
+/// is left to chance.
 pub(super) fn take_fee(
     request: &Request,
     outputs: &mut [TxOut],
     fee: Amount,
+    over: Amount,
     dust_rate: u64,
 ) -> Result<(), SpendError> {
     let paying: Vec<usize> = (request.payees.iter().enumerate())
         .filter(|(_, payee)| payee.pays_fee)
         .map(|(index, _)| index)
         .collect();
-    let Some(first) = paying.first().copied() else {
+    let one = match request.any_order {
+        true => paying.choose(&mut OsRng),
+        false => paying.first(),
+    };
+    let Some(one) = one.copied() else {
         return Ok(());
     };
-    let part = fee / paying.len() as u64;
+    let gains = over > fee;
+    let whole = if gains { over - fee } else { fee - over };
+    let part = whole / paying.len() as u64;
     for index in paying.iter().copied() {
-        let over = match index == first {
-            true => fee - part * paying.len() as u64,
-            false => Amount::ZERO,
+        let part = match index == one {
+            true => whole - part * (paying.len() as u64 - 1),
+            false => part,
         };
-        let left = outputs[index].value.checked_sub(part + over);
+        let value = outputs[index].value;
+        let left = match gains {
+            true => value.checked_add(part),
+            false => value.checked_sub(part),
+        };
         let left = left.ok_or(SpendError::FeeAboveAmount { index, fee })?;
         outputs[index].value = left;
         let limit = dust_limit(&outputs[index], dust_rate);
@@ -127,8 +141,8 @@ pub(super) fn lock_time(best: &World, now: u64) -> u32 {
     best.height().saturating_sub(back)
 }
 
-/// Puts the transaction together: the coins that were asked for first, in their order, the change where it was asked for or
-/// anywhere.
+/// Puts the transaction together: the coins that were asked for first, in their order, the payees in theirs unless it is left to chance,
+/// the change, which is the last output, where it was asked for or anywhere.
 pub(super) fn assemble(
     request: &Request,
     coins: &[&Candidate],
@@ -136,13 +150,16 @@ pub(super) fn assemble(
     change: Option<usize>,
     fee: Amount,
     weight: u64,
-    lock_time: u32,
+    moment: &Moment<'_>,
 ) -> Plan {
     let asked = coins.iter().take_while(|coin| coin.wanted).count();
     let mut coins = coins.to_vec();
     coins[asked..].shuffle(&mut OsRng);
-    let change = change.map(|last| {
-        let output = outputs.remove(last);
+    let change = change.map(|last| outputs.remove(last));
+    if request.any_order {
+        outputs.shuffle(&mut OsRng);
+    }
+    let change = change.map(|output| {
         let place = match request.change_position {
             Some(place) => place.min(outputs.len()),
             None => OsRng.gen_range(0..=outputs.len()),
@@ -169,7 +186,7 @@ pub(super) fn assemble(
     let lock_time = match request.lock_time {
         Some(lock_time) => lock_time,
         None if coins.iter().any(own) => 0,
-        None => lock_time,
+        None => moment.lock_time,
     };
     Plan {
         tx: Transaction {
@@ -180,6 +197,7 @@ pub(super) fn assemble(
         },
         spent: coins.iter().map(|coin| coin.output.clone()).collect(),
         fee,
+        reason: moment.reason,
         change,
         weight,
     }

@@ -2,7 +2,6 @@
 //! Promises that coins are spoken for from their choice on, and that what is sent is remembered first.
 //! Refuses to choose coins, which [`spend`](crate::spend) does.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -114,20 +113,17 @@ impl Wallet {
             Ok((_, script)) => script.clone(),
             Err(_) => ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros()),
         };
-        let mut request = Cow::Borrowed(request);
-        if !self.inner.spend_pending_change && !request.include_unsafe {
-            let least = request.min_confirmations.max(1);
-            request.to_mut().min_confirmations = least;
-        }
-        let plan = view.plan(&request, &self.inner.fees, &script)?;
+        let mut plan = view.plan(request, &self.inner.fees, &script)?;
         drop(view);
-        if plan.change.is_none() {
+        let Some(place) = plan.change else {
             return Ok(plan);
-        }
+        };
         if let (Some(slot), _) = change.map_err(SpendError::NoChange)? {
-            self.change_keys(|keyring| -> Result<(), WalletError> {
-                Ok(keyring.mark_given(slot)?)
+            // Addresses are given out while a payment is planned: this one may be somebody's by now.
+            let script = self.change_keys(|keyring| -> Result<ScriptBuf, WalletError> {
+                Ok(keyring.give_made(slot)?)
             })?;
+            plan.tx.output[place].script_pubkey = script;
         }
         Ok(plan)
     }

@@ -98,6 +98,7 @@ impl Wallet {
             rivals,
             ledger: &inner.ledger,
             mempool: &inner.mempool,
+            spends_pending: inner.spend_pending_change,
         };
         before.next(&view, inner.warn_blocks)
     }

@@ -14,4 +14,5 @@ mod payments;
 mod psbts;
 mod replacements;
 mod scene;
+mod spending;
 mod wallets;

@@ -125,7 +125,10 @@ pub(crate) struct SendArgs {
     pub(crate) payment: PaymentArgs,
     /// Send a transaction (hexadecimal) or PSBT (base 64) that is signed; @FILE reads a file, - standard
     /// input
-    #[arg(long, value_name = "TX|PSBT", conflicts_with_all = ["address", "to", "all", "coin", "scope"])]
+    #[arg(long, value_name = "TX|PSBT", conflicts_with_all = [
+        "address", "to", "all", "coin", "scope", "fee_from_amount", "untrusted", "change", "change_kind", "not_replaceable",
+        "comment", "comment_to", "fee_rate", "target",
+    ])]
     pub(crate) raw: Option<Given>,
     /// The most that --raw may pay to miners (default: the wallet's limit, 0.1 unless it is set otherwise)
     #[arg(long, value_name = "BTC", requires = "raw", value_parser = amount)]

@@ -1,3 +1,5 @@
+use clap::Parser;
+
 use super::pay::Recipient;
 use super::say::GivenPsbt;
 use super::*;
@@ -42,4 +44,30 @@ fn what_is_handed_over_says_itself_whether_it_is_a_psbt() {
     assert!(matches!(psbt, Given::Psbt(_)));
     assert!("zz!".parse::<Given>().is_err());
     assert!("0200".parse::<GivenPsbt>().is_err());
+}
+
+#[test]
+fn what_is_sent_as_it_is_has_no_wishes_beside_it() {
+    let send = |more: &[&str]| {
+        let line = ["everett", "wallet", "send", "--raw", "0200"];
+        crate::args::Cli::try_parse_from(line.iter().chain(more))
+    };
+    assert!(send(&[]).is_ok());
+    assert!(send(&["--max-fee", "0.1", "--request-id", "a"]).is_ok());
+    for wish in [
+        &["--comment", "rent"][..],
+        &["--comment-to", "Alice"],
+        &["--fee-rate", "5"],
+        &["--target", "3"],
+        &["--change", "bcrt1qxy"],
+        &["--change-kind", "bech32"],
+        &["--untrusted"],
+        &["--fee-from-amount"],
+        &["--not-replaceable"],
+        &["--in", "best"],
+    ] {
+        let error = send(wish).err().map(|error| error.kind());
+        let conflict = Some(clap::error::ErrorKind::ArgumentConflict);
+        assert_eq!(error, conflict, "{wish:?}");
+    }
 }

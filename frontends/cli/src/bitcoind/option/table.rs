@@ -4,7 +4,7 @@
 
 use super::{OptionSpec, OptionTable};
 
-const WALLET: &str = "no such choice of coins, and no such file";
+const WALLET_FILE: &str = "there is no such file";
 const INDEXED_OTHERWISE: &str =
     "every world is indexed by script; there is no such index of blocks";
 const SELF_CHECK: &str = "a self-check of Core's own structures";
@@ -221,11 +221,11 @@ pub(crate) const DAEMON: OptionTable = OptionTable(&[
     does("mintxfee", "=<amt>", "The least that is paid, in BTC for 1,000 virtual bytes (default: 0.00001)"),
     unsupported("signer", "=<cmd>", "external signers are not called"),
     does("spendzeroconfchange", "", "Spend change of our own payments before blocks have it (default: 1)"),
-    ignored("txconfirmtarget", "=<n>", WALLET),
-    ignored("unsafesqlitesync", "", WALLET),
+    ignored("txconfirmtarget", "=<n>", "payments are estimated for six blocks unless they say otherwise"),
+    ignored("unsafesqlitesync", "", WALLET_FILE),
     does("wallet", "=<path>", "Load this wallet at the start; may be repeated; -nowallet loads none but those that were told to"),
     does("walletbroadcast", "", "Send payments, rather than only remember them (default: 1; 0 with -blocksonly)"),
-    ignored("walletcrosschain", "", WALLET),
+    ignored("walletcrosschain", "", WALLET_FILE),
     does("walletdir", "=<dir>", "Where wallets lie; it has to exist (default: wallets beside the ledger)"),
     unsupported("walletnotify", "=<cmd>", "no command is run for a wallet; follow its events"),
     does("walletrbf", "", "Say of payments that they may be replaced (default: 1)"),

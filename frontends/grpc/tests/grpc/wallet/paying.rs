@@ -257,9 +257,17 @@ async fn what_cannot_be_paid_is_refused_with_what_is_wrong() {
     scene.client.unlock_coin(unlock.clone()).await.unwrap();
     refused_field(scene.client.unlock_coin(unlock).await, "outpoint");
 
-    // All of it, and nothing comes back.
+    // All of it, and nothing comes back. Who takes the rest pays the fee, and nobody else.
     let mut all = terms(&alice, 0);
     all.recipients[0].takes_rest = true;
+    let mut both = all.clone();
+    let mut other = terms(&alice, BTC).recipients.remove(0);
+    other.pays_fee = true;
+    both.recipients.push(other);
+    refused_field(
+        scene.client.send_transaction(send("miner", both)).await,
+        "terms.recipients[1].pays_fee",
+    );
     let sent = scene
         .client
         .send_transaction(send("miner", all))

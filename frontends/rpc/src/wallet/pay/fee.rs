@@ -1,8 +1,9 @@
-//! Owns how a caller says what a payment costs: a rate, or within how many blocks it is to be confirmed.
+//! Owns how a caller says what a payment costs: a rate, or within how many blocks it is to be confirmed; and how he is told why it costs
+//! that.
 //! Promises Core's refusals of what does not go together.
 
-use everett_mempool::{FeeRate, Horizon};
-use everett_wallet::spend::FeeChoice;
+use everett_mempool::{EstimateBasis, FeeRate, Horizon};
+use everett_wallet::spend::{FeeChoice, RateReason};
 
 use crate::error::RpcError;
 use crate::json::Json;
@@ -25,10 +26,26 @@ pub(in super::super) const ESTIMATE_MODE: Argument = Argument::default(
     "estimate_mode",
     Kind::Text,
     "\"unset\"",
-    "unset, economical, or conservative: looks back farther",
+    "unset, economical, or conservative: looks back farther; unset is economical where it may be replaced",
 );
 pub(in super::super) const FEE_RATE: Argument =
     Argument::optional("fee_rate", Kind::Any, "Satoshis for each virtual byte");
+
+/// Why a payment pays the rate that it pays, in Core's words.
+pub(super) fn reason(reason: RateReason) -> &'static str {
+    match reason {
+        RateReason::Said => "None",
+        RateReason::Estimated(EstimateBasis::Half) => "Half Target 60% Threshold",
+        RateReason::Estimated(EstimateBasis::Whole) => "Target 85% Threshold",
+        RateReason::Estimated(EstimateBasis::Double) => "Double Target 95% Threshold",
+        RateReason::Estimated(EstimateBasis::Cautious) => {
+            "Conservative Double Target longer horizon"
+        }
+        RateReason::Fallback => "Fallback fee",
+        RateReason::MempoolMinimum => "Mempool Min Fee",
+        RateReason::Required => "Minimum Required Fee",
+    }
+}
 
 /// What was said of the fee.
 #[derive(Clone, Copy, Default)]
@@ -83,7 +100,10 @@ impl Said<'_> {
         };
         Ok(FeeChoice::Target {
             blocks,
-            conservative: mode.as_deref() == Some("conservative"),
+            conservative: match mode.as_deref() {
+                None | Some("unset") => None,
+                Some(mode) => Some(mode == "conservative"),
+            },
         })
     }
 }

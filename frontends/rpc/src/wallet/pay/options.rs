@@ -426,6 +426,8 @@ impl<'a> Options<'a> {
         if let Some(version) = self.get("version") {
             request.version = parse_version(version)?;
         }
+        // As in Core, but where all is sent, who names a rate may have to raise it later.
+        request.replaceable |= said.rate.is_some() && !request.everything;
         if let Some(replaceable) = self.get("replaceable") {
             request.replaceable = replaceable.bool()?;
             let signals = |wanted: &In| wanted.sequence.is_none_or(|sequence| sequence <= SIGNALS);

@@ -572,6 +572,29 @@ fn an_address_that_was_not_shown_can_be_given_back() {
 }
 
 #[test]
+fn a_script_that_a_clone_made_is_given_out_once() {
+    let mut made = Made::fresh();
+    let mut plan = made.keyring.clone();
+    let new = |keyring: &mut Keyring| {
+        let new = keyring.new_script(OutputType::Bech32, Chain::Internal);
+        new.expect("an address for change")
+    };
+    let (slot, script) = new(&mut plan);
+    // Nobody had it meanwhile.
+    let given = made.step(|keyring| keyring.give_made(slot));
+    assert_eq!(given.expect("what was made"), script);
+    let mut plan = made.keyring.clone();
+    let (slot, script) = new(&mut plan);
+    let (_, taken) = made.step(new);
+    assert_eq!(taken, script);
+    let given = made
+        .step(|keyring| keyring.give_made(slot))
+        .expect("another");
+    assert_eq!((given.len(), given == script), (script.len(), false));
+    assert_ne!(made.step(new).1, given);
+}
+
+#[test]
 fn a_step_that_was_not_committed_changes_nothing() {
     let mut made = Made::fresh();
     let before = made.keyring.clone();

@@ -110,6 +110,31 @@ fn change_that_waits_is_taken_when_nothing_else_is_enough_and_never_behind_a_lon
 }
 
 #[test]
+fn as_many_other_coins_are_looked_at_as_well() {
+    let waiting = |number, value, from_us, ancestors| {
+        let mut coin = coin(number, value, number);
+        (coin.confirmations, coin.from_us) = (0, from_us);
+        coin.before = Before {
+            bump: 0,
+            ancestors,
+            cluster: ancestors,
+        };
+        coin
+    };
+    // One is welcome because what others pay is, the other one because long chains are.
+    let coins = [
+        waiting(1, 10_000_000, false, 1),
+        waiting(2, 90_000_000, true, 25),
+    ];
+    let terms = Terms {
+        include_unsafe: true,
+        long_chains: true,
+        ..TERMS
+    };
+    assert_eq!(choose(&coins, &needed(50_000_000), &terms), Ok(vec![1]));
+}
+
+#[test]
 fn kinds_of_addresses_are_not_mixed_where_one_is_enough() {
     let mut taproot = coin(1, 30_000_000, 1);
     let key = XOnlyPublicKey::from_slice(&[2; 32]).expect("a point");

@@ -105,18 +105,16 @@ impl Sums {
         self.weight(needed, self.has_change(needed)) <= needed.most_weight
     }
 
-    /// What a set that is enough costs: the fee, what is left to the miner, and spending the change later, which is no concern of
-    /// payees who pay.
+    /// What a set that is enough costs: the fee; spending the change later, which is no concern of payees who pay; without change what
+    /// is left over, which goes to the miner, or to payees who pay.
     pub(super) fn cost(&self, needed: &Needed) -> u64 {
-        match (self.has_change(needed), needed.payees_pay) {
-            (true, true) => self.fee(needed, true),
-            (true, false) => self.fee(needed, true) + spend_change(needed),
-            (false, true) => {
-                let over = self.over(needed, false).max(0).unsigned_abs();
-                self.fee(needed, false).max(over)
-            }
-            (false, false) => self.value.saturating_sub(needed.value),
-        }
+        let change = self.has_change(needed);
+        let rest = match (change, needed.payees_pay) {
+            (true, true) => 0,
+            (true, false) => spend_change(needed),
+            (false, _) => self.over(needed, false).max(0).unsigned_abs(),
+        };
+        self.fee(needed, change) + rest
     }
 
     /// What taking them now costs more than later, with the change or what is left to the miner: less than nothing where fees are
