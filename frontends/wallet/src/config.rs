@@ -100,8 +100,14 @@ impl WalletConfig {
                 "it holds one of / \\ : * ? \" < > | @ or a control character",
             ));
         }
-        if name.ends_with([' ', '.']) || name == OPENED_FILE {
-            return Err(bad("it ends with a dot or a blank, or is taken"));
+        if name.ends_with([' ', '.']) {
+            return Err(bad("it ends with a dot or a blank"));
+        }
+        // The list of wallets to open lies beside them, and so does what it is written to first.
+        if name.starts_with(OPENED_FILE) {
+            return Err(bad(
+                "it begins with opened-at-start, as files of our own do",
+            ));
         }
         Ok(self.directory.join(name))
     }

@@ -6,6 +6,10 @@ mod table;
 
 use serde_json::value::RawValue;
 
+/// Arguments that are ours, of many methods: the world that is asked, the worlds that a payment's coins have to be in. They are
+/// strings, and no text of another argument begins with them.
+const OURS: [&str; 2] = ["at", "in"];
+
 /// How an argument is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Format {
@@ -94,7 +98,7 @@ pub(super) fn by_name(method: &str, words: &[String]) -> Result<String, NotJson>
             continue;
         };
         let param = named(method, name);
-        if param.is_none() {
+        if param.is_none() && !OURS.contains(&name) {
             // An equals sign in what is the next argument by position.
             let whole = match place.map(|place| place.format) {
                 Some(Format::Json) => read(word),
@@ -159,6 +163,11 @@ mod tests {
             r#"{"args":["my=wallet"]}"#
         );
         assert_eq!(text("getblockcount", &["at=00ff"]), r#"{"at":"00ff"}"#);
+        assert_eq!(
+            text("sendtoaddress", &["address=x", "amount=1", "in=best"]),
+            r#"{"address":"x","amount":1,"in":"best"}"#
+        );
+        assert_eq!(text("getwalletwarnings", &["blocks=5"]), r#"{"blocks":5}"#);
     }
 
     #[test]

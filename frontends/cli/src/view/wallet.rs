@@ -367,7 +367,10 @@ impl View for WalletCoinsView {
                 (coin.locked, "locked"),
                 (coin.immature, "immature"),
                 (coin.confirmations == 0 && !coin.trusted, "untrusted"),
-                (coin.confirmations > 0 && !coin.safe, "not in all worlds"),
+                (
+                    coin.confirmations > 0 && !coin.immature && !coin.safe,
+                    "not in all worlds",
+                ),
             ];
             let words: Vec<&str> = words
                 .iter()

@@ -326,7 +326,8 @@ pub(super) static BACKUPWALLET: Method = Method {
     arguments: &[Argument::required(
         "destination",
         Kind::Text,
-        "The file, or the directory that gets a file wallet.dat, but not among the wallets; what is there is replaced",
+        "The file, or the directory that gets a file wallet.dat, but not among the wallets; a file that is there is replaced, but in the \
+         node's directory",
     )],
     result: "null    (json null)",
     at: false,
@@ -338,23 +339,41 @@ const BACKUP_FILE: &str = "wallet.dat";
 
 fn backup_wallet(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let mut path = call.site.config.directory.join(call.text(0)?);
+    let home = &call.site.config.directory;
+    let mut path = home.join(call.text(0)?);
     if path.is_dir() {
         path.push(BACKUP_FILE);
     }
     let failed = |why: String| {
         tracing::warn!(wallet = wallet.name(), path = %path.display(), why, "not backed up");
-        refuse(WALLET_ERROR, "Error: Wallet backup failed!")
+        refuse(
+            WALLET_ERROR,
+            format!("Error: Wallet backup failed! {}: {why}", path.display()),
+        )
     };
     if inside(&path, &call.wallets()?.config().directory) {
         return Err(failed("it is in the directory of wallets".to_owned()));
     }
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => {
+            return Err(failed("it is there, and no plain file".to_owned()));
+        }
+        // Among the node's own files a wrong name would cost the ledger.
+        Ok(_) if inside(&path, home) => {
+            let why =
+                "it is there, and nothing in the node's directory is replaced; name another one";
+            return Err(failed(why.to_owned()));
+        }
+        _ => {}
+    }
     wallet.catch_up()?;
-    // Beside it first, so that what is there stays if this fails.
+    // Beside it first, so that what is there stays if this fails; under a name that nobody else has.
     let mut draft = path.clone().into_os_string();
-    draft.push(".new");
+    draft.push(format!(
+        ".{:016x}.new",
+        bitcoin::secp256k1::rand::random::<u64>()
+    ));
     let draft = PathBuf::from(draft);
-    let _ = std::fs::remove_file(&draft);
     wallet
         .backup(&draft)
         .map_err(|error| failed(error.to_string()))?;

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 
 use everett_mempool::FeeRate;
 
-use self::search::{Ranked, Search};
+use self::search::{Ranked, cheaper_than};
 use self::sums::Sums;
 
 /// Change that is made smaller by taking smaller coins is not made smaller than this, in satoshis: it has to be of use.
@@ -119,8 +119,7 @@ pub(crate) fn pick(offered: &[Offered], needed: &Needed) -> Result<Picked, NotPi
         largest.sort_by_key(|place| Reverse(offered[*place].value));
         gather(offered, needed, base, &largest)
     });
-    let search = Search::new(offered, needed, &ranked);
-    let found = search.cheaper_than(base, known);
+    let found = cheaper_than(offered, needed, &ranked, base, known);
     let (mut sums, mut added) = found.ok_or(NotPicked::TooHeavy)?;
     take_smaller(offered, needed, &ranked, &mut sums, &mut added);
     Ok(picked(&sums, &added))

@@ -100,10 +100,36 @@ fn wallets_are_made_loaded_unloaded_copied_and_put_back() {
     );
     any.call("unloadwallet", json!(["open"]));
     let address = any.text("getnewaddress", json!([]));
-    let backup = node.directory.path().join("copy");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let backup = elsewhere.path().join("copy");
     any.call("backupwallet", json!([backup]));
-    // What is there is replaced.
+    // What is there is replaced, and what lies beside it stays.
+    let beside = elsewhere.path().join("copy.new");
+    std::fs::write(&beside, "precious").expect("a file");
     any.call("backupwallet", json!([backup]));
+    assert_eq!(std::fs::read(&beside).expect("it is there"), b"precious");
+    // But no file of the node's own, and nothing that is no plain file.
+    let link = elsewhere.path().join("link");
+    std::os::unix::fs::symlink(&backup, &link).expect("a link");
+    for place in [node.directory.path().join(".cookie"), link] {
+        any.refused(
+            "backupwallet",
+            json!([place]),
+            -4,
+            "Error: Wallet backup failed!",
+        );
+    }
+    any.call("backupwallet", json!(["copy"]));
+    any.refused(
+        "backupwallet",
+        json!(["copy"]),
+        -4,
+        "Error: Wallet backup failed!",
+    );
+    // The list of wallets to open lies where their names would.
+    for name in ["opened-at-start", "opened-at-start.new"] {
+        any.refused("createwallet", json!([name]), -4, "");
+    }
     any.refused(
         "backupwallet",
         json!(["/no/such/place"]),

@@ -257,6 +257,7 @@ pub(super) const METHODS: &[(&str, &[Param])] = &[
             json(1, "return_spending_tx"),
         ],
     ),
+    ("getwalletwarnings", &[json(0, "blocks")]),
     ("importdescriptors", &[json(0, "requests")]),
     (
         "importmempool",

@@ -146,18 +146,18 @@ pub(super) fn rescan(asked: &Asked, args: &RescanArgs) -> Result<ExitCode, Failu
     if let Ok(style) = ProgressStyle::with_template("{bar:30} height {pos} of {len}, {eta} left") {
         bar.set_style(style);
     }
-    let mut last = v1::RescanWalletResponse::default();
+    // Each branch tells of its own highest block.
+    let mut to = 0;
     asked.node.follow_wallet(
         async |mut client| client.rescan_wallet(request).await,
         |step| {
             bar.set_length(u64::from(step.last_height));
             bar.set_position(u64::from(step.height));
-            last = step;
+            to = to.max(step.last_height);
             Ok(true)
         },
     )?;
     bar.finish_and_clear();
-    let to = last.last_height;
     let line = format!(
         "blocks {} to {to} were looked into, on every branch",
         args.from

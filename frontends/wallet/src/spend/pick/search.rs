@@ -1,17 +1,27 @@
-//! Owns the search for the cheapest set of coins: branch by branch, first the one that may lead to the cheapest, by a bound below what
-//! any set can cost that it leads to.
-//! Promises the cheapest there is where it gets to its end, no dearer set than the one it is given in any case, and no more work and
-//! memory than [`MAX_STEPS`] tells, however many coins there are and however many of them are alike.
+//! Owns the search for the cheapest set of coins: the branches are `bdk_coin_select`'s, what a set costs is reckoned here, with a
+//! bound below what any set can cost that a branch leads to.
+//! Promises the cheapest there is among few coins, where it gets to its end; no dearer set than the one it is given in any case;
+//! and no more work and memory than [`MAX_STEPS`] and [`MAX_COINS`] tell, however many coins there are and however many are alike.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::HashSet;
+
+use bdk_coin_select::float::Ordf32;
+use bdk_coin_select::{BnbMetric, Candidate, CoinSelector};
 
 use super::sums::{Sums, bare_weight, spend_change};
 use super::{Needed, Offered};
 
-/// Steps of the search, at most. Each leaves two branches at most that wait, of a hundred bytes each, and looks at its bounds by
-/// bisection.
-const MAX_STEPS: usize = 20_000;
+/// Coins that are decided on, at most: each branch has an order of them and two sets of them, some six kilobytes.
+const MAX_COINS: usize = 256;
+/// Of those that would do alone, so many are decided on, at most: those that leave least over.
+const MAX_ALONE: usize = 32;
+/// Of a set that is known, so many coins are decided on again, those that bring least for what they cost: in a payment of more
+/// coins the others would hardly be left out, and each step looks at all that were taken.
+const MAX_REOPENED: usize = 100;
+/// Steps of the search, at most: of two branches that each leads to one is followed, and one waits.
+const MAX_STEPS: usize = 8_000;
+/// Looks at coins, at most, for leaving out those that are alike: the library looks for each of them from the first coin on.
+const MAX_LOOKS: usize = 20_000_000;
 /// Amounts are compared in such parts of a satoshi: rates are satoshis for 1,000 virtual bytes, of four weight units each.
 const PARTS: i128 = 4_000;
 
@@ -60,198 +70,167 @@ fn gain(coin: &Offered, needed: &Needed) -> i128 {
     PARTS * i128::from(coin.value) - cost
 }
 
-/// A search among coins that were ranked; of each list the place is that in the ranking.
-pub(super) struct Search<'a> {
+/// A set that is enough, fits, and costs less than the one that is known, or that one. `base`: what is taken in any case, which is not
+/// enough; `known`: what it comes to with coins that were added until it was enough.
+pub(super) fn cheaper_than(
+    offered: &[Offered],
+    needed: &Needed,
+    ranked: &Ranked,
+    base: Sums,
+    known: Option<(Sums, Vec<usize>)>,
+) -> Option<(Sums, Vec<usize>)> {
+    let fixed: Vec<usize> = known.as_ref().map_or_else(Vec::new, |(_, added)| {
+        added[..added.len().saturating_sub(MAX_REOPENED)].to_vec()
+    });
+    let mut base = base;
+    fixed.iter().for_each(|place| base.add(&offered[*place]));
+    let places = open_places(offered, needed, ranked, base, &fixed);
+    let search = Search::new(offered, needed, base, places);
+    let least = (known.as_ref()).map_or(u64::MAX, |(sums, _)| sums.cost(needed));
+    let found = search.cheapest(least);
+    let with_fixed = |(sums, added): (Sums, Vec<usize>)| (sums, [fixed, added].concat());
+    found.map(with_fixed).or(known)
+}
+
+/// The coins that are decided on, as they are ranked.
+fn open_places(
+    offered: &[Offered],
+    needed: &Needed,
+    ranked: &Ranked,
+    base: Sums,
+    fixed: &[usize],
+) -> Vec<usize> {
+    let fixed: HashSet<usize> = fixed.iter().copied().collect();
+    let does_alone = |place: &usize| {
+        let mut sums = base;
+        sums.add(&offered[*place]);
+        sums.is_enough(needed)
+    };
+    let others = ranked
+        .places()
+        .iter()
+        .copied()
+        .filter(|place| !fixed.contains(place));
+    let (mut alone, mut places): (Vec<usize>, Vec<usize>) = others.partition(does_alone);
+    // Sorting is stable: of those that are worth the same, the ones that are ranked first stay.
+    alone.sort_by_key(|place| offered[*place].value);
+    alone.truncate(MAX_ALONE);
+    places.truncate(MAX_COINS - alone.len());
+    let open: HashSet<usize> = alone.into_iter().chain(places).collect();
+    let places = ranked.places().iter().copied();
+    places.filter(|place| open.contains(place)).collect()
+}
+
+/// A search among coins that are ranked; of each list the place is that among them.
+struct Search<'a> {
     offered: &'a [Offered],
     needed: &'a Needed,
-    ranked: &'a [usize],
+    /// What is taken in any case.
+    base: Sums,
+    /// The coins, by their places among those that are offered.
+    places: Vec<usize>,
     /// What the coins before each one bring in together, in parts of a satoshi.
     gains: Vec<i128>,
     /// What they cost together at least.
     costs: Vec<i128>,
     /// What the cheapest one from each one on costs.
     cheapest: Vec<i128>,
-    /// The first one behind each that is another kind of coin.
-    unlike: Vec<usize>,
-}
-
-/// What was decided of the coins before one in the ranking.
-#[derive(Clone, Copy)]
-struct Branch {
-    /// What a set costs at least that it leads to and that has more coins, in satoshis.
-    bound: u64,
-    /// The first coin that is open.
-    next: usize,
-    /// What comes of those that were taken, with what is taken in any case.
-    sums: Sums,
-    /// The last one that was taken, by its place in the list of all that were taken anywhere.
-    last: Option<usize>,
-}
-
-impl Ord for Branch {
-    /// What may be cheapest is the greatest, and of such what has decided most: it gets to an end soonest.
-    fn cmp(&self, other: &Branch) -> Ordering {
-        let key = |branch: &Branch| (Reverse(branch.bound), branch.next);
-        key(self).cmp(&key(other))
-    }
-}
-
-impl PartialOrd for Branch {
-    fn partial_cmp(&self, other: &Branch) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Branch {
-    fn eq(&self, other: &Branch) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Branch {}
-
-/// The coins that were taken in all branches: each one's place in the ranking, and the one that its branch took before it.
-#[derive(Default)]
-struct Taken(Vec<(usize, Option<usize>)>);
-
-impl Taken {
-    fn add(&mut self, place: usize, before: Option<usize>) -> usize {
-        self.0.push((place, before));
-        self.0.len() - 1
-    }
-
-    /// All that one branch took.
-    fn up_to(&self, last: usize) -> impl Iterator<Item = usize> + '_ {
-        let mut next = Some(last);
-        std::iter::from_fn(move || {
-            let (place, before) = self.0[next?];
-            next = before;
-            Some(place)
-        })
-    }
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(
+    fn new(
         offered: &'a [Offered],
         needed: &'a Needed,
-        ranked: &'a Ranked,
+        base: Sums,
+        places: Vec<usize>,
     ) -> Search<'a> {
-        let ranked = ranked.places();
         let mut gains = vec![0];
         let mut costs = vec![0];
-        for (place, index) in ranked.iter().enumerate() {
-            let coin = &offered[*index];
-            gains.push(gains[place] + gain(coin, needed));
-            costs.push(costs[place] + cost(coin, needed));
+        for (index, place) in places.iter().enumerate() {
+            let coin = &offered[*place];
+            gains.push(gains[index] + gain(coin, needed));
+            costs.push(costs[index] + cost(coin, needed));
         }
-        let mut cheapest = vec![i128::MAX; ranked.len() + 1];
-        let mut unlike = vec![ranked.len(); ranked.len()];
-        for place in (0..ranked.len()).rev() {
-            let coin = &offered[ranked[place]];
-            cheapest[place] = cheapest[place + 1].min(cost(coin, needed));
-            let behind = ranked.get(place + 1).map(|index| &offered[*index]);
-            unlike[place] = match behind == Some(coin) {
-                true => unlike[place + 1],
-                false => place + 1,
-            };
+        let mut cheapest = vec![i128::MAX; places.len() + 1];
+        for index in (0..places.len()).rev() {
+            let coin = &offered[places[index]];
+            cheapest[index] = cheapest[index + 1].min(cost(coin, needed));
         }
         Search {
             offered,
             needed,
-            ranked,
+            base,
+            places,
             gains,
             costs,
             cheapest,
-            unlike,
         }
     }
 
-    /// A set that is enough, fits, and costs less than the one that is known, or that one. `base`: what is taken in any case, which
-    /// is not enough.
-    pub(super) fn cheaper_than(
-        &self,
-        base: Sums,
-        known: Option<(Sums, Vec<usize>)>,
-    ) -> Option<(Sums, Vec<usize>)> {
-        let needed = self.needed;
-        let mut least = known
-            .as_ref()
-            .map_or(u64::MAX, |(sums, _)| sums.cost(needed));
-        let mut found: Option<(Sums, usize)> = None;
-        let mut taken = Taken::default();
-        let mut open = BinaryHeap::new();
-        let with_bound = |branch: Branch, least: u64| {
-            let bound = self.bound(&branch.sums, branch.next)?;
-            (bound < least).then_some(Branch { bound, ..branch })
+    /// What comes of the cheapest set that is found, with what is added for it; `None` where none costs less than so many satoshis.
+    fn cheapest(&self, least: u64) -> Option<(Sums, Vec<usize>)> {
+        let candidates: Vec<Candidate> = (self.places.iter())
+            .map(|place| {
+                let coin = &self.offered[*place];
+                Candidate {
+                    value: coin.value,
+                    weight: coin.weight,
+                    input_count: coin.inputs,
+                    is_segwit: coin.segwit,
+                }
+            })
+            .collect();
+        // Those that are alike stand beside each other.
+        let alike =
+            candidates.chunk_by(|one, next| (one.value, one.weight) == (next.value, next.weight));
+        let most_alike = alike.map(<[Candidate]>::len).max()?;
+        let steps = MAX_STEPS.min(MAX_LOOKS / (candidates.len() * most_alike));
+        let mut selector = CoinSelector::new(&candidates);
+        let cost = Cost {
+            search: self,
+            least,
         };
-        let root = Branch {
-            bound: 0,
-            next: 0,
-            sums: base,
-            last: None,
-        };
-        open.extend(with_bound(root, least));
-        for _ in 0..MAX_STEPS {
-            let Some(branch) = open.pop().filter(|branch| branch.bound < least) else {
-                break;
-            };
-            let mut sums = branch.sums;
-            sums.add(&self.offered[self.ranked[branch.next]]);
-            let last = taken.add(branch.next, branch.last);
-            if sums.is_enough(needed) && sums.fits(needed) && sums.cost(needed) < least {
-                least = sums.cost(needed);
-                found = Some((sums, last));
-            }
-            let with = Branch {
-                next: branch.next + 1,
-                sums,
-                last: Some(last),
-                ..branch
-            };
-            // Without it, its likes are left as well: they would be taken in its place.
-            let without = Branch {
-                next: self.unlike[branch.next],
-                ..branch
-            };
-            open.extend(with_bound(with, least));
-            open.extend(with_bound(without, least));
-        }
-        match found {
-            Some((sums, last)) => {
-                let places = taken.up_to(last).map(|place| self.ranked[place]);
-                Some((sums, places.collect()))
-            }
-            None => known,
-        }
+        selector.run_bnb(cost, steps).ok()?;
+        let added = selector.selected_indices().iter();
+        let added = added.map(|index| self.places[*index]).collect();
+        Some((self.sums(&selector), added))
     }
 
-    /// What these with some of the coins from `next` on cost at least, in satoshis; `None` where none of those sets is enough, fits and
-    /// is of use.
-    fn bound(&self, sums: &Sums, next: usize) -> Option<u64> {
+    /// What a selection comes to, with what is taken in any case.
+    fn sums(&self, selector: &CoinSelector<'_>) -> Sums {
+        let mut sums = self.base;
+        for index in selector.selected_indices() {
+            sums.add(&self.offered[self.places[*index]]);
+        }
+        sums
+    }
+
+    /// What these, or these with some of the coins from `next` on, cost at least, in parts of a satoshi; `None` where none of those
+    /// sets is enough and fits.
+    fn bound(&self, sums: &Sums, next: usize) -> Option<i128> {
         let needed = self.needed;
-        let bare = sums.weight(needed, false);
-        if next >= self.ranked.len() || bare > needed.most_weight {
+        if sums.weight(needed, false) > needed.most_weight {
             return None;
         }
         let bump = PARTS * i128::from(sums.bump(needed));
-        let bound = if !sums.is_enough(needed) {
-            let fee = weight_cost(bare, needed) + bump;
+        if !sums.is_enough(needed) {
+            let fee = weight_cost(sums.weight(needed, false), needed) + bump;
             let missing = PARTS * (i128::from(needed.value) - i128::from(sums.value()))
                 + if needed.payees_pay { 0 } else { fee };
-            fee + self.least_for(missing, next)?
-        } else if !sums.has_change(needed) {
-            // More of them is of use only where they bring it to change.
+            return Some(fee + self.least_for(missing, next)?);
+        }
+        let own = sums
+            .fits(needed)
+            .then(|| PARTS * i128::from(sums.cost(needed)));
+        // More of them is of use only where they bring it to change.
+        let more = (!sums.has_change(needed) && next < self.places.len()).then(|| {
             let later = match needed.payees_pay {
                 true => 0,
                 false => PARTS * i128::from(spend_change(needed)),
             };
             weight_cost(sums.weight(needed, true), needed) + bump + later + self.cheapest[next]
-        } else {
-            return None;
-        };
-        // What a set costs is a whole number.
-        Some(u64::try_from((bound + PARTS - 1) / PARTS).unwrap_or(u64::MAX))
+        });
+        own.into_iter().chain(more).min()
     }
 
     /// The least that coins cost from `next` on that bring in so much, were parts of a coin to be had; `None` where all of them are
@@ -271,5 +250,38 @@ impl<'a> Search<'a> {
         let gain = self.gains[enough] - self.gains[last];
         let cost = self.costs[enough] - self.costs[last];
         Some(self.costs[last] - self.costs[next] + part * cost / gain)
+    }
+}
+
+/// What selections cost, as the library asks for it. Those that are no cheaper than what is known are none.
+struct Cost<'a> {
+    search: &'a Search<'a>,
+    /// Satoshis that are to be undercut.
+    least: u64,
+}
+
+impl BnbMetric for Cost<'_> {
+    fn score(&mut self, selector: &CoinSelector<'_>) -> Option<Ordf32> {
+        let sums = self.search.sums(selector);
+        let needed = self.search.needed;
+        if !(sums.is_enough(needed) && sums.fits(needed)) {
+            return None;
+        }
+        let cost = sums.cost(needed);
+        // Costs of up to 16 million satoshis are whole numbers still.
+        (cost < self.least).then_some(Ordf32(cost as f32))
+    }
+
+    fn bound(&mut self, selector: &CoinSelector<'_>) -> Option<Ordf32> {
+        let sums = self.search.sums(selector);
+        // It is decided on one after the other.
+        let decided = [selector.selected_indices().last(), selector.banned().last()];
+        let next = decided
+            .into_iter()
+            .flatten()
+            .max()
+            .map_or(0, |last| last + 1);
+        let bound = self.search.bound(&sums, next)?;
+        (bound < PARTS * i128::from(self.least)).then_some(Ordf32((bound / PARTS) as f32))
     }
 }

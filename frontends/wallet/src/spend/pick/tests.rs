@@ -191,20 +191,19 @@ fn where_change_would_weigh_too_much_a_set_without_it_is_found() {
 }
 
 #[test]
-fn coins_that_are_alike_are_searched_as_quickly_as_others() {
-    // Whoever leaves one of them out leaves out all the others: were those gone through one by one, this took a quarter of a minute.
+fn among_many_coins_that_are_alike_a_set_without_change_is_found() {
     let value = |number: u64| match number {
         0..1_800 => 100_000,
         number => 90_000 + number * 7_919 % 30_000,
     };
     let offered: Vec<Offered> = (0..2_000).map(|number| coin(value(number))).collect();
-    let needed = Needed {
-        value: 100_000_777,
-        ..NEEDED
-    };
-    let begun = std::time::Instant::now();
-    let picked = pick(&offered, &needed).expect("enough");
-    assert!(sums(&offered, &picked.places).is_enough(&needed));
-    let taken = begun.elapsed();
-    assert!(taken < std::time::Duration::from_secs(5), "{taken:?}");
+    for few_or_many in [10, 1_000] {
+        let needed = Needed {
+            value: 100_000 * few_or_many + 777,
+            ..NEEDED
+        };
+        let picked = pick(&offered, &needed).expect("enough");
+        let sums = sums(&offered, &picked.places);
+        assert!(sums.is_enough(&needed) && !sums.has_change(&needed));
+    }
 }
