@@ -274,7 +274,7 @@ async fn a_stopped_node_finishes_its_calls_and_serves_no_more() {
         };
         lab.mine_blocks(request).await
     });
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    node.has_mined().await;
     let mut health = HealthClient::new(node.channel.clone());
     let watch = health.watch(HealthCheckRequest::default()).await;
     let mut watch = watch.expect("told").into_inner();
@@ -305,8 +305,11 @@ async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping(
     for _ in 0..2 {
         let grpc = Grpc::new(shape.grpc.clone());
         let address = grpc.bound_address();
+        let mut config = node_config(&shape, &directory);
+        // It stops because the client is told, and not because its patience ends.
+        config.stop_grace = 10 * PATIENCE;
         // The second round also shows that the first one let go of the directory.
-        let node = Node::builder(node_config(&shape, &directory))
+        let node = Node::builder(config)
             .frontend(grpc)
             .start()
             .await
@@ -316,7 +319,7 @@ async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping(
         let mut health = HealthClient::new(channel);
         let watch = health.watch(HealthCheckRequest::default()).await;
         let watch = watch.expect("told").into_inner();
-        tokio::time::timeout(Duration::from_secs(5), node.stop())
+        tokio::time::timeout(PATIENCE, node.stop())
             .await
             .expect("in time");
         drop(watch);
