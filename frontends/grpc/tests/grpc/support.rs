@@ -25,6 +25,9 @@ const NOW: u64 = 1_700_000_000;
 
 /// How long anything that is waited for may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a node that stops waits for calls and clients: longer than a test waits for the node, and than a busy machine takes
+/// for the longest call.
+const GRACE: Duration = Duration::from_secs(300);
 
 /// A server and what it stands on.
 pub(crate) struct TestNode {
@@ -68,6 +71,7 @@ pub(crate) fn node_config(shape: &Shape, directory: &TempDir) -> NodeConfig {
     ledger.clock = everett_ledger::Clock::fixed(NOW);
     let mut config = NodeConfig::new(ledger);
     config.lab = shape.lab;
+    config.stop_grace = GRACE;
     match (&mut config.wallets, shape.wallets) {
         (Some(wallets), true) => {
             // Few addresses ahead and a cheap passphrase: wallets are made quickly.

@@ -305,11 +305,8 @@ async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping(
     for _ in 0..2 {
         let grpc = Grpc::new(shape.grpc.clone());
         let address = grpc.bound_address();
-        let mut config = node_config(&shape, &directory);
-        // It stops because the client is told, and not because its patience ends.
-        config.stop_grace = 10 * PATIENCE;
         // The second round also shows that the first one let go of the directory.
-        let node = Node::builder(config)
+        let node = Node::builder(node_config(&shape, &directory))
             .frontend(grpc)
             .start()
             .await
@@ -319,6 +316,7 @@ async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping(
         let mut health = HealthClient::new(channel);
         let watch = health.watch(HealthCheckRequest::default()).await;
         let watch = watch.expect("told").into_inner();
+        // Because the client is told, and long before the node's grace ends.
         tokio::time::timeout(PATIENCE, node.stop())
             .await
             .expect("in time");
