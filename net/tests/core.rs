@@ -1,8 +1,11 @@
 //! With a real Bitcoin Core, whose `bitcoind` the environment variable `BITCOIND_EXE` names; without it these tests say
 //! that they skip.
 
+#[path = "../../tests/suites/src/ports.rs"]
+pub mod ports;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +17,7 @@ use bitcoin::p2p::{Magic, ServiceFlags};
 use everett_net::{
     Connection, Endpoint, Pool, PoolConfig, PoolEvent, Purpose, SessionConfig, TransportVersion,
 };
+use ports::free_port;
 
 /// Nothing here takes so long, however slow the machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -24,12 +28,6 @@ struct Core {
     rpc: u16,
     p2p: u16,
     directory: tempfile::TempDir,
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Core {

@@ -1,8 +1,10 @@
 //! The examples against Bitcoin Core on regtest. `BITCOIND_EXE` names its daemon; without it these tests say that they skip.
 
+#[path = "../../tests/suites/src/ports.rs"]
+pub mod ports;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use bitcoin::transaction::Version;
 use bitcoin::{Amount, Block, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use everett_net::Message;
 use everett_net::capture::{Direction, Reader};
+use ports::free_port;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,10 +38,7 @@ impl Node {
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
-        // Nobody else is given these two while they are held.
-        let ports = [(); 2].map(|()| TcpListener::bind("0.0.0.0:0").unwrap());
-        let [port, rpc] = ports.each_ref().map(|it| it.local_addr().unwrap().port());
-        drop(ports);
+        let (port, rpc) = (free_port(), free_port());
         let process = Command::new(&daemon)
             .args([
                 "-regtest",

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use everett_tests::ports::free_port;
 use tempfile::tempdir;
 
-use crate::daemon::{Daemon, cli, cores, free_port};
+use crate::daemon::{Daemon, cli, cores};
 use crate::everett::{Answer, command};
 
 /// The first block of regtest.

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use bitcoin::hex::DisplayHex;
 use everett_lab::Lab;
+use everett_tests::ports::free_port;
 use tempfile::tempdir;
 
-use crate::daemon::{Daemon, bitcoind, cores, free_port, wait_until};
+use crate::daemon::{Daemon, bitcoind, cores, wait_until};
 use crate::everett::{command, everett};
 
 /// The first block of regtest.
@@ -37,8 +38,10 @@ fn files_lie_where_core_has_them_and_go_at_the_end() {
     }
     let pid = fs::read_to_string(daemon.file("bitcoind.pid")).unwrap();
     assert_eq!(pid, format!("{}\n", daemon.id()));
-    let log = daemon.log();
-    assert!(log.contains("init message: Done loading"), "{log}");
+    // It answers a moment before the last of it has started.
+    wait_until("it has started", || {
+        daemon.log().contains("init message: Done loading")
+    });
     assert_eq!(daemon.cli(&["stop"]).stdout, "Everett stopping\n");
     let (cookie, pid) = (daemon.file(".cookie"), daemon.file("bitcoind.pid"));
     let log = daemon.file("debug.log");

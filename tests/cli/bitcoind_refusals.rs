@@ -3,10 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use everett_tests::ports::free_port;
 use tempfile::tempdir;
 
 use crate::bitcoind::datadir;
-use crate::daemon::{Daemon, bitcoind, cores, free_port, wait_until};
+use crate::daemon::{Daemon, bitcoind, cores, wait_until};
 
 #[test]
 fn what_cannot_be_is_refused_in_cores_words() {

@@ -242,9 +242,9 @@ fn two_clients_have_variables_of_their_own() {
     let directory = tempdir().unwrap();
     let path = directory.path();
     let _node = Serving::run(path, &[]);
-    let slow = "let x = 1; sleep(2); x";
-    let mut first = spawn(path, slow, Stdio::piped());
-    std::thread::sleep(Duration::from_millis(300));
+    let slow = "let x = 1; print(\"begun\"); sleep(2); x";
+    let mut first = spawn(path, slow);
+    has_begun(&mut first);
     let started = Instant::now();
     assert_eq!(eval(path, "x").code, Some(1));
     assert_eq!(said(path, "let x = 2; x"), "2");
@@ -261,15 +261,24 @@ fn two_clients_have_variables_of_their_own() {
     assert_eq!(out, "1\n");
 }
 
-fn spawn(directory: &Path, expression: &str, stdout: Stdio) -> Child {
+/// A client whose output is read as it comes.
+fn spawn(directory: &Path, expression: &str) -> Child {
     let directory = directory.to_str().unwrap();
     let common = ["console", "--network", "regtest", "--datadir", directory];
     command(&[&common, &["--timeout", "3600", "-e", expression][..]].concat())
         .stdin(Stdio::null())
-        .stdout(stdout)
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// Waits until the script of this client has printed `begun`.
+fn has_begun(client: &mut Child) {
+    let mut begun = [0; 6];
+    let stdout = client.stdout.as_mut().unwrap();
+    stdout.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"begun\n");
 }
 
 #[test]
@@ -278,9 +287,7 @@ fn the_script_of_a_client_that_is_killed_is_stopped() {
     let path = directory.path();
     let _node = Serving::run(path, &[]);
     for script in ["print(1); loop {}", "loop { print(\"x\".len()) }"] {
-        let mut clients: Vec<Child> = (0..SESSIONS)
-            .map(|_| spawn(path, script, Stdio::piped()))
-            .collect();
+        let mut clients: Vec<Child> = (0..SESSIONS).map(|_| spawn(path, script)).collect();
         // All of them run: each has said something.
         for client in &mut clients {
             let mut one = [0];
@@ -326,8 +333,8 @@ fn a_script_that_loops_for_ever_is_stopped_and_the_node_goes_on() {
     );
     assert_eq!(answer.error()["reason"], "LIMIT");
     // One that runs does not keep the node from stopping.
-    let mut client = spawn(path, "loop {}", Stdio::null());
-    std::thread::sleep(Duration::from_millis(300));
+    let mut client = spawn(path, "print(\"begun\"); loop {}");
+    has_begun(&mut client);
     let started = Instant::now();
     assert!(node.stop("TERM").success());
     assert!(started.elapsed() < Duration::from_secs(8));
@@ -339,14 +346,8 @@ fn ctrl_c_stops_a_script() {
     let directory = tempdir().unwrap();
     let path = directory.path();
     let _node = Serving::run(path, &[]);
-    let mut client = spawn(path, "print(\"begun\"); loop {}", Stdio::piped());
-    let mut begun = [0; 6];
-    client
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut begun)
-        .unwrap();
+    let mut client = spawn(path, "print(\"begun\"); loop {}");
+    has_begun(&mut client);
     let sent = Command::new("kill")
         .args(["-s", "INT", &client.id().to_string()])
         .status();
@@ -404,7 +405,7 @@ fn answers_are_bounded_and_a_closed_pipe_is_no_failure() {
     );
     let long = said(path, "let s = \"\"; s.pad(5000000, 'x'); s");
     assert!(long.len() < 2 << 20);
-    let mut client = spawn(path, "loop { print(1) }", Stdio::piped());
+    let mut client = spawn(path, "loop { print(1) }");
     drop(client.stdout.take());
     assert_eq!(client.wait().unwrap().code(), Some(0));
 }

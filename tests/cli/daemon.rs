@@ -1,9 +1,10 @@
 //! Owns an `everett bitcoind` under test, and Core's own where there is one.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use everett_tests::ports::free_port;
 
 use crate::everett::{Answer, command};
 
@@ -11,12 +12,6 @@ use crate::everett::{Answer, command};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often is looked whether it has.
 const LOOKED_EVERY: Duration = Duration::from_millis(25);
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// A program of Core's, if `BITCOIND_EXE` names the daemon.
 pub(crate) fn cores(name: &str) -> Option<PathBuf> {

@@ -9,6 +9,10 @@ use serde_json::Value;
 
 /// How long a process may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long one may take to begin its work.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often is looked whether it has.
+const LOOKED_EVERY: Duration = Duration::from_millis(5);
 
 /// The binary with these arguments, without the environment's settings.
 pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
@@ -86,15 +90,26 @@ pub(crate) fn import(directory: &Path, files: &[&Path]) -> Answer {
     )
 }
 
-/// Starts a command, sends it a signal by its name after a while, and waits for its end.
-pub(crate) fn interrupted(arguments: &[&str], signal: &str, after: Duration) -> Answer {
-    let child = command(arguments)
+/// Starts a command, sends it a signal by its name once it is `at_work`, and waits for its end.
+pub(crate) fn interrupted(
+    arguments: &[&str],
+    signal: &str,
+    mut at_work: impl FnMut() -> bool,
+) -> Answer {
+    let mut child = command(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(after);
+    let started = Instant::now();
+    while !at_work() {
+        if child.try_wait().unwrap().is_some() {
+            return child.wait_with_output().unwrap().into();
+        }
+        assert!(started.elapsed() < START_TIMEOUT, "it never is at work");
+        std::thread::sleep(LOOKED_EVERY);
+    }
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-s", signal, &id]).status();
     assert!(sent.unwrap().success());

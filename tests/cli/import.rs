@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
 
 use everett_lab::assemble::Template;
-use everett_ledger::{Network, Params};
+use everett_ledger::{Access, Ledger, LedgerConfig, Network, Params};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -224,7 +223,14 @@ fn an_interrupted_import_keeps_what_it_has_and_goes_on_when_run_again() {
         "--json",
         path,
     ];
-    let answer = interrupted(&arguments, "INT", Duration::from_millis(400));
+    let has_blocks = || {
+        let ledger = Ledger::open(LedgerConfig {
+            access: Access::Reader,
+            ..LedgerConfig::new(Params::new(Network::Regtest), &data)
+        });
+        ledger.is_ok_and(|ledger| ledger.best().height() > 0)
+    };
+    let answer = interrupted(&arguments, "INT", has_blocks);
     let first = answer.json();
     if first["interrupted"] == json!(false) {
         eprintln!("the import was done before it could be interrupted");

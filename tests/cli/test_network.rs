@@ -1,13 +1,14 @@
 //! The book's test network, as it is written: nodes as processes of their own, asked as Core's client asks.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use everett_tests::ports::free_port;
 use everett_tests::python;
 use tempfile::tempdir;
 
 use crate::chapter::Chapter;
-use crate::daemon::free_port;
 
 /// Ports that the chapter names.
 const PORTS: [&str; 6] = ["18443", "18444", "18453", "18454", "18463", "18473"];
@@ -38,4 +39,10 @@ fn the_test_network_of_the_book_runs_as_it_is_written() {
         .map(|port| ((*port).to_owned(), free_port().to_string()))
         .collect();
     Chapter::begin(directory.path(), &path).follow(directory.path(), &text, &ports);
+}
+
+#[test]
+fn no_port_is_chosen_twice() {
+    let chosen: BTreeSet<u16> = (0..50).map(|_| free_port()).collect();
+    assert_eq!(chosen.len(), 50);
 }

@@ -3,9 +3,10 @@
 //! In a block marked `console` a line that begins with `$ ` is a command, `> ` continues it, and the other lines are what comes
 //! out. There `…` stands for anything in a line, and alone for any number of lines. Ports are exchanged for free ones.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use everett_tests::ports::free_port;
 
 /// How long a chapter may take.
 const PATIENCE_SECONDS: &str = "240";
@@ -61,7 +62,7 @@ fn is_port(number: &str) -> bool {
 
 /// The same text with free ports in place of those that are written.
 fn with_free_ports(text: &str) -> String {
-    let mut known: Vec<(String, TcpListener)> = Vec::new();
+    let mut known: Vec<(&str, u16)> = Vec::new();
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
@@ -71,13 +72,12 @@ fn with_free_ports(text: &str) -> String {
         result.push_str(&rest[..start]);
         match is_port(number) {
             true => {
-                let found = known.iter().position(|(name, _)| name == number);
-                let place = found.unwrap_or_else(|| {
-                    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-                    known.push((number.to_owned(), held));
-                    known.len() - 1
+                let found = known.iter().find(|(name, _)| *name == number);
+                let port = found.map(|(_, port)| *port).unwrap_or_else(|| {
+                    let port = free_port();
+                    known.push((number, port));
+                    port
                 });
-                let port = known[place].1.local_addr().unwrap().port();
                 result.push_str(&port.to_string());
             }
             false => result.push_str(number),

@@ -235,8 +235,6 @@ fn a_payment_and_its_double_spend_are_told_side_by_side_and_the_branch_that_wins
     let tx = |hex: &str| vec![deserialize_hex::<Transaction>(hex).unwrap()];
     let mut warned = Following::new(&wallets, &["-w", "alice", "warnings", "--follow"]);
     assert_eq!(warned.next()["warnings"], Value::Array(Vec::new()));
-    // The stream is there when the node says so; it is asked for behind the list.
-    std::thread::sleep(std::time::Duration::from_millis(500));
     let first = wallets.mine(Some(&fork), tx(text(&told["hex"])), &anyone(0x61));
     let second = wallets.mine(Some(&fork), tx(&other_hex), &anyone(0x62));
     assert_eq!(wallets.best(), first);

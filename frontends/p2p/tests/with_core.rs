@@ -4,7 +4,7 @@
 //! `BITCOIND_EXE` names the daemon; without it the test says that it was skipped.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use everett_net::Message;
 use everett_p2p::compact::{BlockTransactions, COMPACT_VERSION, CompactBlock, PartialBlock};
 use everett_p2p::presync::{ChainStart, End, Presync, PresyncParams, Step};
 use everett_p2p::serve::{Requests, ServeConfig, Serving};
+use everett_tests::ports::free_port;
 
 /// Longer than one message of headers.
 const BLOCKS: u32 = 4_300;
@@ -50,13 +51,8 @@ struct Core {
 impl Core {
     /// Starts the daemon; it thinks that it is `time`, and that chains of less than `minimum` are nothing.
     fn start(program: &str, directory: &std::path::Path, time: u32, minimum: Work) -> Core {
-        let free = || {
-            TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-        };
-        let (address, rpc): (SocketAddr, SocketAddr) = (free(), free());
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let rpc = free_port();
         let work: String = minimum
             .to_be_bytes()
             .iter()
@@ -72,7 +68,7 @@ impl Core {
             ])
             .arg(format!("-datadir={}", directory.display()))
             .arg(format!("-bind={address}"))
-            .arg(format!("-rpcport={}", rpc.port()))
+            .arg(format!("-rpcport={rpc}"))
             .arg(format!("-mocktime={time}"))
             .arg(format!("-minimumchainwork={work}"))
             .stdout(Stdio::null())

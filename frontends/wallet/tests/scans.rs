@@ -236,12 +236,12 @@ fn a_scan_in_the_background_makes_way_and_a_whole_one_pays_for_it() {
     drop(turn);
     std::thread::scope(|scope| {
         let (begun, begins) = std::sync::mpsc::channel();
-        let background = &vault;
+        let (background, scene) = (&vault, &scene);
         let scan = scope.spawn(move || {
             background.pay_owed_scan(&mut |_, _| {
                 begun.send(()).expect("somebody waits");
-                // Until the other one asks for the turn.
-                std::thread::sleep(std::time::Duration::from_millis(100));
+                // With a block more at each step it comes to no end before the other one asks for the turn.
+                scene.mine(&scene.best(), &[]);
                 true
             })
         });

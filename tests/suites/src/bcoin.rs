@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bitcoind::free_port;
+use crate::ports::free_port;
 
 /// What is asked of npm's registry.
 const PACKAGE: &str = "bcoin@1.0.2";

@@ -2,13 +2,15 @@
 //! Promises a fresh data directory, a free port, and a line that says so where there is no daemon to be had.
 //! Refuses to look for one: `BITCOIND_EXE` names it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 /// How long anything that a daemon is asked for may take, its start included.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,12 +37,6 @@ pub fn program(name: &str) -> Option<PathBuf> {
             None
         }
     }
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 impl Bitcoind {

@@ -17,6 +17,7 @@ pub mod mint;
 pub mod naive;
 pub mod p2p_node;
 pub mod peers_double;
+pub mod ports;
 pub mod python;
 pub use everett_lab::random;
 pub mod rpc_client;

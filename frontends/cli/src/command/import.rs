@@ -28,13 +28,14 @@ pub(super) fn import(settings: &Settings, args: ImportArgs) -> Result<ExitCode, 
     let params = settings.params(Network::Mainnet)?;
     let directory = settings.datadir(params.network)?;
     let config = settings.ledger_config(params, &directory, &args.ledger)?;
-    let ledger = Ledger::open(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(ErrorReason::Internal, error))?;
+    // Before the ledger, whose opening may take a while: who interrupts then is told what is there, as later.
     let stop = interrupt::flag(&runtime);
+    let ledger = Ledger::open(config)?;
     let bar = Bar::new(!settings.json && std::io::stderr().is_terminal());
     let mut watch = |progress: &Progress| bar.show(progress);
     let result = Import::new(&ledger)

@@ -12,9 +12,6 @@ use tonic::{Code, Streaming};
 
 use crate::support::*;
 
-/// How long a message may take to come on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 type Events = Streaming<v1::StreamEventsResponse>;
 
 fn client(node: &TestNode) -> EventServiceClient<Channel> {

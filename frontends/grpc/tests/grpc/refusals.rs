@@ -1,10 +1,11 @@
 //! What malformed and impossible requests are answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::script::Script as Named;
+use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
 use crate::support::*;
@@ -140,38 +141,24 @@ async fn a_message_beyond_the_limit_is_refused_and_one_within_it_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_stops_the_work_and_is_answered_as_such() {
     let node = TestNode::lab().await;
-    // The writer is busy: a lab call that mines for long holds its place.
-    let mut busy = node.make();
-    let work = tokio::spawn(async move {
-        let request = v1::MineBlocksRequest {
-            count: everett_grpc::MAX_MINED_BLOCKS,
-            ..Default::default()
-        };
-        busy.mine_blocks(request).await
-    });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let held = node.hold_writer().await;
     let mut request = Request::new(v1::MineBlocksRequest::default());
     request
         .metadata_mut()
-        .insert("grpc-timeout", "80m".parse().expect("a value"));
-    let begin = Instant::now();
+        .insert("grpc-timeout", "300m".parse().expect("a value"));
     let answer = node.make().mine_blocks(request).await;
     refused(
         answer,
         Code::DeadlineExceeded,
         ErrorReason::DeadlineExceeded,
     );
-    assert!(begin.elapsed() < Duration::from_secs(2));
 
-    let mined = work.await.expect("ran").expect("mined").into_inner();
-    assert_eq!(
-        mined.block_hashes.len(),
-        everett_grpc::MAX_MINED_BLOCKS as usize
-    );
-    let height = mined.world.expect("set").height;
+    drop(held);
+    // Behind all that waited for the writer.
+    node.mine(None, 1, None).await;
     assert_eq!(
         node.node.handle().ledger().best().height(),
-        height,
+        1,
         "the call whose time was up mined nothing"
     );
 }
@@ -185,19 +172,18 @@ async fn mining_stops_when_its_own_deadline_passes() {
     });
     request
         .metadata_mut()
-        .insert("grpc-timeout", "60m".parse().expect("a value"));
+        .insert("grpc-timeout", "160m".parse().expect("a value"));
     let answer = node.make().mine_blocks(request).await;
     refused(
         answer,
         Code::DeadlineExceeded,
         ErrorReason::DeadlineExceeded,
     );
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let ledger = node.node.handle().ledger();
-    let height = ledger.best().height();
-    assert!(height < everett_grpc::MAX_MINED_BLOCKS);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(ledger.best().height(), height, "the work has stopped");
+    // It has its turn when the work has stopped.
+    let behind = node.mine(None, 1, None).await;
+    let best = node.node.handle().ledger().best();
+    assert_eq!(best.hash().to_string(), behind[0]);
+    assert!(best.height() - 1 < everett_grpc::MAX_MINED_BLOCKS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,15 +207,15 @@ async fn more_calls_than_the_limit_are_refused_at_once() {
     let mut shape = Shape::default();
     shape.grpc.max_calls = 1;
     let node = TestNode::start(shape).await;
-    let mut busy = node.make();
-    let work = tokio::spawn(async move {
-        let request = v1::MineBlocksRequest {
-            count: everett_grpc::MAX_MINED_BLOCKS,
-            ..Default::default()
-        };
-        busy.mine_blocks(request).await
-    });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let held = node.hold_writer().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..2 {
+        let mut lab = node.make();
+        calls.spawn(async move { lab.mine_blocks(v1::MineBlocksRequest::default()).await });
+    }
+    // One waits for the writer: whichever is the other one finds no room.
+    let refusal = calls.join_next().await.expect("a call").expect("ran");
+    refused(refusal, Code::ResourceExhausted, ErrorReason::Overloaded);
     let request = balance(
         None,
         Some(v1::Script {
@@ -242,7 +228,9 @@ async fn more_calls_than_the_limit_are_refused_at_once() {
         ErrorReason::Overloaded,
     );
     assert_eq!(details.error_info().expect("set").metadata["limit"], "1");
-    work.await.expect("ran").expect("mined");
+    drop(held);
+    let mined = calls.join_next().await.expect("a call").expect("ran");
+    mined.expect("mined");
     node.ledger()
         .get_balance(request)
         .await

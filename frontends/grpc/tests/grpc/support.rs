@@ -1,8 +1,11 @@
 //! A real server on a free port, with a ledger in a directory that goes away with it.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use bitcoin::hashes::Hash;
 use everett_grpc::{BoundAddress, Grpc, GrpcConfig};
-use everett_ledger::{LedgerConfig, Network, Params};
+use everett_ledger::{Ledger, LedgerConfig, Network, Params};
 use everett_node::{Node, NodeConfig};
 use everett_proto::v1;
 use everett_proto::v1::chain_service_client::ChainServiceClient;
@@ -12,12 +15,19 @@ use everett_proto::v1::script::Script as Named;
 use everett_proto::v1::world_ref::Ref;
 use everett_proto::v1::world_service_client::WorldServiceClient;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// A time at which the tests' blocks are mined: the clock stands still.
 const NOW: u64 = 1_700_000_000;
+
+/// How long anything that is waited for may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a node that stops waits for calls and clients: longer than a test waits for the node, and than a busy machine takes
+/// for the longest call.
+const GRACE: Duration = Duration::from_secs(300);
 
 /// A server and what it stands on.
 pub(crate) struct TestNode {
@@ -61,6 +71,7 @@ pub(crate) fn node_config(shape: &Shape, directory: &TempDir) -> NodeConfig {
     ledger.clock = everett_ledger::Clock::fixed(NOW);
     let mut config = NodeConfig::new(ledger);
     config.lab = shape.lab;
+    config.stop_grace = GRACE;
     match (&mut config.wallets, shape.wallets) {
         (Some(wallets), true) => {
             // Few addresses ahead and a cheap passphrase: wallets are made quickly.
@@ -136,6 +147,33 @@ impl TestNode {
         };
         let answer = self.make().mine_blocks(request).await.expect("mined");
         answer.into_inner().block_hashes
+    }
+
+    /// Keeps whoever wants to write to the ledger waiting, until what comes back is dropped.
+    pub(crate) async fn hold_writer(&self) -> mpsc::Sender<()> {
+        let handle = self.node.handle().clone();
+        let (release, released) = mpsc::channel();
+        let (holding, holds) = oneshot::channel();
+        tokio::spawn(async move {
+            let hold = move |_: &Ledger| {
+                let _ = holding.send(());
+                // An error: it was dropped.
+                let _ = released.recv();
+            };
+            handle.write(hold).await
+        });
+        holds.await.expect("its turn comes");
+        release
+    }
+
+    /// Waits until the best world has a block that was mined.
+    pub(crate) async fn has_mined(&self) {
+        let ledger = self.node.handle().ledger();
+        let mut events = ledger.event_seq();
+        while ledger.best().height() == 0 {
+            let changed = tokio::time::timeout(PATIENCE, events.changed());
+            changed.await.expect("in time").expect("it runs");
+        }
     }
 
     /// Plays the lab's own scenario of a payment and its double-spend.

@@ -274,7 +274,7 @@ async fn a_stopped_node_finishes_its_calls_and_serves_no_more() {
         };
         lab.mine_blocks(request).await
     });
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    node.has_mined().await;
     let mut health = HealthClient::new(node.channel.clone());
     let watch = health.watch(HealthCheckRequest::default()).await;
     let mut watch = watch.expect("told").into_inner();
@@ -316,7 +316,8 @@ async fn a_client_that_only_waits_for_news_does_not_keep_the_node_from_stopping(
         let mut health = HealthClient::new(channel);
         let watch = health.watch(HealthCheckRequest::default()).await;
         let watch = watch.expect("told").into_inner();
-        tokio::time::timeout(Duration::from_secs(5), node.stop())
+        // Because the client is told, and long before the node's grace ends.
+        tokio::time::timeout(PATIENCE, node.stop())
             .await
             .expect("in time");
         drop(watch);

@@ -298,7 +298,7 @@ async fn pins_have_a_quota_and_an_end() {
         world: None,
         ttl: Some(prost_types::Duration { seconds, nanos: 0 }),
     };
-    let first = node.worlds().pin_world(pin(1)).await.expect("pinned");
+    let first = node.worlds().pin_world(pin(600)).await.expect("pinned");
     node.worlds().pin_world(pin(600)).await.expect("pinned");
     let details = refused(
         node.worlds().pin_world(pin(600)).await,
@@ -306,15 +306,25 @@ async fn pins_have_a_quota_and_an_end() {
         ErrorReason::PinQuota,
     );
     assert_eq!(details.error_info().expect("set").metadata["quota"], "2");
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    let request = v1::GetWorldRequest {
-        world: pinned(&first.into_inner().pin_id),
+    let unpin = v1::UnpinWorldRequest {
+        pin_id: first.into_inner().pin_id,
     };
-    refused(
-        node.worlds().get_world(request).await,
-        Code::NotFound,
-        ErrorReason::WorldUnknown,
-    );
+    let unpinned = node.worlds().unpin_world(unpin).await;
+    unpinned.expect("unpinned");
+    let short = node.worlds().pin_world(pin(1)).await.expect("room again");
+    let request = v1::GetWorldRequest {
+        world: pinned(&short.into_inner().pin_id),
+    };
+    let begun = std::time::Instant::now();
+    let gone = loop {
+        let answer = node.worlds().get_world(request.clone()).await;
+        if answer.is_err() {
+            break answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the pin has no end");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    refused(gone, Code::NotFound, ErrorReason::WorldUnknown);
     node.worlds().pin_world(pin(600)).await.expect("room again");
     refused_field(node.worlds().pin_world(pin(0)).await, "ttl");
     refused_field(node.worlds().pin_world(pin(-5)).await, "ttl");

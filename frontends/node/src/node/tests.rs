@@ -1,6 +1,6 @@
 //! The life of a node, with frontends that only keep a diary.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use everett_ledger::{LedgerConfig, Network, Params};
@@ -11,6 +11,8 @@ use crate::frontend::{FrontendError, Starting};
 use crate::health::FrontendHealth;
 use crate::phase::Phase;
 
+/// How long anything that is waited for may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Waits that a test can sit through.
 const QUICK: BackOff = BackOff {
     first: Duration::from_millis(5),
@@ -194,6 +196,7 @@ async fn a_frontend_that_keeps_failing_is_started_ever_more_slowly_and_can_be_st
     let (directory, diary) = (TempDir::new().unwrap(), Diary::default());
     let mut config = config(&directory);
     config.back_off.longest = Duration::from_secs(3_600);
+    config.stop_grace = Duration::from_secs(3_600);
     let node = Node::builder(config)
         .frontend(keeper("fails", Nature::FailsLater, &diary))
         .start()
@@ -202,9 +205,7 @@ async fn a_frontend_that_keeps_failing_is_started_ever_more_slowly_and_can_be_st
     // 5, 10, 20, 40 ms: by now some hundred milliseconds.
     let health = until(&node, "fails", |health| health.restarts >= 5).await;
     assert_eq!(health.last_error.as_deref(), Some("out of paper"));
-    tokio::time::timeout(Duration::from_secs(5), node.stop())
-        .await
-        .unwrap();
+    tokio::time::timeout(PATIENCE, node.stop()).await.unwrap();
 }
 
 #[test]
@@ -228,16 +229,14 @@ fn waits_double_up_to_the_longest_and_begin_anew_after_it_ran_well() {
 async fn a_frontend_that_never_stops_is_cut_off() {
     let (directory, diary) = (TempDir::new().unwrap(), Diary::default());
     let mut config = config(&directory);
-    config.stop_grace = Duration::from_millis(50);
+    let usual = std::mem::replace(&mut config.stop_grace, Duration::from_millis(50));
     let node = Node::builder(config)
         .frontend(keeper("well", Nature::Well, &diary))
         .frontend(keeper("stubborn", Nature::NeverStops, &diary))
         .start()
         .await
         .unwrap();
-    tokio::time::timeout(Duration::from_secs(5), node.stop())
-        .await
-        .unwrap();
+    tokio::time::timeout(usual, node.stop()).await.unwrap();
     assert_eq!(diary.lock().unwrap().last().unwrap(), "well stops");
 }
 
@@ -269,9 +268,12 @@ async fn no_more_reads_run_at_once_than_there_are_readers() {
     config.readers = 2;
     let node = Node::builder(config).start().await.unwrap();
     let running = Arc::new(Mutex::new((0, 0)));
+    // Two at a time: nobody goes on before there are two.
+    let both = Arc::new(Barrier::new(2));
     let reads: Vec<_> = (0..8)
         .map(|_| {
             let (handle, running) = (node.handle().clone(), running.clone());
+            let both = both.clone();
             tokio::spawn(async move {
                 let work = move |_: &Ledger| {
                     {
@@ -279,7 +281,7 @@ async fn no_more_reads_run_at_once_than_there_are_readers() {
                         running.0 += 1;
                         running.1 = running.1.max(running.0);
                     }
-                    std::thread::sleep(Duration::from_millis(10));
+                    both.wait();
                     running.lock().unwrap().0 -= 1;
                 };
                 handle.read(work).await

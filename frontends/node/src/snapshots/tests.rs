@@ -7,7 +7,7 @@ use everett_ledger::{Ledger, LedgerConfig, Network, Policy, Start};
 use everett_mempool::MempoolConfig;
 use everett_scenario::assemble;
 use everett_wallet::keys::{Chain, Kdf, OutputType};
-use everett_wallet::spend::{Payee, Request};
+use everett_wallet::spend::{Payee, Request, Scope};
 use everett_wallet::{NewWallet, Wallet, WalletConfig, Wallets};
 use tempfile::TempDir;
 
@@ -494,20 +494,38 @@ fn a_snapshot_that_is_being_copied_is_not_deleted_and_copies_of_the_dead_are_swe
     assert!(living.directory().exists() && other.directory().exists());
 }
 
+/// A payment of a wallet to itself, of another amount at each step.
+fn payment(wallet: &Wallet, step: u32) -> Request {
+    Request::to(vec![Payee {
+        script_pubkey: address(wallet).script_pubkey(),
+        amount: Amount::from_sat(50_000 + u64::from(step)),
+        pays_fee: false,
+        shares: false,
+    }])
+}
+
+/// Mines on a block, on the best one with all that waits.
+fn mine_what_waits(rig: &Rig, parent: bitcoin::BlockHash, step: u32) {
+    let world = rig.ledger.world(&parent).unwrap();
+    let waiting: Vec<_> = match parent == rig.ledger.best().hash() {
+        true => (rig.mempool.view().unwrap().transactions())
+            .map(|tx| tx.tx.clone())
+            .collect(),
+        false => Vec::new(),
+    };
+    let payout = bitcoin::ScriptBuf::from_bytes(vec![0x51]);
+    let time = Some(world.header().time + 1 + step % 600);
+    let block = assemble::mine(&rig.ledger, &world, waiting, &payout, time).unwrap();
+    rig.ledger.submit_block(&block).unwrap();
+}
+
 /// Pays, mines what waits, and forks, until it is told to stop.
 fn live(rig: &Rig, wallet: &Wallet, stop: &std::sync::atomic::AtomicBool) {
     let mut step = 0u32;
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         step += 1;
         // What is left may be too little, or in a rival world no more: then it is for the next block.
-        let to = address(wallet).script_pubkey();
-        let payee = Payee {
-            script_pubkey: to,
-            amount: Amount::from_sat(50_000 + u64::from(step)),
-            pays_fee: false,
-            shares: false,
-        };
-        let _ = wallet.pay(&Request::to(vec![payee]));
+        let _ = wallet.pay(&payment(wallet, step));
         if step.is_multiple_of(4) {
             let best = rig.ledger.best();
             // Now and then beside the best tip rather than on it.
@@ -515,17 +533,7 @@ fn live(rig: &Rig, wallet: &Wallet, stop: &std::sync::atomic::AtomicBool) {
                 true => best.block_hash_at(best.height() - 1).unwrap(),
                 false => best.hash(),
             };
-            let world = rig.ledger.world(&parent).unwrap();
-            let waiting: Vec<_> = match parent == best.hash() {
-                true => (rig.mempool.view().unwrap().transactions())
-                    .map(|tx| tx.tx.clone())
-                    .collect(),
-                false => Vec::new(),
-            };
-            let payout = bitcoin::ScriptBuf::from_bytes(vec![0x51]);
-            let time = Some(world.header().time + 1 + step % 600);
-            let block = assemble::mine(&rig.ledger, &world, waiting, &payout, time).unwrap();
-            rig.ledger.submit_block(&block).unwrap();
+            mine_what_waits(rig, parent, step);
         }
     }
 }
@@ -537,7 +545,7 @@ fn mempool_and_wallet_of_a_busy_node_agree_in_every_snapshot() {
     let first = rig.mine(rig.ledger.best().hash(), 20, Some(&wallet), 1);
     rig.mine(first, 101, None, 1);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let saved: Vec<SnapshotManifest> = std::thread::scope(|scope| {
+    let mut saved: Vec<SnapshotManifest> = std::thread::scope(|scope| {
         let living = scope.spawn(|| live(&rig, &wallet, &stop));
         let saved = (0..8).map(|number| {
             std::thread::sleep(std::time::Duration::from_millis(40));
@@ -548,6 +556,14 @@ fn mempool_and_wallet_of_a_busy_node_agree_in_every_snapshot() {
         living.join().unwrap();
         saved.unwrap()
     });
+    // However soon blocks took what was paid above: here nothing takes it any more.
+    mine_what_waits(&rig, rig.ledger.best().hash(), 0);
+    let last = Request {
+        scope: Scope::Best,
+        ..payment(&wallet, 0)
+    };
+    wallet.pay(&last).unwrap();
+    saved.push(rig.save("s8").unwrap());
     let mut waited = 0;
     for manifest in saved {
         let (copy, _) = rig

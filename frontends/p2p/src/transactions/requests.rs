@@ -102,6 +102,9 @@ pub struct Requests {
     /// When a delayed one may be asked, or one that was asked has had its time.
     timeline: BTreeSet<(Duration, [u8; 32], PeerId)>,
     peers: BTreeMap<PeerId, OfPeer>,
+    /// At how many entries of the timeline and of the askable [`Requests::due`] has looked: what it promises to cost.
+    #[cfg(test)]
+    looks: usize,
 }
 
 impl Requests {
@@ -113,6 +116,8 @@ impl Requests {
             wanted: HashMap::default(),
             timeline: BTreeSet::new(),
             peers: BTreeMap::new(),
+            #[cfg(test)]
+            looks: 0,
         }
     }
 
@@ -146,6 +151,10 @@ impl Requests {
     /// [`Requests::ask`] or [`Requests::forget`]; until then it is given again. O(log n) for each, and nothing for others.
     pub fn due(&mut self, now: Duration) -> Vec<(PeerId, TransactionId)> {
         while let Some((at, hash, peer)) = self.timeline.first().copied() {
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
             if at > now {
                 break;
             }
@@ -160,6 +169,8 @@ impl Requests {
             .peers
             .iter()
             .flat_map(|(peer, of)| of.askable.values().map(|id| (*peer, *id)));
+        #[cfg(test)]
+        let due = due.inspect(|_| self.looks += 1);
         due.collect()
     }
 

@@ -99,6 +99,7 @@ fn the_node_stops_although_a_page_follows() {
     follower.next();
     let started = Instant::now();
     node.stop();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    // Before its patience with the page has ended.
+    assert!(started.elapsed() < Duration::from_secs(30));
     while follower.next().is_some() {}
 }

@@ -1,6 +1,7 @@
 //! A real node with a web page on a free port, and a ledger in a directory that goes away with it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bitcoin::{BlockHash, ScriptBuf};
 use everett_ledger::{Clock, Ledger, LedgerConfig, Network, Outcome, Params};
@@ -12,6 +13,8 @@ use tokio::runtime::Runtime;
 
 /// A time after all blocks of the tests' data.
 const NOW: u64 = 1_900_000_000;
+/// How long the node waits for a frontend that does not stop: longer than a test waits for the node.
+const GRACE: Duration = Duration::from_secs(120);
 
 pub(crate) struct TestNode {
     runtime: Runtime,
@@ -68,6 +71,7 @@ impl TestNode {
         let web = Web::new(web);
         let address = web.bound_address();
         let mut config = NodeConfig::new(ledger);
+        config.stop_grace = GRACE;
         if let Some(wallets) = &mut config.wallets {
             // Few addresses ahead and a passphrase that costs nothing, so that wallets are made quickly.
             wallets.keypool = 5;

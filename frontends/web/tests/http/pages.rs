@@ -1,7 +1,6 @@
 //! What single pages show.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
 
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -237,15 +236,12 @@ fn a_thousand_tips_are_drawn_in_part_and_counted() {
     for mark in 0..999u32 {
         node.mine(trunk[mark as usize % 19], 1, mark + 1);
     }
-    let started = Instant::now();
     let page = get(node.at, "/admin/");
-    let took = started.elapsed();
     assert_eq!(page.all("data-tip").len(), 250);
     assert_eq!(page.all("data-more"), ["750"]);
     assert_eq!(page.all("data-tip")[0], trunk[19].to_string());
     assert!(page.body.contains("and 750 more tips"));
     assert!(page.body.len() < 1_000_000);
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 /// Follows every link from the start page on, within the site.

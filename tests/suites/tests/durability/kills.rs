@@ -17,8 +17,9 @@ use everett_tests::random::Random;
 
 use super::processes::{End, Job, kills_wanted, opened, place};
 
-/// Opening must take no longer, whatever was killed.
-const OPENS_WITHIN: Duration = Duration::from_secs(2);
+/// Opening must take no longer, whatever was killed and however busy the machine is. What would make it long is forbidden by
+/// itself: to validate again.
+const OPENS_WITHIN: Duration = Duration::from_secs(30);
 
 const SHAPE: Shape = Shape {
     operations: 80,

@@ -1,10 +1,14 @@
 //! The way over HTTP, compared with Core's: batches, versions, paths, logins, sizes.
 
-use everett_tests::bitcoind::{Bitcoind, program};
-use everett_tests::rpc_client::RpcClient;
 use std::time::{Duration, Instant};
 
+use everett_lab::assemble;
+use everett_tests::bitcoind::{Bitcoind, program};
+use everett_tests::rpc_client::RpcClient;
 use everett_tests::rpc_node::RpcNode;
+
+/// How long it may take until a request has come to where it waits.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bodies that are sent as they are.
 const BODIES: [&str; 33] = [
@@ -158,20 +162,28 @@ fn more_requests_than_the_queue_holds_are_refused_at_once() {
         config.work_queue = 1;
     });
     let client = everett.client();
-    let wait = r#"{"method":"waitfornewblock","params":[4000]}"#;
+    let ledger = everett.ledger().expect("it runs");
     std::thread::scope(|scope| {
-        let mut waiting = Vec::new();
-        for _ in 0..2 {
-            waiting.push(scope.spawn(|| client.request("POST", "/", wait)));
-            std::thread::sleep(Duration::from_millis(500));
+        let (answers, answered) = std::sync::mpsc::channel();
+        for _ in 0..3 {
+            let (client, answers) = (&client, answers.clone());
+            scope.spawn(move || {
+                let wait = r#"{"method":"waitforblockheight","params":[1]}"#;
+                answers.send(client.request("POST", "/", wait))
+            });
         }
-        let refused = client.request("POST", "/", r#"{"method":"uptime"}"#);
+        // One is worked on and one waits for its turn, until there is a block: whichever is the third is refused.
+        let refused = answered.recv().expect("an answer");
         assert_eq!(
             (refused.status, refused.body.as_str()),
             (503, "Work queue depth exceeded")
         );
-        for one in waiting {
-            assert_eq!(one.join().expect("it ends").status, 200);
+        let payout = bitcoin::ScriptBuf::from_bytes(vec![0x51]);
+        let block = assemble::mine(ledger, &ledger.best(), vec![], &payout, None);
+        let submitted = ledger.submit_block(&block.expect("a block"));
+        submitted.expect("it is taken");
+        for _ in 0..2 {
+            assert_eq!(answered.recv().expect("an answer").status, 200);
         }
     });
     assert_eq!(
@@ -193,7 +205,15 @@ fn the_cookie_goes_when_the_node_is_stopped_and_waiting_calls_end() {
         let client = client.clone();
         std::thread::spawn(move || client.request("POST", "/", r#"{"method":"waitfornewblock"}"#))
     };
-    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    let waits = || {
+        let info = client.call("getrpcinfo", serde_json::json!([]));
+        let active = info["active_commands"].as_array().expect("commands");
+        active.iter().any(|one| one["method"] == "waitfornewblock")
+    };
+    while !waits() {
+        assert!(begun.elapsed() < PATIENCE, "it does not begin to wait");
+    }
     let begun = Instant::now();
     drop(everett);
     assert!(

@@ -6,6 +6,7 @@ use bitcoin::Txid;
 use everett_proto::v1;
 use everett_proto::v1::WalletEventKind;
 use serde_json::json;
+use tonic::Streaming;
 
 use super::Asked;
 use crate::args::wallet::{CoinsArgs, HistoryArgs, Kind, WarningsArgs};
@@ -196,6 +197,22 @@ pub(super) fn payment(asked: &Asked, txid: &Txid) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn warnings(asked: &Asked, args: &WarningsArgs) -> Result<ExitCode, Failure> {
+    if !args.follow {
+        return asked.show(&listed(asked, args)?);
+    }
+    // The stream first: what comes while the list is asked for is told rather in both than in none.
+    let events = open(asked, &EventView::WARNINGS)?;
+    let view = listed(asked, args)?;
+    // One object a line, the first of them what stands now.
+    match asked.json {
+        true => write(&(line(&view)? + "\n"))?,
+        false => show(&view, false)?,
+    }
+    tell(asked, events)
+}
+
+/// The warnings that stand.
+fn listed(asked: &Asked, args: &WarningsArgs) -> Result<WarningsView, Failure> {
     let request = v1::ListWarningsRequest {
         wallet: asked.wallet.clone(),
         max_blocks_behind: args.behind,
@@ -203,19 +220,10 @@ pub(super) fn warnings(asked: &Asked, args: &WarningsArgs) -> Result<ExitCode, F
     let answer = asked
         .node
         .ask_wallet(async |mut client| client.list_warnings(request).await)?;
-    let view = WarningsView {
+    Ok(WarningsView {
         world: told(answer.world),
         warnings: answer.warnings.into_iter().map(WarningView::from).collect(),
-    };
-    if !args.follow {
-        return asked.show(&view);
-    }
-    // One object a line, the first of them what stands now.
-    match asked.json {
-        true => write(&(line(&view)? + "\n"))?,
-        false => show(&view, false)?,
-    }
-    events(asked, &EventView::WARNINGS)
+    })
 }
 
 /// In JSON, in one line.
@@ -225,21 +233,36 @@ fn line(view: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 pub(super) fn events(asked: &Asked, kinds: &[WalletEventKind]) -> Result<ExitCode, Failure> {
+    tell(asked, open(asked, kinds)?)
+}
+
+/// The stream of what happens from now on.
+fn open(
+    asked: &Asked,
+    kinds: &[WalletEventKind],
+) -> Result<Streaming<v1::StreamWalletEventsResponse>, Failure> {
     let request = v1::StreamWalletEventsRequest {
         wallet: asked.wallet.clone(),
         kinds: kinds.iter().map(|kind| i32::from(*kind)).collect(),
     };
+    asked
+        .node
+        .ask_wallet(async |mut client| client.stream_wallet_events(request).await)
+}
+
+/// Writes what comes, until there is no more.
+fn tell(
+    asked: &Asked,
+    events: Streaming<v1::StreamWalletEventsResponse>,
+) -> Result<ExitCode, Failure> {
     let json = asked.json;
-    asked.node.follow_wallet(
-        async |mut client| client.stream_wallet_events(request).await,
-        |event| {
-            let event = EventView::from(event);
-            match json {
-                true => write(&(line(&event)? + "\n"))?,
-                false => write(&event.line())?,
-            }
-            Ok(true)
-        },
-    )?;
+    asked.node.follow_parts(events, |event| {
+        let event = EventView::from(event);
+        match json {
+            true => write(&(line(&event)? + "\n"))?,
+            false => write(&event.line())?,
+        }
+        Ok(true)
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -29,11 +29,19 @@ impl Server {
     pub(crate) fn follow_wallet<T, F: Future<Output = Result<Response<Streaming<T>>, Status>>>(
         &self,
         ask: impl FnOnce(WalletClient) -> F,
+        each: impl FnMut(T) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let parts = self.ask_wallet(ask)?;
+        self.follow_parts(parts, each)
+    }
+
+    /// Reads the parts of an answer that has begun.
+    pub(crate) fn follow_parts<T>(
+        &self,
+        mut parts: Streaming<T>,
         mut each: impl FnMut(T) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
-        self.check_network()?;
         self.runtime.block_on(async {
-            let mut parts = ask(self.wallet_client()).await?.into_inner();
             while let Some(part) = parts.message().await? {
                 if !each(part)? {
                     break;

@@ -1,16 +1,11 @@
 //! Owns the node that the tests ask: two wallets, the miner's with a mature coin of 50 BTC.
 
-use std::time::Duration;
-
 use everett_proto::v1;
 use everett_proto::v1::fee_choice::Fee;
 use everett_proto::v1::wallet_service_client::WalletServiceClient;
 use tonic::transport::Channel;
 
 use crate::support::*;
-
-/// How long a message may take to come on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Satoshis of a bitcoin.
 pub(crate) const BTC: i64 = 100_000_000;
