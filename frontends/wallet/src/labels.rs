@@ -5,6 +5,7 @@
 //! Table `labels`: `kind u8 | what is labelled` -> `purpose u8 | spendable u8 | label behind its length | origin behind its length`.
 
 mod bip329;
+mod reference;
 
 use im::{OrdMap, OrdSet};
 

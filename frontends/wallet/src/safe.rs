@@ -21,15 +21,27 @@ pub const DEFAULT_WARN_BLOCKS: u32 = 6;
 /// What of a wallet is the same in every live world.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Safe {
-    /// The mature coins of the best world that can be spent in every live world: it has them as mature, or they are of our own
-    /// payments and wait there.
+    /// What can be spent in the best world and in every other live one: it has those coins as mature and nothing that waits
+    /// spends them, or they are of our own payments and wait. With what is at risk it is what can be spent in the best world.
     pub amount: Amount,
     /// How many they are.
     pub coins: u64,
-    /// The other mature coins of the best world.
+    /// What else can be spent in the best world.
     pub at_risk: Amount,
     /// Live worlds that were looked at, the best one among them.
     pub worlds: usize,
+}
+
+/// What can be spent in the best world, as far as it is not just what its blocks gave and did not take.
+struct Spread {
+    /// What is spent by what waits, or may come still.
+    taken: HashSet<OutPoint>,
+    /// Coins of our own payments that wait.
+    waiting: HashMap<OutPoint, Amount>,
+    /// Of all that can be spent, what cannot be in some rival.
+    at_risk: HashMap<OutPoint, Amount>,
+    /// How much of it each rival lacks.
+    lacking: Vec<Lacking>,
 }
 
 /// What a rival branch would change if it became the best one.
@@ -104,55 +116,123 @@ impl View<'_> {
         each.flatten().collect()
     }
 
-    /// Which coins [`View::safe`] counts: the mature ones of the best world that can be spent in every live world.
-    pub fn is_safe(&self) -> impl Fn(&OutPoint) -> bool + use<> {
+    /// What can be spent in the best world, as far as it has to be looked at coin by coin.
+    fn spread(&self) -> Result<Spread, WalletError> {
+        let best = &self.best;
+        let state = self.state(best);
+        let pending = self.pending_on(best)?;
+        let taken = self.taken_coins(best, &state, &pending, &HashSet::new());
+        let trusted = self.trusted(&state, &pending);
+        let waiting = trusted
+            .iter()
+            .flat_map(|txid| self.unspent_outputs(txid, &state, &pending));
+        let waiting = waiting.filter(|(outpoint, _)| !taken.contains(outpoint));
+        let waiting: HashMap<OutPoint, Amount> = waiting
+            .map(|(outpoint, output)| (outpoint, output.amount))
+            .collect();
+        let mut at_risk: HashMap<OutPoint, Amount> = HashMap::new();
+        let mut lacking = Vec::new();
+        for rival in &self.rivals {
+            let settled = self.unsafe_against(rival, best, &state).into_iter();
+            let settled = settled.filter(|outpoint| !taken.contains(outpoint));
+            let mut here: HashMap<OutPoint, Amount> = settled
+                .filter_map(|outpoint| {
+                    let coin = state.coin(&outpoint)?;
+                    (coin.is_mature(best.height())).then_some((outpoint, coin.amount))
+                })
+                .collect();
+            let there = self.state(rival);
+            let mut own = Own::new(self, &there, rival);
+            for (outpoint, amount) in &waiting {
+                // Over there it may be confirmed, and what it made spent again.
+                let is_there = match there.place(&outpoint.txid) {
+                    Some(_) => there.coin(outpoint).is_some(),
+                    None => own.can_come(&outpoint.txid),
+                };
+                if !is_there {
+                    here.insert(*outpoint, *amount);
+                }
+            }
+            lacking.push(Lacking {
+                tip: rival.hash(),
+                height: rival.height(),
+                amount: here.values().copied().sum(),
+            });
+            at_risk.extend(here);
+        }
+        Ok(Spread {
+            taken,
+            waiting,
+            at_risk,
+            lacking,
+        })
+    }
+
+    /// Which coins [`View::safe`] counts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn is_safe(&self) -> Result<impl Fn(&OutPoint) -> bool + use<>, WalletError> {
         let state = self.state(&self.best);
         let height = self.best.height();
-        let at_risk = self.unsafe_coins();
-        move |outpoint| {
+        let spread = self.spread()?;
+        Ok(move |outpoint: &OutPoint| {
             let coin = state.coin(outpoint);
-            coin.is_some_and(|coin| coin.is_mature(height)) && !at_risk.contains(outpoint)
-        }
+            let is_settled =
+                coin.is_some_and(|coin| coin.is_mature(height)) && !spread.taken.contains(outpoint);
+            (is_settled || spread.waiting.contains_key(outpoint))
+                && !spread.at_risk.contains_key(outpoint)
+        })
+    }
+
+    /// The coins that can be spent in the best world, and not in every live one: what [`Safe::at_risk`] counts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn coins_at_risk(&self) -> Result<HashSet<OutPoint>, WalletError> {
+        Ok(self.spread()?.at_risk.into_keys().collect())
     }
 
     /// The live world that lacks most of what can be spent in the best one, with what that is worth.
-    pub(crate) fn world_that_lacks(&self, best: &World) -> Option<Lacking> {
-        let state = self.state(best);
-        let lacking = self.rivals.iter().map(|rival| {
-            let coins = self.unsafe_against(rival, best, &state);
-            let coins = coins.iter().filter_map(|outpoint| state.coin(outpoint));
-            let mature = coins.filter(|coin| coin.is_mature(best.height()));
-            Lacking {
-                tip: rival.hash(),
-                height: rival.height(),
-                amount: mature.map(|coin| coin.amount).sum(),
-            }
-        });
+    pub(crate) fn world_that_lacks(&self) -> Result<Option<Lacking>, WalletError> {
+        let lacking = self.spread()?.lacking.into_iter();
         let lacking = lacking.filter(|lacking| lacking.amount > Amount::ZERO);
-        lacking.max_by_key(|lacking| lacking.amount)
+        Ok(lacking.max_by_key(|lacking| lacking.amount))
     }
 
-    /// What of the wallet is the same in every live world, without what is pending.
-    pub fn safe(&self) -> Safe {
-        let best = &self.best;
-        let state = self.state(best);
-        let settled = state.balance(best.height());
-        let mature = |outpoint: &OutPoint| {
-            let coin = state.coin(outpoint)?;
-            coin.is_mature(best.height()).then_some(coin.amount)
-        };
-        let (mut at_risk, mut coins_at_risk) = (Amount::ZERO, 0);
-        for amount in self.unsafe_coins().iter().filter_map(mature) {
-            at_risk += amount;
-            coins_at_risk += 1;
+    /// What of the wallet can be spent in every live world.
+    ///
+    /// # Errors
+    ///
+    /// Those of the mempool.
+    pub fn safe(&self) -> Result<Safe, WalletError> {
+        let height = self.best.height();
+        let state = self.state(&self.best);
+        let settled = state.balance(height);
+        let spread = self.spread()?;
+        let mut amount = settled.confirmed;
+        let mut coins = settled.coins - state.immature_coins(height);
+        let spent = spread
+            .taken
+            .iter()
+            .filter_map(|outpoint| state.coin(outpoint));
+        for coin in spent.filter(|coin| coin.is_mature(height)) {
+            amount -= coin.amount;
+            coins -= 1;
         }
-        let immature = state.immature_coins(best.height());
-        Safe {
-            amount: settled.confirmed - at_risk,
-            coins: settled.coins - immature - coins_at_risk,
+        for own in spread.waiting.values() {
+            amount += *own;
+            coins += 1;
+        }
+        let at_risk: Amount = spread.at_risk.values().copied().sum();
+        Ok(Safe {
+            amount: amount - at_risk,
+            coins: coins - spread.at_risk.len() as u64,
             at_risk,
             worlds: self.rivals.len() + 1,
-        }
+        })
     }
 
     /// What every rival branch that is at most `blocks` behind the best tip would change, the one with the most work first.

@@ -422,7 +422,7 @@ impl View<'_> {
     }
 
     /// What those of them spend that are not left out.
-    fn taken_coins(
+    pub(crate) fn taken_coins(
         &self,
         world: &World,
         state: &State,
@@ -437,7 +437,7 @@ impl View<'_> {
     }
 
     /// The outputs of a pending record that are ours and that none of these spends.
-    fn unspent_outputs(
+    pub(crate) fn unspent_outputs(
         &self,
         txid: &Txid,
         state: &State,

@@ -4,7 +4,7 @@
 //!
 //! `EVERETT_WALLET_CASES=1000 cargo test -p everett-wallet --test laws` lives through as many.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use everett_scenario::Party;
 use everett_wallet::keys::{Import, with_checksum};
 use everett_wallet::spend::{ChangeTo, FeeChoice, In, Payee, Request, Scope, SpendError};
 use everett_wallet::{
-    DEFAULT_WARN_BLOCKS, NewWallet, PaymentState, State, Wallet, WalletConfig, WalletError,
-    WalletEventKind, WalletEvents, WalletFlags, Wallets, Warning, WorldBalance,
+    DEFAULT_WARN_BLOCKS, NewWallet, PaymentState, Spendable, State, Wallet, WalletConfig,
+    WalletError, WalletEventKind, WalletEvents, WalletFlags, Wallets, Warning, WorldBalance,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -324,23 +324,36 @@ impl Heard {
     }
 }
 
-/// What is safe are the coins that are said to be, and those can be spent in every live world that has them.
+/// What is safe are the coins that are said to be, and with what is at risk it is what can be spent in the best world.
 fn check_safe(wallet: &Wallet) {
     let view = wallet.view().expect("a view");
     let best = view.best();
-    let is_safe = view.is_safe();
-    let mature: Vec<(OutPoint, Amount)> = (view.state(best).coins())
-        .filter(|(_, coin)| coin.is_mature(best.height()))
-        .map(|(outpoint, coin)| (*outpoint, coin.amount))
-        .collect();
-    let (safe, at_risk): (Vec<_>, Vec<_>) = mature
-        .into_iter()
-        .partition(|(outpoint, _)| is_safe(outpoint));
-    let worth = |coins: &[(OutPoint, Amount)]| coins.iter().map(|(_, amount)| *amount).sum();
-    let told = view.safe();
+    let is_safe = view.is_safe().expect("what is safe");
+    let spendable = view.spendable(best).expect("coins");
+    let trusted = spendable.iter().filter(|coin| coin.trusted);
+    let (safe, at_risk): (Vec<&Spendable>, Vec<&Spendable>) =
+        trusted.partition(|coin| is_safe(&coin.outpoint));
+    let worth = |coins: &[&Spendable]| coins.iter().map(|coin| coin.output.amount).sum();
+    let told = view.safe().expect("what is safe");
     assert_eq!(told.amount, worth(&safe));
     assert_eq!(told.coins, safe.len() as u64);
     assert_eq!(told.at_risk, worth(&at_risk));
+    let balance = view.balance(best).expect("a balance");
+    assert_eq!(told.amount + told.at_risk, balance.trusted);
+    let others = spendable.iter().filter(|coin| !coin.trusted);
+    assert!(others.into_iter().all(|coin| !is_safe(&coin.outpoint)));
+    let risky: HashSet<OutPoint> = at_risk.iter().map(|coin| coin.outpoint).collect();
+    assert_eq!(risky, view.coins_at_risk().expect("what is at risk"));
+    // In each other world it can be spent as well: it is there, or its transaction can still come.
+    for rival in view.rivals() {
+        let state = view.state(rival);
+        for coin in &safe {
+            let there = state.coin(&coin.outpoint);
+            let is_there = there.is_some_and(|coin| coin.is_mature(rival.height()));
+            let can_come = state.place(&coin.outpoint.txid).is_none();
+            assert!(is_there || can_come, "{coin:?}");
+        }
+    }
     if told.worlds == 1 {
         assert!(at_risk.is_empty(), "there is no other world");
     }

@@ -243,13 +243,14 @@ fn payments_that_cannot_be_made_say_why_and_leave_nothing() {
     let Err(SpendError::InsufficientFunds {
         available,
         missing,
+        locked,
         lacking,
         ..
     }) = poor
     else {
         panic!("{poor:?}");
     };
-    assert_eq!((available, lacking), (Amount::ZERO, None));
+    assert_eq!((available, locked, lacking), (Amount::ZERO, btc(2), None));
     assert!(missing > btc(1));
     let named = Request {
         inputs: vec![In {

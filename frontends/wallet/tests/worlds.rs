@@ -179,6 +179,49 @@ fn a_payment_without_change_needs_no_address_for_change() {
 }
 
 #[test]
+fn what_a_payment_that_waits_spends_is_not_safe_and_its_change_is_where_it_can_come() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let everywhere = scene.earn(&payer, &alice, btc(5));
+    let fork = scene.best();
+    // Somebody pays two in the best world alone.
+    let receipt = scene.payment(&payer, &address(&alice), btc(2));
+    let here = OutPoint::new(receipt.compute_txid(), 0);
+    let first = scene.mine(&fork, &[receipt]);
+    scene.mine(&first, &[]);
+    scene.mine(&fork, &[]);
+    let safe = || {
+        let view = alice.view().expect("a view");
+        let safe = view.safe().expect("what is safe");
+        let spendable = view.balance(view.best()).expect("a balance").trusted;
+        assert_eq!(safe.amount + safe.at_risk, spendable);
+        assert_eq!(safe.worlds, 2);
+        (safe.amount, safe.coins, safe.at_risk)
+    };
+    assert_eq!(safe(), (btc(5), 1, btc(2)));
+    // One of the five is paid in every world: the change can be spent in each of them as well.
+    scene.accept(&spending(&scene, &alice, everywhere));
+    alice.catch_up().expect("nothing in the way");
+    let (amount, coins, at_risk) = safe();
+    assert!(amount < btc(4) && amount > btc(3), "{amount}");
+    assert_eq!((coins, at_risk), (1, btc(2)));
+    // One of the two cannot come in the rival, and no more can its change.
+    scene.accept(&spending(&scene, &alice, here));
+    alice.catch_up().expect("nothing in the way");
+    let (same, coins, at_risk) = safe();
+    assert_eq!((same, coins), (amount, 1));
+    assert!(at_risk < btc(1) && at_risk > Amount::ZERO, "{at_risk}");
+    // Who needs more is told what the rival lacks, and no more than can be spent.
+    let to = scene.lab.nobody().script_pubkey().clone();
+    let refused = alice.plan(&request(&to, btc(4)));
+    let Err(SpendError::InsufficientFunds { lacking, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(lacking.expect("a world").amount, at_risk);
+}
+
+#[test]
 fn change_that_only_the_best_branch_confirmed_is_safe_and_a_receipt_is_not() {
     let scene = Scene::new();
     let payer = scene.rich("payer");
@@ -192,13 +235,13 @@ fn change_that_only_the_best_branch_confirmed_is_safe_and_a_receipt_is_not() {
     scene.mine(&first, &[]);
     let all = {
         let view = alice.view().expect("a view");
-        let safe = view.safe();
+        let safe = view.safe().expect("what is safe");
         assert_eq!((safe.at_risk, safe.worlds), (Amount::ZERO, 1));
         safe.amount
     };
     scene.mine(&fork, &[]);
     let view = alice.view().expect("a view");
-    let safe = view.safe();
+    let safe = view.safe().expect("what is safe");
     assert_eq!(safe.worlds, 2);
     // The receipt's sender can still pay somebody else there.
     assert_eq!((safe.amount, safe.at_risk), (all - btc(2), btc(2)));

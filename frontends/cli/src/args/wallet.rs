@@ -78,6 +78,10 @@ impl WalletTarget {
 #[derive(Subcommand)]
 pub(crate) enum WalletCommand {
     /// List the wallets that there are, loaded or not
+    #[command(after_help = "\
+Examples:
+  everett wallet list
+  everett wallet list --json")]
     List,
     /// Make a wallet and load it
     #[command(after_help = "\
@@ -92,8 +96,16 @@ Examples:
 Words and passphrase are typed, or piped in a line each, words first.")]
     Create(CreateArgs),
     /// Load a wallet; one with a passphrase is locked
+    #[command(after_help = "\
+Examples:
+  everett wallet load savings
+  everett wallet load savings --at-start                    and whenever the node starts")]
     Load(LoadArgs),
     /// Unload a wallet; its file stays
+    #[command(after_help = "\
+Examples:
+  everett wallet unload savings
+  everett wallet unload savings --not-at-start              nor when the node starts")]
     Unload(UnloadArgs),
     /// Show what a wallet has in every live world, side by side
     #[command(after_help = "\
@@ -122,8 +134,15 @@ Examples:
   everett wallet history --at 6bf3b5b8… --json")]
     History(HistoryArgs),
     /// Show a transaction of the wallet, and how it stands in every live world
+    #[command(after_help = "\
+Examples:
+  everett wallet payment TXID
+  everett wallet payment TXID --json")]
     Payment(TxidArgs),
     /// Give up a transaction that waits in no mempool: its coins are free again
+    #[command(after_help = "\
+Example:
+  everett wallet abandon TXID")]
     Abandon(TxidArgs),
     /// Make a transaction ready and send nothing
     #[command(after_help = "\
@@ -159,8 +178,17 @@ is as good."
     )]
     Send(SendArgs),
     /// Replace a payment that waits by one that pays more
+    #[command(after_help = "\
+Examples:
+  everett wallet bump TXID                                  as estimated now
+  everett wallet bump TXID --fee-rate 25                    satoshis for a virtual byte
+  everett wallet bump TXID --build                          a PSBT, to be signed elsewhere")]
     Bump(BumpArgs),
     /// Have what waits and pays the wallet confirmed sooner, by a child that pays for both
+    #[command(after_help = "\
+Examples:
+  everett wallet cpfp TXID
+  everett wallet cpfp TXID --fee-rate 25                    of both together")]
     Cpfp(BumpArgs),
     /// Make, sign, join, finish and show PSBTs
     #[command(subcommand)]
@@ -178,12 +206,27 @@ is as good."
     #[command(subcommand)]
     Key(KeyCommand),
     /// Look for the wallet's transactions in the blocks of every live world again
+    #[command(after_help = "\
+Examples:
+  everett wallet rescan                                     all blocks, on every branch
+  everett wallet rescan --from 840000 --to 850000
+  everett wallet rescan --abort                             ends the one that runs")]
     Rescan(RescanArgs),
     /// Write a copy of the wallet's file, while it is in use
+    #[command(after_help = "\
+Example:
+  everett wallet --wallet savings backup /mnt/usb/savings.bak")]
     Backup(PathArgs),
     /// Make a wallet out of a backup
+    #[command(after_help = "\
+Example:
+  everett wallet restore savings /mnt/usb/savings.bak")]
     Restore(RestoreArgs),
     /// Seal the private keys with a passphrase
+    #[command(after_help = "\
+Examples:
+  everett wallet encrypt                                    asks for a passphrase, twice
+  everett wallet encrypt --passphrase-file F")]
     Encrypt(SecretArgs),
     /// Open the private keys for some time
     #[command(after_help = "\
@@ -193,8 +236,15 @@ Examples:
   everett wallet unlock --for 1h --passphrase-file F")]
     Unlock(UnlockArgs),
     /// Forget the private keys until the next unlock
+    #[command(after_help = "\
+Example:
+  everett wallet --wallet savings lock")]
     Lock,
     /// Change the passphrase: the old one and the new one are typed, or piped in a line each
+    #[command(after_help = "\
+Examples:
+  everett wallet passphrase                                 asks for the old one, and twice for the new one
+  printf 'old\\nnew\\n' | everett wallet passphrase")]
     Passphrase,
     /// List what rival branches would take away if they became the best one
     #[command(after_help = "\
@@ -203,6 +253,10 @@ Examples:
   everett wallet warnings --follow --json                   an object a line, until Ctrl-C")]
     Warnings(WarningsArgs),
     /// Follow what happens to wallets: payments, balances, warnings
+    #[command(after_help = "\
+Examples:
+  everett wallet events                                     of all wallets, until Ctrl-C
+  everett wallet --wallet savings events --json             an object a line")]
     Events,
 }
 
@@ -284,6 +338,10 @@ pub(crate) enum Kind {
 #[derive(Subcommand)]
 pub(crate) enum AddressCommand {
     /// Give out a new address
+    #[command(after_help = "\
+Examples:
+  everett wallet address new --label rent
+  everett wallet address new --kind bech32m                 taproot")]
     New {
         /// Its label
         #[arg(long, value_name = "TEXT", default_value = "")]
@@ -296,6 +354,10 @@ pub(crate) enum AddressCommand {
         change: bool,
     },
     /// List the addresses that were given out or have a label, with what they hold
+    #[command(after_help = "\
+Examples:
+  everett wallet address list
+  everett wallet address list --label rent --at 6bf3b5b8…   what they hold in that world")]
     List {
         /// Which world [default: best]
         #[arg(long, value_name = "HASH|HEIGHT|best", default_value = "best")]
@@ -419,10 +481,21 @@ pub(crate) struct SecretArgs {
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
+/// The longest time for which a node unlocks a wallet, in seconds.
+const MAX_UNLOCKED: Duration = Duration::from_secs(100_000_000);
+
+fn parse_unlocked(text: &str) -> Result<Duration, String> {
+    let time = parse_span(text)?;
+    match time <= MAX_UNLOCKED {
+        true => Ok(time),
+        false => Err("longer than 100,000,000 seconds".to_owned()),
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct UnlockArgs {
-    /// For how long: 90s, 30m, 24h
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, default_value = "60s")]
+    /// For how long: 90s, 30m, 24h; 100,000,000 seconds at most
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_unlocked, default_value = "60s")]
     pub(crate) time: Duration,
     #[command(flatten)]
     pub(crate) secret: SecretArgs,

@@ -368,7 +368,7 @@ impl View for WalletCoinsView {
                 (coin.immature, "immature"),
                 (coin.confirmations == 0 && !coin.trusted, "untrusted"),
                 (
-                    coin.confirmations > 0 && !coin.immature && !coin.safe,
+                    coin.trusted && !coin.immature && !coin.safe,
                     "not in all worlds",
                 ),
             ];

@@ -119,7 +119,7 @@ impl WalletValue {
     }
 
     fn safe(&self) -> Result<i64, Fault> {
-        self.look(|view| Ok(sat(view.safe().amount)))
+        self.look(|view| Ok(sat(view.safe()?.amount)))
     }
 
     fn lock_word(&self) -> Result<&'static str, Fault> {
@@ -165,7 +165,7 @@ impl Shown for WalletValue {
         let wallet = self.open()?;
         let (balance, safe, payments) = self.look(|view| {
             let balance = view.balance(view.best())?;
-            Ok((balance, view.safe(), view.records().count()))
+            Ok((balance, view.safe()?, view.records().count()))
         })?;
         let amount = |amount| format!("{} BTC", btc(sat(amount)));
         let mut lines = vec![
@@ -192,7 +192,7 @@ impl Shown for WalletValue {
         let lock = self.lock_word()?;
         self.look(|view| {
             let balance = view.balance(view.best())?;
-            let safe = view.safe();
+            let safe = view.safe()?;
             Ok(json!({
                 "name": name,
                 "keys": lock,

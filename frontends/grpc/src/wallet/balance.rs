@@ -28,7 +28,7 @@ pub(crate) fn get(
     Ok(v1::GetWalletResponse {
         wallet: Some(told),
         balances,
-        safe: Some(convert::safe(&view.safe())),
+        safe: Some(convert::safe(&view.safe()?)),
         warning_count: u32::try_from(warnings.len()).unwrap_or(u32::MAX),
     })
 }

@@ -53,7 +53,7 @@ pub(crate) fn list(
         found.sort_by_key(|(coin, _)| coin.outpoint);
     }
     asking.reading.patience.check()?;
-    let is_safe = view.is_safe();
+    let is_safe = view.is_safe()?;
     let mut rest =
         (found.into_iter()).filter(|(coin, _)| after.is_none_or(|after| coin.outpoint > after));
     let page: Vec<(Spendable, bool)> = rest.by_ref().take(page_size).collect();

@@ -57,47 +57,50 @@ pub(crate) fn set(
     let label = (request.label).ok_or_else(|| Fault::field("label", "a label is missing"))?;
     let kind = kind(label.kind())
         .ok_or_else(|| Fault::field("label.kind", "it is not said what is labelled"))?;
-    let reference = label.reference.as_str();
-    if reference.is_empty() {
+    let written = label.reference.as_str();
+    if written.is_empty() {
         return Err(Fault::field("label.reference", "it is missing"));
     }
+    let network = asking.reading.ledger.params().network;
+    let reference = kind.reference(written, network.to_bitcoin());
     match kind {
-        LabelKind::Tx => drop(crate::parse::txid("label.reference", reference)?),
+        LabelKind::Tx => drop(crate::parse::txid("label.reference", written)?),
         LabelKind::Addr => {
-            let network = asking.reading.ledger.params().network;
-            let script = crate::parse::address("label.reference", reference, network)?;
+            let script = crate::parse::address("label.reference", written, network)?;
             let mine = wallet.view()?.keyring().slot_of(&script).is_some();
             let purpose = match mine {
                 true => Purpose::Receive,
                 false => Purpose::Send,
             };
+            let address = reference.as_deref().unwrap_or(written);
             wallet.change_keys(|keyring| {
                 let labels = keyring.labels_mut();
                 match label.label.is_empty() && !mine {
-                    true => drop(labels.remove(LabelKind::Addr, reference)),
-                    false => labels.set_address(reference, &label.label, purpose)?,
+                    true => drop(labels.remove(LabelKind::Addr, address)),
+                    false => labels.set_address(address, &label.label, purpose)?,
                 }
                 Ok::<(), Fault>(())
             })?;
             return Ok(v1::SetLabelResponse {});
         }
-        LabelKind::Input | LabelKind::Output => {
-            let valid = reference.parse::<bitcoin::OutPoint>().is_ok();
-            if !valid {
-                return Err(Fault::field("label.reference", "it is not `txid:number`"));
-            }
-        }
-        LabelKind::Pubkey | LabelKind::Xpub => {}
+        LabelKind::Input | LabelKind::Output | LabelKind::Pubkey | LabelKind::Xpub => {}
     }
+    let reference = reference.ok_or_else(|| {
+        let wrong = match kind {
+            LabelKind::Input | LabelKind::Output => "it is not `txid:number`",
+            _ => "it is not a key of that kind",
+        };
+        Fault::field("label.reference", wrong)
+    })?;
     wallet.change_keys(|keyring| {
         let labels = keyring.labels_mut();
         if label.label.is_empty() {
-            labels.remove(kind, reference);
+            labels.remove(kind, &reference);
             return Ok::<(), Fault>(());
         }
-        let known = labels.get(kind, reference).cloned().unwrap_or_default();
+        let known = labels.get(kind, &reference).cloned().unwrap_or_default();
         let text = label.label.clone();
-        labels.set(kind, reference, Label { text, ..known })?;
+        labels.set(kind, &reference, Label { text, ..known })?;
         Ok(())
     })?;
     Ok(v1::SetLabelResponse {})
@@ -120,7 +123,8 @@ pub(crate) fn import(
     request: v1::ImportLabelsRequest,
 ) -> Result<v1::ImportLabelsResponse, Fault> {
     let count = wallet.change_keys(|keyring| {
-        let taken = keyring.labels_mut().import_bip329(&request.jsonl);
+        let network = keyring.network();
+        let taken = keyring.labels_mut().import_bip329(&request.jsonl, network);
         // Whatever is wrong is wrong with the file.
         taken.map_err(|error| Fault::field("jsonl", error.to_string()))
     })?;

@@ -13,7 +13,7 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 pub(super) static GETSAFEBALANCE: Method = Method {
     name: "getsafebalance",
     category: Category::Wallet,
-    about: "What the wallet can spend in every live world, without what waits: whichever branch wins, it is there.",
+    about: "What the wallet can spend in every live world: whichever branch wins, it is there.",
     arguments: &[],
     result: "{\"safe\", \"coins\", \"at_risk\", \"worlds\"}    (json object) Bitcoins that all live worlds have, and how many coins; bitcoins of the best \
              world that another one lacks; how many worlds there are",
@@ -67,7 +67,7 @@ fn live<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a World> {
 
 fn safe(call: &Call) -> Answer {
     let wallet = call.wallet()?;
-    let safe = wallet.view()?.safe();
+    let safe = wallet.view()?.safe()?;
     Ok(object! {
         "safe" => safe.amount,
         "coins" => safe.coins,

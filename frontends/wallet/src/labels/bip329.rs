@@ -2,6 +2,7 @@
 //! Promises that what was exported is the same when it is imported.
 //! Refuses lines that are no record of the BIP, telling which; nothing of the file is taken then.
 
+use bitcoin::Network;
 use serde::{Deserialize, Serialize};
 
 use super::{Label, LabelKind, Labels};
@@ -9,6 +10,8 @@ use crate::keys::KeyError;
 
 /// Most lines of a file.
 pub(super) const MAX_LINES: usize = 1_000_000;
+/// Characters of a reference that an error tells.
+const MAX_SHOWN: usize = 120;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -47,8 +50,9 @@ impl Labels {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Labels`] for a line that is no record; [`KeyError::TooLong`]. None of the file is taken over then.
-    pub fn import_bip329(&mut self, lines: &str) -> Result<usize, KeyError> {
+    /// [`KeyError::Labels`] for a line that is no record, or stands on nothing of its kind and this network;
+    /// [`KeyError::TooLong`]. None of the file is taken over then.
+    pub fn import_bip329(&mut self, lines: &str, network: Network) -> Result<usize, KeyError> {
         let mut next = self.clone();
         let mut taken = 0;
         for (at, line) in lines.lines().enumerate() {
@@ -68,14 +72,18 @@ impl Labels {
             let Some(kind) = kinds.clone().find(|kind| kind.name() == record.kind) else {
                 continue;
             };
-            let known = next.get(kind, &record.what).cloned().unwrap_or_default();
+            let Some(what) = kind.reference(&record.what, network) else {
+                let shown: String = record.what.chars().take(MAX_SHOWN).collect();
+                return Err(wrong(format!("\"ref\": `{shown}` is not {}", kind.words())));
+            };
+            let known = next.get(kind, &what).cloned().unwrap_or_default();
             let label = Label {
                 text: record.label.unwrap_or(known.text),
                 purpose: known.purpose,
                 spendable: record.spendable.or(known.spendable),
                 origin: record.origin.or(known.origin),
             };
-            next.set(kind, &record.what, label)?;
+            next.set(kind, &what, label)?;
             taken += 1;
         }
         *self = next;

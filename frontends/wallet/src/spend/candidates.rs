@@ -49,6 +49,15 @@ impl Candidate {
     }
 }
 
+/// What the coins of the best world are worth that are left out of a payment.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Those of which it is not known how they are spent.
+    pub(super) opaque: Amount,
+    /// Those that are locked.
+    pub(super) locked: Amount,
+}
+
 impl View<'_> {
     /// The coins that may be taken, the wanted ones first.
     pub(super) fn candidates(
@@ -235,15 +244,19 @@ impl View<'_> {
         Ok(missing)
     }
 
-    /// What the coins are worth that could be taken if it were known how they are spent.
-    pub(super) fn opaque(&self, request: &Request) -> Result<Amount, SpendError> {
+    /// What could be taken besides.
+    pub(super) fn beside(&self, request: &Request) -> Result<Beside, SpendError> {
         let spendable = self.spendable_without(&self.best, request.replaces)?;
         let mut weights = Weights::default();
-        let opaque = spendable.iter().filter(|coin| {
-            let free = coin.trusted && !coin.locked;
-            free && self.candidate(coin, &mut weights).is_none()
-        });
-        Ok(opaque.map(|coin| coin.output.amount).sum())
+        let mut beside = Beside::default();
+        for coin in spendable.iter().filter(|coin| coin.trusted) {
+            if coin.locked {
+                beside.locked += coin.output.amount;
+            } else if self.candidate(coin, &mut weights).is_none() {
+                beside.opaque += coin.output.amount;
+            }
+        }
+        Ok(beside)
     }
 
     /// One of our coins; `None` if it is not known how to spend it.

@@ -142,7 +142,7 @@ pub enum Childless {
 #[non_exhaustive]
 pub enum SpendError {
     /// Not enough coins.
-    #[error("{}", insufficient(.why, .available, .missing, .scope, .lacking))]
+    #[error("{}", insufficient(.why, .available, .missing, .scope, .locked, .lacking))]
     InsufficientFunds {
         /// What for.
         why: Short,
@@ -152,6 +152,8 @@ pub enum SpendError {
         missing: Amount,
         /// In which worlds coins had to exist.
         scope: Scope,
+        /// What could be spent in the best world besides, were it not locked.
+        locked: Amount,
         /// With [`Scope::AllWorlds`]: the live world that lacks most of what the best one has.
         lacking: Option<Lacking>,
     },
@@ -404,6 +406,7 @@ fn insufficient(
     available: &Amount,
     missing: &Amount,
     scope: &Scope,
+    locked: &Amount,
     lacking: &Option<Lacking>,
 ) -> String {
     let of = match scope {
@@ -429,9 +432,12 @@ fn insufficient(
         Short::Remainder => "Dynamically assigned remainder results in dust output.".to_owned(),
     };
     let mut text = format!("{why} {available} can be spent {of}, {missing} more are needed");
+    if *locked > Amount::ZERO {
+        text += &format!("; {locked} more are in coins that are locked: unlock those");
+    }
     if let Some(lacking) = lacking {
         text += &format!(
-            "; the world at {} (height {}) lacks {} that the best one has: spend those with the best world alone as scope, or wait \
+            "; the world at {} (height {}) lacks {} that the best one has: let it be paid from the best world alone (in: best), or wait \
              until that branch is retired",
             lacking.tip, lacking.height, lacking.amount
         );

@@ -51,6 +51,7 @@ pub(super) fn spend_all(
         available: coming,
         missing,
         scope: request.scope,
+        locked: Amount::ZERO,
         lacking: None,
     };
     if coming <= fee {

@@ -110,16 +110,7 @@ impl View<'_> {
             true => spend_all(request, &candidates, &mut ancestry, &moment),
             false => self.spend_some(request, &candidates, change, &mut ancestry, &moment),
         };
-        let planned = match planned {
-            Err(SpendError::InsufficientFunds { missing, .. }) if request.add_inputs => {
-                let opaque = self.opaque(request)?;
-                match opaque > Amount::ZERO && (missing <= opaque || request.everything) {
-                    true => Err(SpendError::Opaque),
-                    false => planned,
-                }
-            }
-            planned => planned,
-        }?;
+        let planned = planned.or_else(|error| Err(self.explained(error, request)?))?;
         if planned.weight > MAX_WEIGHT {
             return Err(SpendError::TooLarge {
                 weight: planned.weight,
@@ -281,7 +272,7 @@ impl View<'_> {
                 left => more += (fee - left.unwrap_or_default()).to_sat(),
             }
         }
-        Err(self.insufficient(request, candidates, more, Short::Amounts))
+        Err(insufficient(request, candidates, more, Short::Amounts))
     }
 
     /// Why there are no coins for a payment.
@@ -303,7 +294,7 @@ impl View<'_> {
                     true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 4)),
                     false => Short::Amounts,
                 };
-                self.insufficient(request, candidates, missing, why)
+                insufficient(request, candidates, missing, why)
             }
             NotChosen::TooHeavy { asked } => {
                 let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
@@ -322,25 +313,57 @@ impl View<'_> {
         }
     }
 
-    fn insufficient(
-        &self,
-        request: &Request,
-        candidates: &[Candidate],
-        missing: u64,
-        why: Short,
-    ) -> SpendError {
-        let available = candidates.iter().map(|coin| coin.output.value).sum();
-        let lacking = match request.scope {
-            Scope::AllWorlds => self.world_that_lacks(&self.best),
-            Scope::Best => None,
-        };
-        SpendError::InsufficientFunds {
+    /// Where there is not enough: what else there would be, were it known how it is spent, were it not locked, were it there in every
+    /// live world.
+    fn explained(&self, error: SpendError, request: &Request) -> Result<SpendError, SpendError> {
+        let SpendError::InsufficientFunds {
             why,
             available,
-            missing: Amount::from_sat(missing),
-            scope: request.scope,
-            lacking,
+            missing,
+            scope,
+            ..
+        } = error
+        else {
+            return Ok(error);
+        };
+        let mut locked = Amount::ZERO;
+        if request.add_inputs {
+            let beside = self.beside(request)?;
+            let opaque = beside.opaque;
+            if opaque > Amount::ZERO && (missing <= opaque || request.everything) {
+                return Ok(SpendError::Opaque);
+            }
+            locked = beside.locked;
         }
+        let lacking = match scope {
+            Scope::AllWorlds => self.world_that_lacks()?,
+            Scope::Best => None,
+        };
+        Ok(SpendError::InsufficientFunds {
+            why,
+            available,
+            missing,
+            scope,
+            locked,
+            lacking,
+        })
+    }
+}
+
+/// There is not enough; the rest is added by [`View::explained`].
+fn insufficient(
+    request: &Request,
+    candidates: &[Candidate],
+    missing: u64,
+    why: Short,
+) -> SpendError {
+    SpendError::InsufficientFunds {
+        why,
+        available: candidates.iter().map(|coin| coin.output.value).sum(),
+        missing: Amount::from_sat(missing),
+        scope: request.scope,
+        locked: Amount::ZERO,
+        lacking: None,
     }
 }
 

@@ -168,7 +168,7 @@ impl Wanted {
         let chosen = worlds.chosen(self.world, ledger)?;
         let best = view.best();
         let balance = view.balance(best)?;
-        let safe = view.safe();
+        let safe = view.safe()?;
         let base = format!("/admin/wallet/{}", link(name));
         let part = |page: u64, items: usize, size: usize, last: &str| {
             Part::of(page, items, size, format!("{base}{}", self.query(last)))

@@ -174,7 +174,7 @@ fn tell(wallet: &Wallet, warn_blocks: u32, worlds: &mut usize) -> Result<Told, W
     let view = wallet.view()?;
     *worlds = 1 + view.rivals().len();
     let balance = view.balance(view.best())?;
-    let safe = view.safe();
+    let safe = view.safe()?;
     let warnings = view.warnings(warn_blocks)?;
     Ok(Told {
         spendable: Btc::of(balance.trusted.to_sat()),

@@ -84,6 +84,9 @@ Example:
         output: Option<PathBuf>,
     },
     /// Join what several have signed of one transaction
+    #[command(after_help = "\
+Example:
+  everett wallet psbt combine @hers.psbt @his.psbt -o both.psbt")]
     Combine {
         /// The PSBTs
         #[arg(value_name = "PSBT", required = true, num_args = 2..)]
@@ -93,6 +96,10 @@ Example:
         output: Option<PathBuf>,
     },
     /// Finish a PSBT that has all its signatures: the transaction
+    #[command(after_help = "\
+Examples:
+  everett wallet psbt finalize @both.psbt -o tx.hex
+  everett wallet send --raw @tx.hex                         sends it")]
     Finalize {
         /// The PSBT
         #[arg(value_name = "PSBT")]
@@ -102,6 +109,10 @@ Example:
         output: Option<PathBuf>,
     },
     /// Show what a PSBT pays, and which of its inputs are signed
+    #[command(after_help = "\
+Examples:
+  everett wallet psbt show @pay.psbt
+  everett wallet psbt show @pay.psbt --json")]
     Show {
         /// The PSBT
         #[arg(value_name = "PSBT")]
@@ -113,6 +124,9 @@ Example:
 #[derive(Subcommand)]
 pub(crate) enum MessageCommand {
     /// Sign a message with the private key of a legacy address
+    #[command(after_help = "\
+Example:
+  everett wallet message sign 1BvBMS… 'It is mine'")]
     Sign {
         /// The address
         #[arg(value_name = "ADDRESS")]
@@ -122,6 +136,9 @@ pub(crate) enum MessageCommand {
         message: String,
     },
     /// Check whether a message was signed with the key of an address; exits 1 if not
+    #[command(after_help = "\
+Example:
+  everett wallet message verify 1BvBMS… H9kP… 'It is mine'")]
     Verify {
         /// The address
         #[arg(value_name = "ADDRESS")]
@@ -156,6 +173,9 @@ pub(crate) enum Labelled {
 #[derive(Subcommand)]
 pub(crate) enum LabelsCommand {
     /// List the labels
+    #[command(after_help = "\
+Example:
+  everett wallet labels list")]
     List,
     /// Put a label on something; an empty one takes it off
     #[command(after_help = "\
@@ -174,12 +194,19 @@ Examples:
         label: String,
     },
     /// Write all labels as BIP329 has them: a JSON object a line
+    #[command(after_help = "\
+Example:
+  everett wallet labels export -o labels.jsonl")]
     Export {
         /// Write to a file
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Take labels over that are written as BIP329 has them
+    #[command(after_help = "\
+Examples:
+  everett wallet labels import labels.jsonl
+  everett wallet labels import - < labels.jsonl")]
     Import {
         /// The file; - is standard input
         #[arg(value_name = "FILE")]
@@ -191,8 +218,16 @@ Examples:
 #[derive(Subcommand)]
 pub(crate) enum DescriptorsCommand {
     /// List the descriptors, with their ranges
+    #[command(after_help = "\
+Examples:
+  everett wallet descriptors list
+  everett wallet descriptors list --json")]
     List,
     /// Write the descriptors, one a line
+    #[command(after_help = "\
+Examples:
+  everett wallet descriptors export -o public.txt
+  everett wallet descriptors export --private -o secret.txt")]
     Export {
         /// With their private keys: whoever has them can spend all
         #[arg(long)]

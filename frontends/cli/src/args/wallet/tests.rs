@@ -1,4 +1,4 @@
-use clap::Parser;
+use clap::{Command, CommandFactory, Parser};
 
 use super::pay::Recipient;
 use super::say::GivenPsbt;
@@ -70,4 +70,25 @@ fn what_is_sent_as_it_is_has_no_wishes_beside_it() {
         let conflict = Some(clap::error::ErrorKind::ArgumentConflict);
         assert_eq!(error, conflict, "{wish:?}");
     }
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    fn without<'a>(command: &'a Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_subcommands().next().is_none() {
+            let shown = command.get_after_help().map(ToString::to_string);
+            if !shown.is_some_and(|help| help.starts_with("Example")) {
+                found.push(path.clone());
+            }
+        }
+        for inner in command.get_subcommands() {
+            without(inner, &path, found);
+        }
+    }
+    let cli = crate::args::Cli::command();
+    let wallet = cli.find_subcommand("wallet").unwrap();
+    let mut found = Vec::new();
+    without(wallet, "everett", &mut found);
+    assert_eq!(found, Vec::<String>::new());
 }

@@ -43,8 +43,7 @@ impl OwnCoinValue {
                 "the wallet has more than {MAX_COINS} coins there, too many for a list; coins(script) tells those of an address"
             )));
         }
-        let at_risk = view.unsafe_coins();
-        let best = view.state(view.best());
+        let is_safe = view.is_safe()?;
         let told = |coin: Spendable, immature: bool| {
             let script = view.script_of(&coin.outpoint).unwrap_or_default();
             let recipient = recipient(&script, network);
@@ -53,7 +52,7 @@ impl OwnCoinValue {
                 label: label.map_or_else(String::new, |label| label.text.clone()),
                 recipient,
                 immature,
-                safe: best.coin(&coin.outpoint).is_some() && !at_risk.contains(&coin.outpoint),
+                safe: is_safe(&coin.outpoint),
                 coin,
             })
         };

@@ -44,7 +44,7 @@ pub(super) fn list(
     coins.sort_by_key(|coin| (Reverse(newest(coin)), coin.outpoint));
     let part = part(coins.len())?;
     let at_risk = match world.hash() == view.best().hash() {
-        true => view.unsafe_coins(),
+        true => view.coins_at_risk()?,
         false => HashSet::new(),
     };
     let rows = coins[part.range.clone()].iter().map(|coin| {

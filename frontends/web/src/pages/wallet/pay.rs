@@ -240,7 +240,7 @@ pub(in crate::pages) async fn form(
         let view = wallet.view()?;
         let best = view.balance(view.best())?.trusted;
         let worlds = 1 + view.rivals().len();
-        Ok((Lock::of(&view), best, view.safe().amount, worlds))
+        Ok((Lock::of(&view), best, view.safe()?.amount, worlds))
     };
     let (lock, best, safe, worlds) = site.reads.read(read).await?;
     Page::of(&PayPage {
