@@ -74,7 +74,7 @@ fn what_is_sent_as_it_is_has_no_wishes_beside_it() {
 
 #[test]
 fn the_help_of_every_command_has_an_example() {
-    fn without<'a>(command: &'a Command, path: &str, found: &mut Vec<String>) {
+    fn without(command: &Command, path: &str, found: &mut Vec<String>) {
         let path = format!("{path} {}", command.get_name());
         if command.get_subcommands().next().is_none() {
             let shown = command.get_after_help().map(ToString::to_string);

@@ -144,6 +144,9 @@ pub(super) fn send(asked: &Asked, args: SendArgs) -> Result<ExitCode, Failure> {
     let sent = asked
         .node
         .ask_wallet(async |mut client| client.send_transaction(request).await)?;
+    if sent.repeated && !asked.json {
+        eprintln!("nothing was sent now: this is the payment that was made with that --request-id");
+    }
     asked.show(&SentView::from(sent))
 }
 
