@@ -74,8 +74,8 @@ pub struct In {
 /// A payment that is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Who is paid, in the order of the outputs unless `any_order` is set. With nobody all that is left of the inputs comes back, which has to be worth an
-    /// output.
+    /// Who is paid, in the order of the outputs unless `any_order` is set. With nobody all that is left of the inputs comes back,
+    /// which has to be worth an output.
     pub payees: Vec<Payee>,
     /// Whether the order of the payees among the outputs is left to chance, and which of those that pay the fee pays what of it cannot
     /// be divided: who reads the chain learns nothing from either.
