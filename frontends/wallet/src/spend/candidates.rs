@@ -228,6 +228,8 @@ impl View<'_> {
                 let there = match state.place(txid) {
                     Some(_) => state.coin(&coin.outpoint).is_some(),
                     None if own.can_come(txid) => true,
+                    // It is built on what others sent and can take back over there.
+                    None if coin.trusted => false,
                     // What others sent is asked of the mempool that would be there.
                     None => {
                         if pending.is_none() {
