@@ -1,6 +1,7 @@
 //! Owns the settings of wallets and their defaults, which are Bitcoin Core's where it has them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bitcoin::Network;
 
@@ -15,6 +16,8 @@ pub const DEFAULT_KEYPOOL: u32 = 1000;
 
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
+/// Longest time for which a node unlocks a wallet: Bitcoin Core's limit.
+pub const MAX_UNLOCKED: Duration = Duration::from_secs(100_000_000);
 /// Under this name lies the wallet without a name.
 pub(crate) const UNNAMED: &str = "@unnamed";
 

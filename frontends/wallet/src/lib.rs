@@ -43,7 +43,7 @@ mod wallets;
 
 pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
-pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, WalletConfig};
+pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, MAX_UNLOCKED, WalletConfig};
 pub use error::WalletError;
 pub use events::{Cleared, MAX_EVENTS, MissedEvents, WalletEvent, WalletEventKind, WalletEvents};
 pub use follow::Progress;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bitcoin::{OutPoint, Txid};
 use clap::{Args, Subcommand, ValueEnum};
 use everett_node::parse_span;
+use everett_wallet::MAX_UNLOCKED;
 
 use super::ConnectArgs;
 use crate::at::At;
@@ -480,9 +481,6 @@ pub(crate) struct SecretArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
 }
-
-/// The longest time for which a node unlocks a wallet, in seconds.
-const MAX_UNLOCKED: Duration = Duration::from_secs(100_000_000);
 
 fn parse_unlocked(text: &str) -> Result<Duration, String> {
     let time = parse_span(text)?;

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use everett_proto::v1;
-use everett_wallet::Wallet;
+use everett_wallet::{MAX_UNLOCKED, Wallet};
 use zeroize::Zeroizing;
 
 use super::asking::Asking;
@@ -13,8 +13,6 @@ use crate::parse;
 
 /// How long a wallet is unlocked unless the request says otherwise.
 const DEFAULT_UNLOCKED: Duration = Duration::from_secs(60);
-/// Longest time for which a wallet is unlocked: Bitcoin Core's limit.
-const MAX_UNLOCKED: Duration = Duration::from_secs(100_000_000);
 
 pub(crate) fn encrypt(
     _: &Asking<'_>,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use everett_wallet::{KeyError, ScanTurn, Wallet, WalletError};
+use everett_wallet::{KeyError, MAX_UNLOCKED, ScanTurn, Wallet, WalletError};
 
 use crate::call::Call;
 use crate::error::{
@@ -12,9 +12,6 @@ use crate::error::{
 };
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
-
-/// Longest time for which a wallet is unlocked, in seconds.
-const MAX_UNLOCKED_SECONDS: i64 = 100_000_000;
 
 /// Refuses a wallet that is locked.
 pub(crate) fn unlocked(wallet: &Wallet) -> Result<(), RpcError> {
@@ -133,9 +130,9 @@ fn wallet_passphrase(call: &Call) -> Answer {
     if seconds < 0 {
         return Err(RpcError::parameter("Timeout cannot be negative."));
     }
-    let seconds = seconds.min(MAX_UNLOCKED_SECONDS).unsigned_abs();
+    let time = Duration::from_secs(seconds.unsigned_abs()).min(MAX_UNLOCKED);
     wallet
-        .unlock(not_empty(passphrase)?, Duration::from_secs(seconds))
+        .unlock(not_empty(passphrase)?, time)
         .map_err(|error| wrong(error.into(), "wallet", passphrase))?;
     Ok(Json::Null)
 }

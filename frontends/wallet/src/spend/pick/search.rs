@@ -87,7 +87,7 @@ pub(super) fn cheaper_than(
     let places = open_places(offered, needed, ranked, base, &fixed);
     let search = Search::new(offered, needed, base, places);
     let least = (known.as_ref()).map_or(u64::MAX, |(sums, _)| sums.cost(needed));
-    let found = search.cheapest(least);
+    let found = search.run(least);
     let with_fixed = |(sums, added): (Sums, Vec<usize>)| (sums, [fixed, added].concat());
     found.map(with_fixed).or(known)
 }
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
     }
 
     /// What comes of the cheapest set that is found, with what is added for it; `None` where none costs less than so many satoshis.
-    fn cheapest(&self, least: u64) -> Option<(Sums, Vec<usize>)> {
+    fn run(&self, least: u64) -> Option<(Sums, Vec<usize>)> {
         let candidates: Vec<Candidate> = (self.places.iter())
             .map(|place| {
                 let coin = &self.offered[*place];
