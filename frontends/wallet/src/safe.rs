@@ -22,7 +22,8 @@ pub const DEFAULT_WARN_BLOCKS: u32 = 6;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Safe {
     /// What can be spent in the best world and in every other live one: it has those coins as mature and nothing that waits
-    /// spends them, or they are of our own payments and wait. With what is at risk it is what can be spent in the best world.
+    /// spends them, or they are of our own payments and wait. With what is at risk it is what can be spent in the best world. Where
+    /// addresses that were paid from are avoided, what those have is in neither.
     pub amount: Amount,
     /// How many they are.
     pub coins: u64,
@@ -38,6 +39,8 @@ struct Spread {
     taken: HashSet<OutPoint>,
     /// Coins of our own payments that wait.
     waiting: HashMap<OutPoint, Amount>,
+    /// What the addresses have that are avoided.
+    reused: HashMap<OutPoint, Amount>,
     /// Of all that can be spent, what cannot be in some rival.
     at_risk: HashMap<OutPoint, Amount>,
     /// How much of it each rival lacks.
@@ -130,6 +133,10 @@ impl View<'_> {
         let waiting: HashMap<OutPoint, Amount> = waiting
             .map(|(outpoint, output)| (outpoint, output.amount))
             .collect();
+        let reused = self.reused_in(best, &pending).into_iter();
+        let reused: HashMap<OutPoint, Amount> = reused
+            .map(|coin| (coin.outpoint, coin.output.amount))
+            .collect();
         let mut at_risk: HashMap<OutPoint, Amount> = HashMap::new();
         let mut lacking = Vec::new();
         for rival in &self.rivals {
@@ -153,22 +160,25 @@ impl View<'_> {
                     here.insert(*outpoint, *amount);
                 }
             }
+            let missed = (here.iter()).filter(|(outpoint, _)| !reused.contains_key(*outpoint));
             lacking.push(Lacking {
                 tip: rival.hash(),
                 height: rival.height(),
-                amount: here.values().copied().sum(),
+                amount: missed.map(|(_, amount)| *amount).sum(),
             });
             at_risk.extend(here);
         }
         Ok(Spread {
             taken,
             waiting,
+            reused,
             at_risk,
             lacking,
         })
     }
 
-    /// Which coins [`View::safe`] counts.
+    /// Which coins can be spent in every live world: those that [`View::safe`] counts, and those that it leaves out as their
+    /// addresses are avoided.
     ///
     /// # Errors
     ///
@@ -186,7 +196,8 @@ impl View<'_> {
         })
     }
 
-    /// The coins that can be spent in the best world, and not in every live one: what [`Safe::at_risk`] counts.
+    /// The coins that can be spent in the best world, and not in every live one: those that [`Safe::at_risk`] counts, and those
+    /// that it leaves out as their addresses are avoided.
     ///
     /// # Errors
     ///
@@ -226,11 +237,19 @@ impl View<'_> {
             amount += *own;
             coins += 1;
         }
-        let at_risk: Amount = spread.at_risk.values().copied().sum();
+        for (outpoint, reused) in &spread.reused {
+            if !spread.at_risk.contains_key(outpoint) {
+                amount -= *reused;
+                coins -= 1;
+            }
+        }
+        let all_at_risk: Amount = spread.at_risk.values().copied().sum();
+        let at_risk =
+            (spread.at_risk.iter()).filter(|(outpoint, _)| !spread.reused.contains_key(*outpoint));
         Ok(Safe {
-            amount: amount - at_risk,
+            amount: amount - all_at_risk,
             coins: coins - spread.at_risk.len() as u64,
-            at_risk,
+            at_risk: at_risk.map(|(_, amount)| *amount).sum(),
             worlds: self.rivals.len() + 1,
         })
     }

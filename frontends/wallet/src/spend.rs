@@ -7,6 +7,7 @@
 //! ```
 
 mod ancestry;
+mod asked;
 mod bump;
 mod candidates;
 mod child;
@@ -22,6 +23,7 @@ mod settings;
 mod shape;
 mod versions;
 
+pub use asked::Asked;
 pub use bump::{Bump, BumpWish};
 pub use child::Child;
 pub use error::{Childless, Heavy, Irreplaceable, Lacking, Short, SpendError, Unspendable};

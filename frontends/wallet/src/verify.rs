@@ -191,8 +191,15 @@ impl Wallet {
 }
 
 impl View<'_> {
-    /// The inputs of a transaction with their coins in every live world; their scripts are not run yet.
-    fn inputs_of(&self, decoded: &DecodedTransaction) -> Result<Vec<VerifiedInput>, WalletError> {
+    /// The inputs of a transaction with their coins in every live world; their scripts are not run.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger and of the mempool.
+    pub fn inputs_of(
+        &self,
+        decoded: &DecodedTransaction,
+    ) -> Result<Vec<VerifiedInput>, WalletError> {
         let tx = &decoded.tx;
         let worlds = || std::iter::once(&self.best).chain(&self.rivals);
         let mut inputs: Vec<VerifiedInput> = (tx.input.iter())

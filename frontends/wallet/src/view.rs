@@ -25,8 +25,10 @@ use crate::standing::Waiting;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WorldBalance {
     /// Confirmed and mature, and what of it is not spent by something pending; and the change of our own pending payments where the
-    /// settings have that spent.
+    /// settings have that spent. Without what is reused.
     pub trusted: Amount,
+    /// What would be trusted, were its addresses not paid from before; zero unless the wallet is to avoid those.
+    pub reused: Amount,
     /// What others pay us in pending transactions, and the change of our own where it is not spent.
     pub pending: Amount,
     /// Coinbases that are too young.
@@ -213,6 +215,7 @@ impl View<'_> {
         let settled = state.balance(world.height());
         let mut balance = WorldBalance {
             trusted: settled.confirmed,
+            reused: Amount::ZERO,
             pending: Amount::ZERO,
             immature: settled.immature,
             confirmed: settled.confirmed,
@@ -260,6 +263,9 @@ impl View<'_> {
                 } += output.amount;
             }
         }
+        let reused = self.reused_in(world, pending);
+        balance.reused = reused.iter().map(|coin| coin.output.amount).sum();
+        balance.trusted -= balance.reused;
         balance
     }
 
@@ -287,6 +293,7 @@ impl View<'_> {
         let taken = self.taken_coins(world, &state, &self.pending_on(world)?, &HashSet::new());
         let young = state.coinbases_since((world.height() + 1).saturating_sub(COINBASE_MATURITY));
         let young = young.filter(|outpoint| !taken.contains(outpoint));
+        let reused = self.paid_from();
         let coins = young.filter_map(|outpoint| Some((outpoint, *state.coin(&outpoint)?)));
         let told = coins.map(|(outpoint, coin)| Spendable {
             outpoint,
@@ -298,7 +305,7 @@ impl View<'_> {
             confirmations: world.height() + 1 - coin.height,
             trusted: true,
             locked: self.lock_of(&outpoint).is_some(),
-            reused: false,
+            reused: reused.contains(&coin.slot),
         });
         Ok(told.collect())
     }
@@ -365,6 +372,16 @@ impl View<'_> {
         spendable.into_values().collect()
     }
 
+    /// What would be trusted in a world, were its addresses not paid from before: nothing unless the wallet is to avoid those.
+    pub(crate) fn reused_in(&self, world: &World, pending: &HashSet<Txid>) -> Vec<Spendable> {
+        if !self.keyring().flags().avoid_reuse {
+            return Vec::new();
+        }
+        let mut coins = self.spendable_in(world, pending);
+        coins.retain(|coin| coin.reused && coin.trusted);
+        coins
+    }
+
     /// The addresses that were paid from, where the wallet is to avoid those.
     fn paid_from(&self) -> HashSet<Slot> {
         if !self.keyring().flags().avoid_reuse {
@@ -403,7 +420,7 @@ impl View<'_> {
     /// The records which are not confirmed in a world and hold on to what they spend: those that wait there, and those that were
     /// neither given up nor replaced and can still come: nothing that the world or the mempool has stands against them, or against
     /// what they are built on.
-    fn unconfirmed_spenders(
+    pub(crate) fn unconfirmed_spenders(
         &self,
         world: &World,
         state: &State,

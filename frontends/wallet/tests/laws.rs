@@ -74,9 +74,10 @@ fn public_key(party: &Party) -> PublicKey {
 }
 
 /// A wallet of this name that watches these parties.
-fn watching(wallets: &Wallets, name: &str, parties: &[Party]) -> Wallet {
+fn watching(wallets: &Wallets, name: &str, parties: &[Party], avoid_reuse: bool) -> Wallet {
     let flags = WalletFlags {
         disable_private_keys: true,
+        avoid_reuse,
         ..WalletFlags::default()
     };
     let new = NewWallet {
@@ -324,13 +325,19 @@ impl Heard {
     }
 }
 
-/// What is safe are the coins that are said to be, and with what is at risk it is what can be spent in the best world.
+/// What is safe are the coins that are said to be, and with what is at risk it is what can be spent in the best world. What is at
+/// addresses that are avoided is counted apart.
 fn check_safe(wallet: &Wallet) {
     let view = wallet.view().expect("a view");
     let best = view.best();
     let is_safe = view.is_safe().expect("what is safe");
     let spendable = view.spendable(best).expect("coins");
     let trusted = spendable.iter().filter(|coin| coin.trusted);
+    let (reused, trusted): (Vec<&Spendable>, Vec<&Spendable>) =
+        trusted.partition(|coin| coin.reused);
+    let reused_at_risk = reused.iter().filter(|coin| !is_safe(&coin.outpoint));
+    let reused_at_risk: Vec<OutPoint> = reused_at_risk.map(|coin| coin.outpoint).collect();
+    let trusted = trusted.into_iter();
     let (safe, at_risk): (Vec<&Spendable>, Vec<&Spendable>) =
         trusted.partition(|coin| is_safe(&coin.outpoint));
     let worth = |coins: &[&Spendable]| coins.iter().map(|coin| coin.output.amount).sum();
@@ -340,9 +347,12 @@ fn check_safe(wallet: &Wallet) {
     assert_eq!(told.at_risk, worth(&at_risk));
     let balance = view.balance(best).expect("a balance");
     assert_eq!(told.amount + told.at_risk, balance.trusted);
+    assert_eq!(balance.reused, worth(&reused));
+    assert!(reused.is_empty() || view.keyring().flags().avoid_reuse);
     let others = spendable.iter().filter(|coin| !coin.trusted);
     assert!(others.into_iter().all(|coin| !is_safe(&coin.outpoint)));
-    let risky: HashSet<OutPoint> = at_risk.iter().map(|coin| coin.outpoint).collect();
+    let risky = at_risk.iter().map(|coin| coin.outpoint);
+    let risky: HashSet<OutPoint> = risky.chain(reused_at_risk).collect();
     assert_eq!(risky, view.coins_at_risk().expect("what is at risk"));
     // In each other world it can be spent as well: it is there, or its transaction can still come.
     for rival in view.rivals() {
@@ -385,7 +395,8 @@ fn live_through(history: &History, looks: &[Look]) {
     let place = directory.path().join("wallets");
     let mut wallets = open(&place, &ledger, &mempool);
     let mut events = wallets.subscribe();
-    let mut wallet = watching(&wallets, "followed", &parties);
+    let avoid_reuse = history.seed.is_multiple_of(2);
+    let mut wallet = watching(&wallets, "followed", &parties, avoid_reuse);
     let mut heard = Heard::default();
     let mut looks = looks.iter().cycle();
     let mut next = looks.next().expect("one at least");
@@ -420,7 +431,7 @@ fn live_through(history: &History, looks: &[Look]) {
         if look.rescans || is_last {
             let followed = picture(&wallet, &worlds);
             let name = format!("again {number}");
-            let again = watching(&wallets, &name, &parties);
+            let again = watching(&wallets, &name, &parties, avoid_reuse);
             again.rescan(0, None, &mut |_, _| true).expect("a rescan");
             assert_eq!(picture(&again, &worlds), followed, "rescanned");
             drop(again);

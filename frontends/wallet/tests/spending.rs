@@ -4,11 +4,13 @@ mod scene;
 
 use bitcoin::{Amount, OutPoint, TxOut};
 use everett_mempool::{EstimateBasis, FeeRate, FeesKept};
+use everett_wallet::keys::{Import, with_checksum};
 use everett_wallet::spend::{
     ChangeTo, FeeChoice, In, Payee, RateReason, Request, SpendError, Unspendable,
 };
-use everett_wallet::{Chain, OutputType, WalletError};
+use everett_wallet::{Chain, NewWallet, OutputType, Wallet, WalletError, WalletFlags};
 use scene::{Scene, address, request};
+use zeroize::Zeroizing;
 
 fn btc(amount: u64) -> Amount {
     Amount::from_int_btc(amount)
@@ -174,6 +176,135 @@ fn a_wallet_that_avoids_addresses_it_paid_from_leaves_nothing_on_them() {
     all.payees[0].amount = Amount::ZERO;
     all.payees[0].shares = true;
     assert_eq!(alice.plan(&all).expect("a payment").tx.input.len(), 2);
+}
+
+#[test]
+fn what_comes_to_an_address_that_was_paid_from_is_counted_apart_where_those_are_avoided() {
+    let scene = Scene::new();
+    let alice = scene.wallet("alice");
+    let to = address(&alice);
+    let nobody = scene.lab.nobody().script_pubkey();
+    let receipt = scene.payment(&scene.rich("one"), &to, btc(1));
+    scene.mine(&scene.best(), &[receipt]);
+    let all = Request {
+        everything: true,
+        payees: vec![Payee {
+            shares: true,
+            amount: Amount::ZERO,
+            ..request(nobody, btc(1)).payees.remove(0)
+        }],
+        ..request(nobody, btc(1))
+    };
+    let paid = alice.pay(&all).expect("a payment");
+    scene.mine(&scene.best(), &[paid.tx]);
+    let late = scene.payment(&scene.rich("two"), &to, btc(2));
+    scene.mine(&scene.best(), &[late]);
+
+    let told = |avoid: bool| {
+        let set = alice.change_keys(|keyring| -> Result<(), WalletError> {
+            keyring.set_avoid_reuse(avoid);
+            Ok(())
+        });
+        set.expect("a flag");
+        let view = alice.view().expect("a view");
+        let balance = view.balance(view.best()).expect("a balance");
+        let safe = view.safe().expect("what is safe");
+        assert_eq!(balance.confirmed, btc(2));
+        assert_eq!(balance.trusted, safe.amount);
+        (balance.trusted, balance.reused, safe.coins)
+    };
+    assert_eq!(told(false), (btc(2), Amount::ZERO, 1));
+    assert_eq!(told(true), (Amount::ZERO, btc(2), 0));
+    let half = request(nobody, btc(1));
+    let refused = alice.plan(&half).expect_err("it avoids the address");
+    assert!(refused.to_string().contains("2 BTC more are at addresses"));
+    let Short { reused, locked } = short(refused);
+    assert_eq!((reused, locked), (btc(2), Amount::ZERO));
+    let anyhow = Request {
+        use_reused: true,
+        ..half
+    };
+    alice.plan(&anyhow).expect("it was told to");
+}
+
+/// What would help a payment that there is too little for.
+struct Short {
+    reused: Amount,
+    locked: Amount,
+}
+
+fn short(error: SpendError) -> Short {
+    match error {
+        SpendError::InsufficientFunds { reused, locked, .. } => Short { reused, locked },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_coin_that_is_asked_for_and_cannot_be_spent_says_which_of_the_reasons_it_is() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    let nobody = scene.lab.nobody().script_pubkey();
+    let why = |wallet: &Wallet, outpoint: OutPoint| {
+        let named = In {
+            outpoint,
+            sequence: None,
+            weight: None,
+        };
+        let asked = Request {
+            inputs: vec![named],
+            ..request(nobody, btc(1))
+        };
+        match wallet.plan(&asked) {
+            Err(SpendError::Coin {
+                outpoint: told,
+                why,
+            }) if told == outpoint => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let fork = scene.best();
+    let coin = scene.earn(&payer, &alice, btc(2));
+    let paid = alice.pay(&request(nobody, btc(1))).expect("a payment");
+    assert_eq!(why(&alice, coin), Unspendable::Taken { by: paid.txid });
+    scene.mine(&scene.best(), &[paid.tx]);
+    assert_eq!(why(&alice, coin), Unspendable::Spent { by: paid.txid });
+
+    let miner = scene.lab.party("miner");
+    let flags = WalletFlags {
+        disable_private_keys: true,
+        ..WalletFlags::default()
+    };
+    let watching = scene.wallets.create(
+        "watching",
+        NewWallet {
+            flags,
+            ..NewWallet::default()
+        },
+    );
+    let watching = watching.expect("a new wallet");
+    let imported = watching.change_keys(|keyring| -> Result<(), WalletError> {
+        let text = with_checksum(&format!("raw({})", miner.script_pubkey().to_hex_string()));
+        keyring.import(&Import {
+            text: Zeroizing::new(text),
+            ..Import::default()
+        })?;
+        Ok(())
+    });
+    imported.expect("a script");
+    let block = scene.lab.mine_to(&miner, &scene.best(), []);
+    let block = block.expect("a block");
+    let coins = block.coins_of(&miner.script_hash(), None, 1);
+    let (young, _) = coins.expect("coins").remove(0);
+    let height = block.height() + 100;
+    assert_eq!(why(&watching, young), Unspendable::Immature { height });
+    // Another branch becomes the best one: there is no such coinbase there.
+    let mut rival = fork;
+    while scene.best().hash() != rival.hash() {
+        rival = scene.mine(&rival, &[]);
+    }
+    assert_eq!(why(&watching, young), Unspendable::NotInBest);
 }
 
 #[test]

@@ -208,6 +208,8 @@ pub(crate) struct WalletBalanceView {
     pub(crate) pending_sat: i64,
     pub(crate) immature_sat: i64,
     pub(crate) held_sat: i64,
+    /// What is at addresses that the wallet avoids.
+    pub(crate) reused_sat: i64,
     pub(crate) coins: u64,
 }
 
@@ -220,6 +222,7 @@ impl From<v1::WalletBalance> for WalletBalanceView {
             pending_sat: balance.pending_sat,
             immature_sat: balance.immature_sat,
             held_sat: balance.held_sat,
+            reused_sat: balance.reused_sat,
             coins: balance.coin_count,
         }
     }
@@ -288,6 +291,16 @@ impl View for WalletBalancesView {
             text += &format!(", {} BTC not in all of them", btc(self.at_risk_sat));
         }
         text += "\n";
+        let best = self.balances.iter().find(|balance| {
+            let world = balance.world.as_ref();
+            world.is_some_and(|world| world.best)
+        });
+        if let Some(best) = best.filter(|best| best.reused_sat > 0) {
+            text += &format!(
+                "{} BTC more are at addresses that were paid from before: --use-reused spends them\n",
+                btc(best.reused_sat)
+            );
+        }
         if self.warnings > 0 {
             text += &format!(
                 "{} rival {} would take something away: everett wallet warnings\n",
@@ -322,6 +335,8 @@ pub(crate) struct WalletCoinView {
     pub(crate) solvable: bool,
     /// Whether every live world has it.
     pub(crate) safe: bool,
+    /// Whether its address was paid from before, in a wallet that avoids that.
+    pub(crate) reused: bool,
 }
 
 impl From<v1::WalletCoin> for WalletCoinView {
@@ -341,6 +356,7 @@ impl From<v1::WalletCoin> for WalletCoinView {
             locked: coin.locked,
             solvable: coin.solvable,
             safe: coin.safe,
+            reused: coin.reused,
         }
     }
 }
@@ -366,6 +382,7 @@ impl View for WalletCoinsView {
             let words = [
                 (coin.locked, "locked"),
                 (coin.immature, "immature"),
+                (coin.reused, "reused address"),
                 (coin.confirmations == 0 && !coin.trusted, "untrusted"),
                 (
                     coin.trusted && !coin.immature && !coin.safe,

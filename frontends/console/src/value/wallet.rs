@@ -110,10 +110,11 @@ impl WalletValue {
         self.look(|view| Ok(view.balance(view.best())?))
     }
 
-    /// Everything together: what can be spent, what is pending, what is too young.
+    /// Everything together: what can be spent, what is at addresses that are avoided, what is pending, what is too young.
     fn total(&self) -> Result<i64, Fault> {
         let balance = self.best()?;
         Ok(sat(balance.trusted)
+            .saturating_add(sat(balance.reused))
             .saturating_add(sat(balance.pending))
             .saturating_add(sat(balance.immature)))
     }
@@ -182,6 +183,9 @@ impl Shown for WalletValue {
         if safe.at_risk > bitcoin::Amount::ZERO {
             lines.push(("at risk", amount(safe.at_risk)));
         }
+        if balance.reused > bitcoin::Amount::ZERO {
+            lines.push(("reused", amount(balance.reused)));
+        }
         lines.push(("coins", balance.coins.to_string()));
         lines.push(("payments", payments.to_string()));
         Ok(facts(lines))
@@ -197,6 +201,7 @@ impl Shown for WalletValue {
                 "name": name,
                 "keys": lock,
                 "trusted_sat": sat(balance.trusted),
+                "reused_sat": sat(balance.reused),
                 "pending_sat": sat(balance.pending),
                 "immature_sat": sat(balance.immature),
                 "safe_sat": sat(safe.amount),

@@ -20,6 +20,7 @@ pub(crate) fn balance(balance: &WorldBalance) -> v1::WalletBalance {
         spendable_sat: sat(balance.trusted),
         held_sat: sat(balance.held.trusted),
         coin_count: balance.coins,
+        reused_sat: sat(balance.reused),
     }
 }
 

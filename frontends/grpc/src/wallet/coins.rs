@@ -88,6 +88,7 @@ fn tell(
         trusted: coin.trusted,
         locked: coin.locked,
         safe: is_safe(&coin.outpoint),
+        reused: coin.reused,
         ..convert::coin(view, &coin.outpoint, coin.output.amount, &script)
     }
 }

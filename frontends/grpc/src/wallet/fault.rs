@@ -222,7 +222,7 @@ impl From<SpendError> for Fault {
             SpendError::NotReplaceable { txid, .. } => {
                 unfit(ErrorReason::PaymentFixed, message).with("txid", txid)
             }
-            SpendError::Repeated { txid } => {
+            SpendError::Repeated { txid } | SpendError::OtherPayment { txid } => {
                 Fault::new(Code::AlreadyExists, ErrorReason::PaymentFixed, message)
                     .with("txid", txid)
             }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use bitcoin::consensus::serialize;
 use bitcoin::{Amount, Psbt, Transaction, Txid};
+use everett_ledger::decode::DecodedTransaction;
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
-use everett_wallet::spend::{BumpWish, Plan, Request, Scope, SpendError};
+use everett_wallet::spend::{Asked, BumpWish, Plan, Request, Scope, SpendError};
 use everett_wallet::{Paid, RequestId, SendTerms, Wallet};
 use tonic::Code;
 
@@ -81,9 +82,10 @@ fn tell(
     let view = wallet.view()?;
     let state = view.state(view.best());
     let height = view.best().height();
-    let inputs = plan.tx.input.iter().zip(&plan.spent);
+    let looked_at = view.inputs_of(&DecodedTransaction::new(plan.tx.clone()))?;
+    let inputs = looked_at.iter().zip(&plan.spent);
     let inputs = inputs.map(|(input, spent)| {
-        let outpoint = &input.previous_output;
+        let outpoint = &input.outpoint;
         let coin = state.coin(outpoint);
         v1::WalletCoin {
             height: coin.map_or(0, |coin| coin.height),
@@ -91,6 +93,7 @@ fn tell(
             coinbase: coin.is_some_and(|coin| coin.coinbase),
             trusted: view.output(outpoint).is_some(),
             locked: view.lock_of(outpoint).is_some(),
+            safe: input.is_everywhere(),
             ..wallet_convert::coin(&view, outpoint, spent.value, &spent.script_pubkey)
         }
     });
@@ -124,10 +127,6 @@ pub(crate) fn send(
             Some(RequestId::new(text).map_err(|bad| Fault::field("request_id", bad.to_string()))?)
         }
     };
-    // Also where the wallet could not pay now.
-    if let Some(txid) = id.as_ref().and_then(|id| wallet.payment_asked_for(id)) {
-        return told_again(wallet, &txid);
-    }
     match send_new(asking, wallet, message, id.as_ref()) {
         Err(Sending::Spend(SpendError::Repeated { txid })) => told_again(wallet, &txid),
         Err(Sending::Spend(error)) => Err(error.into()),
@@ -178,6 +177,9 @@ fn send_new(
         }
         Some(Payment::Terms(terms)) => {
             let request = request(asking, "terms", Some(terms))?;
+            // Also where the wallet could not pay now.
+            let repeated = wallet.refuse_repeated(id, Asked::Request(&request));
+            repeated.map_err(Sending::Spend)?;
             check_keys(wallet)?;
             let paid = wallet.pay_once(&request, id).map_err(Sending::Spend)?;
             announce(asking.handle, &paid.txid);
@@ -190,7 +192,12 @@ fn send_new(
             });
         }
         Some(Payment::Transaction(bytes)) => parse_transaction("transaction", &bytes)?.tx,
-        Some(Payment::Psbt(bytes)) => psbt::signed("psbt", &bytes)?,
+        Some(Payment::Psbt(bytes)) => {
+            let unsigned = psbt::parse("psbt", &bytes)?.unsigned_tx;
+            let repeated = wallet.refuse_repeated(id, Asked::Transaction(&unsigned));
+            repeated.map_err(Sending::Spend)?;
+            psbt::signed("psbt", &bytes)?
+        }
     };
     let raw = serialize(&tx);
     let max_fee = match message.max_fee_sat {

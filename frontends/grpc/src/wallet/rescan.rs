@@ -78,10 +78,14 @@ pub(crate) fn check(handle: &Handle, request: &v1::RescanWalletRequest) -> Resul
         let wrong = format!("{from}; the best block is at {tip}");
         return Err(Fault::field("from_height", wrong));
     }
-    if request.to_height.is_some_and(|to| to < from) {
-        return Err(Fault::field("to_height", "it lies before from_height"));
+    match request.to_height {
+        Some(to) if to < from => Err(Fault::field("to_height", "it lies before from_height")),
+        Some(to) if to > tip => {
+            let wrong = format!("{to}; the best block is at {tip}");
+            Err(Fault::field("to_height", wrong))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Takes the turn for a scan.

@@ -88,6 +88,7 @@ pub(crate) fn request(
         lock_time: terms.lock_time,
         replaceable: terms.replaceable.unwrap_or(config.replaceable),
         use_locked: terms.use_locked,
+        use_reused: terms.use_reused,
         notes,
         ..usual
     })

@@ -106,8 +106,10 @@ fn balance(call: &Call) -> Answer {
     let world = call.world()?;
     let view = wallet.view()?;
     let avoids = avoids_reuse(&view, call.maybe(3))?;
-    if least == 0 && label.is_none() && !avoids {
-        return Ok(view.balance(&world)?.trusted.into());
+    if least == 0 && label.is_none() {
+        let balance = view.balance(&world)?;
+        let reused = if avoids { Amount::ZERO } else { balance.reused };
+        return Ok((balance.trusted + reused).into());
     }
     let spendable = view.spendable(&world)?;
     let counts = |coin: &&Spendable| {
@@ -127,27 +129,17 @@ pub(super) fn last_block(world: &World) -> Json {
 
 /// What is in a world, as `getbalances` tells it.
 pub(super) fn mine(view: &View<'_>, world: &World) -> Answer {
-    // Both sums are of the same moment.
-    let pending = view.pending_on(world)?;
-    let balance = view.balance_in(world, &pending);
+    let balance = view.balance(world)?;
     let avoids = view.keyring().flags().avoid_reuse;
-    let used: Amount = match avoids {
-        true => {
-            let spendable = view.spendable_in(world, &pending);
-            let used = spendable.iter().filter(|coin| coin.reused && coin.trusted);
-            used.map(|coin| coin.output.amount).sum()
-        }
-        false => Amount::ZERO,
-    };
     let held = balance.held;
     let all = (held.trusted + held.pending + held.immature).to_sat();
     let all = i64::try_from(all).unwrap_or(i64::MAX);
     let mut json = object! {
-        "trusted" => (balance.trusted + held.trusted).checked_sub(used).unwrap_or_default(),
+        "trusted" => balance.trusted + held.trusted,
         "untrusted_pending" => balance.pending + held.pending,
         "immature" => balance.immature - balance.immature_spent,
     };
-    json.push_some("used", avoids.then_some(used));
+    json.push_some("used", avoids.then_some(balance.reused));
     json.push("nonmempool", amount(-all));
     Ok(json)
 }

@@ -190,7 +190,7 @@ fn not_all(error: SpendError) -> RpcError {
                 Unspendable::Unknown | Unspendable::Unsolvable => {
                     format!("Input not found. UTXO ({txid}:{vout}) is not part of wallet.")
                 }
-                Unspendable::Gone => {
+                Unspendable::Spent { .. } | Unspendable::Taken { .. } => {
                     format!("Input not available. UTXO ({txid}:{vout}) was already spent.")
                 }
                 Unspendable::Opaque => return not_all(SpendError::Opaque),

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bitcoin::{Amount, OutPoint, Script, ScriptBuf, TxIn, TxOut, Txid};
-use everett_ledger::World;
+use everett_ledger::{COINBASE_MATURITY, World};
 use miniscript::descriptor::DescriptorType;
 
 use super::ancestry::{Ancestry, Before};
@@ -56,6 +56,8 @@ pub(super) struct Beside {
     pub(super) opaque: Amount,
     /// Those that are locked.
     pub(super) locked: Amount,
+    /// Those whose address was paid from before, where that is avoided.
+    pub(super) reused: Amount,
 }
 
 impl View<'_> {
@@ -256,6 +258,8 @@ impl View<'_> {
                 beside.locked += coin.output.amount;
             } else if self.candidate(coin, &mut weights).is_none() {
                 beside.opaque += coin.output.amount;
+            } else if coin.reused && !request.use_reused {
+                beside.reused += coin.output.amount;
             }
         }
         Ok(beside)
@@ -316,11 +320,8 @@ impl View<'_> {
         let mut candidate = match ours {
             Some(candidate) => candidate,
             None => {
-                if self.record(&outpoint.txid).is_some()
-                    && self.output(&outpoint).is_some()
-                    && coin.is_none()
-                {
-                    return Err(fail(Unspendable::Gone));
+                if coin.is_none() && self.output(&outpoint).is_some() {
+                    return Err(fail(self.why_not(&outpoint, best)?));
                 }
                 let found = best.coin(&outpoint).map_err(crate::WalletError::from)?;
                 let confirmations = match &found {
@@ -361,6 +362,26 @@ impl View<'_> {
         candidate.sequence = wanted.sequence;
         candidate.wanted = true;
         Ok(candidate)
+    }
+
+    /// Why an output of ours is none that can be spent.
+    fn why_not(&self, outpoint: &OutPoint, best: &World) -> Result<Unspendable, SpendError> {
+        let state = self.state(best);
+        if let Some(by) = state.spender(outpoint) {
+            return Ok(Unspendable::Spent { by });
+        }
+        let coin = state.coin(outpoint);
+        if let Some(young) = coin.filter(|coin| !coin.is_mature(best.height())) {
+            return Ok(Unspendable::Immature {
+                height: young.height + COINBASE_MATURITY,
+            });
+        }
+        let waiting = self.unconfirmed_spenders(best, &state, &self.pending_on(best)?);
+        let mut spenders = self.spenders(outpoint).iter();
+        Ok(match spenders.find(|txid| waiting.contains(*txid)) {
+            Some(by) => Unspendable::Taken { by: *by },
+            None => Unspendable::NotInBest,
+        })
     }
 
     /// An output of what waits in the mempool.

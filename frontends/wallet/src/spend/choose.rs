@@ -35,8 +35,8 @@ pub(super) struct Terms {
 /// Why there are no coins for a payment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NotChosen {
-    /// Too few of them: satoshis that are missing, with the fee for all.
-    NotEnough { missing: u64 },
+    /// Too few of them: satoshis that there are, and that are missing, with the fee for all.
+    NotEnough { available: u64, missing: u64 },
     /// They would weigh too much; with those that were asked for, or without such.
     TooHeavy { asked: bool },
     /// Those that were asked for are too few, and no others may be added.
@@ -247,13 +247,30 @@ pub(super) fn choose(
         let asked = !asked.is_empty();
         return Err(NotChosen::TooHeavy { asked });
     }
-    let all: Vec<&Group> = others.iter().collect();
+    // A coin that has to go together with one that may not be taken may not be, either.
+    let behind_any = Tier {
+        ours: 0,
+        theirs: if terms.include_unsafe { 0 } else { 1 },
+        ancestors: u64::MAX,
+        cluster: u64::MAX,
+        partial: true,
+        mixed: true,
+    };
+    let all = (others.iter()).filter(|group| fits(group, &behind_any, candidates));
+    let all: Vec<&Group> = all.collect();
     let unlimited = Needed {
         most_weight: u64::MAX,
         ..*needed
     };
     match solve(&all, &unlimited) {
-        Err(NotPicked::NotEnough { missing }) => Err(NotChosen::NotEnough { missing }),
+        Err(NotPicked::NotEnough { missing }) => {
+            let places = all.iter().flat_map(|group| &group.coins).chain(&asked);
+            let available = places.map(|place| candidates[*place].output.value.to_sat());
+            Err(NotChosen::NotEnough {
+                available: available.sum(),
+                missing,
+            })
+        }
         _ => Err(NotChosen::LongChain),
     }
 }

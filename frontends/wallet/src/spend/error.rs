@@ -66,9 +66,25 @@ pub enum Unspendable {
     /// Some live world does not have it.
     #[error("some live world does not have it; choose the best world alone as scope to spend it")]
     NotEverywhere,
-    /// It is ours, and not there.
-    #[error("it is spent, not mature, or not in the best world")]
-    Gone,
+    /// It is ours, and the best chain has spent it.
+    #[error("{by} has spent it in the best world")]
+    Spent {
+        /// The transaction that did.
+        by: Txid,
+    },
+    /// It is ours, and a coinbase that is too young.
+    #[error(
+        "it is a coinbase that is too young: the block at height {height} is the first that may spend it"
+    )]
+    Immature {
+        /// The height from which on a block may spend it.
+        height: u32,
+    },
+    /// It is ours, and the best world does not have it: neither its blocks nor what waits there.
+    #[error(
+        "the best world does not have it: its transaction is in no block there, and does not wait"
+    )]
+    NotInBest,
     /// Nobody knows it.
     #[error("there is none")]
     Unknown,
@@ -79,8 +95,11 @@ pub enum Unspendable {
     #[error("it is watched, and not known how it is spent")]
     Opaque,
     /// Another payment of the wallet spends it.
-    #[error("another payment of this wallet spends it")]
-    Taken,
+    #[error("{by} spends it, which is a payment of this wallet, too")]
+    Taken {
+        /// That payment.
+        by: Txid,
+    },
 }
 
 /// Why a transaction cannot be replaced.
@@ -142,7 +161,7 @@ pub enum Childless {
 #[non_exhaustive]
 pub enum SpendError {
     /// Not enough coins.
-    #[error("{}", insufficient(.why, .available, .missing, .scope, .locked, .lacking))]
+    #[error("{}", insufficient(.why, .available, .missing, .scope, [.locked, .reused], .lacking))]
     InsufficientFunds {
         /// What for.
         why: Short,
@@ -154,6 +173,8 @@ pub enum SpendError {
         scope: Scope,
         /// What could be spent in the best world besides, were it not locked.
         locked: Amount,
+        /// What could be spent in the best world besides, were its addresses not paid from before.
+        reused: Amount,
         /// With [`Scope::AllWorlds`]: the live world that lacks most of what the best one has.
         lacking: Option<Lacking>,
     },
@@ -293,6 +314,14 @@ pub enum SpendError {
         /// The transaction.
         txid: Txid,
     },
+    /// Another payment was asked for by this name before.
+    #[error(
+        "the request id was given to another payment, {txid}, which pays otherwise; give each payment an id of its own"
+    )]
+    OtherPayment {
+        /// The transaction.
+        txid: Txid,
+    },
     /// No child can pay for a transaction.
     #[error("a child cannot pay for {txid}: {why}")]
     NoChild {
@@ -406,7 +435,7 @@ fn insufficient(
     available: &Amount,
     missing: &Amount,
     scope: &Scope,
-    locked: &Amount,
+    [locked, reused]: [&Amount; 2],
     lacking: &Option<Lacking>,
 ) -> String {
     let of = match scope {
@@ -434,6 +463,11 @@ fn insufficient(
     let mut text = format!("{why} {available} can be spent {of}, {missing} more are needed");
     if *locked > Amount::ZERO {
         text += &format!("; {locked} more are in coins that are locked: unlock those");
+    }
+    if *reused > Amount::ZERO {
+        text += &format!(
+            "; {reused} more are at addresses that were paid from before, which this wallet avoids: let those be used"
+        );
     }
     if let Some(lacking) = lacking {
         text += &format!(

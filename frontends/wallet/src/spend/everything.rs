@@ -52,6 +52,7 @@ pub(super) fn spend_all(
         missing,
         scope: request.scope,
         locked: Amount::ZERO,
+        reused: Amount::ZERO,
         lacking: None,
     };
     if coming <= fee {

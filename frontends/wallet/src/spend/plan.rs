@@ -227,7 +227,7 @@ impl View<'_> {
                 most_weight: most_weight(request, waits),
             };
             let chosen = choose(candidates, &needed, &terms)
-                .map_err(|why| self.not_chosen(why, request, candidates, &needed))?;
+                .map_err(|why| not_chosen(why, request, &needed))?;
             let coins: Vec<&Candidate> = chosen.iter().map(|index| &candidates[*index]).collect();
             let extra = ancestry.together(&coins)?;
             let coming = total(coins.iter().map(|coin| coin.output.value))?;
@@ -272,45 +272,8 @@ impl View<'_> {
                 left => more += (fee - left.unwrap_or_default()).to_sat(),
             }
         }
-        Err(insufficient(request, candidates, more, Short::Amounts))
-    }
-
-    /// Why there are no coins for a payment.
-    fn not_chosen(
-        &self,
-        why: NotChosen,
-        request: &Request,
-        candidates: &[Candidate],
-        needed: &Needed,
-    ) -> SpendError {
-        let rate = needed.rate;
-        let change_weight = needed.change_weight;
-        let paid: Amount = request.payees.iter().map(|payee| payee.amount).sum();
-        match why {
-            NotChosen::NotEnough { missing } => {
-                let available: Amount = candidates.iter().map(|coin| coin.output.value).sum();
-                let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
-                let why = match available >= paid {
-                    true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 4)),
-                    false => Short::Amounts,
-                };
-                insufficient(request, candidates, missing, why)
-            }
-            NotChosen::TooHeavy { asked } => {
-                let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
-                // With the marker of a witness.
-                let bare = weight_of(&[], &outputs) + 4;
-                let why = match request.max_weight {
-                    limit if limit <= bare => Heavy::Outputs,
-                    limit if limit < bare + change_weight => Heavy::Change,
-                    _ if asked => Heavy::CoinsAskedFor,
-                    _ => Heavy::Coins,
-                };
-                SpendError::AboveMaxWeight { why }
-            }
-            NotChosen::AskedTooFew => SpendError::InputsTooFew,
-            NotChosen::LongChain => SpendError::LongChain,
-        }
+        let available = total(candidates.iter().map(|coin| coin.output.value))?;
+        Err(insufficient(request, available, more, Short::Amounts))
     }
 
     /// Where there is not enough: what else there would be, were it known how it is spent, were it not locked, were it there in every
@@ -326,14 +289,14 @@ impl View<'_> {
         else {
             return Ok(error);
         };
-        let mut locked = Amount::ZERO;
+        let (mut locked, mut reused) = (Amount::ZERO, Amount::ZERO);
         if request.add_inputs {
             let beside = self.beside(request)?;
             let opaque = beside.opaque;
             if opaque > Amount::ZERO && (missing <= opaque || request.everything) {
                 return Ok(SpendError::Opaque);
             }
-            locked = beside.locked;
+            (locked, reused) = (beside.locked, beside.reused);
         }
         let lacking = match scope {
             Scope::AllWorlds => self.world_that_lacks()?,
@@ -345,24 +308,53 @@ impl View<'_> {
             missing,
             scope,
             locked,
+            reused,
             lacking,
         })
     }
 }
 
+/// Why there are no coins for a payment.
+fn not_chosen(why: NotChosen, request: &Request, needed: &Needed) -> SpendError {
+    let rate = needed.rate;
+    let change_weight = needed.change_weight;
+    let paid: Amount = request.payees.iter().map(|payee| payee.amount).sum();
+    match why {
+        NotChosen::NotEnough { available, missing } => {
+            let available = Amount::from_sat(available);
+            let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
+            let why = match available >= paid {
+                true => Short::Fee(fee_for(rate, weight_of(&[], &outputs) + 4)),
+                false => Short::Amounts,
+            };
+            insufficient(request, available, missing, why)
+        }
+        NotChosen::TooHeavy { asked } => {
+            let outputs: Vec<TxOut> = request.payees.iter().map(payee_output).collect();
+            // With the marker of a witness.
+            let bare = weight_of(&[], &outputs) + 4;
+            let why = match request.max_weight {
+                limit if limit <= bare => Heavy::Outputs,
+                limit if limit < bare + change_weight => Heavy::Change,
+                _ if asked => Heavy::CoinsAskedFor,
+                _ => Heavy::Coins,
+            };
+            SpendError::AboveMaxWeight { why }
+        }
+        NotChosen::AskedTooFew => SpendError::InputsTooFew,
+        NotChosen::LongChain => SpendError::LongChain,
+    }
+}
+
 /// There is not enough; the rest is added by [`View::explained`].
-fn insufficient(
-    request: &Request,
-    candidates: &[Candidate],
-    missing: u64,
-    why: Short,
-) -> SpendError {
+fn insufficient(request: &Request, available: Amount, missing: u64, why: Short) -> SpendError {
     SpendError::InsufficientFunds {
         why,
-        available: candidates.iter().map(|coin| coin.output.value).sum(),
+        available,
         missing: Amount::from_sat(missing),
         scope: request.scope,
         locked: Amount::ZERO,
+        reused: Amount::ZERO,
         lacking: None,
     }
 }

@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::slot::Slot;
 use crate::spend::{
-    Bump, BumpWish, ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable,
+    Asked, Bump, BumpWish, ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable,
 };
 
 /// What was planned and signed as far as the keys go.
@@ -142,10 +142,10 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// As [`Wallet::pay`]; [`SpendError::Repeated`] where it was made before.
+    /// As [`Wallet::pay`]; [`SpendError::Repeated`] where it was made before, [`SpendError::OtherPayment`] where another one was.
     pub fn pay_once(&self, request: &Request, id: Option<&RequestId>) -> Result<Paid, SpendError> {
         let _turn = self.inner.spending.lock();
-        self.refuse_repeated(id)?;
+        self.refuse_repeated(id, Asked::Request(request))?;
         self.pay_in_turn(request, id)
     }
 
@@ -156,12 +156,26 @@ impl Wallet {
         Some(book.stands_for(named))
     }
 
-    /// Asked while nobody else pays.
-    fn refuse_repeated(&self, id: Option<&RequestId>) -> Result<(), SpendError> {
-        match id.and_then(|id| self.payment_asked_for(id)) {
-            Some(txid) => Err(SpendError::Repeated { txid }),
-            None => Ok(()),
-        }
+    /// Refuses to make a payment whose name was given to one before, whether the wallet could make it now or not.
+    ///
+    /// # Errors
+    ///
+    /// [`SpendError::Repeated`], [`SpendError::OtherPayment`].
+    pub fn refuse_repeated(
+        &self,
+        id: Option<&RequestId>,
+        asked: Asked<'_>,
+    ) -> Result<(), SpendError> {
+        let book = self.inner.book.read();
+        let named = id.and_then(|id| book.requests.get(id));
+        let Some(record) = named.and_then(|txid| book.records.get(txid)) else {
+            return Ok(());
+        };
+        let txid = book.stands_for(record.txid);
+        Err(match asked.is_met_by(&record.tx) {
+            true => SpendError::Repeated { txid },
+            false => SpendError::OtherPayment { txid },
+        })
     }
 
     fn pay_in_turn(&self, request: &Request, id: Option<&RequestId>) -> Result<Paid, SpendError> {
@@ -341,7 +355,7 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// As [`Wallet::send`]; [`SpendError::Repeated`].
+    /// As [`Wallet::send`]; [`SpendError::Repeated`], [`SpendError::OtherPayment`].
     pub fn send_once(
         &self,
         tx: Transaction,
@@ -350,7 +364,7 @@ impl Wallet {
         id: Option<&RequestId>,
     ) -> Result<Txid, SpendError> {
         let _turn = self.inner.spending.lock();
-        self.refuse_repeated(id)?;
+        self.refuse_repeated(id, Asked::Transaction(&tx))?;
         let replaces = self.replaced_by(&tx, terms)?;
         if let Some(limit) = terms.max_fee {
             // Only the mempool knows what the coins of others are worth; what it refuses is told when it is sent.
@@ -388,8 +402,8 @@ impl Wallet {
                         .is_some_and(|record| !record.abandoned && record.replaced_by.is_none())
             };
             let other = view.spenders(&outpoint).iter().find(waits).copied();
-            if other.is_some() && !terms.may_replace {
-                return Err(refused(Unspendable::Taken));
+            if let Some(by) = other.filter(|_| !terms.may_replace) {
+                return Err(refused(Unspendable::Taken { by }));
             }
             replaces = replaces.or(other);
         }

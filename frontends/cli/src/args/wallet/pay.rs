@@ -80,6 +80,9 @@ pub(crate) struct PaymentArgs {
     /// Take pending coins that others sent, too
     #[arg(long)]
     pub(crate) untrusted: bool,
+    /// Take coins of addresses that were paid from before, too, in a wallet that avoids those
+    #[arg(long)]
+    pub(crate) use_reused: bool,
     /// Where change goes [default: a new address of the wallet]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "change_kind")]
     pub(crate) change: Option<String>,
@@ -126,8 +129,8 @@ pub(crate) struct SendArgs {
     /// Send a transaction (hexadecimal) or PSBT (base 64) that is signed; @FILE reads a file, - standard
     /// input
     #[arg(long, value_name = "TX|PSBT", conflicts_with_all = [
-        "address", "to", "all", "coin", "scope", "fee_from_amount", "untrusted", "change", "change_kind", "not_replaceable",
-        "comment", "comment_to", "fee_rate", "target",
+        "address", "to", "all", "coin", "scope", "fee_from_amount", "untrusted", "use_reused", "change", "change_kind",
+        "not_replaceable", "comment", "comment_to", "fee_rate", "target",
     ])]
     pub(crate) raw: Option<Given>,
     /// The most that --raw may pay to miners (default: the wallet's limit, 0.1 unless it is set otherwise)

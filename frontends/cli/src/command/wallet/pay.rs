@@ -66,6 +66,7 @@ pub(super) fn terms(args: &PaymentArgs) -> Result<v1::PaymentTerms, Failure> {
         coins: coins.collect(),
         add_coins: args.add_coins,
         include_untrusted: args.untrusted,
+        use_reused: args.use_reused,
         change: args.change.as_deref().and_then(address),
         change_kind: see::kind(args.change_kind).into(),
         replaceable: args.not_replaceable.then_some(false),

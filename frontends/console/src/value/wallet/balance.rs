@@ -76,14 +76,18 @@ impl Shown for WalletBalance {
 
     fn text(&self) -> Result<String, Fault> {
         let amount = |amount| format!("{} BTC", btc(sat(amount)));
-        Ok(facts([
+        let mut lines = vec![
             ("can spend", amount(self.balance.trusted)),
             ("confirmed", amount(self.balance.confirmed)),
             ("pending", amount(self.balance.pending)),
             ("immature", amount(self.balance.immature)),
             ("coins", self.balance.coins.to_string()),
             ("in", self.world.line()),
-        ]))
+        ];
+        if self.balance.reused > bitcoin::Amount::ZERO {
+            lines.push(("reused", amount(self.balance.reused)));
+        }
+        Ok(facts(lines))
     }
 
     fn json(&self) -> Result<Value, Fault> {
@@ -91,6 +95,7 @@ impl Shown for WalletBalance {
             "world": { "tip_hash": self.world.hash.to_string(), "height": self.world.height },
             "best": self.best,
             "trusted_sat": sat(self.balance.trusted),
+            "reused_sat": sat(self.balance.reused),
             "confirmed_sat": sat(self.balance.confirmed),
             "pending_sat": sat(self.balance.pending),
             "immature_sat": sat(self.balance.immature),
@@ -135,6 +140,11 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         .get("trusted_sat", "the same in satoshis", |balance| {
             Ok(sat(balance.balance.trusted))
         })
+        .get(
+            "reused_sat",
+            "what is at addresses that were paid from before, where the wallet avoids those",
+            |balance| Ok(sat(balance.balance.reused)),
+        )
         .get(
             "confirmed_sat",
             "confirmed and mature, whatever is pending",

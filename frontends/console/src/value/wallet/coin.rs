@@ -67,6 +67,7 @@ impl OwnCoinValue {
             (self.coin.coin.is_none(), "waits"),
             (self.immature, "immature"),
             (self.coin.locked, "locked"),
+            (self.coin.reused, "reused address"),
             (self.coin.coin.is_some() && !self.safe, "at risk"),
         ];
         let words: Vec<&str> = (words.iter().filter(|(is, _)| *is))
@@ -123,6 +124,7 @@ impl Shown for OwnCoinValue {
             "immature": self.immature,
             "locked": self.coin.locked,
             "safe": self.safe,
+            "reused": self.coin.reused,
         }))
     }
 
@@ -187,5 +189,10 @@ pub(super) fn register(engine: &mut Engine, book: &Book) {
         })
         .get("safe", "whether every live world has it", |coin| {
             Ok(coin.safe)
-        });
+        })
+        .get(
+            "reused",
+            "whether its address was paid from before, where the wallet avoids such",
+            |coin| Ok(coin.coin.reused),
+        );
 }

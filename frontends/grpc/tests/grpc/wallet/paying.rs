@@ -3,6 +3,7 @@
 use bitcoin::Psbt;
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
+use everett_proto::v1::send_transaction_request::Payment;
 use tonic::Code;
 
 use super::scene::*;
@@ -28,6 +29,7 @@ async fn a_payment_is_built_verified_and_sent_and_both_sides_tell_of_it() {
     assert_eq!(built.outputs.len(), 3);
     assert_eq!(built.inputs[0].amount_sat, 50 * BTC);
     assert_eq!(built.inputs[0].confirmations, 101);
+    assert!(built.inputs[0].safe && !built.inputs[0].reused);
     assert!(built.fee_rate_sat_per_kvb >= 2_000);
     let change = built.change_position.unwrap() as usize;
     assert!(built.outputs[change].change && built.outputs[change].mine);
@@ -504,8 +506,6 @@ async fn a_request_that_is_repeated_is_answered_with_the_payment_that_it_made() 
     let answer = scene.client.send_transaction(request.clone()).await;
     let first = answer.unwrap().into_inner();
     assert!(!first.repeated);
-    // Also where it says something else, and could not be paid.
-    request.payment = send("miner", terms(&alice, 1_000 * BTC)).payment;
     let answer = scene.client.send_transaction(request.clone()).await;
     let again = answer.unwrap().into_inner();
     assert!(again.repeated);
@@ -516,6 +516,16 @@ async fn a_request_that_is_repeated_is_answered_with_the_payment_that_it_made() 
         },
         first
     );
+    // Another payment is not taken for it, and not made.
+    request.payment = send("miner", terms(&alice, 2 * BTC)).payment;
+    let refused = scene.client.send_transaction(request.clone()).await;
+    let status = refused.expect_err("the id is taken");
+    assert_eq!(status.code(), Code::AlreadyExists);
+    assert!(status.message().contains(&first.txid), "{status:?}");
+    // What was made is the same with its signatures and without an amount said again.
+    request.payment = Some(Payment::Transaction(first.raw.clone()));
+    let answer = scene.client.send_transaction(request.clone()).await;
+    assert!(answer.unwrap().into_inner().repeated);
     assert_eq!(scene.wallet("alice").await.balances[0].pending_sat, BTC);
     request.request_id = "x".repeat(65);
     refused_field(scene.client.send_transaction(request).await, "request_id");

@@ -185,3 +185,24 @@ fn coins_that_were_asked_for_are_enough_or_others_are_added_where_they_may_be() 
         Err(NotChosen::AskedTooFew)
     );
 }
+
+#[test]
+fn a_coin_that_goes_together_with_one_that_may_not_be_taken_is_not_there() {
+    let mut waiting = coin(1, 30_000_000, 1);
+    (waiting.confirmations, waiting.from_us) = (0, true);
+    let mut received = coin(2, 50_000_000, 1);
+    received.from_us = false;
+    let coins = [waiting, received, coin(3, 10_000_000, 2)];
+    let together = Terms {
+        group: true,
+        ..TERMS
+    };
+    // What waits goes with what somebody else paid: it has to be deeper than it is.
+    let refused = choose(&coins, &needed(20_000_000), &together).expect_err("too little");
+    let NotChosen::NotEnough { available, missing } = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(available, 10_000_000);
+    assert!((10_000_000..10_100_000).contains(&missing), "{missing}");
+    assert_eq!(choose(&coins, &needed(20_000_000), &TERMS), Ok(vec![1]));
+}

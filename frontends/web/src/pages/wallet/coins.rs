@@ -58,6 +58,7 @@ pub(super) fn list(
             (coin.coin.is_none(), "waits"),
             (immature.contains(&outpoint), "too young"),
             (coin.locked, "locked"),
+            (coin.reused, "reused address"),
             (coin.coin.is_none() && !coin.trusted, "of others"),
         ];
         CoinRow {
