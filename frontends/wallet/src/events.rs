@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use crate::balance::WorldBalance;
 use crate::payment::PaymentState;
 use crate::safe::Warning;
-use crate::view::WorldBalance;
 
 /// Events that are kept for subscribers which have not taken them yet.
 pub const MAX_EVENTS: usize = 4_096;

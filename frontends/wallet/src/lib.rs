@@ -11,6 +11,7 @@
 //!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
 //! ```
 
+mod balance;
 mod book;
 mod coins;
 mod config;
@@ -30,17 +31,20 @@ mod scanned;
 mod since;
 mod slot;
 pub mod spend;
+mod spendable;
 mod spenders;
 mod standing;
 mod still;
 pub mod store;
 mod time_lock;
+mod trust;
 mod unnamed;
 mod verify;
 mod view;
 mod wallet;
 mod wallets;
 
+pub use balance::{Held, WorldBalance};
 pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
 pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, MAX_UNLOCKED, WalletConfig};
@@ -55,10 +59,11 @@ pub use request_id::{BadRequestId, MAX_REQUEST_ID_BYTES, RequestId};
 pub use safe::{DEFAULT_WARN_BLOCKS, Safe, Warning};
 pub use since::first_block_since;
 pub use slot::{DescriptorNumber, Slot};
+pub use spendable::Spendable;
 pub use still::Still;
 pub use store::{FileError, Step, Table, WalletFile, WalletFlags};
 pub use time_lock::TimeLock;
 pub use verify::{CoinState, CoinThere, MAX_VERIFIED_INPUTS, Verified, VerifiedInput};
-pub use view::{Held, Spendable, View, WorldBalance};
+pub use view::View;
 pub use wallet::{Bumped, Paid, Prepared, ScanProgress, ScanTurn, SendTerms, Wallet};
 pub use wallets::{MAX_WALLETS, NewWallet, Wallets};

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::World;
 
+use crate::balance::WorldBalance;
 use crate::coins::State;
 use crate::error::WalletError;
 use crate::events::{Cleared, WalletEventKind};
 use crate::payment::PaymentState;
 use crate::safe::Warning;
-use crate::view::{View, WorldBalance};
+use crate::view::View;
 
 /// How a wallet stands in the best world.
 pub(crate) struct Picture {

@@ -15,7 +15,8 @@ use super::versions::goes_with;
 use crate::keys::OutputType;
 use crate::safe::Own;
 use crate::slot::{DescriptorNumber, Slot};
-use crate::view::{Spendable, View};
+use crate::spendable::Spendable;
+use crate::view::View;
 
 /// What is known of how scripts are spent: by descriptor and the script's form.
 type Weights = HashMap<(DescriptorNumber, usize, bool), Option<(u64, bool)>>;

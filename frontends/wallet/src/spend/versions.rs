@@ -9,7 +9,8 @@ use bitcoin::Txid;
 use super::candidates::Candidate;
 use super::error::SpendError;
 use super::request::Request;
-use crate::view::{Spendable, View};
+use crate::spendable::Spendable;
+use crate::view::View;
 
 /// Version of transactions that stay small and alone, so that they can always be replaced (BIP431).
 pub(super) const TRUC_VERSION: i32 = 3;
