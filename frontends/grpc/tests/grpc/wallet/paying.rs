@@ -553,3 +553,53 @@ async fn coins_that_are_told_to_be_safe_are_worth_what_is_safe() {
     assert_eq!(worth(true), safe.safe_sat);
     assert_eq!(worth(false), safe.at_risk_sat);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_an_address_that_was_paid_from_is_told_apart_and_left_unless_it_is_asked_for()
+{
+    let mut scene = Scene::new().await;
+    let shy = v1::CreateWalletRequest {
+        avoid_reuse: true,
+        ..new_wallet("shy")
+    };
+    scene.client.create_wallet(shy).await.unwrap();
+    let own = scene.address("shy", "").await;
+    let alice = scene.address("alice", "").await;
+    let rest = v1::PaymentTerms {
+        recipients: vec![v1::Recipient {
+            script: address(&alice),
+            takes_rest: true,
+            ..Default::default()
+        }],
+        ..terms(&alice, BTC)
+    };
+    for (from, what) in [
+        ("miner", terms(&own, BTC)),
+        ("shy", rest.clone()),
+        ("miner", terms(&own, 2 * BTC)),
+    ] {
+        let sent = scene.client.send_transaction(send(from, what)).await;
+        let raw = sent.unwrap().into_inner().raw;
+        scene.block_with(None, &[raw]).await;
+    }
+    let told = scene.wallet("shy").await;
+    let balance = told.balances[0].clone();
+    assert_eq!((balance.spendable_sat, balance.reused_sat), (0, 2 * BTC));
+    assert_eq!(balance.confirmed_sat, 2 * BTC);
+    assert_eq!(told.safe.unwrap().safe_sat, 0);
+    let coins = scene.coins("shy", None).await;
+    let flags: Vec<(bool, bool)> = (coins.iter())
+        .map(|coin| (coin.reused, coin.safe))
+        .collect();
+    assert_eq!(flags, [(true, true)]);
+    let refused = scene.client.send_transaction(send("shy", rest)).await;
+    let status = refused.expect_err("it avoids the address");
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("paid from before"), "{status:?}");
+    let anyhow = v1::PaymentTerms {
+        use_reused: true,
+        ..terms(&alice, BTC)
+    };
+    let sent = scene.client.send_transaction(send("shy", anyhow)).await;
+    assert!(!sent.unwrap().into_inner().txid.is_empty());
+}
