@@ -20,7 +20,7 @@ const FILTER_BYTES: usize = 8;
 /// Bytes of a hash that tell a damaged token.
 const CHECK_BYTES: usize = 4;
 /// Longest position that a list may ask for, in bytes.
-const MAX_POSITION_BYTES: usize = 100;
+const MAX_POSITION_BYTES: usize = 120;
 /// Most blocks that a token is bound to.
 const MAX_BLOCKS: usize = 2;
 /// Longest token that is looked at, in characters.
@@ -39,6 +39,8 @@ pub(crate) enum List {
     Addresses = 6,
     Coins = 7,
     Payments = 8,
+    Labels = 9,
+    Descriptors = 10,
 }
 
 impl List {
@@ -46,6 +48,8 @@ impl List {
     fn blocks(self) -> usize {
         match self {
             List::Conflicts => 2,
+            // They are the same in every world.
+            List::Labels | List::Descriptors => 0,
             _ => 1,
         }
     }
@@ -162,6 +166,11 @@ impl Token {
             .as_slice()
             .try_into()
             .map_err(|_| Fault::field("page_token", "not a token that this node gave out"))
+    }
+
+    /// The same where positions are not all as long.
+    pub(crate) fn position_bytes(&self) -> &[u8] {
+        &self.position
     }
 
     /// The block that the list is about, for a reference that would move along with the best world.

@@ -293,7 +293,7 @@ fn a_coin_that_is_asked_for_and_cannot_be_spent_says_which_of_the_reasons_it_is(
         Ok(())
     });
     imported.expect("a script");
-    let block = scene.lab.mine_to(&miner, &scene.best(), []);
+    let block = scene.lab.mine_to(&miner, scene.best(), []);
     let block = block.expect("a block");
     let coins = block.coins_of(&miner.script_hash(), None, 1);
     let (young, _) = coins.expect("coins").remove(0);

@@ -13,6 +13,7 @@ use super::fault::locked;
 use super::rescan;
 use crate::convert;
 use crate::fault::Fault;
+use crate::paging::{self, List, Token};
 
 /// Most descriptors that are taken up at once.
 const MAX_IMPORTS: usize = 1_000;
@@ -109,9 +110,19 @@ pub(crate) fn list(
     wallet: &Wallet,
     request: v1::ListDescriptorsRequest,
 ) -> Result<v1::ListDescriptorsResponse, Fault> {
+    let page_size = paging::page_size(request.page_size)?;
+    let private = request.include_private_keys;
+    let mut filter = wallet.name().as_bytes().to_vec();
+    filter.extend([0, u8::from(private)]);
+    let first = match Token::parse(List::Descriptors, &request.page_token)? {
+        None => 0,
+        Some(token) => {
+            token.check(&[], &filter)?;
+            u32::from_be_bytes(token.position()?)
+        }
+    };
     let view = wallet.view()?;
     let keyring = view.keyring();
-    let private = request.include_private_keys;
     if private && keyring.flags().disable_private_keys {
         return Err(Fault::new(
             Code::FailedPrecondition,
@@ -122,7 +133,13 @@ pub(crate) fn list(
     if private && keyring.is_locked() {
         return Err(locked());
     }
-    let descriptors = keyring.descriptors().map(|one| {
+    let mut rest = keyring.descriptors().filter(|one| one.number.0 >= first);
+    let page: Vec<_> = rest.by_ref().take(page_size).collect();
+    let next = rest.next().map(|one| {
+        let position = one.number.0.to_be_bytes().to_vec();
+        Token::new(List::Descriptors, &[], &filter, position).to_text()
+    });
+    let descriptors = page.iter().map(|one| {
         let text = match private && one.has_private_keys {
             false => one.text.to_string(),
             true => {
@@ -144,6 +161,7 @@ pub(crate) fn list(
     });
     Ok(v1::ListDescriptorsResponse {
         descriptors: descriptors.collect::<Result<_, Fault>>()?,
+        next_page_token: next.unwrap_or_default(),
     })
 }
 

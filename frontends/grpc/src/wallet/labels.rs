@@ -5,6 +5,7 @@ use everett_wallet::{Label, LabelKind, Purpose, Wallet};
 
 use super::asking::Asking;
 use crate::fault::Fault;
+use crate::paging::{self, List, Token};
 
 fn kind(kind: v1::LabelKind) -> Option<LabelKind> {
     match kind {
@@ -34,19 +35,58 @@ pub(crate) fn list(
     wallet: &Wallet,
     request: v1::ListLabelsRequest,
 ) -> Result<v1::ListLabelsResponse, Fault> {
+    let page_size = paging::page_size(request.page_size)?;
     let wanted = kind(request.kind());
+    let mut filter = wallet.name().as_bytes().to_vec();
+    filter.extend([0, request.kind() as u8]);
+    let token = Token::parse(List::Labels, &request.page_token)?;
+    let after = match &token {
+        None => None,
+        Some(token) => {
+            token.check(&[], &filter)?;
+            Some(read_position(token.position_bytes())?)
+        }
+    };
+    let is_further = |kind: LabelKind, reference: &str| {
+        (after.as_ref())
+            .is_none_or(|(last_kind, last)| (kind, reference) > (*last_kind, last.as_str()))
+    };
     let view = wallet.view()?;
     let labels = view.keyring().labels().iter();
-    let labels = labels.filter(|(kind, _, _)| wanted.is_none_or(|wanted| wanted == *kind));
+    let mut rest = labels.filter(|(kind, reference, _)| {
+        wanted.is_none_or(|wanted| wanted == *kind) && is_further(*kind, reference)
+    });
+    let page: Vec<_> = rest.by_ref().take(page_size).collect();
+    let more = rest.next().is_some();
+    let next = page.last().filter(|_| more).map(|(kind, reference, _)| {
+        let position = position(*kind, reference);
+        Token::new(List::Labels, &[], &filter, position).to_text()
+    });
+    let labels = page.iter().map(|(kind, reference, label)| v1::WalletLabel {
+        kind: told(*kind).into(),
+        reference: (*reference).to_owned(),
+        label: label.text.clone(),
+    });
     Ok(v1::ListLabelsResponse {
-        labels: labels
-            .map(|(kind, reference, label)| v1::WalletLabel {
-                kind: told(kind).into(),
-                reference: reference.to_owned(),
-                label: label.text.clone(),
-            })
-            .collect(),
+        labels: labels.collect(),
+        next_page_token: next.unwrap_or_default(),
     })
+}
+
+/// Of the last label of a page: its kind, and on what it is, which is an extended key at the longest.
+fn position(kind: LabelKind, reference: &str) -> Vec<u8> {
+    let mut bytes = vec![told(kind) as u8];
+    bytes.extend_from_slice(reference.as_bytes());
+    bytes
+}
+
+fn read_position(bytes: &[u8]) -> Result<(LabelKind, String), Fault> {
+    let read = || {
+        let (number, reference) = bytes.split_first()?;
+        let kind = kind(v1::LabelKind::try_from(i32::from(*number)).ok()?)?;
+        Some((kind, String::from_utf8(reference.to_vec()).ok()?))
+    };
+    read().ok_or_else(|| Fault::field("page_token", "not a token that this node gave out"))
 }
 
 pub(crate) fn set(

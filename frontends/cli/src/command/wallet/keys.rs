@@ -11,6 +11,7 @@ use super::{Asked, read_in, write_out};
 use crate::args::wallet::{DescriptorsCommand, KeyCommand, RescanArgs};
 use crate::failure::Failure;
 use crate::secret;
+use crate::source::server::wallet::PAGE_SIZE;
 use crate::view::wallet::Done;
 use crate::view::wallet::address::{DescriptorView, DescriptorsView};
 
@@ -18,18 +19,24 @@ use crate::view::wallet::address::{DescriptorView, DescriptorsView};
 const CHANGE_PATH: &str = "/1/*";
 
 fn list(asked: &Asked, private: bool) -> Result<Vec<DescriptorView>, Failure> {
-    let request = v1::ListDescriptorsRequest {
+    let mut request = v1::ListDescriptorsRequest {
         wallet: asked.wallet.clone(),
         include_private_keys: private,
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
     };
-    let answer = asked
-        .node
-        .ask_wallet(async |mut client| client.list_descriptors(request).await)?;
-    Ok(answer
-        .descriptors
-        .into_iter()
-        .map(DescriptorView::from)
-        .collect())
+    let mut descriptors = Vec::new();
+    loop {
+        let page = request.clone();
+        let page = asked
+            .node
+            .ask_wallet(async |mut client| client.list_descriptors(page).await)?;
+        descriptors.extend(page.descriptors.into_iter().map(DescriptorView::from));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return Ok(descriptors);
+        }
+    }
 }
 
 pub(super) fn descriptors(asked: &Asked, command: DescriptorsCommand) -> Result<ExitCode, Failure> {

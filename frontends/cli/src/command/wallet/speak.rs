@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Asked, read_in, write_out};
 use crate::args::wallet::{Labelled, LabelsCommand, MessageCommand};
 use crate::failure::Failure;
+use crate::source::server::wallet::PAGE_SIZE;
 use crate::view::wallet::Done;
 use crate::view::wallet::address::{LabelView, LabelsView};
 
@@ -66,15 +67,24 @@ pub(super) fn labels(asked: &Asked, command: LabelsCommand) -> Result<ExitCode, 
     let wallet = asked.wallet.clone();
     match command {
         LabelsCommand::List => {
-            let request = v1::ListLabelsRequest {
+            let mut request = v1::ListLabelsRequest {
                 wallet,
                 kind: v1::LabelKind::Unspecified.into(),
+                page_size: PAGE_SIZE,
+                page_token: String::new(),
             };
-            let answer = asked
-                .node
-                .ask_wallet(async |mut client| client.list_labels(request).await)?;
-            let labels = answer.labels.into_iter().map(LabelView::from).collect();
-            asked.show(&LabelsView { labels })
+            let mut labels = Vec::new();
+            loop {
+                let page = request.clone();
+                let page = asked
+                    .node
+                    .ask_wallet(async |mut client| client.list_labels(page).await)?;
+                labels.extend(page.labels.into_iter().map(LabelView::from));
+                request.page_token = page.next_page_token;
+                if request.page_token.is_empty() {
+                    return asked.show(&LabelsView { labels });
+                }
+            }
         }
         LabelsCommand::Set {
             on,

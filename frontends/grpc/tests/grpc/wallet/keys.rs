@@ -55,6 +55,7 @@ async fn a_passphrase_locks_what_needs_keys_and_nothing_else() {
     let request = v1::ListDescriptorsRequest {
         wallet: of("miner"),
         include_private_keys: true,
+        ..Default::default()
     };
     refused(
         scene.client.list_descriptors(request).await,
@@ -253,14 +254,23 @@ async fn labels_leave_and_come_back_as_bip329() {
     let request = v1::ListLabelsRequest {
         wallet: of("miner"),
         kind: v1::LabelKind::Addr.into(),
+        ..Default::default()
     };
-    let labels = scene
-        .client
-        .list_labels(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .labels;
+    let labels = labels(&mut scene, request.clone()).await;
+    // Page by page they are the same, each once.
+    let one_by_one = v1::ListLabelsRequest {
+        page_size: 1,
+        ..request
+    };
+    assert!(labels.len() > 1);
+    assert_eq!(self::labels(&mut scene, one_by_one.clone()).await, labels);
+    let first = scene.client.list_labels(one_by_one.clone()).await;
+    let of_another = v1::ListLabelsRequest {
+        kind: v1::LabelKind::Tx.into(),
+        page_token: first.unwrap().into_inner().next_page_token,
+        ..one_by_one
+    };
+    refused_field(scene.client.list_labels(of_another).await, "page_token");
     assert!(
         labels
             .iter()
@@ -280,6 +290,20 @@ async fn labels_leave_and_come_back_as_bip329() {
         }),
     };
     refused_field(scene.client.set_label(request).await, "label.reference");
+}
+
+/// All pages of a list.
+async fn labels(scene: &mut Scene, mut request: v1::ListLabelsRequest) -> Vec<v1::WalletLabel> {
+    let mut labels = Vec::new();
+    loop {
+        let page = scene.client.list_labels(request.clone()).await;
+        let page = page.unwrap().into_inner();
+        labels.extend(page.labels);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return labels;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

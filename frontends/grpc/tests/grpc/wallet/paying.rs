@@ -299,17 +299,28 @@ async fn a_psbt_goes_from_one_who_watches_to_one_who_signs() {
         ..new_wallet("watch")
     };
     scene.client.create_wallet(request).await.unwrap();
-    let request = v1::ListDescriptorsRequest {
+    let mut request = v1::ListDescriptorsRequest {
         wallet: Some("miner".to_owned()),
-        include_private_keys: false,
+        ..Default::default()
     };
-    let public = scene
-        .client
-        .list_descriptors(request)
-        .await
-        .unwrap()
-        .into_inner();
+    let public = scene.client.list_descriptors(request.clone()).await;
+    let public = public.unwrap().into_inner();
     assert_eq!(public.descriptors.len(), 8);
+    assert_eq!(public.next_page_token, "");
+    // Page by page they are the same.
+    request.page_size = 3;
+    let mut paged = Vec::new();
+    for size in [3, 3, 2] {
+        let page = scene.client.list_descriptors(request.clone()).await;
+        let page = page.unwrap().into_inner();
+        assert_eq!(page.descriptors.len(), size);
+        paged.extend(page.descriptors);
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(
+        (paged, request.page_token.as_str()),
+        (public.descriptors.clone(), "")
+    );
     let imports = public.descriptors.iter().map(|one| v1::DescriptorImport {
         descriptor: one.descriptor.clone(),
         active: true,
