@@ -11,6 +11,7 @@
 //!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
 //! ```
 
+mod address;
 mod book;
 mod coins;
 mod config;
@@ -41,6 +42,7 @@ mod view;
 mod wallet;
 mod wallets;
 
+pub use address::{AddressError, read_address};
 pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};
 pub use config::{DEFAULT_KEYPOOL, MAX_NAME_BYTES, MAX_UNLOCKED, WalletConfig};

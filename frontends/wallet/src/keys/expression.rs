@@ -74,6 +74,21 @@ pub struct Derived {
     pub definite: Option<Descriptor<DefiniteDescriptorKey>>,
 }
 
+/// Why miniscript refuses a text. Where it speaks of taproot whatever the descriptor is, in Core's words.
+fn refusal(function: &str, error: &miniscript::Error) -> DescriptorError {
+    let told = error.to_string();
+    // What kind of such an error it is, miniscript tells by its words alone.
+    let uncompressed = ["uncompressed keys cannot", "Only Compressed pubkeys"]
+        .iter()
+        .any(|words| told.starts_with(words));
+    match (error, uncompressed) {
+        (miniscript::Error::ContextError(_), true) => {
+            wrong(format!("{function}(): Uncompressed keys are not allowed"))
+        }
+        _ => wrong(format!("{function}(): {told}")),
+    }
+}
+
 /// A function's text. It may be private: it is one allocation, and wiped.
 fn called(function: &str, inner: &str) -> Zeroizing<String> {
     let mut text = String::with_capacity(function.len() + inner.len() + 2);
@@ -185,13 +200,13 @@ impl Expression {
             None => None,
         };
         let text = stands_in.as_ref().map_or(body, |text| text);
-        let (descriptor, secrets) = Descriptor::parse_descriptor(&SECP, text)
-            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+        let (descriptor, secrets) =
+            Descriptor::parse_descriptor(&SECP, text).map_err(|error| refusal(function, &error))?;
         self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
         let several = descriptor.is_multipath();
         let singles = descriptor
             .into_single_descriptors()
-            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+            .map_err(|error| refusal(function, &error))?;
         let texts = match several {
             true => single_paths(public, singles.len()),
             false => vec![public.to_owned()],
