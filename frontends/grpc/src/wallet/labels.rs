@@ -5,6 +5,7 @@ use everett_wallet::{Label, LabelKind, Purpose, Wallet};
 
 use super::asking::Asking;
 use crate::fault::Fault;
+use crate::parse;
 
 fn kind(kind: v1::LabelKind) -> Option<LabelKind> {
     match kind {
@@ -34,7 +35,7 @@ pub(crate) fn list(
     wallet: &Wallet,
     request: v1::ListLabelsRequest,
 ) -> Result<v1::ListLabelsResponse, Fault> {
-    let wanted = kind(request.kind());
+    let wanted = parse::choice("kind", request.kind)?.and_then(kind);
     let view = wallet.view()?;
     let labels = view.keyring().labels().iter();
     let labels = labels.filter(|(kind, _, _)| wanted.is_none_or(|wanted| wanted == *kind));
@@ -55,7 +56,8 @@ pub(crate) fn set(
     request: v1::SetLabelRequest,
 ) -> Result<v1::SetLabelResponse, Fault> {
     let label = (request.label).ok_or_else(|| Fault::field("label", "a label is missing"))?;
-    let kind = kind(label.kind())
+    let kind = parse::choice("label.kind", label.kind)?
+        .and_then(kind)
         .ok_or_else(|| Fault::field("label.kind", "it is not said what is labelled"))?;
     let written = label.reference.as_str();
     if written.is_empty() {
@@ -64,9 +66,9 @@ pub(crate) fn set(
     let network = asking.reading.ledger.params().network;
     let reference = kind.reference(written, network.to_bitcoin());
     match kind {
-        LabelKind::Tx => drop(crate::parse::txid("label.reference", written)?),
+        LabelKind::Tx => drop(parse::txid("label.reference", written)?),
         LabelKind::Addr => {
-            let script = crate::parse::address("label.reference", written, network)?;
+            let script = parse::address("label.reference", written, network)?.script_pubkey();
             let mine = wallet.view()?.keyring().slot_of(&script).is_some();
             let purpose = match mine {
                 true => Purpose::Receive,
