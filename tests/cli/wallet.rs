@@ -576,7 +576,7 @@ fn what_is_wrong_with_an_address_a_psbt_or_a_transaction_is_said() {
     let mistyped = format!("{}{other}", &address[..address.len() - 1]);
     for (to, told) in [
         (mistyped.as_str(), "its checksum is wrong"),
-        ("", "an address is missing"),
+        ("", "`` is no address: there is nothing"),
         (
             "1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
             "this node is on regtest",
@@ -606,7 +606,8 @@ fn what_is_wrong_with_an_address_a_psbt_or_a_transaction_is_said() {
     );
     assert!(message.contains("the data ends too early"), "{message}");
     let coin = wallets.json(&["-w", "miner", "coins"]);
-    let coin = coin["coins"][0]["outpoint"].as_str().unwrap().to_owned();
+    let coin = &coin["coins"][0];
+    let coin = format!("{}:{}", coin["txid"].as_str().unwrap(), coin["vout"]);
     wallets.done(&["-w", "miner", "coins", "--lock", &coin]);
     let message = wallets.fails(
         &["-w", "miner", "send", &address, "1", "--coin", &coin],

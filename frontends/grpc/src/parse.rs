@@ -123,7 +123,6 @@ pub(crate) fn address(field: &str, text: &str, network: Network) -> Result<Addre
     }
     read_address(text, network.to_bitcoin()).map_err(|error| {
         let message = match error {
-            AddressError::Empty => error.to_string(),
             AddressError::OtherNetwork { .. } => format!(
                 "`{text}` is an address of {}; this node is on {network}",
                 networks_of(text)

@@ -19,7 +19,7 @@ const KINDS: [(Network, &str, &[char]); 3] = [
 #[non_exhaustive]
 pub enum AddressError {
     /// There is nothing.
-    #[error("an address is missing")]
+    #[error("there is nothing")]
     Empty,
     /// It begins like no address of any network.
     #[error("it begins like no address; those of {network} begin with {}", beginnings(.network))]

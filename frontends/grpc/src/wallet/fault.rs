@@ -201,7 +201,7 @@ impl From<SpendError> for Fault {
             SpendError::Coin { outpoint, why } => {
                 let message = match why {
                     Unspendable::Locked => {
-                        format!("{message} (LockCoin, `everett wallet coins --unlock`)")
+                        format!("{message} (UnlockCoin, `everett wallet coins --unlock`)")
                     }
                     Unspendable::NotEverywhere => {
                         format!("{message} (COIN_SCOPE_BEST, `--in best`)")

@@ -216,8 +216,11 @@ fn load_wallet(call: &Call) -> Answer {
 
 /// Why a file is not a wallet that can be loaded.
 fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
-    if let WalletError::File(error @ (FileError::DamagedFile { .. } | FileError::Cut { .. })) =
-        &error
+    if let WalletError::File(
+        error @ (FileError::DamagedFile { .. }
+        | FileError::DamagedBackup { .. }
+        | FileError::Cut { .. }),
+    ) = &error
     {
         return refuse(
             WALLET_NOT_FOUND,
@@ -225,13 +228,6 @@ fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
                 "Wallet file verification failed. Failed to load database path '{}'. Data is not in recognized format. {error}",
                 place(wallets, name)
             ),
-        );
-    }
-    if let WalletError::File(error @ FileError::DamagedBackup { .. }) = &error {
-        // The file that was made of it is gone.
-        return refuse(
-            WALLET_NOT_FOUND,
-            format!("Wallet file verification failed. Data is not in recognized format: {error}"),
         );
     }
     if let WalletError::Opening { .. } = &error {

@@ -30,7 +30,7 @@ pub(crate) fn with_origins(descriptor: &Descriptor<DefiniteDescriptorKey>) -> Op
 pub use infer::{address_of, infer, with_checksum};
 use leaves::{sorted_leaves, unsorted};
 pub use origin::origin;
-use sane::check_sane;
+use sane::{check_keys, check_sane};
 pub use text::checksum;
 use text::{Checked, check};
 pub(crate) use text::{body, extended_keys, parse_wif, single_paths, with_secrets_of};
@@ -78,15 +78,18 @@ pub struct Derived {
 fn refusal(function: &str, error: &miniscript::Error) -> DescriptorError {
     let told = error.to_string();
     // What kind of such an error it is, miniscript tells by its words alone.
-    let uncompressed = ["uncompressed keys cannot", "Only Compressed pubkeys"]
+    let of_keys = ["uncompressed keys cannot", "Only Compressed pubkeys"]
         .iter()
         .any(|words| told.starts_with(words));
-    match (error, uncompressed) {
-        (miniscript::Error::ContextError(_), true) => {
-            wrong(format!("{function}(): Uncompressed keys are not allowed"))
-        }
+    match (error, of_keys) {
+        (miniscript::Error::ContextError(_), true) => uncompressed_keys(function),
         _ => wrong(format!("{function}(): {told}")),
     }
+}
+
+/// What a descriptor is refused with whose scripts are nobody's to spend: segwit's rules of relay know compressed keys alone.
+fn uncompressed_keys(function: &str) -> DescriptorError {
+    wrong(format!("{function}(): Uncompressed keys are not allowed"))
 }
 
 /// A function's text. It may be private: it is one allocation, and wiped.
@@ -114,6 +117,7 @@ impl Expression {
         if let Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) =
             expression.forms.first()
         {
+            check_keys(text, descriptor)?;
             check_sane(descriptor)?;
         }
         Ok(expression)

@@ -476,7 +476,7 @@ fn a_form_that_cannot_be_read_says_so_and_an_address_what_is_wrong_with_it() {
     let mistyped = to.replace("bcrt1q", "bcrt1p");
     for (address, words) in [
         (mistyped.as_str(), "checksum is wrong"),
-        ("", "an address is missing"),
+        ("", "there is nothing"),
         ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "another network"),
     ] {
         let text = format!("token={token}&amount=1&address={address}");
@@ -491,10 +491,8 @@ fn control_characters_of_a_label_are_seen_and_do_nothing() {
     let bench = Bench::new();
     let label = "red \u{1b}[31m\u{7}\u{7f}\u{85}";
     address(&bench.alice, label);
-    for path in ["/admin/wallet/alice", "/admin/wallet/alice/live"] {
-        let page = get(bench.node.at, path);
-        assert!(page.body.contains("red ␛[31m␇␡\u{fffd}"), "{path}");
-        let raw = |one: char| one.is_control() && !matches!(one, '\n' | '\r' | '\t');
-        assert!(!page.body.contains(raw), "{path}");
-    }
+    let page = get(bench.node.at, "/admin/wallet/alice");
+    assert!(page.body.contains("red ␛[31m␇␡\u{fffd}"), "{}", page.body);
+    let raw = |one: char| one.is_control() && !matches!(one, '\n' | '\r' | '\t');
+    assert!(!page.body.contains(raw));
 }
