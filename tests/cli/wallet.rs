@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::runtime::Runtime;
 
-use crate::everett::{Answer, command, everett, everett_reading};
+use crate::everett::{Answer, Serving, command, everett, everett_reading, on};
 
 /// Addresses ahead: few, so that wallets are made quickly.
 const KEYPOOL: u32 = 5;
@@ -565,4 +565,115 @@ fn help_teaches_with_examples() {
     }
     let nobody = everett(&["wallet", "--json", "--datadir", "/nonexistent", "list"]);
     assert_eq!(nobody.error()["reason"], "NO_NODE", "{nobody:?}");
+}
+
+#[test]
+fn what_is_wrong_with_an_address_a_psbt_or_a_transaction_is_said() {
+    let wallets = Wallets::new();
+    let address = wallets.new_address("alice", "");
+    let last = address.chars().last().unwrap();
+    let other = if last == 'q' { "p" } else { "q" };
+    let mistyped = format!("{}{other}", &address[..address.len() - 1]);
+    for (to, told) in [
+        (mistyped.as_str(), "its checksum is wrong"),
+        ("", "`` is no address: there is nothing"),
+        (
+            "1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
+            "this node is on regtest",
+        ),
+        (
+            "alice",
+            "it begins like no address; those of regtest begin with bcrt1, m, n, 2",
+        ),
+    ] {
+        let message = wallets.fails(&["-w", "miner", "send", to, "1"], 2, "INVALID_ARGUMENT");
+        assert!(message.contains(told), "{to}: {message}");
+    }
+    let cut = |text: &str, length: usize| text[..length].to_owned();
+    let psbt = wallets.done(&["-w", "miner", "psbt", "create", &address, "1"]);
+    let message = wallets.fails(
+        &["-w", "miner", "psbt", "sign", &cut(&psbt, 80)],
+        2,
+        "INVALID_ARGUMENT",
+    );
+    assert!(message.contains("it is cut"), "{message}");
+    let hex = wallets.done(&["-w", "miner", "build", &address, "1"]);
+    let raw = cut(&hex, 100);
+    let message = wallets.fails(
+        &["-w", "miner", "send", "--raw", &raw],
+        2,
+        "INVALID_ARGUMENT",
+    );
+    assert!(message.contains("the data ends too early"), "{message}");
+    let coin = wallets.json(&["-w", "miner", "coins"]);
+    let coin = &coin["coins"][0];
+    let coin = format!("{}:{}", coin["txid"].as_str().unwrap(), coin["vout"]);
+    wallets.done(&["-w", "miner", "coins", "--lock", &coin]);
+    let message = wallets.fails(
+        &["-w", "miner", "send", &address, "1", "--coin", &coin],
+        1,
+        "COIN_UNSPENDABLE",
+    );
+    assert!(
+        message.contains("everett wallet coins --unlock"),
+        "{message}"
+    );
+    assert!(!message.contains("lockunspent"), "{message}");
+}
+
+#[test]
+fn a_secret_that_is_missing_is_asked_for_where_the_command_takes_it() {
+    let wallets = Wallets::new();
+    for (arguments, option) in [
+        (&["-w", "alice", "passphrase"][..], None),
+        (&["create", "bob", "--words", "--no-passphrase"], None),
+        (&["-w", "alice", "encrypt"], Some("--passphrase-file")),
+        (&["-w", "alice", "key", "import"], Some("--file")),
+    ] {
+        let message = wallets.fails(arguments, 2, "INVALID_ARGUMENT");
+        assert!(message.contains("pipe it in"), "{message}");
+        match option {
+            Some(option) => assert!(message.contains(option), "{message}"),
+            None => assert!(!message.contains("--"), "{message}"),
+        }
+    }
+}
+
+#[test]
+fn a_payment_whose_answer_did_not_come_may_have_been_made_and_that_is_said() {
+    let wallets = Wallets::new();
+    let address = wallets.new_address("alice", "");
+    // Takes calls, and is gone before it answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let send = ["wallet", "send", &address, "1", "--connect", &url, "--json"];
+    let answer = everett(&send);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert_eq!(answer.error()["reason"], "CONNECTION_LOST", "{answer:?}");
+    let message = answer.error()["message"].to_string();
+    assert!(message.contains("everett wallet history"), "{message}");
+    let answer = everett(&[&send[..], &["--request-id", "rent"]].concat());
+    let message = answer.error()["message"].to_string();
+    assert!(message.contains("the same --request-id"), "{message}");
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_and_ends_no_node() {
+    let place = tempdir().unwrap();
+    let directory = place.path().to_str().unwrap();
+    // The ledger, and the wallet that such a node makes by itself.
+    drop(Serving::run(place.path(), &[]));
+    let limited = ["bash", "-c", "ulimit -f 420; exec \"$0\" \"$@\""];
+    let run = ["run", "--network", "regtest", "--datadir", directory];
+    let rest = ["--grpc", "127.0.0.1:0", "--no-rpc", "--no-log", "--json"];
+    let node = Serving::start_within(&limited, &[&run[..], &rest].concat(), "ready");
+    let create = ["wallet", "create", "big", "--no-passphrase", "--json"];
+    let answer = on(place.path(), &create);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert_eq!(answer.error()["reason"], "DISK_FULL", "{answer:?}");
+    assert!(!place.path().join("wallets/big").exists());
+    let answer = on(place.path(), &["wallet", "list"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    node.stop("TERM");
 }

@@ -94,6 +94,14 @@ impl Failure {
         self
     }
 
+    /// Adds what is to be known of something that may have been done although no answer came: the node is gone, it stops, or
+    /// it took too long.
+    pub(crate) fn advise_unanswered(self, advice: &str) -> Failure {
+        self.advise_for(CONNECTION_LOST, advice)
+            .advise(ErrorReason::ShuttingDown, advice)
+            .advise(ErrorReason::DeadlineExceeded, advice)
+    }
+
     /// Whether it has this reason.
     pub(crate) fn is_for(&self, reason: &str) -> bool {
         self.reason == reason
@@ -272,6 +280,22 @@ impl From<NodeError> for Failure {
     }
 }
 
+/// The reason of a call whose answer did not come: what it asked for may have been done.
+pub(crate) const CONNECTION_LOST: &str = "CONNECTION_LOST";
+
+/// A server that was there and is gone; what it answers has a reason of its own.
+fn connection_lost(mut cause: &dyn std::error::Error) -> Failure {
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    Failure::named(
+        CONNECTION_LOST,
+        format!(
+            "the connection to the node was lost before its answer came ({cause}); look whether it runs"
+        ),
+    )
+}
+
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Failure {
         let exit = match status.code() {
@@ -280,7 +304,10 @@ impl From<tonic::Status> for Failure {
         };
         let reason = match status.get_details_error_info() {
             Some(info) => info.reason,
-            None => status.code().to_string().to_uppercase().replace(' ', "_"),
+            None => match std::error::Error::source(&status) {
+                Some(cause) => return connection_lost(cause),
+                None => status.code().to_string().to_uppercase().replace(' ', "_"),
+            },
         };
         let message = match status.message() {
             "" => status.code().to_string(),

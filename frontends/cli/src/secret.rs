@@ -40,12 +40,37 @@ pub(crate) fn line(prompt: &str) -> Option<Zeroizing<String>> {
     }
 }
 
+/// Where a secret comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// It is typed or piped in; the command takes it from nowhere else.
+    Input,
+    /// It is the first line of the file that an option of this name gives, or typed or piped in where that is not given.
+    FileOption(&'static str, Option<&'a Path>),
+}
+
+impl<'a> Origin<'a> {
+    /// The file, where one was named.
+    fn file(self) -> Option<&'a Path> {
+        match self {
+            Origin::Input => None,
+            Origin::FileOption(_, file) => file,
+        }
+    }
+}
+
 /// A secret: the first line of a file, or what is typed or piped in.
-pub(crate) fn read(what: &str, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
-    let missing = |from: &str| Failure::usage(format!("{what} is missing{from}"));
-    let Some(path) = file else {
+pub(crate) fn read(what: &str, from: Origin<'_>) -> Result<Zeroizing<String>, Failure> {
+    let missing = |why: &str| Failure::usage(format!("{what}: {why}"));
+    let Some(path) = from.file() else {
+        let otherwise = match from {
+            Origin::Input => String::new(),
+            Origin::FileOption(option, _) => format!(", or name a file with {option}"),
+        };
         return line(&format!("{what}: ")).ok_or_else(|| {
-            missing(": type it, pipe it in, or name a file with --passphrase-file")
+            missing(&format!(
+                "nothing was given; type it, or pipe it in{otherwise}"
+            ))
         });
     };
     let fail = |error: io::Error| Failure::usage(format!("{}: {error}", path.display()));
@@ -56,18 +81,21 @@ pub(crate) fn read(what: &str, file: Option<&Path>) -> Result<Zeroizing<String>,
         .map_err(fail)?;
     let first = text.lines().next().unwrap_or_default();
     match first.is_empty() {
-        true => Err(missing(&format!(" in {}", path.display()))),
+        true => Err(missing(&format!(
+            "nothing is in the first line of {}",
+            path.display()
+        ))),
         false => Ok(Zeroizing::new(first.to_owned())),
     }
 }
 
 /// A new passphrase; on a terminal it is asked for twice.
-pub(crate) fn read_new(what: &str, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
-    let first = read(what, file)?;
+pub(crate) fn read_new(what: &str, from: Origin<'_>) -> Result<Zeroizing<String>, Failure> {
+    let first = read(what, from)?;
     if first.is_empty() {
         return Err(Failure::usage(format!("{what} is empty")));
     }
-    if file.is_none() && io::stdin().is_terminal() {
+    if from.file().is_none() && io::stdin().is_terminal() {
         let again = line("the same again: ").unwrap_or_default();
         if *first != *again {
             return Err(Failure::usage(

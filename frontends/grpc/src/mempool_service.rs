@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
-use everett_ledger::decode::DecodedTransaction;
+use everett_ledger::decode::{DecodedTransaction, decode_transaction};
 use everett_mempool::{
     Accepted, FeeRate, MAX_PACKAGE_COUNT, Mempool, MempoolError, PackageOutcome,
     PackageRejectionKind, Rejection,
@@ -117,9 +117,15 @@ pub(crate) fn parse_transaction(field: &str, bytes: &[u8]) -> Result<DecodedTran
     if bytes.is_empty() {
         return Err(Fault::field(field, "a transaction is missing"));
     }
-    let tx = bitcoin::consensus::deserialize(bytes)
+    let (tx, length) = decode_transaction(bytes)
         .map_err(|error| Fault::field(field, format!("not a transaction: {error}")))?;
-    Ok(DecodedTransaction::new(tx))
+    match bytes.len() - length {
+        0 => Ok(tx),
+        more => {
+            let wrong = format!("not a transaction alone: {more} bytes follow it");
+            Err(Fault::field(field, wrong))
+        }
+    }
 }
 
 fn submit(

@@ -5,12 +5,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bitcoin::address::NetworkUnchecked;
 use bitcoin::hex::FromHex;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, Txid};
 use everett_ledger::{Cursor, Network, ScriptHash};
 use everett_proto::v1;
 use everett_proto::v1::script::Script as Named;
+use everett_wallet::{AddressError, read_address};
 
 use crate::fault::Fault;
 
@@ -107,7 +107,9 @@ pub(crate) fn script_pubkey(
             }
             Ok(ScriptBuf::from_bytes(bytes.clone()))
         }
-        Some(Named::Address(text)) => address(&format!("{field}.address"), text, network),
+        Some(Named::Address(text)) => {
+            Ok(address(&format!("{field}.address"), text, network)?.script_pubkey())
+        }
         Some(Named::ScriptHash(_)) => Err(Fault::field(
             format!("{field}.script_hash"),
             "a hash does not tell the script: set script_pubkey or address",
@@ -115,28 +117,42 @@ pub(crate) fn script_pubkey(
     }
 }
 
-pub(crate) fn address(field: &str, text: &str, network: Network) -> Result<ScriptBuf, Fault> {
+pub(crate) fn address(field: &str, text: &str, network: Network) -> Result<Address, Fault> {
     if text.chars().count() > MAX_ADDRESS_CHARS {
         return Err(Fault::field(field, "too long for an address"));
     }
-    let address = Address::<NetworkUnchecked>::from_str(text).map_err(|error| {
-        Fault::field(field, format!("`{}` is no address: {error}", quoted(text)))
-    })?;
-    if !address.is_valid_for_network(network.to_bitcoin()) {
-        let others: Vec<String> = Network::ALL
-            .into_iter()
-            .filter(|other| address.is_valid_for_network(other.to_bitcoin()))
-            .map(|other| other.to_string())
-            .collect();
-        return Err(Fault::field(
-            field,
-            format!(
+    read_address(text, network.to_bitcoin()).map_err(|error| {
+        let message = match error {
+            AddressError::OtherNetwork { .. } => format!(
                 "`{text}` is an address of {}; this node is on {network}",
-                others.join(", "),
+                networks_of(text)
             ),
-        ));
+            _ => format!("`{}` is no address: {error}", quoted(text)),
+        };
+        Fault::field(field, message)
+    })
+}
+
+/// The networks that an address is one of.
+fn networks_of(address: &str) -> String {
+    let networks = Network::ALL.into_iter();
+    let of = networks.filter(|network| read_address(address, network.to_bitcoin()).is_ok());
+    let names: Vec<String> = of.map(|network| network.to_string()).collect();
+    names.join(", ")
+}
+
+/// A value that a field of an enum has, or none for the one that stands for nothing said.
+pub(crate) fn choice<E: TryFrom<i32> + Default + PartialEq>(
+    field: &str,
+    value: i32,
+) -> Result<Option<E>, Fault> {
+    match E::try_from(value) {
+        Ok(choice) => Ok(Some(choice).filter(|choice| *choice != E::default())),
+        Err(_) => Err(Fault::field(
+            field,
+            format!("{value} is none of its values"),
+        )),
     }
-    Ok(address.assume_checked().script_pubkey())
 }
 
 /// Where a subscriber stands.

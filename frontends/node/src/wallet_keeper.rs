@@ -96,8 +96,9 @@ fn make_way(wallets: &Wallets) {
 fn make_unnamed(wallets: &Wallets) -> Result<(), NodeError> {
     let made = || -> Result<(), WalletError> {
         if wallets.list().is_empty() && wallets.names()?.is_empty() {
-            wallets.create("", NewWallet::default())?;
+            // Marked first: where the process ends in between, the next start makes it.
             wallets.open_at_start("", true)?;
+            wallets.create("", NewWallet::default())?;
             info!("made a wallet without a name: there was none");
         }
         Ok(())

@@ -26,6 +26,16 @@ pub(crate) fn has_wallet(directory: &Path) -> bool {
     directory.join("data.mdb").is_file()
 }
 
+/// Whether no file can have a name on Windows, where a data directory may be copied to.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_lowercase();
+    let numbered = stem
+        .strip_prefix("com")
+        .or_else(|| stem.strip_prefix("lpt"))
+        .is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered || ["con", "prn", "aux", "nul"].contains(&stem.as_str())
+}
+
 /// How wallets are opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WalletConfig {
@@ -105,6 +115,11 @@ impl WalletConfig {
         }
         if name.ends_with([' ', '.']) {
             return Err(bad("it ends with a dot or a blank"));
+        }
+        if is_device(name) {
+            return Err(bad(
+                "some systems keep it for a device, whatever follows the dot",
+            ));
         }
         // The list of wallets to open lies beside them, and so does what it is written to first.
         if name.starts_with(OPENED_FILE) {

@@ -1,7 +1,7 @@
 //! Owns what can go wrong with a wallet, as its owner is told it.
 //! Promises that each variant says what was wrong, where, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bitcoin::{BlockHash, Txid};
 use everett_ledger::decode::DecodeError;
@@ -143,4 +143,16 @@ pub enum WalletError {
         /// What the disk said.
         error: std::io::Error,
     },
+}
+
+impl WalletError {
+    /// The same of the backup that the wallet's file is a copy of.
+    pub(crate) fn of_backup(self, backup: &Path) -> WalletError {
+        match self {
+            WalletError::File(error) | WalletError::Keys(KeyError::File(error)) => {
+                error.of_backup(backup).into()
+            }
+            other => other,
+        }
+    }
 }

@@ -11,6 +11,7 @@
 //!   payment -> Request -> Wallet::pay -> coins of all live worlds -> sign -> mempool
 //! ```
 
+mod address;
 mod balance;
 mod book;
 mod coins;
@@ -44,6 +45,7 @@ mod view;
 mod wallet;
 mod wallets;
 
+pub use address::{AddressError, read_address};
 pub use balance::{Held, WorldBalance};
 pub use book::OwnOutput;
 pub use coins::{Balance, OwnCoin, Place, State};

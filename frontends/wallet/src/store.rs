@@ -5,6 +5,7 @@
 //! ```text
 //! DIRECTORY/data.mdb       LMDB: the tables of `tables.rs`
 //! DIRECTORY/lock.mdb       LMDB: its readers
+//! DIRECTORY/create         a new wallet's file, while it is written, before it becomes the first
 //! DIRECTORY/rewrite        a new file that is to take the place of the first, while it is written
 //! DIRECTORY/restore        a copy of a backup that is to become the first, while it is written
 //! DIRECTORY/wallet.lock    held by the one process that has the wallet open
@@ -44,7 +45,7 @@ pub use tables::Table;
 
 use codec::Source;
 use environment::AllRows;
-use error::file_error;
+pub(crate) use error::file_error;
 
 /// The schema that this program writes, and the latest that it reads.
 const SCHEMA: u32 = 1;
@@ -54,7 +55,10 @@ const NETWORK_KEY: &[u8] = b"network";
 const ID_KEY: &[u8] = b"id";
 const FLAGS_KEY: &[u8] = b"flags";
 
-/// Where a new file is written that is to take the place of the wallet's.
+/// Where the file of a new wallet is written.
+const CREATE: &str = "create";
+/// Where a new file is written that is to take the place of the wallet's. Not where that was made: LMDB knows it by that name
+/// for as long as it is open.
 const REWRITE: &str = "rewrite";
 
 /// What ties sealed secrets to the wallet that they were sealed in.
@@ -72,36 +76,56 @@ pub struct WalletFile {
 }
 
 impl WalletFile {
-    /// Makes a wallet's file in a directory, which is made (for its owner only) if it is not there.
+    /// Makes a wallet's file in a directory, which is made (for its owner only) if it is not there. The file is there when `fill`
+    /// is done with it: whole, or not at all.
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`], [`FileError::InUse`], errors of the disk.
-    pub fn create(
+    /// [`FileError::Exists`], [`FileError::InUse`], errors of the disk, what `fill` returns. What was made is gone again then.
+    pub fn create<E: From<FileError>>(
         directory: &Path,
         network: Network,
         flags: WalletFlags,
-    ) -> Result<WalletFile, FileError> {
-        let exists = || FileError::Exists {
-            path: directory.to_path_buf(),
-        };
-        let made = Made {
-            file: true,
+        fill: impl FnOnce(&mut WalletFile) -> Result<(), E>,
+    ) -> Result<WalletFile, E> {
+        let mut made = Made {
+            file: false,
             directory: make_directory(directory)?,
         };
-        let lock = lock::take(directory)?;
-        backup::remove_draft(directory)?;
-        match environment::look(directory)? {
-            DataFile::Absent => {}
-            DataFile::Unfinished => environment::start_over(directory)?,
-            DataFile::Whole => {
-                let env = environment::open(directory)?;
-                if environment::tables(&env, directory, None)?.is_some() {
-                    return Err(exists());
-                }
-                env.prepare_for_closing().wait();
-            }
+        let lock = made.lock(directory)?;
+        let held = share(&lock, directory)?;
+        let create = || -> Result<WalletFile, E> {
+            refuse_another(directory)?;
+            remove_drafts(directory)?;
+            let place = directory.join(CREATE);
+            let mut file = WalletFile::draft(&place, network, flags, lock)?;
+            fill(&mut file)?;
+            let data = environment::data_path(directory);
+            std::fs::rename(environment::data_path(&place), &data)
+                .map_err(|error| file_error(&data, "putting the new file there", error))?;
+            made.file = true;
+            // LMDB has it open, wherever its name is now.
+            file.directory = directory.to_path_buf();
+            sync_with_parent(directory)?;
+            remove_drafts(directory)?;
+            file.made = made;
+            Ok(file)
+        };
+        let created = create();
+        if created.is_err() {
+            made.undo_locked(directory, held);
         }
+        created
+    }
+
+    /// Makes a file in a place where it is not a wallet yet.
+    fn draft(
+        place: &Path,
+        network: Network,
+        flags: WalletFlags,
+        lock: File,
+    ) -> Result<WalletFile, FileError> {
+        make_draft_directory(place)?;
         let mut id = WalletId::default();
         OsRng.fill_bytes(&mut id);
         let first: Vec<(Vec<u8>, Vec<u8>)> = [
@@ -113,19 +137,15 @@ impl WalletFile {
         .into_iter()
         .map(|(key, value)| (key.to_vec(), rows::seal(Table::Meta, key, &value).to_vec()))
         .collect();
-        let env = environment::open(directory)?;
-        let rows = environment::tables(&env, directory, Some(&first))?.ok_or_else(exists)?;
-        sync_directory(directory)?;
-        if let Some(parent) = directory.parent().filter(|parent| parent.is_dir()) {
-            sync_directory(parent)?;
-        }
+        let env = environment::open(place)?;
+        let rows = environment::tables(&env, place, Some(&first))?.ok_or_else(|| cut(place))?;
         Ok(WalletFile {
-            directory: directory.to_path_buf(),
+            directory: place.to_path_buf(),
             network,
             id,
             rows,
             env,
-            made,
+            made: Made::default(),
             _lock: lock,
         })
     }
@@ -134,13 +154,13 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::NoWallet`], [`FileError::InUse`], [`FileError::OtherNetwork`], [`FileError::NewerSchema`], damage.
+    /// [`FileError::NoWallet`], [`FileError::InUse`], [`FileError::OtherNetwork`], [`FileError::NewerSchema`], damage
+    /// ([`FileError::is_of_contents`]).
     pub fn open(directory: &Path, network: Network) -> Result<WalletFile, FileError> {
-        let none = || FileError::NoWallet {
-            path: directory.to_path_buf(),
-        };
         if !environment::data_path(directory).is_file() {
-            return Err(none());
+            return Err(FileError::NoWallet {
+                path: directory.to_path_buf(),
+            });
         }
         let lock = lock::take(directory)?;
         WalletFile::open_locked(directory, network, lock)
@@ -152,15 +172,12 @@ impl WalletFile {
         network: Network,
         lock: File,
     ) -> Result<WalletFile, FileError> {
-        let none = || FileError::NoWallet {
-            path: directory.to_path_buf(),
-        };
         if environment::look(directory)? != DataFile::Whole {
-            return Err(none());
+            return Err(cut(directory));
         }
-        remove_rewrite(directory)?;
+        remove_drafts(directory)?;
         let env = environment::open(directory)?;
-        let rows = environment::tables(&env, directory, None)?.ok_or_else(none)?;
+        let rows = environment::tables(&env, directory, None)?.ok_or_else(|| cut(directory))?;
         let mut file = WalletFile {
             directory: directory.to_path_buf(),
             network,
@@ -270,57 +287,71 @@ impl WalletFile {
         without: &[Table],
         step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let place = self.directory.join(REWRITE);
-        remove_rewrite(&self.directory)?;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&place)
-            .map_err(|error| file_error(&place, "creating the directory", error))?;
-        let env = environment::open(&place)?;
-        let rows = environment::tables(&env, &place, Some(&[]))?.ok_or_else(|| {
-            FileError::DamagedFile {
-                path: place.clone(),
-                detail: "its tables were not made".to_owned(),
+        remove_drafts(&self.directory)?;
+        let anew = match self.write_anew(without, step) {
+            Ok(anew) => anew,
+            Err(error) => {
+                if let Err(left) = remove_drafts(&self.directory) {
+                    tracing::warn!(error = %left, "the wallet was not written anew, but this is left of it");
+                }
+                return Err(error);
             }
-        })?;
-        let done = self.fill(&env, &rows, without, step)?;
-        let data = environment::data_path(&self.directory);
-        let failed = |doing| {
-            let data = data.clone();
-            move |error| file_error(&data, doing, error)
         };
-        let old = File::options()
-            .write(true)
-            .open(&data)
-            .map_err(failed("opening it"))?;
-        std::fs::rename(environment::data_path(&place), &data)
-            .map_err(failed("putting the new file in its place"))?;
         // From here on the new file is the wallet, and LMDB has it open, wherever its name is now: what fails is told, not returned.
-        self.rows = rows;
-        let before = std::mem::replace(&mut self.env, env);
+        self.rows = anew.rows;
+        let before = std::mem::replace(&mut self.env, anew.env);
         before.prepare_for_closing().wait();
+        let data = environment::data_path(&self.directory);
         let cleaned = [
             sync_directory(&self.directory),
-            overwrite(old).map_err(failed("overwriting what was there before")),
-            remove_rewrite(&self.directory),
+            overwrite(anew.old)
+                .map_err(|error| file_error(&data, "overwriting what was there before", error)),
+            remove_drafts(&self.directory),
         ];
         for error in cleaned.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "the wallet was written anew, but not all of the old file is gone");
         }
-        Ok(done)
+        Ok(anew.done)
+    }
+
+    /// Writes a new file and gives it the name of this one.
+    fn write_anew<T, E: From<FileError>>(
+        &self,
+        without: &[Table],
+        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
+    ) -> Result<Anew<T>, E> {
+        let place = self.directory.join(REWRITE);
+        make_draft_directory(&place)?;
+        let env = environment::open(&place)?;
+        let rows = environment::tables(&env, &place, Some(&[]))?.ok_or_else(|| cut(&place))?;
+        let done = self.fill(&place, &env, &rows, without, step)?;
+        let data = environment::data_path(&self.directory);
+        let old = File::options()
+            .write(true)
+            .open(&data)
+            .map_err(|error| file_error(&data, "opening it", error))?;
+        std::fs::rename(environment::data_path(&place), &data)
+            .map_err(|error| file_error(&data, "putting the new file in its place", error))?;
+        Ok(Anew {
+            done,
+            env,
+            rows,
+            old,
+        })
     }
 
     /// Copies all rows but those of some tables into a new file, and does a step there.
     fn fill<T, E: From<FileError>>(
         &self,
+        place: &Path,
         env: &Env<WithoutTls>,
         rows: &AllRows,
         without: &[Table],
         step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let explain = |error| environment::explain(&self.directory, error);
+        let explain = |error| environment::explain(place, error);
         let mut writing = Step {
-            directory: &self.directory,
+            directory: place,
             rows,
             transaction: env.write_txn().map_err(explain)?,
         };
@@ -332,6 +363,15 @@ impl WalletFile {
         writing.transaction.commit().map_err(explain)?;
         Ok(done)
     }
+}
+
+/// A wallet's file that was written anew and has the place of the old one.
+struct Anew<T> {
+    done: T,
+    env: Env<WithoutTls>,
+    rows: AllRows,
+    /// What was there before; it has no name any more.
+    old: File,
 }
 
 impl Reading<'_> {
@@ -366,7 +406,7 @@ fn network_row(network: Network) -> Vec<u8> {
 }
 
 /// Makes a directory for its owner only, and those above it; says whether it was not there yet.
-fn make_directory(directory: &Path) -> Result<bool, FileError> {
+pub(crate) fn make_directory(directory: &Path) -> Result<bool, FileError> {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     let made = match builder.create(directory) {
@@ -382,14 +422,62 @@ fn make_directory(directory: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Removes what an interrupted rewriting left.
-fn remove_rewrite(directory: &Path) -> Result<(), FileError> {
-    let place = directory.join(REWRITE);
-    match std::fs::remove_dir_all(&place) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(file_error(&place, "removing it", error))
+/// Makes a directory for a file that is not the wallet's yet.
+fn make_draft_directory(place: &Path) -> Result<(), FileError> {
+    DirBuilder::new()
+        .mode(0o700)
+        .create(place)
+        .map_err(|error| file_error(place, "creating the directory", error))
+}
+
+/// Removes what an interrupted making, rewriting or restoring left.
+fn remove_drafts(directory: &Path) -> Result<(), FileError> {
+    let draft = directory.join(backup::RESTORE);
+    let removed = [CREATE, REWRITE]
+        .map(|name| directory.join(name))
+        .map(|place| (std::fs::remove_dir_all(&place), place))
+        .into_iter()
+        .chain([(std::fs::remove_file(&draft), draft)]);
+    for (removed, place) in removed {
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(file_error(&place, "removing it", error));
+            }
+            _ => {}
         }
-        _ => Ok(()),
+    }
+    Ok(())
+}
+
+/// Refuses a directory that has a wallet, or what is left of one.
+fn refuse_another(directory: &Path) -> Result<(), FileError> {
+    match environment::data_path(directory).symlink_metadata() {
+        Ok(_) => Err(FileError::Exists {
+            path: directory.to_path_buf(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A second hold on a directory's lock: until what was made in it is gone, should it come to that.
+fn share(lock: &File, directory: &Path) -> Result<File, FileError> {
+    lock.try_clone()
+        .map_err(|error| file_error(directory, "sharing its lock", error))
+}
+
+/// What a file without a wallet in it is.
+fn cut(directory: &Path) -> FileError {
+    let path = environment::data_path(directory);
+    let length = std::fs::metadata(&path).map_or(0, |data| data.len());
+    FileError::Cut { path, length }
+}
+
+/// Makes the names in a directory durable, and its own.
+fn sync_with_parent(directory: &Path) -> Result<(), FileError> {
+    sync_directory(directory)?;
+    match directory.parent().filter(|parent| parent.is_dir()) {
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
     }
 }
 
@@ -405,6 +493,12 @@ fn sync_directory(path: &Path) -> Result<(), FileError> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| file_error(path, "syncing it", error))
+}
+
+/// What fills a wallet's file with nothing.
+#[cfg(test)]
+pub(crate) fn as_it_is(_: &mut WalletFile) -> Result<(), FileError> {
+    Ok(())
 }
 
 #[cfg(test)]

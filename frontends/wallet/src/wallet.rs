@@ -276,6 +276,15 @@ impl Wallet {
         Ok(self.inner.book.read().file.backup(path)?)
     }
 
+    /// The same; a file that is there is replaced by the copy when that is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::File`]: what the disk does. What was there is there then.
+    pub fn backup_over(&self, path: &Path) -> Result<(), WalletError> {
+        Ok(self.inner.book.read().file.backup_over(path)?)
+    }
+
     /// What payments pay to miners where nobody says.
     pub fn fees(&self) -> &FeeSettings {
         &self.inner.fees

@@ -17,7 +17,7 @@ use crate::events::{Announcer, WalletEvents};
 use crate::keys::{Keyring, Master};
 use crate::owed::{Owed, put_owed};
 use crate::scanned::Scanned;
-use crate::store::{WalletFile, WalletFlags};
+use crate::store::{WalletFile, WalletFlags, file_error, make_directory};
 use crate::wallet::Wallet;
 
 /// Wallets that are open at once, at most.
@@ -165,21 +165,18 @@ impl Wallets {
         if let Some(from) = new.paid_since {
             Scanned::default().check_blocks(&self.inner.ledger, from, None)?;
         }
-        let mut file = WalletFile::create(&path, self.inner.config.network, new.flags)?;
+        let network = self.inner.config.network;
+        // One without its keys is no wallet.
+        let file = WalletFile::create(&path, network, new.flags, |file| self.furnish(file, new))?;
         let undo = file.made();
-        let made = self
-            .furnish(&mut file, new)
-            // One that fails is shut before what was made of it goes.
-            .map(|()| file)
-            .and_then(|file| self.enter(name, file));
-        if made.is_err() {
-            // One without its keys is no wallet.
+        let entered = self.enter(name, file);
+        if entered.is_err() {
             undo.undo(&path);
         }
-        made
+        entered
     }
 
-    fn furnish(&self, file: &mut WalletFile, new: NewWallet) -> Result<(), WalletError> {
+    fn furnish(&self, file: &WalletFile, new: NewWallet) -> Result<(), WalletError> {
         let config = &self.inner.config;
         if let Some(from) = new.paid_since {
             // Before the keys, which are written by a step of their own.
@@ -196,7 +193,7 @@ impl Wallets {
         }
         match new.passphrase {
             // Nothing of the keys is written before they are sealed.
-            Some(passphrase) => keyring.encrypt(file, &passphrase, config.kdf)?,
+            Some(passphrase) => keyring.encrypt_unsaved(file, &passphrase, config.kdf)?,
             None => file.write(|step| keyring.save(step))?,
         }
         Ok(())
@@ -224,11 +221,10 @@ impl Wallets {
         let _turn = self.room(name)?;
         let file = WalletFile::restore(backup, &path, self.inner.config.network)?;
         let undo = file.made();
-        let entered = self.enter(name, file);
-        if entered.is_err() {
+        self.enter(name, file).map_err(|error| {
             undo.undo(&path);
-        }
-        entered
+            error.of_backup(backup)
+        })
     }
 
     /// Whether one more of this name may be opened; nobody else opens one of that name while what is returned is held.
@@ -340,6 +336,7 @@ impl Wallets {
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();
         // Whole or not at all, also after the power fails.
         let draft = path.with_extension("new");
+        make_directory(directory)?;
         let write = || {
             let mut file = File::create(&draft)?;
             file.write_all(text.as_bytes())?;
@@ -347,9 +344,9 @@ impl Wallets {
             std::fs::rename(&draft, &path)?;
             File::open(directory)?.sync_all()
         };
-        write().map_err(|error| WalletError::Directory {
-            path: path.clone(),
-            error,
+        write().map_err(|error| {
+            let _ = std::fs::remove_file(&draft);
+            file_error(&path, "writing it", error).into()
         })
     }
 }

@@ -138,6 +138,95 @@ fn a_file_that_is_cut_or_no_wallet_is_refused_and_left() {
 }
 
 #[test]
+fn a_wallet_that_was_cut_anywhere_is_told_as_damaged_with_what_to_do() {
+    let scene = Scene::new();
+    let path = used(&scene);
+    let whole = bytes(&path);
+    let page = 4096;
+    let half = whole.len() / 2;
+    for length in [
+        0,
+        1,
+        100,
+        page - 1,
+        page,
+        page + 1,
+        2 * page - 1,
+        2 * page,
+        half,
+    ] {
+        std::fs::write(&path, &whole[..length]).expect("a disk");
+        let error = why(scene.wallets.load("alice"));
+        assert!(error.is_of_contents(), "{length}: {error}");
+        let told = error.to_string();
+        assert!(told.contains("is damaged"), "{length}: {told}");
+        assert!(told.contains("restore the wallet from a backup"), "{told}");
+        if let FileError::Cut { length: told, .. } = error {
+            assert_eq!(told, length as u64);
+        }
+        // Nor is a new one made where there was one.
+        let again = why(scene.wallets.create("alice", NewWallet::default()));
+        assert!(matches!(again, FileError::Exists { .. }), "{again}");
+        assert_eq!(bytes(&path), whole[..length]);
+    }
+}
+
+#[test]
+fn a_damaged_backup_is_named_and_nothing_is_made_of_it() {
+    let scene = Scene::new();
+    let path = used(&scene);
+    let alice = scene.wallets.load("alice").expect("it is whole");
+    let backup = scene.directory.path().join("alice.bak");
+    alice.backup(&backup).expect("a disk");
+    drop(alice);
+    scene.wallets.unload("alice").expect("it is open");
+    let whole = bytes(&backup);
+    let name = backup.display().to_string();
+    let mut spoilt: Vec<(String, Vec<u8>)> = [0, 1, 4095, 4096, 6000, 8191, 8192, whole.len() - 1]
+        .map(|length| (format!("cut to {length}"), whole[..length].to_vec()))
+        .into();
+    spoilt.push(("a letter".to_owned(), b"dear".repeat(5_000)));
+    // One byte of a row that the wallet reads.
+    let row = whole.windows(4).rposition(|four| four == b"wpkh");
+    let mut changed = whole.clone();
+    changed[row.expect("a descriptor") + 20] ^= 1;
+    spoilt.push(("a row".to_owned(), changed));
+    for (what, spoilt) in spoilt {
+        std::fs::write(&backup, spoilt).expect("a disk");
+        let error = why(scene.wallets.restore("again", &backup));
+        let told = error.to_string();
+        let of_backup = matches!(error, FileError::DamagedBackup { .. });
+        assert!(of_backup && told.contains(&name), "{what}: {told}");
+        assert!(!told.contains("again"), "{what}: {told}");
+        assert!(!scene.wallets.path("again").expect("a name").exists());
+    }
+    // One of another network is named, too.
+    std::fs::write(&backup, &whole).expect("a disk");
+    let mut config = scene.wallets.config().clone();
+    config.network = Network::Signet;
+    let others = Wallets::new(config, scene.lab.ledger().clone(), scene.mempool.clone());
+    let error = why(others.restore("again", &backup));
+    assert!(error.to_string().contains(&name), "{error}");
+    scene
+        .wallets
+        .restore("again", &backup)
+        .expect("it is whole");
+    assert!(path.is_file());
+}
+
+#[test]
+fn names_that_some_systems_keep_for_devices_are_no_names_of_wallets() {
+    let scene = Scene::new();
+    for name in ["CON", "aux.txt", "nul", "Prn.", "COM1", "lpt9.dat", "com0"] {
+        let made = scene.wallets.create(name, NewWallet::default());
+        assert!(matches!(made, Err(WalletError::BadName { .. })), "{name}");
+    }
+    for name in ["console", "com", "COM10", "auxiliary.txt", "null"] {
+        assert!(scene.wallets.path(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn of_those_who_open_one_wallet_at_once_one_does_and_the_others_hear_of_it() {
     let scene = Scene::new();
     drop(scene.wallet("alice"));

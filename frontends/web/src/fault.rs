@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use everett_ledger::{
@@ -11,7 +12,7 @@ use everett_ledger::{
 };
 use everett_node::CallError;
 use everett_wallet::spend::SpendError;
-use everett_wallet::{KeyError, WalletError};
+use everett_wallet::{AddressError, KeyError, WalletError};
 
 /// Why a request got no page.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,14 @@ pub(crate) enum Fault {
     /// A value in the address is not what it should be.
     #[error("“{given}” is not {wanted}.")]
     Malformed { given: String, wanted: &'static str },
+    /// A text that is no address of this network.
+    #[error("“{given}” cannot be paid: {error}.")]
+    NoAddress { given: String, error: AddressError },
+    /// A form with a field twice, or with what is no form.
+    #[error(
+        "This form cannot be read: a field is there twice, or something is not written as a form's is."
+    )]
+    UnreadableForm,
     /// No block of that height on any branch.
     #[error("There is no block at height {height} on any branch; the highest is at {highest}.")]
     NoHeight { height: u32, highest: u32 },
@@ -135,7 +144,9 @@ impl Fault {
             Fault::Wallet(WalletError::Keys(error)) if !matches!(error, KeyError::File(_)) => {
                 StatusCode::CONFLICT
             }
-            Fault::Malformed { .. } => StatusCode::BAD_REQUEST,
+            Fault::Malformed { .. } | Fault::NoAddress { .. } | Fault::UnreadableForm => {
+                StatusCode::BAD_REQUEST
+            }
             Fault::Payment(error) => match error.as_ref() {
                 SpendError::Mempool(_) | SpendError::Wallet(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 _ => StatusCode::CONFLICT,
@@ -185,6 +196,9 @@ impl Fault {
                 "Hashes and transaction ids have 64 hexadecimal characters; scripts are addresses of this network or \
                  hexadecimal."
             }
+            Fault::NoAddress { .. } => {
+                "Copy the address again from where it was given to you. Nothing was sent."
+            }
             Fault::NoHeight { .. } => "Choose a lower height, or wait for the block.",
             Fault::NoTransaction { .. } => {
                 "If you know the block that holds it, open that block: its transactions are listed there."
@@ -196,14 +210,16 @@ impl Fault {
             Fault::NoPeer(_) => {
                 "It may have gone. The page of peers lists those that are connected."
             }
-            Fault::ForeignForm => "Open the wallet's page again, and press the button there.",
+            Fault::ForeignForm | Fault::UnreadableForm => {
+                "Open the wallet's page again, and press the button there."
+            }
             Fault::NoWallets => "Start the node without --disablewallet.",
             Fault::NoWallet(_) => {
-                "The page of wallets lists those that are open; loadwallet opens another one."
+                "The page of wallets lists those that are open; everett wallet load opens another one."
             }
             Fault::Wallet(WalletError::Keys(KeyError::TooLong { .. })) => "Shorten it.",
             Fault::Wallet(WalletError::Keys(_)) => {
-                "Unlock the wallet with walletpassphrase, or import descriptors that give out such addresses."
+                "Unlock the wallet (everett wallet unlock), or import descriptors that give out such addresses."
             }
             Fault::Payment(_) => {
                 "Nothing was sent. Go back, change the payment, and have it shown again."
@@ -266,6 +282,16 @@ impl From<SpendError> for Fault {
         match error {
             SpendError::Wallet(error) => error.into(),
             error => Fault::Payment(Box::new(error)),
+        }
+    }
+}
+
+impl From<FormRejection> for Fault {
+    fn from(rejection: FormRejection) -> Fault {
+        match rejection {
+            // Longer than any form, or not all of it came.
+            FormRejection::BytesRejection(_) => Fault::Content,
+            _ => Fault::UnreadableForm,
         }
     }
 }

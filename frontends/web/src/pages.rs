@@ -120,11 +120,36 @@ pub(crate) struct Page(String);
 impl Page {
     /// Fills a template.
     pub(crate) fn of(template: &impl Template) -> Result<Page, Fault> {
-        template
-            .render()
-            .map(Page)
-            .map_err(|error| Fault::Template(error.to_string()))
+        filled(template).map(Page)
     }
+}
+
+/// Fills a template, of a page or of a part of one.
+pub(crate) fn filled(template: &impl Template) -> Result<String, Fault> {
+    let text = template.render();
+    text.map(visible)
+        .map_err(|error| Fault::Template(error.to_string()))
+}
+
+/// A text in which control characters of somebody's text, such as a label, are seen and do nothing: HTML has none but those
+/// that break lines.
+fn visible(text: String) -> String {
+    /// Where Unicode has pictures of the first 32 control characters; that of the last one stands behind them.
+    const PICTURES: u32 = 0x2400;
+    let is_text = |one: char| !one.is_control() || matches!(one, '\n' | '\r' | '\t');
+    if text.chars().all(is_text) {
+        return text;
+    }
+    let picture = |one: char| match u32::from(one) {
+        code @ 0..0x20 => char::from_u32(PICTURES + code),
+        0x7f => char::from_u32(PICTURES + 0x21),
+        _ => None,
+    };
+    let shown = text.chars().map(|one| match is_text(one) {
+        true => one,
+        false => picture(one).unwrap_or(char::REPLACEMENT_CHARACTER),
+    });
+    shown.collect()
 }
 
 impl IntoResponse for Page {

@@ -7,6 +7,7 @@ use bitcoin::address::NetworkUnchecked;
 use bitcoin::hex::FromHex;
 use bitcoin::{Address, BlockHash, OutPoint, ScriptBuf, Txid};
 use everett_ledger::{Network, ScriptHash};
+use everett_wallet::read_address;
 
 use crate::fault::Fault;
 
@@ -106,6 +107,14 @@ pub(crate) fn script(text: &str, network: Network) -> Result<ScriptName, Fault> 
     Ok(ScriptName {
         hash: ScriptHash::of(&script),
         script: Some(script),
+    })
+}
+
+/// An address of the network.
+pub(crate) fn address(text: &str, network: Network) -> Result<Address, Fault> {
+    read_address(text, network.to_bitcoin()).map_err(|error| Fault::NoAddress {
+        given: cut(text),
+        error,
     })
 }
 

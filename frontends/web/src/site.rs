@@ -39,6 +39,8 @@ pub(crate) enum Section {
 pub(crate) struct Frame {
     pub(crate) network: Network,
     pub(crate) lab: bool,
+    /// Whether wallets may be paid from.
+    pub(crate) may_pay: bool,
     /// Whether the node keeps wallets.
     pub(crate) wallets: bool,
     pub(crate) section: Section,
@@ -52,6 +54,7 @@ impl Site {
         Frame {
             network: handle.ledger().params().network,
             lab: handle.lab(),
+            may_pay: self.may_pay(),
             wallets: handle.wallets().is_some(),
             section,
             assets: assets::version(),

@@ -9,8 +9,11 @@ mod payment;
 mod request;
 mod warning;
 
+use everett_proto::v1::ErrorReason;
 use everett_wallet::spend::SpendError;
-use everett_wallet::{Chain, KeyError, Purpose, View, Wallet, WalletError, WorldBalance};
+use everett_wallet::{
+    Chain, FileError, KeyError, Purpose, View, Wallet, WalletError, WorldBalance,
+};
 use rhai::{Array, Dynamic, Engine};
 use serde_json::{Value, json};
 
@@ -25,7 +28,7 @@ use crate::book::Book;
 use crate::context::Ctx;
 use crate::fault::{Fault, Given};
 use crate::show::{Align, Shown, btc, facts};
-use crate::which::as_height;
+use crate::which::as_index;
 
 /// A wallet that is open, or whichever is the usual one.
 #[derive(Clone)]
@@ -40,8 +43,15 @@ impl From<WalletError> for Fault {
         match error {
             WalletError::World(error) => error.into(),
             WalletError::BlockRead(error) => error.into(),
-            WalletError::Keys(KeyError::Locked) => {
-                Fault::named("WALLET_LOCKED", WalletError::Keys(KeyError::Locked))
+            WalletError::Keys(KeyError::Locked | KeyError::KeypoolRanOut) => Fault::named(
+                "WALLET_LOCKED",
+                format!(
+                    "{error}; `everett wallet unlock` or `everett cli walletpassphrase` opens it"
+                ),
+            ),
+            WalletError::File(FileError::Full { .. })
+            | WalletError::Keys(KeyError::File(FileError::Full { .. })) => {
+                Fault::new(ErrorReason::DiskFull, error)
             }
             WalletError::NoSuchTransaction { .. } => Fault::named("PAYMENT_UNKNOWN", error),
             other => Fault::named("WALLET_FAILED", other),
@@ -310,10 +320,9 @@ fn register(engine: &mut Engine, book: &Book) {
             "warnings(blocks)",
             "the same of those at most so many behind",
             |wallet, blocks| {
-                let blocks = blocks
-                    .as_int()
-                    .map_err(|_| Fault::argument("a number of blocks is whole"))?;
-                Ok(WarningValue::list(wallet, as_height(blocks)?)?)
+                let blocks = as_index(&blocks, "a number of blocks")?;
+                let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+                Ok(WarningValue::list(wallet, blocks)?)
             },
         )
         .get(

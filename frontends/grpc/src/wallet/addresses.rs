@@ -42,7 +42,7 @@ pub(crate) fn new(
     request: v1::NewAddressRequest,
 ) -> Result<v1::NewAddressResponse, Fault> {
     let config = asking.wallets.config();
-    let asked = kind(request.kind());
+    let asked = parse::choice("kind", request.kind)?.and_then(kind);
     let (kind, chain) = match request.change {
         false => (asked.unwrap_or(config.address_type), Chain::External),
         true => {
@@ -172,7 +172,8 @@ pub(crate) fn list(
     }
     for (kind, address, _) in keyring.labels().iter() {
         if kind == LabelKind::Addr && !found.contains_key(address) {
-            let script = parse::address("", address, network).ok();
+            let read = parse::address("", address, network).ok();
+            let script = read.map(|address| address.script_pubkey());
             let own = script.and_then(|script| Some((keyring.slot_of(&script)?, script)));
             found.insert(address.to_owned(), own);
         }

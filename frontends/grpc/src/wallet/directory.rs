@@ -108,15 +108,13 @@ pub(crate) fn create(
     };
     let wallet = (asking.wallets.create(&request.name, new))
         .map_err(|error| Fault::from(error).with("wallet", &request.name))?;
-    asking
-        .wallets
-        .open_at_start(wallet.name(), request.load_at_start.unwrap_or(true))?;
-    asking.wallets.make_way_for(wallet.name())?;
+    let warnings = opened(asking, &wallet, Some(request.load_at_start.unwrap_or(true)));
     if paid_since.is_some() {
         super::rescan::pay_since(asking, &wallet.scan_turn()?, paid_since)?;
     }
     Ok(v1::CreateWalletResponse {
         wallet: Some(tell(asking, &wallet)?),
+        warnings,
     })
 }
 
@@ -126,12 +124,10 @@ pub(crate) fn load(
 ) -> Result<v1::LoadWalletResponse, Fault> {
     let wallet = (asking.wallets.load(&request.name))
         .map_err(|error| Fault::from(error).with("wallet", &request.name))?;
-    if let Some(open) = request.load_at_start {
-        asking.wallets.open_at_start(wallet.name(), open)?;
-    }
-    asking.wallets.make_way_for(wallet.name())?;
+    let warnings = opened(asking, &wallet, request.load_at_start);
     Ok(v1::LoadWalletResponse {
         wallet: Some(tell(asking, &wallet)?),
+        warnings,
     })
 }
 
@@ -143,10 +139,29 @@ pub(crate) fn unload(
     // A scan keeps the file open: it could not be loaded again.
     let _turn = wallet.scan_turn()?;
     asking.wallets.unload(wallet.name())?;
-    if let Some(open) = request.load_at_start {
-        asking.wallets.open_at_start(wallet.name(), open)?;
+    Ok(v1::UnloadWalletResponse {
+        warnings: Vec::from_iter(marked(asking, wallet.name(), request.load_at_start)),
+    })
+}
+
+/// What is left to do when a wallet is loaded, in whatever way; warnings of what cannot be: it is loaded all the same.
+fn opened(asking: &Asking<'_>, wallet: &Wallet, at_start: Option<bool>) -> Vec<String> {
+    let mut warnings = Vec::from_iter(marked(asking, wallet.name(), at_start));
+    if let Err(error) = asking.wallets.make_way_for(wallet.name()) {
+        warnings.push(format!(
+            "the wallet without a name is still loaded beside it: {error}"
+        ));
     }
-    Ok(v1::UnloadWalletResponse {})
+    warnings
+}
+
+/// Marks a wallet for being loaded at the start, or not; a warning where that cannot be written.
+fn marked(asking: &Asking<'_>, name: &str, at_start: Option<bool>) -> Option<String> {
+    let error = asking.wallets.open_at_start(name, at_start?).err()?;
+    tracing::warn!(wallet = name, %error, "whether it is opened at the start is as it was");
+    Some(format!(
+        "whether it is loaded at the start could not be changed: {error}"
+    ))
 }
 
 pub(crate) fn backup(
@@ -185,12 +200,10 @@ pub(crate) fn restore(
     }
     let wallet = (asking.wallets.restore(&request.name, &path))
         .map_err(|error| Fault::from(error).with("wallet", &request.name))?;
-    asking
-        .wallets
-        .open_at_start(wallet.name(), request.load_at_start.unwrap_or(true))?;
-    asking.wallets.make_way_for(wallet.name())?;
+    let warnings = opened(asking, &wallet, Some(request.load_at_start.unwrap_or(true)));
     Ok(v1::RestoreWalletResponse {
         wallet: Some(tell(asking, &wallet)?),
+        warnings,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use everett_proto::v1::ErrorReason;
 use everett_wallet::keys::MessageError;
-use everett_wallet::spend::{Childless, Irreplaceable, Scope, SpendError};
+use everett_wallet::spend::{Childless, Irreplaceable, Scope, SpendError, Unspendable};
 use everett_wallet::{FileError, KeyError, WalletError};
 use tonic::Code;
 
@@ -78,9 +78,13 @@ impl From<FileError> for Fault {
     fn from(error: FileError) -> Fault {
         let message = error.to_string();
         match error {
-            FileError::NoWallet { .. } => {
-                Fault::new(Code::NotFound, ErrorReason::WalletUnknown, message)
-            }
+            FileError::NoWallet { .. } => Fault::new(
+                Code::NotFound,
+                ErrorReason::WalletUnknown,
+                format!(
+                    "{message}; make one, or see which there are (ListWallets, `everett wallet list`)"
+                ),
+            ),
             FileError::Exists { .. } => {
                 Fault::new(Code::AlreadyExists, ErrorReason::WalletExists, message)
             }
@@ -88,7 +92,10 @@ impl From<FileError> for Fault {
             FileError::OtherNetwork { found, .. } => {
                 unfit(ErrorReason::WalletOtherNetwork, message).with("network", found)
             }
-            FileError::DamagedRow { .. } | FileError::DamagedFile { .. } => {
+            FileError::DamagedRow { .. }
+            | FileError::DamagedFile { .. }
+            | FileError::DamagedBackup { .. }
+            | FileError::Cut { .. } => {
                 Fault::new(Code::DataLoss, ErrorReason::WalletDamaged, message)
             }
             FileError::Full { .. } => {
@@ -191,7 +198,16 @@ impl From<SpendError> for Fault {
                 Fault::field(format!("terms.recipients[{index}].amount_sat"), message)
             }
             SpendError::NoPayees | SpendError::TooMuch => Fault::field("terms.recipients", message),
-            SpendError::Coin { outpoint, .. } => {
+            SpendError::Coin { outpoint, why } => {
+                let message = match why {
+                    Unspendable::Locked => {
+                        format!("{message} (UnlockCoin, `everett wallet coins --unlock`)")
+                    }
+                    Unspendable::NotEverywhere => {
+                        format!("{message} (COIN_SCOPE_BEST, `--in best`)")
+                    }
+                    _ => message,
+                };
                 unfit(ErrorReason::CoinUnspendable, message).with("outpoint", outpoint)
             }
             SpendError::InputsTooFew | SpendError::LongChain => {
@@ -204,8 +220,15 @@ impl From<SpendError> for Fault {
                 ErrorReason::FeeUnfit,
                 "nobody knows yet what to pay; name a rate, or wait for some blocks".to_owned(),
             ),
+            SpendError::FeeRateTooLow { rate, required, .. } => unfit(
+                ErrorReason::FeeUnfit,
+                format!(
+                    "{} satoshis for 1,000 virtual bytes are too few; this wallet and this node's mempool take {} at least",
+                    rate.sat_per_kvb(),
+                    required.sat_per_kvb()
+                ),
+            ),
             SpendError::FeeAboveAmount { .. }
-            | SpendError::FeeRateTooLow { .. }
             | SpendError::FeeLeavesDust { .. }
             | SpendError::FeeTooHigh { .. }
             | SpendError::BumpTooLow { .. }

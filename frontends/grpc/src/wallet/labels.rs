@@ -6,6 +6,7 @@ use everett_wallet::{Label, LabelKind, Purpose, Wallet};
 use super::asking::Asking;
 use crate::fault::Fault;
 use crate::paging::{self, List, Token};
+use crate::parse;
 
 fn kind(kind: v1::LabelKind) -> Option<LabelKind> {
     match kind {
@@ -36,7 +37,7 @@ pub(crate) fn list(
     request: v1::ListLabelsRequest,
 ) -> Result<v1::ListLabelsResponse, Fault> {
     let page_size = paging::page_size(request.page_size)?;
-    let wanted = kind(request.kind());
+    let wanted = parse::choice("kind", request.kind)?.and_then(kind);
     let mut filter = wallet.name().as_bytes().to_vec();
     filter.extend([0, request.kind() as u8]);
     let token = Token::parse(List::Labels, &request.page_token)?;
@@ -95,7 +96,8 @@ pub(crate) fn set(
     request: v1::SetLabelRequest,
 ) -> Result<v1::SetLabelResponse, Fault> {
     let label = (request.label).ok_or_else(|| Fault::field("label", "a label is missing"))?;
-    let kind = kind(label.kind())
+    let kind = parse::choice("label.kind", label.kind)?
+        .and_then(kind)
         .ok_or_else(|| Fault::field("label.kind", "it is not said what is labelled"))?;
     let written = label.reference.as_str();
     if written.is_empty() {
@@ -104,9 +106,9 @@ pub(crate) fn set(
     let network = asking.reading.ledger.params().network;
     let reference = kind.reference(written, network.to_bitcoin());
     match kind {
-        LabelKind::Tx => drop(crate::parse::txid("label.reference", written)?),
+        LabelKind::Tx => drop(parse::txid("label.reference", written)?),
         LabelKind::Addr => {
-            let script = crate::parse::address("label.reference", written, network)?;
+            let script = parse::address("label.reference", written, network)?.script_pubkey();
             let mine = wallet.view()?.keyring().slot_of(&script).is_some();
             let purpose = match mine {
                 true => Purpose::Receive,

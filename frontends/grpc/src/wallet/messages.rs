@@ -1,9 +1,6 @@
 //! Owns messages that are signed with the key of an address.
 
-use std::str::FromStr;
-
 use bitcoin::Address;
-use bitcoin::address::NetworkUnchecked;
 use everett_ledger::Network;
 use everett_proto::v1;
 use everett_wallet::Wallet;
@@ -14,11 +11,7 @@ use crate::fault::Fault;
 use crate::parse;
 
 fn address(text: &str, network: Network) -> Result<Address, Fault> {
-    // It says what is wrong with one.
-    parse::address("address", text, network)?;
-    let address = Address::<NetworkUnchecked>::from_str(text);
-    let address = address.map_err(|error| Fault::field("address", error.to_string()))?;
-    Ok(address.assume_checked())
+    parse::address("address", text, network)
 }
 
 pub(crate) fn sign(

@@ -6,7 +6,7 @@ use bitcoin::{OutPoint, Psbt, Transaction};
 use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_wallet::Wallet;
-use everett_wallet::keys::{Process, finalize};
+use everett_wallet::keys::{Process, finalize, read_psbt};
 use tonic::Code;
 
 use super::asking::Asking;
@@ -20,8 +20,7 @@ pub(crate) fn parse(field: &str, bytes: &[u8]) -> Result<Psbt, Fault> {
     if bytes.is_empty() {
         return Err(Fault::field(field, "a PSBT is missing"));
     }
-    Psbt::deserialize(bytes)
-        .map_err(|error| Fault::field(field, format!("no PSBT of BIP174: {error}")))
+    read_psbt(bytes).map_err(|error| Fault::field(field, error.to_string()))
 }
 
 /// The transaction of a PSBT that has all its signatures.

@@ -51,7 +51,9 @@ pub(crate) fn request(
         });
     }
     let change = match &terms.change {
-        None => match addresses::kind(terms.change_kind()) {
+        None => match parse::choice(&path("change_kind"), terms.change_kind)?
+            .and_then(addresses::kind)
+        {
             None => ChangeTo::Automatic,
             Some(kind) => ChangeTo::Kind(kind),
         },
@@ -74,12 +76,17 @@ pub(crate) fn request(
             notes.insert(name.to_owned(), text.clone());
         }
     }
+    let change_position = terms.change_position.map(|place| place as usize);
+    if let Some(place) = change_position.filter(|place| *place > payees.len()) {
+        let wrong = format!("{place}: change can be output 0 to {}", payees.len());
+        return Err(Fault::field(path("change_position"), wrong));
+    }
     let usual = Request::to(payees);
     Ok(Request {
-        scope: scope(terms.scope()),
+        scope: parse::choice(&path("scope"), terms.scope)?.map_or(usual.scope, scope),
         fee: fee(&path("fee"), terms.fee)?.unwrap_or(usual.fee),
         change,
-        change_position: terms.change_position.map(|place| place as usize),
+        change_position,
         add_inputs: inputs.is_empty() || terms.add_coins,
         inputs,
         everything,

@@ -452,19 +452,23 @@ fn a_closed_wallet_that_is_damaged_is_left_out_and_told_of() {
 }
 
 #[test]
-fn a_wallet_that_never_came_to_be_is_left_out_and_told_of() {
+fn a_wallet_that_was_cut_to_nothing_is_left_out_and_told_of_and_one_that_never_came_to_be_is_none()
+{
     let rig = Rig::new();
     rig.wallets.create("good", NewWallet::default()).unwrap();
+    let cut = rig.wallets.path("cut").unwrap();
+    fs::create_dir_all(&cut).unwrap();
+    fs::write(cut.join("data.mdb"), []).unwrap();
     // What is left where the node was killed while it made one.
     let begun = rig.wallets.path("begun").unwrap();
-    fs::create_dir_all(&begun).unwrap();
-    fs::write(begun.join("data.mdb"), []).unwrap();
+    fs::create_dir_all(begun.join("create")).unwrap();
+    fs::write(begun.join("create/data.mdb"), []).unwrap();
     let manifest = rig.save("monday").unwrap();
     let [left_out] = manifest.left_out.as_slice() else {
         panic!("{manifest:?}");
     };
-    assert_eq!(left_out.name, "begun");
-    assert!(left_out.why.contains("no wallet here"), "{left_out:?}");
+    assert_eq!(left_out.name, "cut");
+    assert!(left_out.why.contains("holds no wallet"), "{left_out:?}");
     assert_eq!(manifest.wallets.len(), 1);
     let (copy, _) = rig
         .snapshots()

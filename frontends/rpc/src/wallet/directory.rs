@@ -2,7 +2,7 @@
 //! Promises Core's codes for a name that is taken, loaded, or not there.
 //! Refuses what has no meaning here: wallets of Core's former kind, and external signers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use everett_wallet::{FileError, NewWallet, Wallet, WalletError, WalletFlags, Wallets};
 use zeroize::Zeroizing;
@@ -84,11 +84,12 @@ fn create_wallet(call: &Call) -> Answer {
         blank: call.bool_or(2, false)?,
         avoid_reuse: call.bool_or(4, false)?,
     };
+    let on_startup = on_startup(call, 6)?;
     let given = call.maybe(3).map(Json::text).transpose()?;
     let passphrase = given.filter(|text| !text.is_empty());
     let mut warnings = Vec::new();
     if given.is_some() && passphrase.is_none() {
-        warnings.push("Empty string given as passphrase, wallet will not be encrypted.");
+        warnings.push("Empty string given as passphrase, wallet will not be encrypted.".to_owned());
     }
     if !call.bool_or(5, true)? {
         return Err(refuse(
@@ -125,7 +126,7 @@ fn create_wallet(call: &Call) -> Answer {
         ),
         other => other.into(),
     })?;
-    opened(call, &wallet, 6, &warnings)
+    opened(call, &wallet, on_startup, warnings)
 }
 
 fn no_name() -> RpcError {
@@ -138,18 +139,39 @@ fn place(wallets: &Wallets, name: &str) -> String {
         .map_or_else(|_| name.to_owned(), |path| path.display().to_string())
 }
 
-/// What is answered when a wallet was loaded, in whatever way.
-fn opened(call: &Call, wallet: &Wallet, on_startup: usize, warnings: &[&str]) -> Answer {
+/// What is answered when a wallet was loaded, in whatever way. It is loaded then: what fails now is warned of.
+fn opened(
+    call: &Call,
+    wallet: &Wallet,
+    on_startup: Option<bool>,
+    mut warnings: Vec<String>,
+) -> Answer {
     let wallets = call.wallets()?;
-    if let Some(open) = call.maybe(on_startup) {
-        wallets.open_at_start(wallet.name(), open.bool()?)?;
+    warnings.extend(marked(wallets, wallet.name(), on_startup));
+    if let Err(error) = wallets.make_way_for(wallet.name()) {
+        warnings.push(format!(
+            "The wallet without a name is still loaded beside it. {error}"
+        ));
     }
-    wallets.make_way_for(wallet.name())?;
     let mut json = object! { "name" => wallet.name() };
     if !warnings.is_empty() {
-        json.push("warnings", warnings.to_vec());
+        json.push("warnings", warnings);
     }
     Ok(json)
+}
+
+/// Marks a wallet for being loaded at the start, or not; a warning where that cannot be written.
+fn marked(wallets: &Wallets, name: &str, on_startup: Option<bool>) -> Option<String> {
+    let error = wallets.open_at_start(name, on_startup?).err()?;
+    tracing::warn!(wallet = name, %error, "whether it is opened at the start is as it was");
+    Some(format!(
+        "Wallet load on startup setting could not be updated, so wallet may not be loaded next node startup. {error}"
+    ))
+}
+
+/// What a call says of the next start.
+fn on_startup(call: &Call, place: usize) -> Result<Option<bool>, RpcError> {
+    call.maybe(place).map(Json::bool).transpose()
 }
 
 pub(super) static LOADWALLET: Method = Method {
@@ -168,6 +190,7 @@ pub(super) static LOADWALLET: Method = Method {
 fn load_wallet(call: &Call) -> Answer {
     let wallets = call.wallets()?;
     let name = call.text(0)?;
+    let on_startup = on_startup(call, 1)?;
     let wallet = wallets.load(name).map_err(|error| match error {
         WalletError::AlreadyOpen { .. } => refuse(
             WALLET_ALREADY_LOADED,
@@ -188,12 +211,17 @@ fn load_wallet(call: &Call) -> Answer {
         }
         other => unverified(other, wallets, name),
     })?;
-    opened(call, &wallet, 1, &[])
+    opened(call, &wallet, on_startup, Vec::new())
 }
 
 /// Why a file is not a wallet that can be loaded.
 fn unverified(error: WalletError, wallets: &Wallets, name: &str) -> RpcError {
-    if let WalletError::File(error @ FileError::DamagedFile { .. }) = &error {
+    if let WalletError::File(
+        error @ (FileError::DamagedFile { .. }
+        | FileError::DamagedBackup { .. }
+        | FileError::Cut { .. }),
+    ) = &error
+    {
         return refuse(
             WALLET_NOT_FOUND,
             format!(
@@ -250,12 +278,13 @@ fn unload_wallet(call: &Call) -> Answer {
         )
     })?;
     let _scan = wallet.scan_turn()?;
-    let on_startup = call.maybe(1).map(Json::bool).transpose()?;
+    let on_startup = on_startup(call, 1)?;
     wallets.unload(&name)?;
-    if let Some(open) = on_startup {
-        wallets.open_at_start(&name, open)?;
+    let mut json = Json::Object(Vec::new());
+    if let Some(warning) = marked(wallets, &name, on_startup) {
+        json.push("warnings", vec![warning]);
     }
-    Ok(Json::Object(Vec::new()))
+    Ok(json)
 }
 
 pub(super) static LISTWALLETS: Method = Method {
@@ -346,41 +375,28 @@ fn backup_wallet(call: &Call) -> Answer {
     }
     let failed = |why: String| {
         tracing::warn!(wallet = wallet.name(), path = %path.display(), why, "not backed up");
-        refuse(
-            WALLET_ERROR,
-            format!("Error: Wallet backup failed! {}: {why}", path.display()),
-        )
+        refuse(WALLET_ERROR, format!("Error: Wallet backup failed! {why}"))
     };
+    let unfit = |why: &str| failed(format!("{}: {why}", path.display()));
     if inside(&path, &call.wallets()?.config().directory) {
-        return Err(failed("it is in the directory of wallets".to_owned()));
+        return Err(unfit("it is in the directory of wallets"));
     }
     match path.symlink_metadata() {
         Ok(there) if !there.is_file() => {
-            return Err(failed("it is there, and no plain file".to_owned()));
+            return Err(unfit("it is there, and no plain file"));
         }
         // Among the node's own files a wrong name would cost the ledger.
         Ok(_) if inside(&path, home) => {
-            let why =
-                "it is there, and nothing in the node's directory is replaced; name another one";
-            return Err(failed(why.to_owned()));
+            return Err(unfit(
+                "it is there, and nothing in the node's directory is replaced; name another one",
+            ));
         }
         _ => {}
     }
     wallet.catch_up()?;
-    // Beside it first, so that what is there stays if this fails; under a name that nobody else has.
-    let mut draft = path.clone().into_os_string();
-    draft.push(format!(
-        ".{:016x}.new",
-        bitcoin::secp256k1::rand::random::<u64>()
-    ));
-    let draft = PathBuf::from(draft);
     wallet
-        .backup(&draft)
+        .backup_over(&path)
         .map_err(|error| failed(error.to_string()))?;
-    std::fs::rename(&draft, &path).map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
-        failed(error.to_string())
-    })?;
     Ok(Json::Null)
 }
 
@@ -416,6 +432,7 @@ fn restore_wallet(call: &Call) -> Answer {
     if name.is_empty() && wallets.config().has(name) {
         return Err(no_name());
     }
+    let on_startup = on_startup(call, 2)?;
     let backup = call.site.config.directory.join(call.text(1)?);
     if !backup.is_file() {
         return Err(RpcError::parameter("Backup file does not exist"));
@@ -431,5 +448,5 @@ fn restore_wallet(call: &Call) -> Answer {
         ),
         other => unverified(other, wallets, name),
     })?;
-    opened(call, &wallet, 2, &[])
+    opened(call, &wallet, on_startup, Vec::new())
 }

@@ -8,7 +8,7 @@ use everett_wallet::{KeyError, MAX_UNLOCKED, ScanTurn, Wallet, WalletError};
 use crate::call::Call;
 use crate::error::{
     RpcError, WALLET_ENCRYPTION_FAILED, WALLET_ERROR, WALLET_PASSPHRASE_INCORRECT,
-    WALLET_UNLOCK_NEEDED, WALLET_WRONG_ENC_STATE,
+    WALLET_WRONG_ENC_STATE,
 };
 use crate::json::Json;
 use crate::method::{Answer, Argument, Category, Kind, Method, Run};
@@ -17,10 +17,7 @@ use crate::method::{Answer, Argument, Category, Kind, Method, Run};
 pub(crate) fn unlocked(wallet: &Wallet) -> Result<(), RpcError> {
     match wallet.view()?.keyring().is_locked() {
         false => Ok(()),
-        true => Err(RpcError::new(
-            WALLET_UNLOCK_NEEDED,
-            KeyError::Locked.to_string(),
-        )),
+        true => Err(KeyError::Locked.into()),
     }
 }
 

@@ -177,6 +177,9 @@ fn unspendable(outpoint: &OutPoint, why: Unspendable) -> String {
             let short: String = txid.to_string().chars().take(10).collect();
             format!("Not solvable pre-selected input COutPoint({short}, {vout}): {why}")
         }
+        Unspendable::Locked => {
+            format!("coin {outpoint} cannot be spent: {why} (lockunspent true)")
+        }
         other => format!("coin {outpoint} cannot be spent: {other}"),
     }
 }

@@ -49,6 +49,20 @@ impl From<KeyError> for RpcError {
                 "Cannot expand descriptor. Probably because of hardened derivations without private keys provided"
                     .to_owned()
             }
+            KeyError::Locked => {
+                "Error: Please enter the wallet passphrase with walletpassphrase first.".to_owned()
+            }
+            KeyError::KeypoolRanOut => {
+                "Error: Keypool ran out, please call keypoolrefill first".to_owned()
+            }
+            KeyError::NotEncrypted => {
+                "Error: running with an unencrypted wallet; encrypt it with encryptwallet first"
+                    .to_owned()
+            }
+            KeyError::AlreadyEncrypted => {
+                "Error: running with an encrypted wallet, but encryptwallet was called; walletpassphrasechange changes its passphrase"
+                    .to_owned()
+            }
             _ => error.to_string(),
         };
         RpcError::new(code, message)
@@ -61,10 +75,18 @@ impl From<FileError> for RpcError {
             FileError::NoWallet { .. }
             | FileError::OtherNetwork { .. }
             | FileError::DamagedFile { .. }
-            | FileError::DamagedRow { .. } => WALLET_NOT_FOUND,
+            | FileError::DamagedBackup { .. }
+            | FileError::DamagedRow { .. }
+            | FileError::Cut { .. } => WALLET_NOT_FOUND,
             _ => WALLET_ERROR,
         };
-        RpcError::new(code, error.to_string())
+        let message = match &error {
+            FileError::NoWallet { .. } => {
+                format!("{error}; listwalletdir tells which there are, createwallet makes one")
+            }
+            _ => error.to_string(),
+        };
+        RpcError::new(code, message)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Owns what can go wrong with keys, as the wallet's owner is told it.
-//! Promises Core's words where Core has some, and in each what was wrong.
+//! Promises Core's words where Core has some that name no method of its own, and in each what was wrong.
 //! Refuses to tell anything of a secret.
 
 use thiserror::Error;
@@ -38,13 +38,13 @@ pub enum KeyError {
         chain: Chain,
     },
     /// The next address needs a private key, and the wallet is locked.
-    #[error("Error: Keypool ran out, please call keypoolrefill first")]
+    #[error("the next address needs a private key, and the wallet is locked")]
     KeypoolRanOut,
     /// All indexes have been used.
     #[error("the descriptor has no index left; import another one")]
     NoIndexLeft,
     /// Private keys are needed, and the wallet is locked.
-    #[error("Error: Please enter the wallet passphrase with walletpassphrase first.")]
+    #[error("the wallet is locked, and its private keys are needed")]
     Locked,
     /// The passphrase is not the wallet's.
     #[error("Error: The wallet passphrase entered was incorrect.")]
@@ -53,12 +53,10 @@ pub enum KeyError {
     #[error("passphrase cannot be empty")]
     EmptyPassphrase,
     /// The wallet has no passphrase.
-    #[error("Error: running with an unencrypted wallet; encrypt it with encryptwallet first")]
+    #[error("the wallet has no passphrase")]
     NotEncrypted,
     /// The wallet has a passphrase already.
-    #[error(
-        "Error: running with an encrypted wallet, but encryptwallet was called; walletpassphrasechange changes its passphrase"
-    )]
+    #[error("the wallet has a passphrase already")]
     AlreadyEncrypted,
     /// There is nothing to encrypt.
     #[error("Error: wallet does not contain private keys, nothing to encrypt.")]

@@ -30,7 +30,7 @@ pub(crate) fn with_origins(descriptor: &Descriptor<DefiniteDescriptorKey>) -> Op
 pub use infer::{address_of, infer, with_checksum};
 use leaves::{sorted_leaves, unsorted};
 pub use origin::origin;
-use sane::check_sane;
+use sane::{check_keys, check_sane};
 pub use text::checksum;
 use text::{Checked, check};
 pub(crate) use text::{body, extended_keys, parse_wif, single_paths, with_secrets_of};
@@ -74,6 +74,24 @@ pub struct Derived {
     pub definite: Option<Descriptor<DefiniteDescriptorKey>>,
 }
 
+/// Why miniscript refuses a text. Where it speaks of taproot whatever the descriptor is, in Core's words.
+fn refusal(function: &str, error: &miniscript::Error) -> DescriptorError {
+    let told = error.to_string();
+    // What kind of such an error it is, miniscript tells by its words alone.
+    let of_keys = ["uncompressed keys cannot", "Only Compressed pubkeys"]
+        .iter()
+        .any(|words| told.starts_with(words));
+    match (error, of_keys) {
+        (miniscript::Error::ContextError(_), true) => uncompressed_keys(function),
+        _ => wrong(format!("{function}(): {told}")),
+    }
+}
+
+/// What a descriptor is refused with whose scripts are nobody's to spend: segwit's rules of relay know compressed keys alone.
+fn uncompressed_keys(function: &str) -> DescriptorError {
+    wrong(format!("{function}(): Uncompressed keys are not allowed"))
+}
+
 /// A function's text. It may be private: it is one allocation, and wiped.
 fn called(function: &str, inner: &str) -> Zeroizing<String> {
     let mut text = String::with_capacity(function.len() + inner.len() + 2);
@@ -99,6 +117,7 @@ impl Expression {
         if let Some(Form::Known(descriptor) | Form::Sorted { descriptor, .. }) =
             expression.forms.first()
         {
+            check_keys(text, descriptor)?;
             check_sane(descriptor)?;
         }
         Ok(expression)
@@ -185,13 +204,13 @@ impl Expression {
             None => None,
         };
         let text = stands_in.as_ref().map_or(body, |text| text);
-        let (descriptor, secrets) = Descriptor::parse_descriptor(&SECP, text)
-            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+        let (descriptor, secrets) =
+            Descriptor::parse_descriptor(&SECP, text).map_err(|error| refusal(function, &error))?;
         self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
         let several = descriptor.is_multipath();
         let singles = descriptor
             .into_single_descriptors()
-            .map_err(|error| wrong(format!("{function}(): {error}")))?;
+            .map_err(|error| refusal(function, &error))?;
         let texts = match several {
             true => single_paths(public, singles.len()),
             false => vec![public.to_owned()],

@@ -615,6 +615,27 @@ impl Keyring {
         passphrase: &str,
         kdf: Kdf,
     ) -> Result<(), KeyError> {
+        self.seal(passphrase, kdf, |next| {
+            file.rewrite(&[Table::Secrets], |step| next.save(step))
+        })
+    }
+
+    /// The same for keys that were not written yet: nothing of them has to go from the file.
+    pub(crate) fn encrypt_unsaved(
+        &mut self,
+        file: &WalletFile,
+        passphrase: &str,
+        kdf: Kdf,
+    ) -> Result<(), KeyError> {
+        self.seal(passphrase, kdf, |next| file.write(|step| next.save(step)))
+    }
+
+    fn seal(
+        &mut self,
+        passphrase: &str,
+        kdf: Kdf,
+        save: impl FnOnce(&mut Keyring) -> Result<(), FileError>,
+    ) -> Result<(), KeyError> {
         if self.flags.disable_private_keys {
             return Err(KeyError::NothingToEncrypt);
         }
@@ -622,7 +643,7 @@ impl Keyring {
         next.vault.encrypt(passphrase, kdf)?;
         next.changes.seal = true;
         next.changes.secrets = next.numbers().collect();
-        file.rewrite(&[Table::Secrets], |step| next.save(step))?;
+        save(&mut next)?;
         next.vault.lock()?;
         *self = next;
         Ok(())

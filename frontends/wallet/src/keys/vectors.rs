@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{WalletFile, WalletFlags};
+use crate::store::{WalletFile, WalletFlags, as_it_is};
 
 /// A file of the vectors; without them the test says so.
 fn vectors(name: &str) -> Option<Vec<Value>> {
@@ -34,7 +34,7 @@ fn vectors(name: &str) -> Option<Vec<Value>> {
 
 fn blank(directory: &TempDir, name: &str, network: Network) -> Keyring {
     let place = directory.path().join(name);
-    let file = WalletFile::create(&place, network, WalletFlags::default()).unwrap();
+    let file = WalletFile::create(&place, network, WalletFlags::default(), as_it_is).unwrap();
     Keyring::load(&file, 1).unwrap()
 }
 

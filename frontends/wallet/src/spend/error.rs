@@ -61,7 +61,7 @@ pub enum Unspendable {
     #[error("it is asked for twice; name it once")]
     Twice,
     /// Its owner locked it.
-    #[error("its owner locked it; lockunspent true unlocks it")]
+    #[error("its owner locked it; unlock it to spend it")]
     Locked,
     /// Some live world does not have it.
     #[error("some live world does not have it; choose the best world alone as scope to spend it")]

@@ -2,7 +2,6 @@
 //! Promises that the file was looked at before LMDB maps it, so that damage is an error and no signal.
 //! Refuses every flag that trades durability for speed (`MDB_NOSYNC`, `MDB_WRITEMAP`, …).
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use everett_ledger::Access;
@@ -38,8 +37,12 @@ pub(super) fn readers_path(directory: &Path) -> PathBuf {
 
 /// Looks at LMDB's file: whether there is one, and whether it can be mapped.
 pub(super) fn look(directory: &Path) -> Result<DataFile, FileError> {
-    let path = data_path(directory);
-    DataFile::check(&path, Access::Writer).map_err(|error| told_by_ledger(path, error))
+    look_at(&data_path(directory))
+}
+
+/// Looks at a file that may be LMDB's.
+pub(super) fn look_at(path: &Path) -> Result<DataFile, FileError> {
+    DataFile::check(path, Access::Writer).map_err(|error| told_by_ledger(path.to_path_buf(), error))
 }
 
 /// What the ledger's look at a file of LMDB's found, as an error of the wallet's.
@@ -47,6 +50,7 @@ fn told_by_ledger(path: PathBuf, error: StoreError) -> FileError {
     match error {
         StoreError::Corrupt { detail, .. } => FileError::DamagedFile { path, detail },
         StoreError::ReadOnly { path } => FileError::ReadOnly { path },
+        StoreError::DiskFull { path, .. } => FileError::full(&path),
         StoreError::Io {
             path,
             doing,
@@ -90,8 +94,7 @@ fn map(directory: &Path) -> heed::Result<Env<WithoutTls>> {
     unsafe { options.open(directory) }
 }
 
-/// Opens all tables, or makes them with their first rows in one transaction. `None`: there are none to open, because making
-/// them was interrupted.
+/// Opens all tables, or makes them with their first rows in one transaction. `None`: there are none to open.
 pub(super) fn tables(
     env: &Env<WithoutTls>,
     directory: &Path,
@@ -161,13 +164,6 @@ fn each_table<'e, E>(
     Ok(rows)
 }
 
-/// Empties a file that LMDB was interrupted in making.
-pub(super) fn start_over(directory: &Path) -> Result<(), FileError> {
-    let path = data_path(directory);
-    File::create(&path).map_err(|error| file_error(&path, "emptying it", error))?;
-    Ok(())
-}
-
 /// What an error of LMDB means to the wallet's owner.
 pub(super) fn explain(directory: &Path, error: heed::Error) -> FileError {
     let path = data_path(directory);
@@ -189,10 +185,7 @@ pub(super) fn explain(directory: &Path, error: heed::Error) -> FileError {
             detail: error.to_string(),
         },
         // LMDB answers a write that the disk cut short with EIO.
-        heed::Error::Io(error) if cannot_grow(&path, &error) => FileError::Full {
-            path,
-            detail: error.to_string(),
-        },
+        heed::Error::Io(error) if cannot_grow(&path, &error) => FileError::full(&path),
         heed::Error::Io(error) => file_error(&path, "LMDB", error),
         source => FileError::Lmdb { path, source },
     }

@@ -15,10 +15,31 @@ use super::Table;
 #[non_exhaustive]
 pub enum FileError {
     /// There is no wallet in the directory.
-    #[error("{path}: no wallet here; create one, or look for it with listwalletdir")]
+    #[error("{path}: no wallet here")]
     NoWallet {
         /// The wallet's directory.
         path: PathBuf,
+    },
+    /// The file ends before there is a wallet in it.
+    #[error(
+        "{path} is damaged: it has {length} bytes and holds no wallet, so it was cut, or is something else; move it away and \
+         restore the wallet from a backup"
+    )]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// What was to become a wallet is no backup of one, or a damaged one.
+    #[error(
+        "the backup {path} is damaged: {detail}; no wallet was made of it, restore from another backup"
+    )]
+    DamagedBackup {
+        /// The backup.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
     },
     /// There is a wallet in the directory already.
     #[error("{path}: there is a wallet here already; load it, or choose another name")]
@@ -60,7 +81,7 @@ pub enum FileError {
     },
     /// A row is not what was written.
     #[error(
-        "{path}: row {row} of table {table} is damaged: {detail}; restore the wallet from a backup"
+        "{path}: row {row} of table {table} is damaged: {detail}; move it away and restore the wallet from a backup"
     )]
     DamagedRow {
         /// The wallet's directory.
@@ -73,7 +94,7 @@ pub enum FileError {
         detail: String,
     },
     /// The file is no LMDB file, is cut short, or lacks a table.
-    #[error("{path} is damaged: {detail}; restore the wallet from a backup")]
+    #[error("{path} is damaged: {detail}; move it away and restore the wallet from a backup")]
     DamagedFile {
         /// The file.
         path: PathBuf,
@@ -82,7 +103,7 @@ pub enum FileError {
     },
     /// The disk, a quota or the map is full.
     #[error(
-        "{path}: no room to write ({detail}); nothing was changed, free some space and try again"
+        "{path}: no room to write: {detail}; nothing was changed, free some space and try again"
     )]
     Full {
         /// The file.
@@ -131,7 +152,45 @@ impl FileError {
                 | E::NewerSchema { .. }
                 | E::DamagedRow { .. }
                 | E::DamagedFile { .. }
+                | E::DamagedBackup { .. }
+                | E::Cut { .. }
         )
+    }
+
+    /// The same of the backup that the file is a copy of: the copy is gone when its owner reads of it.
+    pub(crate) fn of_backup(self, backup: &Path) -> FileError {
+        use FileError as E;
+        let path = backup.to_path_buf();
+        let detail = match self {
+            E::OtherNetwork { found, wanted, .. } => {
+                return E::OtherNetwork {
+                    path,
+                    found,
+                    wanted,
+                };
+            }
+            E::NewerSchema { found, known, .. } => {
+                return E::NewerSchema { path, found, known };
+            }
+            E::DamagedFile { detail, .. } => detail,
+            E::DamagedRow {
+                table, row, detail, ..
+            } => format!("row {row} of table {table}: {detail}"),
+            E::Cut { length, .. } => format!("it has {length} bytes and holds no wallet"),
+            other => return other,
+        };
+        E::DamagedBackup { path, detail }
+    }
+
+    /// The disk, a quota or a limit leaves no room for a file to grow.
+    pub(super) fn full(path: &Path) -> FileError {
+        let length = std::fs::metadata(path).map_or(0, |data| data.len());
+        FileError::Full {
+            path: path.to_path_buf(),
+            detail: format!(
+                "the disk, a quota or the limit on a file's size is full (it has {length} bytes)"
+            ),
+        }
     }
 
     pub(crate) fn damaged_row(
@@ -150,20 +209,15 @@ impl FileError {
 }
 
 /// The error of a file operation that failed at `path`.
-pub(super) fn file_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
-    let path = path.to_path_buf();
+pub(crate) fn file_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
+    use io::ErrorKind as Kind;
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            FileError::Full {
-                path,
-                detail: source.to_string(),
-            }
-        }
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            FileError::ReadOnly { path }
-        }
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => FileError::full(path),
+        Kind::ReadOnlyFilesystem | Kind::PermissionDenied => FileError::ReadOnly {
+            path: path.to_path_buf(),
+        },
         _ => FileError::Io {
-            path,
+            path: path.to_path_buf(),
             doing,
             source,
         },

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{environment, lock};
+use super::error::FileError;
+use super::{environment, lock, remove_drafts};
 
 /// What was made for a wallet, which goes again where it does not become one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,6 +18,17 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Takes the lock of a directory that was perhaps made; where that fails for want of room, the directory goes again.
+    pub(super) fn lock(self, directory: &Path) -> Result<File, FileError> {
+        let taken = lock::take(directory);
+        let is_held = matches!(taken, Ok(_) | Err(FileError::InUse { .. }));
+        if self.directory && !is_held {
+            // Of nobody's making but ours; with somebody else's files in it, it stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+        taken
+    }
+
     /// Removes what was made, and nothing else; not if somebody has the wallet open by now.
     pub(crate) fn undo(self, directory: &Path) {
         if self.file
@@ -28,6 +40,12 @@ impl Made {
 
     /// Removes what was made in a directory whose lock is held. What cannot be removed is told.
     pub(super) fn undo_locked(self, directory: &Path, lock: File) {
+        let failed = |path: &Path, error: &dyn std::error::Error| {
+            tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
+        };
+        if let Err(error) = remove_drafts(directory) {
+            failed(directory, &error);
+        }
         let mut files = Vec::new();
         if self.file {
             files.extend([
@@ -44,7 +62,7 @@ impl Made {
             if let Err(error) = std::fs::remove_file(&path)
                 && there(&error)
             {
-                tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
+                failed(&path, &error);
             }
         }
         if self.directory {

@@ -11,7 +11,13 @@ const NETWORK: Network = Network::Regtest;
 const CHILD: &str = "EVERETT_WALLET_CRASH_DIRECTORY";
 
 fn create(directory: &TempDir) -> WalletFile {
-    WalletFile::create(&directory.path().join("w"), NETWORK, WalletFlags::default()).unwrap()
+    WalletFile::create(
+        &directory.path().join("w"),
+        NETWORK,
+        WalletFlags::default(),
+        as_it_is,
+    )
+    .unwrap()
 }
 
 fn put(file: &WalletFile, key: &[u8], value: &[u8]) {
@@ -58,11 +64,11 @@ fn a_second_opening_is_refused_until_the_first_is_shut() {
     let place = file.directory().to_path_buf();
     let again = WalletFile::open(&place, NETWORK);
     assert!(matches!(again, Err(FileError::InUse { .. })));
-    let created = WalletFile::create(&place, NETWORK, WalletFlags::default());
+    let created = WalletFile::create(&place, NETWORK, WalletFlags::default(), as_it_is);
     assert!(matches!(created, Err(FileError::InUse { .. })));
     drop(file);
     WalletFile::open(&place, NETWORK).unwrap();
-    let created = WalletFile::create(&place, NETWORK, WalletFlags::default());
+    let created = WalletFile::create(&place, NETWORK, WalletFlags::default(), as_it_is);
     assert!(matches!(created, Err(FileError::Exists { .. })));
 }
 
@@ -84,6 +90,65 @@ fn what_is_no_wallet_or_another_networks_is_refused() {
 }
 
 #[test]
+fn a_wallet_is_there_when_all_of_it_is_and_what_a_killed_one_left_is_in_nobodys_way() {
+    let directory = TempDir::new().unwrap();
+    let place = directory.path().join("w");
+    let data = environment::data_path(&place);
+    let entries = || std::fs::read_dir(directory.path()).unwrap().count();
+    // Killed while it is made: all there is at that moment is copied.
+    let killed = directory.path().join("killed");
+    let made = WalletFile::create(&place, NETWORK, WalletFlags::default(), |file| {
+        assert!(!data.exists());
+        file.write(|step| step.put(Table::Transactions, b"a", b"1"))?;
+        std::fs::create_dir_all(killed.join(CREATE)).unwrap();
+        let left = environment::data_path(&place.join(CREATE));
+        std::fs::copy(left, environment::data_path(&killed.join(CREATE))).unwrap();
+        Ok::<_, FileError>(())
+    });
+    let made = made.unwrap();
+    put(&made, b"b", b"2");
+    drop(made);
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 2);
+    let again = WalletFile::open(&place, NETWORK).unwrap();
+    assert_eq!(rows(&again, Table::Transactions).len(), 2);
+    let none = WalletFile::open(&killed, NETWORK);
+    assert!(matches!(none, Err(FileError::NoWallet { .. })));
+    let made = WalletFile::create(&killed, NETWORK, WalletFlags::default(), as_it_is).unwrap();
+    assert!(rows(&made, Table::Transactions).is_empty());
+    drop(made);
+    // One that fails leaves nothing.
+    let before = entries();
+    let failed = directory.path().join("failed");
+    let refused = WalletFile::create(&failed, NETWORK, WalletFlags::default(), |_| {
+        Err(FileError::ReadOnly {
+            path: PathBuf::new(),
+        })
+    });
+    assert!(matches!(refused, Err(FileError::ReadOnly { .. })));
+    assert_eq!(entries(), before);
+}
+
+#[test]
+fn a_rewriting_that_fails_leaves_the_file_as_it_was() {
+    let directory = TempDir::new().unwrap();
+    let mut file = create(&directory);
+    let place = file.directory().to_path_buf();
+    put(&file, b"a", b"1");
+    let refused = file.rewrite(&[Table::Transactions], |step| {
+        step.put(Table::Transactions, b"b", b"2")?;
+        Err::<(), _>(FileError::ReadOnly {
+            path: PathBuf::new(),
+        })
+    });
+    assert!(matches!(refused, Err(FileError::ReadOnly { .. })));
+    assert!(!place.join(REWRITE).exists());
+    put(&file, b"c", b"3");
+    drop(file);
+    let file = WalletFile::open(&place, NETWORK).unwrap();
+    assert_eq!(rows(&file, Table::Transactions).len(), 2);
+}
+
+#[test]
 fn flags_are_kept() {
     let directory = TempDir::new().unwrap();
     let flags = WalletFlags {
@@ -91,7 +156,7 @@ fn flags_are_kept() {
         blank: false,
         avoid_reuse: true,
     };
-    let file = WalletFile::create(&directory.path().join("w"), NETWORK, flags).unwrap();
+    let file = WalletFile::create(&directory.path().join("w"), NETWORK, flags, as_it_is).unwrap();
     assert_eq!(file.flags().unwrap(), flags);
     let changed = WalletFlags::default();
     file.write(|step| step.put_flags(changed)).unwrap();

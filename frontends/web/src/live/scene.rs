@@ -12,6 +12,7 @@ use everett_node::{FrontendHealth, FrontendState, Phase, SyncPhase, SyncProgress
 
 use super::system;
 use crate::fault::Fault;
+use crate::pages::filled;
 use crate::picture::{Density, Gap, HeightMark, Map, Mark, Picture, Run};
 use crate::sync_words::SyncWords;
 use crate::{parse, show};
@@ -48,9 +49,7 @@ impl Scene {
     ) -> Result<Scene, Fault> {
         let stats = ledger.stats()?;
         let view = SceneView::new(ledger, skeleton, &clashes, &stats, state);
-        let html = view
-            .render()
-            .map_err(|error| Fault::Template(error.to_string()))?;
+        let html = filled(&view)?;
         let hash = sha256::Hash::hash(html.as_bytes());
         Ok(Scene {
             number,

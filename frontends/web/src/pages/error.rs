@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::error;
 
+use super::visible;
 use crate::fault::Fault;
 use crate::site::{Frame, Section, Site};
 
@@ -59,7 +60,7 @@ pub(super) async fn dress(State(site): State<Arc<Site>>, request: Request, next:
             _ => "",
         },
     };
-    let text = page.render().unwrap_or_else(|_| fault.to_string());
+    let text = visible(page.render().unwrap_or_else(|_| fault.to_string()));
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(
         header::CONTENT_TYPE,

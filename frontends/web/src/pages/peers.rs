@@ -12,7 +12,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
 use everett_node::{AddedPeer, BanState, PeerState, Peers, service_names};
 
-use super::{Page, html};
+use super::{Page, filled, html};
 use crate::fault::Fault;
 use crate::parse;
 use crate::show;
@@ -201,9 +201,7 @@ fn render(peers: &dyn Peers) -> Result<String, Fault> {
         bans: bans.iter().map(ban_row).collect(),
         more_bans,
     };
-    scene
-        .render()
-        .map_err(|error| Fault::Template(error.to_string()))
+    filled(&scene)
 }
 
 fn row(peer: &PeerState) -> PeerRow {

@@ -13,6 +13,7 @@ mod warnings;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -23,7 +24,7 @@ use everett_wallet::{Chain, Purpose, View, WalletError};
 use super::part::Part;
 use super::wallets::{Lock, link, moving, title};
 use super::world::WorldRow;
-use super::{Choice, Page};
+use super::{Choice, Page, filled};
 use crate::fault::Fault;
 use crate::parse;
 use crate::payment_uri::escaped;
@@ -212,9 +213,7 @@ impl Wanted {
             coins,
             coins_part,
         };
-        scene
-            .render()
-            .map_err(|error| Fault::Template(error.to_string()))
+        filled(&scene)
     }
 }
 
@@ -278,8 +277,9 @@ pub(super) async fn new_address(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Form(form): Form<NewAddress>,
+    form: Result<Form<NewAddress>, FormRejection>,
 ) -> Result<Response, Fault> {
+    let Form(form) = form?;
     site.forms.check(&headers, &form.token)?;
     let wallet = site.wallet(&name)?;
     let kind = site.wallets()?.config().address_type;

@@ -11,7 +11,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
 use everett_wallet::{View, Wallet, WalletError, Wallets};
 
-use super::{Page, html};
+use super::{Page, filled, html};
 use crate::fault::Fault;
 use crate::payment_uri::escaped;
 use crate::reads::Patience;
@@ -163,9 +163,7 @@ async fn scene_of(site: &Site) -> Result<String, Fault> {
             more_closed,
             worlds,
         };
-        scene
-            .render()
-            .map_err(|error| Fault::Template(error.to_string()))
+        filled(&scene)
     };
     site.reads.read(read).await
 }

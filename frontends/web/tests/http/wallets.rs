@@ -450,3 +450,49 @@ fn a_payment_is_shown_with_its_inputs_in_every_world_and_sent_once() {
     assert_eq!(post(at, "/admin/wallet/miner/send", &text, &[]).status, 410);
     assert_eq!(waiting(), 1);
 }
+
+#[test]
+fn a_form_that_cannot_be_read_says_so_and_an_address_what_is_wrong_with_it() {
+    let bench = Bench::new();
+    let at = bench.node.at;
+    let form = get(at, "/admin/wallet/miner/pay");
+    // What a page says of itself is true of it.
+    assert!(form.body.contains("give out addresses and pay"));
+    assert!(!form.body.contains("only reads"));
+    assert!(get(at, "/admin/").body.contains("only reads"));
+    let token = token(&form.body);
+    let to = address(&bench.alice, "").to_string();
+    for (page, fields) in [
+        ("pay", format!("amount=1&amount=2&address={to}")),
+        ("send", "draft=a&draft=b".to_owned()),
+        ("address", "label=a&label=b".to_owned()),
+    ] {
+        let text = format!("token={token}&{fields}");
+        let refused = post(at, &format!("/admin/wallet/miner/{page}"), &text, &[]);
+        assert_eq!(refused.status, 400, "{page}: {}", refused.body);
+        assert!(refused.body.contains("a field is there twice"), "{page}");
+        assert!(!refused.body.contains("no such page"), "{page}");
+    }
+    let mistyped = to.replace("bcrt1q", "bcrt1p");
+    for (address, words) in [
+        (mistyped.as_str(), "checksum is wrong"),
+        ("", "there is nothing"),
+        ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "another network"),
+    ] {
+        let text = format!("token={token}&amount=1&address={address}");
+        let refused = post(at, "/admin/wallet/miner/pay", &text, &[]);
+        assert_eq!(refused.status, 400, "{address}: {}", refused.body);
+        assert!(refused.body.contains(words), "{address}: {}", refused.body);
+    }
+}
+
+#[test]
+fn control_characters_of_a_label_are_seen_and_do_nothing() {
+    let bench = Bench::new();
+    let label = "red \u{1b}[31m\u{7}\u{7f}\u{85}";
+    address(&bench.alice, label);
+    let page = get(bench.node.at, "/admin/wallet/alice");
+    assert!(page.body.contains("red ␛[31m␇␡\u{fffd}"), "{}", page.body);
+    let raw = |one: char| one.is_control() && !matches!(one, '\n' | '\r' | '\t');
+    assert!(!page.body.contains(raw));
+}

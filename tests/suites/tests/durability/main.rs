@@ -10,3 +10,4 @@ mod neighbours;
 mod processes;
 mod reorganisations;
 mod small_disk;
+mod wallets;

@@ -1,5 +1,6 @@
 //! A file system of a few megabytes that can be full or read-only.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -33,6 +34,18 @@ impl SmallDisk {
     pub(crate) fn fill_up_to(&self, room: u64) {
         let ballast = self.path().join("ballast");
         std::fs::write(ballast, vec![1; (SmallDisk::SIZE - room) as usize]).unwrap();
+    }
+
+    /// Leaves no room at all, whatever else is there.
+    pub(crate) fn fill(&self) {
+        let ballast = self.path().join("ballast");
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(ballast)
+            .unwrap();
+        let page = [1; 4096];
+        while let Ok(1..) = file.write(&page) {}
     }
 
     pub(crate) fn give_room(&self, more: u64) {

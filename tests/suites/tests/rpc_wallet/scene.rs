@@ -51,7 +51,7 @@ impl Asker {
         }
     }
 
-    fn ask(&self, method: &str, params: &Value) -> Value {
+    pub(crate) fn ask(&self, method: &str, params: &Value) -> Value {
         let body = json!({ "method": method, "params": params, "id": 1 });
         let answer = self.client.request("POST", &self.path, &body.to_string());
         serde_json::from_str(&answer.body)

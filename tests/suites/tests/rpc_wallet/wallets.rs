@@ -155,12 +155,16 @@ fn wallets_are_made_loaded_unloaded_copied_and_put_back() {
         -8,
         "Backup file does not exist",
     );
+    let cookie = node.directory.path().join(".cookie");
     any.refused(
         "restorewallet",
-        json!(["c", node.directory.path().join(".cookie")]),
+        json!(["c", cookie]),
         -18,
         "Wallet file verification failed. Failed to load database path '",
     );
+    let told = any.ask("restorewallet", &json!(["c", cookie]))["error"].to_string();
+    let named = format!("the backup {} is damaged", cookie.display());
+    assert!(told.contains(&named), "{told}");
     any.refused(
         "restorewallet",
         json!(["c", node.directory.path().join(".cookie")]),

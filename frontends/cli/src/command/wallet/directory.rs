@@ -1,6 +1,6 @@
 //! Owns the commands about wallets as such: which there are, and their passphrases.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use everett_proto::v1;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Asked;
 use crate::args::wallet::{CreateArgs, LoadArgs, RestoreArgs, SecretArgs, UnloadArgs, UnlockArgs};
 use crate::failure::Failure;
-use crate::secret;
+use crate::secret::{self, Origin};
 use crate::view::wallet::{Done, WalletView, WalletsView};
 use crate::view::world::seconds;
 
@@ -26,13 +26,13 @@ pub(super) fn list(asked: &Asked) -> Result<ExitCode, Failure> {
 
 pub(super) fn create(asked: &Asked, args: CreateArgs) -> Result<ExitCode, Failure> {
     let words = match args.words {
-        true => secret::read("the words", None)?,
+        true => secret::read("the words", Origin::Input)?,
         false => Default::default(),
     };
     let needs_none = args.no_passphrase || args.watch_only;
     let passphrase = match needs_none {
         true => Default::default(),
-        false => secret::read_new("a passphrase", args.passphrase_file.as_deref())?,
+        false => secret::read_new("a passphrase", passphrase(args.passphrase_file.as_deref()))?,
     };
     let request = v1::CreateWalletRequest {
         name: args.name,
@@ -49,6 +49,7 @@ pub(super) fn create(asked: &Asked, args: CreateArgs) -> Result<ExitCode, Failur
     let made = asked
         .node
         .ask_wallet(async |mut client| client.create_wallet(request).await)?;
+    warn(&made.warnings);
     asked.show(&WalletView::from(made.wallet.unwrap_or_default()))
 }
 
@@ -60,6 +61,7 @@ pub(super) fn load(asked: &Asked, args: LoadArgs) -> Result<ExitCode, Failure> {
     let loaded = asked
         .node
         .ask_wallet(async |mut client| client.load_wallet(request).await)?;
+    warn(&loaded.warnings);
     asked.show(&WalletView::from(loaded.wallet.unwrap_or_default()))
 }
 
@@ -69,10 +71,18 @@ pub(super) fn unload(asked: &Asked, args: UnloadArgs) -> Result<ExitCode, Failur
         wallet: wallet.clone(),
         load_at_start: args.not_at_start.then_some(false),
     };
-    asked
+    let answer = asked
         .node
         .ask_wallet(async |mut client| client.unload_wallet(request).await)?;
+    warn(&answer.warnings);
     asked.show(&Done::new("unloaded", json!({ "unloaded": wallet })))
+}
+
+/// What could not be done, beside what was asked for and done.
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
 }
 
 /// A path as the node has to see it: from its root.
@@ -105,15 +115,16 @@ pub(super) fn restore(asked: &Asked, args: RestoreArgs) -> Result<ExitCode, Fail
     let made = asked
         .node
         .ask_wallet(async |mut client| client.restore_wallet(request).await)?;
+    warn(&made.warnings);
     asked.show(&WalletView::from(made.wallet.unwrap_or_default()))
 }
 
-fn file(args: &SecretArgs) -> Option<&PathBuf> {
-    args.passphrase_file.as_ref()
+fn passphrase(file: Option<&Path>) -> Origin<'_> {
+    Origin::FileOption("--passphrase-file", file)
 }
 
 pub(super) fn encrypt(asked: &Asked, args: &SecretArgs) -> Result<ExitCode, Failure> {
-    let passphrase = secret::read_new("a passphrase", file(args).map(PathBuf::as_path))?;
+    let passphrase = secret::read_new("a passphrase", passphrase(args.passphrase_file.as_deref()))?;
     let request = v1::EncryptWalletRequest {
         wallet: asked.wallet.clone(),
         passphrase: passphrase.to_string(),
@@ -130,7 +141,10 @@ pub(super) fn encrypt(asked: &Asked, args: &SecretArgs) -> Result<ExitCode, Fail
 }
 
 pub(super) fn unlock(asked: &Asked, args: &UnlockArgs) -> Result<ExitCode, Failure> {
-    let passphrase = secret::read("the passphrase", file(&args.secret).map(PathBuf::as_path))?;
+    let passphrase = secret::read(
+        "the passphrase",
+        passphrase(args.secret.passphrase_file.as_deref()),
+    )?;
     let request = v1::UnlockWalletRequest {
         wallet: asked.wallet.clone(),
         passphrase: passphrase.to_string(),
@@ -155,8 +169,8 @@ pub(super) fn lock(asked: &Asked) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn change_passphrase(asked: &Asked) -> Result<ExitCode, Failure> {
-    let old = secret::read("the old passphrase", None)?;
-    let new = secret::read_new("the new passphrase", None)?;
+    let old = secret::read("the old passphrase", Origin::Input)?;
+    let new = secret::read_new("the new passphrase", Origin::Input)?;
     let request = v1::ChangePassphraseRequest {
         wallet: asked.wallet.clone(),
         old_passphrase: old.to_string(),

@@ -120,7 +120,10 @@ pub(super) fn key(asked: &Asked, command: KeyCommand) -> Result<ExitCode, Failur
         no_rescan,
         file,
     } = command;
-    let wif = secret::read("the private key (WIF)", file.as_deref())?;
+    let wif = secret::read(
+        "the private key (WIF)",
+        secret::Origin::FileOption("--file", file.as_deref()),
+    )?;
     let request = v1::ImportKeyRequest {
         wallet: asked.wallet.clone(),
         wif: wif.to_string(),

@@ -17,6 +17,9 @@ use crate::view::wallet::Done;
 use crate::view::wallet::built::{BuiltView, SentView};
 use crate::view::wallet::verified::VerifiedView;
 
+/// What is to be known where no answer came.
+const MAY_BE_BUMPED: &str = "it may have been done: `everett wallet payment TXID` and `everett wallet history` show it if it was";
+
 fn address(address: &str) -> Option<v1::Script> {
     Some(v1::Script {
         script: Some(Named::Address(address.to_owned())),
@@ -142,9 +145,19 @@ pub(super) fn send(asked: &Asked, args: SendArgs) -> Result<ExitCode, Failure> {
         payment: Some(payment),
         request_id: args.request_id.unwrap_or_default(),
     };
+    let advice = match request.request_id.as_str() {
+        "" => {
+            "the payment may have been made: `everett wallet history` shows it if it was, so look there before paying again (with \
+             --request-id a payment can be asked for again and is made once)"
+        }
+        _ => {
+            "the payment may have been made: ask for it again with the same --request-id, which makes it once and shows it"
+        }
+    };
     let sent = asked
         .node
-        .ask_wallet(async |mut client| client.send_transaction(request).await)?;
+        .ask_wallet(async |mut client| client.send_transaction(request).await)
+        .map_err(|failure| failure.advise_unanswered(advice))?;
     if sent.repeated && !asked.json {
         eprintln!("nothing was sent now: this is the payment that was made with that --request-id");
     }
@@ -160,7 +173,8 @@ pub(super) fn bump(asked: &Asked, args: BumpArgs) -> Result<ExitCode, Failure> {
     };
     let answer = asked
         .node
-        .ask_wallet(async |mut client| client.bump_fee(request).await)?;
+        .ask_wallet(async |mut client| client.bump_fee(request).await)
+        .map_err(|failure| failure.advise_unanswered(MAY_BE_BUMPED))?;
     bumped(asked, answer.built, args.build)
 }
 
@@ -173,7 +187,8 @@ pub(super) fn bump_with_child(asked: &Asked, args: BumpArgs) -> Result<ExitCode,
     };
     let answer = asked
         .node
-        .ask_wallet(async |mut client| client.bump_with_child(request).await)?;
+        .ask_wallet(async |mut client| client.bump_with_child(request).await)
+        .map_err(|failure| failure.advise_unanswered(MAY_BE_BUMPED))?;
     bumped(asked, answer.built, args.build)
 }
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bitcoin::Psbt;
 use everett_proto::v1;
+use everett_wallet::keys::read_psbt;
 use serde_json::json;
 
 use super::{Asked, pay, write_out};
@@ -75,8 +75,7 @@ pub(super) fn psbt(asked: &Asked, command: PsbtCommand) -> Result<ExitCode, Fail
             }
         }
         PsbtCommand::Show { psbt } => {
-            let psbt = Psbt::deserialize(&psbt.0)
-                .map_err(|error| Failure::usage(format!("no PSBT of BIP174: {error}")))?;
+            let psbt = read_psbt(&psbt.0).map_err(Failure::usage)?;
             let network = asked.node.network()?.to_bitcoin();
             asked.show(&PsbtView::new(&psbt, network))
         }

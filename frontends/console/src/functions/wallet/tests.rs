@@ -381,6 +381,9 @@ async fn each_world_has_its_balance_and_the_rival_is_warned_of() {
         "30.00000000"
     );
     assert_eq!(bench.eval("a.warnings(0).len()").await, "0");
+    let caught = "let m = \"\"; try { a.warnings(-1); } catch (error) { m = error.message; } m";
+    let told = bench.eval(caught).await;
+    assert!(told.contains("a number of blocks cannot be -1"), "{told}");
     assert_eq!(bench.eval(&words).await, "conflicted\nconfirmed");
     for kind in [
         "a",

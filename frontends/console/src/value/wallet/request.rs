@@ -7,13 +7,12 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, Amount, Denomination, Transaction};
+use bitcoin::{Amount, Denomination, Transaction};
 use everett_ledger::decode::DecodedTransaction;
 use everett_mempool::FeeRate;
 use everett_script::{Flags, PreparedTransaction, SpentOutput};
 use everett_wallet::spend::{FeeChoice, Payee, Request, Scope};
-use everett_wallet::{Prepared, SendTerms};
+use everett_wallet::{Prepared, SendTerms, read_address};
 use rhai::{Dynamic, Engine, Map};
 use serde_json::{Value, json};
 
@@ -59,13 +58,8 @@ fn amount(given: &Dynamic) -> Result<Amount, Fault> {
 
 fn payee(wallet: &WalletValue, to: &str, btc: &Dynamic) -> Result<Payee, Fault> {
     let network = wallet.context.ledger.params().network;
-    let address: Result<Address<NetworkUnchecked>, _> = to.trim().parse();
-    let address = address.ok().and_then(|address| {
-        let checked = address.require_network(network.to_bitcoin());
-        checked.ok()
-    });
-    let address =
-        address.ok_or_else(|| Fault::argument(format!("`{to}` is no address of {network}")))?;
+    let address = read_address(to, network.to_bitcoin())
+        .map_err(|error| Fault::argument(format!("`{to}` cannot be paid: {error}")))?;
     Ok(Payee {
         script_pubkey: address.script_pubkey(),
         amount: amount(btc)?,

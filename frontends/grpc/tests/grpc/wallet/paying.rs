@@ -614,3 +614,57 @@ async fn what_comes_to_an_address_that_was_paid_from_is_told_apart_and_left_unle
     let sent = scene.client.send_transaction(send("shy", anyhow)).await;
     assert!(!sent.unwrap().into_inner().txid.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_an_enum_does_not_have_and_change_beyond_the_outputs_are_refused() {
+    const UNKNOWN: i32 = 77;
+    let mut scene = Scene::new().await;
+    let alice = scene.address("alice", "").await;
+    let mut sent = Vec::new();
+    for (field, change) in [
+        (
+            "terms.scope",
+            (|terms: &mut v1::PaymentTerms| terms.scope = UNKNOWN) as fn(&mut _),
+        ),
+        ("terms.change_kind", |terms| terms.change_kind = UNKNOWN),
+        ("terms.change_position", |terms| {
+            terms.change_position = Some(2);
+        }),
+    ] {
+        let mut wanted = terms(&alice, BTC);
+        change(&mut wanted);
+        sent.push((
+            field,
+            scene.client.build_transaction(build("miner", wanted)).await,
+        ));
+    }
+    for (field, answer) in sent {
+        refused_field(answer, field);
+    }
+    let mut last = terms(&alice, BTC);
+    last.change_position = Some(1);
+    let built = scene.client.build_transaction(build("miner", last)).await;
+    let built = built.unwrap().into_inner().built.unwrap();
+    assert_eq!(built.change_position, Some(1));
+    let address = v1::NewAddressRequest {
+        wallet: Some("alice".to_owned()),
+        kind: UNKNOWN,
+        ..Default::default()
+    };
+    refused_field(scene.client.new_address(address).await, "kind");
+    let list = v1::ListLabelsRequest {
+        wallet: Some("alice".to_owned()),
+        kind: UNKNOWN,
+        ..Default::default()
+    };
+    refused_field(scene.client.list_labels(list).await, "kind");
+    let label = v1::SetLabelRequest {
+        wallet: Some("alice".to_owned()),
+        label: Some(v1::WalletLabel {
+            kind: UNKNOWN,
+            reference: alice,
+            label: "rent".to_owned(),
+        }),
+    };
+    refused_field(scene.client.set_label(label).await, "label.kind");
+}

@@ -205,11 +205,20 @@ async fn a_backup_is_the_wallet_as_it_was() {
     );
     std::fs::write(&path, b"no wallet at all").unwrap();
     restore.name = "broken".to_owned();
-    refused(
-        scene.client.restore_wallet(restore).await,
-        Code::DataLoss,
-        ErrorReason::WalletDamaged,
-    );
+    let answer = scene.client.restore_wallet(restore).await;
+    let told = answer.as_ref().unwrap_err().message().to_owned();
+    assert!(told.contains(path.to_str().unwrap()), "{told}");
+    refused(answer, Code::DataLoss, ErrorReason::WalletDamaged);
+    // What is told of last is not in the way of what was done.
+    let wallets = scene.node.directory.path().join("wallets");
+    std::fs::create_dir(wallets.join("opened-at-start.new")).unwrap();
+    let made = scene
+        .client
+        .create_wallet(new_wallet("last"))
+        .await
+        .unwrap();
+    let warnings = made.into_inner().warnings;
+    assert!(warnings[0].contains("could not be changed"), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

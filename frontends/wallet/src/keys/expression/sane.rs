@@ -4,9 +4,23 @@
 use miniscript::descriptor::{DescriptorPublicKey, ShInner, WshInner};
 use miniscript::miniscript::analyzable::AnalysisError;
 use miniscript::miniscript::decode::Terminal;
-use miniscript::{Descriptor, Miniscript, ScriptContext};
+use miniscript::{Descriptor, ForEachKey, Miniscript, MiniscriptKey, ScriptContext};
 
-use super::{DescriptorError, wrong};
+use super::{DescriptorError, uncompressed_keys, wrong};
+
+/// Refuses keys in segwit that are not compressed: miniscript lets those of a `pkh` pass.
+pub(super) fn check_keys(
+    text: &str,
+    descriptor: &Descriptor<DescriptorPublicKey>,
+) -> Result<(), DescriptorError> {
+    let segwit = descriptor.desc_type().segwit_version().is_some();
+    match segwit && descriptor.for_any_key(MiniscriptKey::is_uncompressed) {
+        true => Err(uncompressed_keys(
+            text.split('(').next().unwrap_or_default(),
+        )),
+        false => Ok(()),
+    }
+}
 
 /// Whether a script is one of Core's own functions rather than miniscript: `pk`, `pkh`, `multi`, `multi_a`.
 fn is_plain<C: ScriptContext>(script: &Miniscript<DescriptorPublicKey, C>) -> bool {

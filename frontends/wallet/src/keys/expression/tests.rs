@@ -78,3 +78,23 @@ fn what_is_no_descriptor_is_told_why() {
     let needs = Expression::parse("raw(6a)", Network::Regtest, true);
     assert_eq!(needs.err().unwrap().0, "Missing checksum");
 }
+
+#[test]
+fn a_key_that_is_not_compressed_is_refused_in_every_segwit_script_and_not_as_taproots() {
+    const UNCOMPRESSED: &str = "0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
+                                483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+    for (function, before, after) in [
+        ("wpkh", "wpkh(", ")"),
+        ("wsh", "wsh(pk(", "))"),
+        ("wsh", "wsh(multi(1,", "))"),
+        ("sh", "sh(wpkh(", "))"),
+        ("sh", "sh(wsh(pkh(", ")))"),
+        ("tr", "tr(", ")"),
+    ] {
+        let text = format!("{before}{UNCOMPRESSED}{after}");
+        let error = parse(&text).err().map(|error| error.to_string());
+        let expected = format!("{function}(): Uncompressed keys are not allowed");
+        assert_eq!(error, Some(expected), "{text}");
+    }
+    assert!(parse(&format!("pkh({UNCOMPRESSED})")).is_ok());
+}

@@ -19,7 +19,8 @@ impl Made {
     fn blank(flags: WalletFlags) -> Made {
         let directory = TempDir::new().unwrap();
         let place = directory.path().join("w");
-        let file = WalletFile::create(&place, Network::Regtest, flags).unwrap();
+        let file =
+            WalletFile::create(&place, Network::Regtest, flags, crate::store::as_it_is).unwrap();
         let keyring = Keyring::load(&file, KEYPOOL).unwrap();
         Made {
             directory,
@@ -241,7 +242,7 @@ fn a_locked_wallet_runs_out_of_hardened_addresses_and_knows_those_it_had() {
     assert!(matches!(out, KeyError::KeypoolRanOut));
     assert_eq!(
         out.to_string(),
-        "Error: Keypool ran out, please call keypoolrefill first"
+        "the next address needs a private key, and the wallet is locked"
     );
     made.step(|keyring| keyring.unlock("geheim").unwrap());
     assert_eq!(made.step(next).unwrap().0.index, KEYPOOL);

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::keys::{Chain, Import, Kdf, Master, OutputType, with_checksum};
-use crate::store::{WalletFile, WalletFlags};
+use crate::store::{WalletFile, WalletFlags, as_it_is};
 
 const TPRV: &str = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK";
 const TPUB: &str = "tpubD6NzVbkrYhZ4WaWSyoBvQwbpLkojyoTZPRsgXELWz3Popb3qkjcJyJUGLnL4qHHoQvao8ESaAstxYSnhyswJ76uZPStJRJCTKvosUCJZL5B";
@@ -23,7 +23,8 @@ struct Made {
 fn blank() -> Made {
     let directory = TempDir::new().unwrap();
     let place = directory.path().join("w");
-    let file = WalletFile::create(&place, Network::Regtest, WalletFlags::default()).unwrap();
+    let file =
+        WalletFile::create(&place, Network::Regtest, WalletFlags::default(), as_it_is).unwrap();
     let keyring = Keyring::load(&file, 3).unwrap();
     Made {
         _directory: directory,

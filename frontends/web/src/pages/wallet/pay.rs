@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Amount, Denomination, ScriptBuf, Transaction};
 use everett_ledger::{Ledger, Network};
 use everett_mempool::FeeRate;
@@ -21,7 +21,7 @@ use super::super::wallets::{Lock, link, title};
 use super::super::{Choice, Page};
 use crate::drafts::Draft;
 use crate::fault::Fault;
-use crate::parse::malformed;
+use crate::parse::{address, malformed};
 use crate::reads::Patience;
 use crate::show::{self, Btc};
 use crate::site::{Frame, Section, Site};
@@ -112,11 +112,7 @@ pub(in crate::pages) struct Send {
 impl Payment {
     fn request(&self, network: Network) -> Result<Request, Fault> {
         let text = self.address.trim();
-        let address: Result<Address<NetworkUnchecked>, _> = text.parse();
-        let address = address
-            .ok()
-            .and_then(|address| address.require_network(network.to_bitcoin()).ok());
-        let address = address.ok_or_else(|| malformed(text, "an address of this network"))?;
+        let address = address(text, network)?;
         let everything = !self.everything.is_empty();
         let amount = match (everything, self.amount.trim()) {
             (true, "") => Amount::ZERO,
@@ -263,8 +259,9 @@ pub(in crate::pages) async fn draft(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Form(payment): Form<Payment>,
+    payment: Result<Form<Payment>, FormRejection>,
 ) -> Result<Page, Fault> {
+    let Form(payment) = payment?;
     site.forms.check(&headers, &payment.token)?;
     check_may_pay(&site)?;
     let wallet = site.wallet(&name)?;
@@ -320,8 +317,9 @@ pub(in crate::pages) async fn send(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Form(form): Form<Send>,
+    form: Result<Form<Send>, FormRejection>,
 ) -> Result<Response, Fault> {
+    let Form(form) = form?;
     site.forms.check(&headers, &form.token)?;
     check_may_pay(&site)?;
     let wallet = site.wallet(&name)?;

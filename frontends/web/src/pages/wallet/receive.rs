@@ -57,13 +57,7 @@ impl Asked {
             text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let script = given(&choice.address).map(|text| {
-            let address: Result<Address<NetworkUnchecked>, _> = text.parse();
-            let address = address.ok().and_then(|address| {
-                let checked = address.require_network(network.to_bitcoin());
-                checked.ok()
-            });
-            let address = address.ok_or_else(|| malformed(&text, "an address of this network"));
-            address.map(|address| address.script_pubkey())
+            crate::parse::address(&text, network).map(|address| address.script_pubkey())
         });
         let amount = given(&choice.amount).map(|text| {
             let amount = Amount::from_str_in(&text, Denomination::Bitcoin).ok();
