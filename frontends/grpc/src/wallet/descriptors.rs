@@ -47,7 +47,7 @@ pub(crate) fn import(
     let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
     let from = scan_from(asking, since, request.skip_rescan);
-    let warnings = turn.take_up(from, |keyring| {
+    let (warnings, from) = turn.take_up(from, |keyring| {
         let mut warnings = Vec::new();
         for (index, import) in imports.iter().enumerate() {
             let imported = keyring.import(import).map_err(|error| match error {
@@ -157,7 +157,7 @@ pub(crate) fn import_key(
     let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
     let from = scan_from(asking, birth, request.skip_rescan);
-    turn.take_up(from, |keyring| {
+    let (_, from) = turn.take_up(from, |keyring| {
         keyring.import_wif(wif.trim(), Some(&request.label), birth)?;
         Ok::<(), Fault>(())
     })?;

@@ -188,6 +188,11 @@ impl Keyring {
         self.labels.save(step)
     }
 
+    /// Whether nothing has changed since the last [`Keyring::save`] but labels.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.changes == Changes::default()
+    }
+
     /// The scripts that are watched since the last [`Keyring::save`].
     pub(crate) fn unsaved_scripts(&self) -> Vec<ScriptBuf> {
         let slots = self.changes.scripts.iter();
@@ -423,7 +428,7 @@ impl Keyring {
         last
     }
 
-    /// Notes that scripts were seen in a transaction: no address up to them is given out any more, and as many as before are
+    /// Notes that scripts were seen in a transaction: no address up to them is given out any more, and as many as are set are
     /// watched ahead. Returns how many scripts are watched now that were not before: what they are in may have to be looked at
     /// again.
     pub fn mark_used(&mut self, slots: &[Slot]) -> usize {
@@ -476,13 +481,15 @@ impl Keyring {
     }
 
     fn mark_one(&mut self, slot: Slot) {
-        let behind = self
-            .descriptor(slot.descriptor)
-            .is_some_and(|descriptor| descriptor.is_range() && slot.index >= descriptor.next);
-        if behind {
+        let descriptor = self.descriptor(slot.descriptor);
+        let Some(descriptor) = descriptor.filter(|descriptor| descriptor.is_range()) else {
+            return;
+        };
+        if slot.index >= descriptor.next {
             self.edit(slot.descriptor).next = slot.index + 1;
-            self.top_up_one(slot.descriptor, self.keypool);
         }
+        // Also where it was given out before: the one that was given out last is not made up for until then.
+        self.top_up_one(slot.descriptor, self.keypool);
     }
 
     /// Watches `size` addresses ahead in every descriptor, or as many as is set. Returns whether there are that many now: where

@@ -3,8 +3,9 @@
 //! labelled, wallets closed and opened; after every step the methods that tell of a wallet give the same answers.
 //!
 //! Where the two differ on purpose (the book tells) the script goes around it: what fell out of the chain is sent again here at
-//! once, so Core is given it too; amounts received are asked for with one confirmation at least; nothing is given up by hand; and
-//! whatever is double-spent is so with all of its coins, for those that were left over are free here, and held by Core.
+//! once, so Core is given it too; what stands against something that waits is sent again by Core when a wallet is opened, and is
+//! given to ours then; amounts received are asked for with one confirmation at least; nothing is given up by hand; and whatever is
+//! double-spent is so with all of its coins, for those that were left over are free here, and held by Core.
 //!
 //! `EVERETT_WALK_SEEDS` and `EVERETT_WALK_STEPS` as in `walk.rs`.
 
@@ -228,6 +229,28 @@ impl Walk {
         }
     }
 
+    /// Core sends again what stands against something that waits: where that took the other one's place, it does so here.
+    fn replace_what_core_replaced(&self) {
+        let ours = self.ours("getrawmempool", json!([]));
+        let ours = ours.as_array().cloned().unwrap_or_default();
+        let theirs = self.both.core.call("getrawmempool", json!([]));
+        for txid in theirs.as_array().cloned().unwrap_or_default() {
+            if ours.contains(&txid) {
+                continue;
+            }
+            let hex = self.core("getrawtransaction", json!([txid]));
+            let tx = self.core("decoderawtransaction", json!([hex]));
+            let spent: Value = (tx["vin"].as_array().into_iter().flatten())
+                .map(|input| json!({ "txid": input["txid"], "vout": input["vout"] }))
+                .collect();
+            let spenders = self.ours("gettxspendingprevout", json!([spent]));
+            let mut spenders = spenders.as_array().into_iter().flatten();
+            if spenders.any(|spender| !spender["spendingtxid"].is_null()) {
+                self.ours("sendrawtransaction", json!([hex, 0]));
+            }
+        }
+    }
+
     fn send(&mut self, what: &str, hex: &Value) {
         let txid = self.same(None, "sendrawtransaction", json!([hex, 0]));
         self.note(format!("{what} {txid}"));
@@ -429,6 +452,7 @@ impl Walk {
                         ask(server, None, method, &json!([WALLETS[wallet]]));
                     }
                 }
+                self.replace_what_core_replaced();
             }
             24 => {
                 let from = 100 + self.random.below(10);
