@@ -3,6 +3,7 @@
 //! disk before it is told of.
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
+mod again;
 mod pay;
 mod scan;
 mod telling;

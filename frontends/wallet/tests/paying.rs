@@ -390,6 +390,25 @@ fn what_we_pay_to_an_address_of_ours_that_was_not_given_out_here_is_not_given_ou
 }
 
 #[test]
+fn peers_are_told_again_of_what_waits_and_was_known_before() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay(&asked).expect("a payment");
+    let received = {
+        let view = alice.view().expect("a view");
+        view.record(&paid.txid).expect("its record").received
+    };
+    let waiting = |time: u64| alice.waiting_since(time).expect("a mempool");
+    assert_eq!(waiting(received), [paid.txid]);
+    assert!(waiting(received - 1).is_empty());
+    scene.mine(&scene.best(), &[paid.tx]);
+    assert!(waiting(received).is_empty(), "a block has it");
+}
+
+#[test]
 fn a_payment_whose_change_another_one_spends_is_not_replaced() {
     let scene = Scene::new();
     let payer = scene.rich("payer");

@@ -50,7 +50,9 @@ pub(crate) fn import(
     let (warnings, from) = turn.take_up(from, |keyring| {
         let mut warnings = Vec::new();
         for (index, import) in imports.iter().enumerate() {
-            let imported = keyring.import(import).map_err(|error| match error {
+            let imported = keyring.as_it_is_used(import.clone());
+            let imported = imported.and_then(|import| keyring.import(&import));
+            let imported = imported.map_err(|error| match error {
                 KeyError::Descriptor(_) | KeyError::Import(_) | KeyError::RangeShrinks { .. } => {
                     Fault::field(format!("imports[{index}].descriptor"), error.to_string())
                 }

@@ -190,6 +190,20 @@ impl Walk {
         self.addresses[wallet].push(address);
     }
 
+    /// One that a wallet has not given out yet, as another copy of it may have done.
+    fn address_ahead(&mut self) -> Value {
+        let wallet = self.wallet();
+        let listed = self.same(Some(wallet), "listdescriptors", json!([]));
+        let descriptors = listed["descriptors"].as_array().expect("descriptors");
+        let one = self.random.pick(descriptors).expect("eight of them");
+        let index = one["next"].as_u64().expect("an index") + self.random.below(3) as u64;
+        let derived = json!([one["desc"], [index, index]]);
+        let address = self.same(None, "deriveaddresses", derived)[0].clone();
+        self.note(format!("{address} is ahead of {}", WALLETS[wallet]));
+        self.addresses[wallet].push(address.clone());
+        address
+    }
+
     /// Core mines, and we are given the blocks: versions of Core fill the first coinbases differently.
     fn give_blocks(&self, made: &[Value]) {
         for hash in made {
@@ -281,7 +295,10 @@ impl Walk {
                 let (wallet, kind) = (self.wallet(), KINDS[self.random.below(4)]);
                 self.new_address(wallet, kind);
             }
-            let address = self.address();
+            let address = match self.random.one_in(6) {
+                true => self.address_ahead(),
+                false => self.address(),
+            };
             let part = worth * (5 + self.random.below(24) as u64) / 100;
             outputs.insert(address.as_str().expect("text").to_owned(), btc(part));
         }

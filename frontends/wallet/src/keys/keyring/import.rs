@@ -161,10 +161,40 @@ impl Keyring {
     ///
     /// [`KeyError::Descriptor`].
     pub fn knows(&self, text: &str) -> Result<bool, KeyError> {
+        Ok(self.known(text)?.iter().all(Option::is_some))
+    }
+
+    /// What is there of the descriptors of a text, one for each path.
+    fn known(&self, text: &str) -> Result<Vec<Option<&WalletDescriptor>>, KeyError> {
         let expression = Expression::parse(text, self.network, true)?;
         let forms = expression.forms.into_iter().zip(&expression.public);
-        let mut texts = forms.map(|(form, public)| with_checksum(&form.public_text(public)));
-        Ok(texts.all(|text| self.descriptors().any(|known| *known.text == *text)))
+        let texts = forms.map(|(form, public)| with_checksum(&form.public_text(public)));
+        let known = |text: String| self.descriptors().find(|known| *known.text == *text);
+        Ok(texts.map(known).collect())
+    }
+
+    /// An import that says nothing of what its descriptor is for, as one that leaves that as it is: where new addresses come from
+    /// it they go on to do so, and it is for change if it was.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Descriptor`].
+    pub fn as_it_is_used(&self, import: Import) -> Result<Import, KeyError> {
+        if import.active || import.internal.is_some() {
+            return Ok(import);
+        }
+        let known = self.known(&import.text)?;
+        let internal = match known.as_slice() {
+            [Some(one)] => Some(one.chain == Chain::Internal),
+            _ => None,
+        };
+        let mut paths = known.iter().flatten();
+        let active = known.iter().all(Option::is_some) && paths.all(|one| one.active);
+        Ok(Import {
+            active,
+            internal,
+            ..import
+        })
     }
 
     fn paths(&self, import: &Import, expression: Expression) -> Result<Vec<Path>, KeyError> {
