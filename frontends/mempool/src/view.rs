@@ -424,11 +424,15 @@ impl View<'_> {
         self.pool.fees.raw(horizon, blocks, success)
     }
 
-    /// Least fee rate that is let in now: what a feefilter tells. O(1).
+    /// Least fee rate that is let in now. O(1).
     pub fn min_fee(&self) -> FeeRate {
-        self.pool
-            .min_fee(self.now)
-            .max(self.pool.config.min_relay_fee)
+        self.crowding_fee().max(self.pool.config.min_relay_fee)
+    }
+
+    /// The fee rate that what comes must have because others had to go: none while nothing had to, whatever the least rate is that
+    /// is relayed. O(1).
+    pub fn crowding_fee(&self) -> FeeRate {
+        self.pool.min_fee(self.now)
     }
 
     /// Fees changed by hand, by txid as it lies in memory. O(their number).

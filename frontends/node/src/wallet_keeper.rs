@@ -3,6 +3,8 @@
 //! Promises that a wallet which cannot follow says so in the log and does not keep the others from it.
 //! Refuses to start a node whose configuration names a wallet that cannot be opened.
 
+mod resend;
+
 use std::time::Duration;
 
 use everett_wallet::{NewWallet, Wallet, WalletError, Wallets};
@@ -11,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::error::NodeError;
 use crate::handle::Handle;
+use resend::Resend;
 
 /// How often it is looked whether a wallet is to be locked, or owes a scan.
 const LOCK_EVERY: Duration = Duration::from_secs(1);
@@ -115,6 +118,7 @@ async fn follow(handle: Handle, wallets: Wallets) {
     let mut pending = handle.mempool().change_number();
     let mut lock = tokio::time::interval(LOCK_EVERY);
     let mut send = tokio::time::interval(SEND_EVERY);
+    let mut resend = Resend::new(handle.ledger().clock().now());
     // One at a time, so that readers are left for others.
     let mut scan: Option<JoinHandle<()>> = None;
     loop {
@@ -137,6 +141,12 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
             }
             _ = lock.tick() => {
+                if !handle.initial_download() && resend.is_due(handle.ledger().clock().now()) {
+                    let (telling, open) = (handle.clone(), wallets.clone());
+                    handle.read(move |_| resend::tell_again(&telling, &open)).await.unwrap_or_else(|error| {
+                        warn!(%error, "peers are not told again of payments that wait");
+                    });
+                }
                 let may_scan = scan.as_ref().is_none_or(JoinHandle::is_finished);
                 // It waits for those that change a wallet, or read it.
                 let look = move |_: &_| {

@@ -165,9 +165,9 @@ pub struct Protocol {
     /// When what nobody has taken is told again.
     next_retry: Duration,
     fee_steps: FeeSteps,
-    /// The mempool's least fee rate, satoshis for 1,000 virtual bytes, and when it is asked again.
-    min_fee: i64,
-    min_fee_next: Duration,
+    /// The fee rate that a full mempool wants, satoshis for 1,000 virtual bytes, and when it is asked again.
+    crowding_fee: i64,
+    crowding_fee_next: Duration,
 
     serving: Serving,
     gossip: AddrRelay,
@@ -242,8 +242,8 @@ impl Protocol {
             inbound_turns: BTreeMap::new(),
             next_retry,
             fee_steps: FeeSteps::new(),
-            min_fee: mempool.config().min_relay_fee.sat_per_kvb(),
-            min_fee_next: now,
+            crowding_fee: 0,
+            crowding_fee_next: now,
             mempool,
             serving,
             gossip,

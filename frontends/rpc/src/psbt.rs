@@ -115,7 +115,28 @@ impl Partial {
         if !bytes.starts_with(b"psbt\xff") {
             return Err(failed("Invalid PSBT magic bytes: iostream error"));
         }
-        Partial::from_bytes(&bytes).map_err(|why| failed(&why))
+        let partial = Partial::from_bytes(&bytes).map_err(|why| failed(&why))?;
+        partial.check_spent().map_err(failed)?;
+        Ok(partial)
+    }
+
+    /// Whether the transactions that inputs say they spend from are those: who signed by another one could sign away more than is
+    /// told here.
+    fn check_spent(&self) -> Result<(), &'static str> {
+        let spent = self.psbt.unsigned_tx.input.iter().zip(&self.psbt.inputs);
+        for (input, told) in spent {
+            let Some(tx) = &told.non_witness_utxo else {
+                continue;
+            };
+            let OutPoint { txid, vout } = input.previous_output;
+            if tx.compute_txid() != txid {
+                return Err("Non-witness UTXO does not match outpoint hash: iostream error");
+            }
+            if tx.output.get(vout as usize).is_none() {
+                return Err("Input specifies output index that does not exist: iostream error");
+            }
+        }
+        Ok(())
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Partial, String> {

@@ -174,15 +174,29 @@ impl Book {
         &'a self,
         scripts: &'a [ScriptBuf],
     ) -> impl Iterator<Item = &'a ScriptBuf> {
-        scripts.iter().filter(|script| {
-            let hash = self.hash(script);
-            let orders = self.strangers.range((hash, 0)..=(hash, u64::MAX));
-            let mut records =
-                orders.filter_map(|(_, order)| self.records.get(self.by_order.get(order)?));
-            records.any(|record| {
-                let mut outputs = record.tx.output.iter();
-                outputs.any(|output| output.script_pubkey == **script)
-            })
+        let is_paid = |script: &&ScriptBuf| self.paying(script).next().is_some();
+        scripts.iter().filter(is_paid)
+    }
+
+    /// The height of the lowest block, of whatever branch, that has a transaction of ours which pays one of some scripts that were
+    /// not ours so far.
+    pub(crate) fn paid_since(&self, scripts: &[ScriptBuf]) -> Option<u32> {
+        let paying = scripts.iter().flat_map(|script| self.paying(script));
+        let paying: HashSet<Txid> = paying.map(|record| record.txid).collect();
+        match paying.is_empty() {
+            true => None,
+            false => self.timeline.first_with(&paying),
+        }
+    }
+
+    /// Transactions of ours that pay a script which is not ours so far.
+    fn paying<'a>(&'a self, script: &'a Script) -> impl Iterator<Item = &'a Record> {
+        let hash = self.hash(script);
+        let orders = self.strangers.range((hash, 0)..=(hash, u64::MAX));
+        let records = orders.filter_map(|(_, order)| self.records.get(self.by_order.get(order)?));
+        records.filter(move |record| {
+            let mut outputs = record.tx.output.iter();
+            outputs.any(|output| output.script_pubkey == *script)
         })
     }
 

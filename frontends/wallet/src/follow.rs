@@ -82,16 +82,16 @@ impl Waiting {
         if slots.is_empty() && !tx.input.iter().any(spends_ours) {
             return;
         }
-        // What left may have entered again.
-        if book.records.contains_key(&txid) || !self.txids.insert(txid) {
-            return;
-        }
+        // Also of what is known: what we send ourselves is, before it enters.
         if !slots.is_empty() {
             let keyring = self.keyring.get_or_insert_with(|| book.keyring.clone());
             keyring.mark_used(&slots);
             self.used.extend(slots);
         }
-        self.transactions.push(Arc::new(tx.clone()));
+        // What left may have entered again.
+        if !book.records.contains_key(&txid) && self.txids.insert(txid) {
+            self.transactions.push(Arc::new(tx.clone()));
+        }
     }
 }
 
@@ -286,11 +286,11 @@ impl Book {
     /// Keeps what was found, on the disk first.
     fn keep(&mut self, ledger: &Ledger, found: Found, marks: Marks) -> Result<bool, WalletError> {
         let changed = !found.touched.is_empty() || !found.records.is_empty();
-        if !changed && marks == self.marks() {
-            return Ok(false);
-        }
         let mut keyring = self.keyring.clone();
         keyring.mark_used(&found.used);
+        if !changed && marks == self.marks() && keyring.is_saved() {
+            return Ok(false);
+        }
         let added = keyring.unsaved_scripts();
         self.file.write(|step| -> Result<(), WalletError> {
             for record in &found.records {

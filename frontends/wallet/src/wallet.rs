@@ -3,6 +3,7 @@
 //! disk before it is told of.
 //! Refuses to start threads: who holds it calls [`Wallet::catch_up`], and so does every question.
 
+mod again;
 mod pay;
 mod scan;
 mod telling;
@@ -14,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Txid};
+use bitcoin::{OutPoint, ScriptBuf, Txid};
 use everett_ledger::{Ledger, World};
 use everett_mempool::Mempool;
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
@@ -165,7 +166,7 @@ impl Wallet {
         // Before it looks into blocks that it has not seen, and after what it knows was entered: addresses that are watched
         // from now on may be paid by that. A locked one does what it can.
         if book.keyring.is_short() {
-            change_keys(&mut book, None, |keyring| {
+            change_keys(&mut book, &mut |_, _| None, |keyring| {
                 keyring.top_up(None);
                 Ok::<(), WalletError>(())
             })?;
@@ -224,7 +225,7 @@ impl Wallet {
     /// [`WalletError::Keys`]: no passphrase, the wrong one; what the disk does.
     pub fn unlock(&self, passphrase: &str, time: Duration) -> Result<(), WalletError> {
         let mut book = self.inner.book.write();
-        change_keys(&mut book, None, |keyring| {
+        change_keys(&mut book, &mut |_, _| None, |keyring| {
             Ok::<(), WalletError>(keyring.unlock(passphrase)?)
         })?;
         let until = Instant::now().checked_add(time);
@@ -346,30 +347,37 @@ impl Wallet {
         &self,
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.change_keys_and_owe(None, change)
+        let (done, _) = self.change_keys_and_owe(None, change)?;
+        Ok(done)
     }
 
-    /// The same; a scan of the blocks from a height on is owed then, by the same step of the file.
+    /// The same; a scan of the blocks from a height on is owed then, by the same step of the file. Says also from which one: where
+    /// a transaction of ours pays the new keys, from its block at the latest.
     fn change_keys_and_owe<T, E: From<WalletError>>(
         &self,
         owe: Option<u32>,
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<(T, Option<u32>), E> {
         let ledger = &self.inner.ledger;
         let mut book = self.inner.book.write();
         if owe.is_some() {
             // What cannot be looked into any more keeps nothing else from being looked into.
             miss_what_is_gone(&mut book, &self.inner.name, ledger)?;
         }
-        let owe = owe.map(|from| Owed::from_height(from).and(book.owed.as_ref(), ledger));
-        let (done, found) = change_keys(&mut book, owe, change)?;
+        let mut since = owe;
+        let mut owed = |book: &Book, added: &[ScriptBuf]| {
+            let paid = owe.and_then(|_| book.paid_since(added));
+            since = [owe, paid].into_iter().flatten().min();
+            since.map(|from| Owed::from_height(from).and(book.owed.as_ref(), ledger))
+        };
+        let (done, found) = change_keys(&mut book, &mut owed, change)?;
         drop(book);
         match found {
             true => self.changed(),
             // Neither payments nor balances are others for it.
             false => self.revise(),
         }
-        Ok(done)
+        Ok((done, since))
     }
 
     /// Forgets a transaction, with all that it did in whatever world. It is found again when its blocks are looked into again.
@@ -424,11 +432,11 @@ fn rivals(ledger: &Ledger, best: &World) -> Vec<World> {
         .collect()
 }
 
-/// Changes the keys, on the disk first, and which scan is owed then unless that stays as it is. Says also whether that made
-/// outputs ours that were not.
+/// Changes the keys, on the disk first, and which scan is owed for the scripts that are watched from now on, unless that stays as
+/// it is. Says also whether that made outputs ours that were not.
 fn change_keys<T, E: From<WalletError>>(
     book: &mut Book,
-    owe: Option<Owed>,
+    owed: &mut dyn FnMut(&Book, &[ScriptBuf]) -> Option<Owed>,
     change: impl FnOnce(&mut Keyring) -> Result<T, E>,
 ) -> Result<(T, bool), E> {
     let mut keyring = book.keyring.clone();
@@ -445,6 +453,7 @@ fn change_keys<T, E: From<WalletError>>(
         added = keyring.unsaved_scripts();
     }
     let imported = keyring.descriptors().count() != descriptors;
+    let owe = owed(book, &added);
     book.file.write(|step| {
         keyring.save(step).map_err(WalletError::from)?;
         match &owe {

@@ -5,7 +5,9 @@ mod scene;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
 use everett_mempool::FeeRate;
 use everett_wallet::spend::{BumpWish, Childless, FeeChoice, Irreplaceable, SpendError};
-use everett_wallet::{CoinState, RequestId, SendTerms, TimeLock, Wallet, WalletError};
+use everett_wallet::{
+    Chain, CoinState, OutputType, RequestId, SendTerms, TimeLock, Wallet, WalletError,
+};
 use scene::{Scene, address, request};
 
 fn btc(amount: u64) -> Amount {
@@ -364,6 +366,46 @@ fn each_name_of_a_payment_tells_it_and_what_took_its_place_once_something_did() 
     scene.mine(&scene.best(), &[paid.tx]);
     scene.wallets.catch_up().expect("nothing in the way");
     assert_eq!(told(&alice), [Some(paid.txid); 2]);
+}
+
+#[test]
+fn what_we_pay_to_an_address_of_ours_that_was_not_given_out_here_is_not_given_out_any_more() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    // The wallet that this one was copied from gave out more.
+    let copy = alice.view().expect("a view").keyring().clone();
+    let later = |skip: usize| {
+        let mut copy = copy.clone();
+        let mut scripts = std::iter::repeat_with(move || {
+            let new = copy.new_script(OutputType::Bech32, Chain::External);
+            new.expect("a script").1
+        });
+        scripts.nth(skip).expect("endless")
+    };
+    alice.pay(&request(&later(2), btc(1))).expect("a payment");
+    alice.catch_up().expect("nothing in the way");
+    assert_eq!(address(&alice), later(3));
+}
+
+#[test]
+fn peers_are_told_again_of_what_waits_and_was_known_before() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay(&asked).expect("a payment");
+    let received = {
+        let view = alice.view().expect("a view");
+        view.record(&paid.txid).expect("its record").received
+    };
+    let waiting = |time: u64| alice.waiting_since(time).expect("a mempool");
+    assert_eq!(waiting(received), [paid.txid]);
+    assert!(waiting(received - 1).is_empty());
+    scene.mine(&scene.best(), &[paid.tx]);
+    assert!(waiting(received).is_empty(), "a block has it");
 }
 
 #[test]

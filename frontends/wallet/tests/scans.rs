@@ -62,6 +62,7 @@ fn take_up(turn: &ScanTurn, of: &Wallet, from: Option<u32>) -> Result<(), Wallet
         }
         Ok(())
     })
+    .map(drop)
 }
 
 /// What a wallet has in every live world.
@@ -113,6 +114,47 @@ fn a_scan_that_is_owed_outlasts_the_run_and_goes_on_where_it_was_left() {
     assert_eq!(vault.owed_scan(), None);
     assert!(!vault.wants_scan());
     assert_eq!(reload(&scene, vault).owed_scan(), None);
+}
+
+#[test]
+fn keys_that_a_payment_of_ours_paid_already_are_looked_for_from_there_however_young_they_are_said_to_be()
+ {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let vault = watching(&scene, "vault");
+    let alice = scene.wallet("alice");
+    let to = address(&alice);
+    let turn = vault.scan_turn().expect("no scan runs");
+    let watch = |script: &bitcoin::Script, from: u32| {
+        let address = bitcoin::Address::from_script(script, bitcoin::Network::Regtest);
+        let text = with_checksum(&format!("addr({})", address.expect("an address")));
+        let taken = turn.take_up(Some(from), |keyring| -> Result<(), WalletError> {
+            keyring.import(&Import {
+                text: Zeroizing::new(text),
+                birth: 1,
+                ..Import::default()
+            })?;
+            Ok(())
+        });
+        let (_, since) = taken.expect("keys that are taken up");
+        let since = since.expect("a scan");
+        turn.pay_since(since, &mut |_, _| true).expect("a scan");
+        since
+    };
+    let tip = scene.best().height();
+    assert_eq!(watch(&to, tip), tip);
+    let tx = scene.payment(&payer, &to, Amount::from_int_btc(3));
+    let paid = scene.mine(&scene.best(), std::slice::from_ref(&tx));
+    let rest = &tx.output[1];
+    assert_eq!(rest.script_pubkey, *payer.script_pubkey());
+    (0..3).for_each(|_| drop(scene.mine(&scene.best(), &[])));
+    assert_eq!(balances(&scene, &vault), [Amount::from_int_btc(3)]);
+    let tip = scene.best().height();
+    assert_eq!(watch(&rest.script_pubkey, tip), paid.height());
+    assert_eq!(
+        balances(&scene, &vault),
+        [Amount::from_int_btc(3) + rest.value]
+    );
 }
 
 #[test]

@@ -48,10 +48,12 @@ pub(crate) fn import(
     let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
     let from = scan_from(asking, since, request.skip_rescan);
-    let warnings = turn.take_up(from, |keyring| {
+    let (warnings, from) = turn.take_up(from, |keyring| {
         let mut warnings = Vec::new();
         for (index, import) in imports.iter().enumerate() {
-            let imported = keyring.import(import).map_err(|error| match error {
+            let imported = keyring.as_it_is_used(import.clone());
+            let imported = imported.and_then(|import| keyring.import(&import));
+            let imported = imported.map_err(|error| match error {
                 KeyError::Descriptor(_) | KeyError::Import(_) | KeyError::RangeShrinks { .. } => {
                     Fault::field(format!("imports[{index}].descriptor"), error.to_string())
                 }
@@ -175,7 +177,7 @@ pub(crate) fn import_key(
     let turn = wallet.scan_turn()?;
     check_unlocked(wallet)?;
     let from = scan_from(asking, birth, request.skip_rescan);
-    turn.take_up(from, |keyring| {
+    let (_, from) = turn.take_up(from, |keyring| {
         keyring.import_wif(wif.trim(), Some(&request.label), birth)?;
         Ok::<(), Fault>(())
     })?;

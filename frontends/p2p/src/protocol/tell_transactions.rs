@@ -180,14 +180,14 @@ impl Protocol {
         if !self.config.relay {
             return;
         }
-        if self.now >= self.min_fee_next
+        if self.now >= self.crowding_fee_next
             && let Some(view) = self.mempool.try_view()
         {
-            self.min_fee = view.min_fee().sat_per_kvb();
-            self.min_fee_next = self.now + FEE_INTERVAL;
+            self.crowding_fee = view.crowding_fee().sat_per_kvb();
+            self.crowding_fee_next = self.now + FEE_INTERVAL;
         }
         let least = self.mempool.config().min_relay_fee.sat_per_kvb();
-        let rate = (!self.initial_download).then_some(self.min_fee);
+        let rate = (!self.initial_download).then_some(self.crowding_fee);
         let mut told = Vec::new();
         for (id, peer) in &mut self.peers {
             if !peer.info.purpose.relays() || peer.permissions.force_relay {

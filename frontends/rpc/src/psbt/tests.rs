@@ -54,3 +54,51 @@ fn lock_times_of_inputs_are_joined() {
         Some(600_000_000)
     );
 }
+
+/// One that spends a coin.
+fn transaction(spent: OutPoint) -> Transaction {
+    Transaction {
+        version: Version(2),
+        lock_time: LockTime::from_consensus(0),
+        input: vec![TxIn {
+            previous_output: spent,
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        }],
+        output: vec![TxOut {
+            value: Amount::from_sat(1_000),
+            script_pubkey: ScriptBuf::new(),
+        }],
+    }
+}
+
+#[test]
+fn a_transaction_that_is_not_the_one_spent_is_refused() {
+    let made = transaction(OutPoint::null());
+    let txid = made.compute_txid();
+    let read = |spent: OutPoint, version: u32| {
+        let mut partial = Partial::new(transaction(spent), version).expect("a PSBT");
+        partial.psbt.inputs[0].non_witness_utxo = Some(made.clone());
+        Partial::parse(&partial.text()).map(drop)
+    };
+    for version in [0, 2] {
+        assert!(read(OutPoint::new(txid, 0), version).is_ok());
+        let mut other = OutPoint::new(txid, 0);
+        other.txid = transaction(other).compute_txid();
+        for (wrong, why) in [
+            (other, "Non-witness UTXO does not match outpoint hash"),
+            (
+                OutPoint::new(txid, 1),
+                "Input specifies output index that does not exist",
+            ),
+        ] {
+            let error = read(wrong, version).expect_err("it is wrong");
+            assert_eq!(error.code, -22);
+            assert_eq!(
+                error.message,
+                format!("TX decode failed {why}: iostream error")
+            );
+        }
+    }
+}

@@ -224,7 +224,7 @@ fn import_priv_key(call: &Call) -> Answer {
     };
     let key = call.text(0)?;
     let since = rescan.then_some(0);
-    turn.take_up(since, |keyring| {
+    let (_, since) = turn.take_up(since, |keyring| {
         keyring
             .import_wif(key, Some(&label), 1)
             .map_err(RpcError::from)

@@ -68,9 +68,9 @@ fn import_descriptors(call: &Call) -> Answer {
         let mut answer = Json::Object(Vec::new());
         let from = first_blocks.since(birth);
         match import_one(&turn, request, birth, from, &mut warnings) {
-            Ok(()) => {
+            Ok(from) => {
                 answer.push("success", true);
-                since = Some(since.map_or(from, |since| since.min(from)));
+                since = [since, from].into_iter().flatten().min();
             }
             Err(error) => {
                 answer.push("success", false);
@@ -135,13 +135,14 @@ fn next_index(value: &Json) -> Result<u32, RpcError> {
     u32::try_from(index).map_err(|_| RpcError::parameter("next_index is out of range"))
 }
 
+/// Takes one up; the height from which on blocks have to be looked into for it.
 fn import_one(
     turn: &ScanTurn,
     request: &Json,
     birth: u64,
     from: u32,
     warnings: &mut Vec<Cow<'static, str>>,
-) -> Result<(), RpcError> {
+) -> Result<Option<u32>, RpcError> {
     let text = match request.find("desc") {
         None => return Err(RpcError::parameter("Descriptor not found.")),
         Some(text) => text.text()?,
@@ -164,7 +165,7 @@ fn import_one(
     let imported = turn.take_up(Some(from), |keyring| {
         (keyring.import_warning(&import, warnings)).map_err(Refused::Keys)
     });
-    imported.map_err(|refused| match refused {
+    let (_, since) = imported.map_err(|refused| match refused {
         Refused::Keys(error @ KeyError::RangeShrinks { .. }) => RpcError::new(
             WALLET_ERROR,
             format!("Could not add descriptor '{text}': {error}"),
@@ -178,7 +179,7 @@ fn import_one(
         )),
         Refused::Wallet(other) => other.into(),
     })?;
-    Ok(())
+    Ok(since)
 }
 
 pub(super) static LISTDESCRIPTORS: Method = Method {

@@ -142,23 +142,20 @@ fn create_wallet_descriptor(call: &Call) -> Answer {
         let master = Master::from_key(private);
         let mut made: Vec<String> = Vec::new();
         for chain in &chains {
-            let before = keyring.descriptors().count();
-            let text = master.descriptor(kind, *chain);
+            let text = Zeroizing::new(with_checksum(&master.descriptor(kind, *chain)));
+            // It stays as it is, whatever range it has come to.
+            if keyring.knows(&text)? {
+                continue;
+            }
             let import = Import {
-                text: Zeroizing::new(with_checksum(&text)),
+                text,
                 active: true,
                 internal: Some(*chain == Chain::Internal),
                 range: Some((0, keyring.keypool() - 1)),
                 birth,
                 ..Import::default()
             };
-            let known = keyring.clone();
             let imported = keyring.import(&import)?;
-            if keyring.descriptors().count() == before {
-                // It was there, and stays as it was.
-                *keyring = known;
-                continue;
-            }
             let texts = imported.numbers.iter();
             made.extend(
                 texts.filter_map(|number| {

@@ -2,7 +2,7 @@
 //! Promises the state of any world by walking down its chain to the nearest state that is kept; how many are kept is bounded.
 //! Refuses to decide which branches count: it answers for the world that it is asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
@@ -100,6 +100,19 @@ impl Timeline {
                 || spent.any(|(outpoint, _)| outpoint.txid == txid)
         };
         self.touched.values().map(|touched| &**touched).filter(has)
+    }
+
+    /// The height of the lowest block, of every branch, that has one of some transactions.
+    pub(crate) fn first_with(&self, txids: &HashSet<Txid>) -> Option<u32> {
+        let has = |hash: &BlockHash| {
+            let touched = self.touched.get(hash);
+            let mut transactions = touched.iter().flat_map(|touched| &touched.transactions);
+            transactions.any(|(_, txid)| txids.contains(txid))
+        };
+        let mut heights = self.by_height.iter();
+        heights
+            .find(|(_, hashes)| hashes.iter().any(has))
+            .map(|(height, _)| *height)
     }
 
     /// The blocks of a world's chain up to `height` that did something, the highest first.

@@ -35,7 +35,7 @@ use super::held::Held;
 use super::secret::{PrivateKeys, Secret};
 use super::vault::Vault;
 use super::{Chain, Kdf, KeyError, Master, OutputType};
-use crate::labels::Labels;
+use crate::labels::{Labels, Purpose};
 use crate::slot::{DescriptorNumber, Slot};
 use crate::store::{FileError, Reading, Step, Table, WalletFile, WalletFlags};
 
@@ -186,6 +186,11 @@ impl Keyring {
             }
         }
         self.labels.save(step)
+    }
+
+    /// Whether nothing has changed since the last [`Keyring::save`] but labels.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.changes == Changes::default()
     }
 
     /// The scripts that are watched since the last [`Keyring::save`].
@@ -423,7 +428,7 @@ impl Keyring {
         last
     }
 
-    /// Notes that scripts were seen in a transaction: no address up to them is given out any more, and as many as before are
+    /// Notes that scripts were seen in a transaction: no address up to them is given out any more, and as many as are set are
     /// watched ahead. Returns how many scripts are watched now that were not before: what they are in may have to be looked at
     /// again.
     pub fn mark_used(&mut self, slots: &[Slot]) -> usize {
@@ -476,12 +481,37 @@ impl Keyring {
     }
 
     fn mark_one(&mut self, slot: Slot) {
-        let behind = self
-            .descriptor(slot.descriptor)
-            .is_some_and(|descriptor| descriptor.is_range() && slot.index >= descriptor.next);
-        if behind {
+        let descriptor = self.descriptor(slot.descriptor);
+        let Some(descriptor) = descriptor.filter(|descriptor| descriptor.is_range()) else {
+            return;
+        };
+        if slot.index >= descriptor.next {
+            let receives = descriptor
+                .role()
+                .is_some_and(|(_, chain)| chain == Chain::External);
+            let given_elsewhere = descriptor.next..slot.index + 1;
             self.edit(slot.descriptor).next = slot.index + 1;
-            self.top_up_one(slot.descriptor, self.keypool);
+            if receives {
+                given_elsewhere.for_each(|index| self.book_unlabelled(slot.descriptor, index));
+            }
+        }
+        // Also where it was given out before: the one that was given out last is not made up for until then.
+        self.top_up_one(slot.descriptor, self.keypool);
+    }
+
+    /// Puts an address into the book that somebody else gave out, as if it had been given out here without a label: what it is paid
+    /// is a receipt then, and not change.
+    fn book_unlabelled(&mut self, descriptor: DescriptorNumber, index: u32) {
+        let slot = Slot { descriptor, index };
+        let script = self.scripts(slot).first();
+        let address =
+            script.and_then(|script| bitcoin::Address::from_script(script, self.network).ok());
+        let Some(address) = address.map(|address| address.to_string()) else {
+            return;
+        };
+        if self.labels.address(&address).is_none() {
+            // An address and no label are not too long.
+            let _ = self.labels.set_address(&address, "", Purpose::Receive);
         }
     }
 

@@ -417,8 +417,10 @@ impl View<'_> {
             let satisfaction = solution.max_weight_to_satisfy().ok()?;
             let segwit = solution.desc_type().segwit_version().is_some();
             let input = TxIn::default().segwit_weight() + satisfaction;
-            // Our signatures have a low R, and are shorter by a byte than they might be.
+            // Our signatures have a low R, and are shorter by a byte than they might be; who signs for a wallet that only watches
+            // may not see to that.
             let shorter = match solution.desc_type() {
+                _ if self.keyring().flags().disable_private_keys => 0,
                 DescriptorType::Wpkh | DescriptorType::ShWpkh => 1,
                 DescriptorType::Pkh => 4,
                 _ => 0,

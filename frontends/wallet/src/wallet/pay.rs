@@ -1,4 +1,4 @@
-//! Owns how an open wallet pays: planned, signed, sent, sent again, given up.
+//! Owns how an open wallet pays: planned, signed, sent, given up.
 //! Promises that coins are spoken for from their choice on, and that what is sent is remembered first.
 //! Refuses to choose coins, which [`spend`](crate::spend) does.
 
@@ -476,46 +476,6 @@ impl Wallet {
         // What is spent needs no lock any more, whether it is told to others or not.
         let spent = sent.tx.input.iter().map(|input| input.previous_output);
         book.unlock(spent)
-    }
-
-    /// Gives our transactions that wait, and that the mempool does not have, to it again: what was refused or fell out, unless
-    /// another one waits that spends the same. Says how many it took.
-    ///
-    /// # Errors
-    ///
-    /// Those of the mempool, and what the disk does.
-    pub fn send_again(&self) -> Result<usize, WalletError> {
-        if !self.inner.broadcast {
-            return Ok(0);
-        }
-        let waiting: Vec<Arc<DecodedTransaction>> = {
-            let view = self.view()?;
-            let pending = view.pending_on(view.best())?;
-            let waits = |record: &&Record| {
-                let given_up = record.abandoned || record.replaced_by.is_some();
-                let stays = record.tx.is_coinbase() || given_up || pending.contains(&record.txid);
-                view.book.loose.contains(&record.txid) && !stays
-            };
-            // Parents came before their children.
-            let records = view.records().filter(waits);
-            records
-                .map(|record| Arc::new(DecodedTransaction::new((*record.tx).clone())))
-                .collect()
-        };
-        let mut taken = 0;
-        for tx in waiting {
-            let stands_against_another = {
-                let mempool = self.inner.mempool.view()?;
-                let mut spent = tx.tx.input.iter().map(|input| input.previous_output);
-                spent.any(|outpoint| mempool.spender(&outpoint).is_some())
-            };
-            // What a rival branch has must not push out what waits for this one.
-            if stands_against_another {
-                continue;
-            }
-            taken += usize::from(self.inner.mempool.accept_own(&tx)?.is_ok());
-        }
-        Ok(taken)
     }
 
     /// Gives a transaction up that waits in no mempool, with all of ours that are built on it: their coins are free again.

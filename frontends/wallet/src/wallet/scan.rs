@@ -153,7 +153,8 @@ impl Wallet {
 
 impl ScanTurn {
     /// Takes up keys that may have been paid since height `from`: [`Wallet::change_keys`], and the scan from there on is owed as
-    /// soon as they are there. `None`: they are younger than all blocks, or their owner wants no scan.
+    /// soon as they are there. `None`: they are younger than all blocks, or their owner wants no scan. Says also from where on it
+    /// is owed: from further below where a payment of ours that a block there has pays them, too.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl ScanTurn {
         &self,
         from: Option<u32>,
         change: impl FnOnce(&mut Keyring) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<(T, Option<u32>), E> {
         if let Some(from) = from {
             Scanned::default().check_blocks(&self.wallet.inner.ledger, from, None)?;
         }

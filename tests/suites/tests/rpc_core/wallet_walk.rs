@@ -3,8 +3,9 @@
 //! labelled, wallets closed and opened; after every step the methods that tell of a wallet give the same answers.
 //!
 //! Where the two differ on purpose (the book tells) the script goes around it: what fell out of the chain is sent again here at
-//! once, so Core is given it too; amounts received are asked for with one confirmation at least; nothing is given up by hand; and
-//! whatever is double-spent is so with all of its coins, for those that were left over are free here, and held by Core.
+//! once, so Core is given it too; what stands against something that waits is sent again by Core when a wallet is opened, and is
+//! given to ours then; amounts received are asked for with one confirmation at least; nothing is given up by hand; and whatever is
+//! double-spent is so with all of its coins, for those that were left over are free here, and held by Core.
 //!
 //! `EVERETT_WALK_SEEDS` and `EVERETT_WALK_STEPS` as in `walk.rs`.
 
@@ -189,6 +190,20 @@ impl Walk {
         self.addresses[wallet].push(address);
     }
 
+    /// One that a wallet has not given out yet, as another copy of it may have done.
+    fn address_ahead(&mut self) -> Value {
+        let wallet = self.wallet();
+        let listed = self.same(Some(wallet), "listdescriptors", json!([]));
+        let descriptors = listed["descriptors"].as_array().expect("descriptors");
+        let one = self.random.pick(descriptors).expect("eight of them");
+        let index = one["next"].as_u64().expect("an index") + self.random.below(3) as u64;
+        let derived = json!([one["desc"], [index, index]]);
+        let address = self.same(None, "deriveaddresses", derived)[0].clone();
+        self.note(format!("{address} is ahead of {}", WALLETS[wallet]));
+        self.addresses[wallet].push(address.clone());
+        address
+    }
+
     /// Core mines, and we are given the blocks: versions of Core fill the first coinbases differently.
     fn give_blocks(&self, made: &[Value]) {
         for hash in made {
@@ -228,6 +243,28 @@ impl Walk {
         }
     }
 
+    /// Core sends again what stands against something that waits: where that took the other one's place, it does so here.
+    fn replace_what_core_replaced(&self) {
+        let ours = self.ours("getrawmempool", json!([]));
+        let ours = ours.as_array().cloned().unwrap_or_default();
+        let theirs = self.both.core.call("getrawmempool", json!([]));
+        for txid in theirs.as_array().cloned().unwrap_or_default() {
+            if ours.contains(&txid) {
+                continue;
+            }
+            let hex = self.core("getrawtransaction", json!([txid]));
+            let tx = self.core("decoderawtransaction", json!([hex]));
+            let spent: Value = (tx["vin"].as_array().into_iter().flatten())
+                .map(|input| json!({ "txid": input["txid"], "vout": input["vout"] }))
+                .collect();
+            let spenders = self.ours("gettxspendingprevout", json!([spent]));
+            let mut spenders = spenders.as_array().into_iter().flatten();
+            if spenders.any(|spender| !spender["spendingtxid"].is_null()) {
+                self.ours("sendrawtransaction", json!([hex, 0]));
+            }
+        }
+    }
+
     fn send(&mut self, what: &str, hex: &Value) {
         let txid = self.same(None, "sendrawtransaction", json!([hex, 0]));
         self.note(format!("{what} {txid}"));
@@ -258,7 +295,10 @@ impl Walk {
                 let (wallet, kind) = (self.wallet(), KINDS[self.random.below(4)]);
                 self.new_address(wallet, kind);
             }
-            let address = self.address();
+            let address = match self.random.one_in(6) {
+                true => self.address_ahead(),
+                false => self.address(),
+            };
             let part = worth * (5 + self.random.below(24) as u64) / 100;
             outputs.insert(address.as_str().expect("text").to_owned(), btc(part));
         }
@@ -429,6 +469,7 @@ impl Walk {
                         ask(server, None, method, &json!([WALLETS[wallet]]));
                     }
                 }
+                self.replace_what_core_replaced();
             }
             24 => {
                 let from = 100 + self.random.below(10);

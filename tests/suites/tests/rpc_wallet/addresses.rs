@@ -86,6 +86,45 @@ fn addresses_of_each_kind_are_given_out_and_explained() {
 }
 
 #[test]
+fn an_address_that_another_copy_gave_out_stands_in_the_book_when_it_is_paid_with_those_before_it() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let given: Vec<String> = (0..3)
+        .map(|_| Asker::of(&node, "w").text("getnewaddress", json!(["rent", "bech32"])))
+        .collect();
+    let change = Asker::of(&node, "w").text("getrawchangeaddress", json!(["bech32"]));
+    let listed = Asker::of(&node, "w").call("listdescriptors", json!([]));
+    // One that does not know that they were given out.
+    any.call("createwallet", json!(["old", true, true]));
+    let old = Asker::of(&node, "old");
+    let mut fresh = listed["descriptors"].clone();
+    for one in fresh.as_array_mut().unwrap() {
+        one["next_index"] = json!(0);
+    }
+    old.call("importdescriptors", json!([fresh]));
+    assert_eq!(old.call("listlabels", json!([])), json!([]));
+    any.call("generatetoaddress", json!([1, given[1]]));
+    any.call("generatetoaddress", json!([101, change]));
+    let booked = old.call("getaddressesbylabel", json!([""]));
+    let mut expected = vec![given[0].as_str(), &given[1]];
+    expected.sort_unstable();
+    assert_eq!(crate::scene::keys(&booked), expected);
+    let received = old.call("listreceivedbyaddress", json!([]));
+    assert_eq!(received.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&received[0]["address"], &received[0]["label"]),
+        (&json!(given[1]), &json!(""))
+    );
+    let coins = old.call("listunspent", json!([1, 999, [given[1]]]));
+    assert_eq!(coins[0]["label"], "");
+    let next = old.text("getnewaddress", json!(["", "bech32"]));
+    assert_eq!(next, given[2]);
+    let info = old.call("getaddressinfo", json!([change]));
+    assert_eq!(info["ischange"], true);
+}
+
+#[test]
 fn what_the_settings_say_of_kinds_of_addresses_is_done() {
     let node = node_with(|node| {
         let wallets = node.wallets.as_mut().unwrap();

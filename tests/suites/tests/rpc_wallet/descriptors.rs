@@ -615,6 +615,60 @@ fn a_range_that_begins_lower_is_given_out_from_its_beginning_unless_an_address_w
 }
 
 #[test]
+fn what_a_used_wallet_lists_is_taken_up_by_it_again() {
+    let node = node();
+    let any = Asker::any(&node);
+    any.call("createwallet", json!(["w"]));
+    let list = || any.call("listdescriptors", json!([true]))["descriptors"].clone();
+    let fresh = list();
+    for _ in 0..3 {
+        let address = any.text("getnewaddress", json!([]));
+        any.call("generatetoaddress", json!([1, address]));
+    }
+    // What was paid is made up for.
+    let info = any.call("getwalletinfo", json!([]));
+    assert_eq!(info["keypoolsize"], 4 * KEYPOOL);
+    let used = list();
+    let mut without_ranges = used.clone();
+    for one in without_ranges.as_array_mut().unwrap() {
+        let one = one.as_object_mut().unwrap();
+        for name in ["range", "next", "next_index"] {
+            one.remove(name);
+        }
+    }
+    for again in [&used, &used, &without_ranges] {
+        let answers = any.call("importdescriptors", json!([again]));
+        let answers = answers.as_array().unwrap();
+        assert!(
+            answers.iter().all(|one| *one == json!({ "success": true })),
+            "{answers:?}"
+        );
+        assert_eq!(list(), used);
+    }
+    // What it listed before it was used has a smaller range.
+    let answers = any.call("importdescriptors", json!([fresh]));
+    let answers = answers.as_array().unwrap();
+    let refused: Vec<&Value> = (answers.iter())
+        .filter(|one| one["success"] == false)
+        .collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0]["error"]["code"], -4);
+    let message = refused[0]["error"]["message"].as_str().unwrap();
+    let range = format!("new range must include current range = [0,{}]", KEYPOOL + 2);
+    assert!(
+        message.starts_with("Could not add descriptor '") && message.ends_with(&range),
+        "{message}"
+    );
+    any.refused(
+        "createwalletdescriptor",
+        json!(["bech32"]),
+        -4,
+        "Descriptor already exists",
+    );
+    assert_eq!(list(), used);
+}
+
+#[test]
 fn the_keys_of_others_in_a_descriptor_are_listed_without_private_ones() {
     let node = node();
     let any = Asker::any(&node);

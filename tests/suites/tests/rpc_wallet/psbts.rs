@@ -93,6 +93,19 @@ fn a_wallet_that_watches_funds_what_another_one_signs() {
         "{imported}"
     );
     assert_eq!(money.balance("watch"), 150.0);
+    // Nobody says that who signs for it makes signatures that are as short as ours.
+    let old = text(&money.call("miner", "getnewaddress", json!(["", "legacy"])));
+    money.call("miner", "sendtoaddress", json!([old, 2]));
+    money.mine_elsewhere(1);
+    let coin = &money.call("miner", "listunspent", json!([1, 9, [old]]))[0];
+    let coin = json!([{ "txid": coin["txid"], "vout": coin["vout"] }]);
+    let raw = money.node_call("createrawtransaction", json!([coin, { old: 1 }]));
+    let fee = |wallet: &str| {
+        let funded = json!([raw, { "fee_rate": 100 }]);
+        number(&money.call(wallet, "fundrawtransaction", funded)["fee"])
+    };
+    let more = fee("watch") - fee("miner");
+    assert!((more - 0.000_001).abs() < 1e-9, "{more}");
     let alice = money.new_address("alice", "");
     assert_eq!(
         money.refused("watch", "sendtoaddress", json!([alice, 1])).0,

@@ -77,7 +77,8 @@ pub(super) fn descriptors(asked: &Asked, command: DescriptorsCommand) -> Result<
                 v1::DescriptorImport {
                     descriptor: (*line).to_owned(),
                     active: active && ranged,
-                    internal: (!multipath).then_some(change),
+                    // Who says nothing leaves what is there as it is used.
+                    internal: (!multipath && (change || active)).then_some(change),
                     range_end: range_end.filter(|_| ranged),
                     label: label.clone().filter(|_| !ranged),
                     ..Default::default()

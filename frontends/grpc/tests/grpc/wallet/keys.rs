@@ -405,6 +405,51 @@ async fn a_key_that_comes_later_is_looked_for_in_every_world_and_signs_messages(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_used_wallet_lists_is_taken_up_by_it_again_and_stays_as_it_is_used() {
+    let mut scene = Scene::new().await;
+    let listed = v1::ListDescriptorsRequest {
+        wallet: of("miner"),
+        include_private_keys: true,
+    };
+    let list = scene.client.list_descriptors(listed.clone()).await;
+    let list = list.unwrap().into_inner().descriptors;
+    // It was paid, so that it watches more than the usual range.
+    assert!(list.iter().any(|one| one.next_index > 0));
+    let imports = list.iter().map(|one| v1::DescriptorImport {
+        descriptor: one.descriptor.clone(),
+        ..Default::default()
+    });
+    let request = v1::ImportDescriptorsRequest {
+        wallet: of("miner"),
+        imports: imports.collect(),
+        skip_rescan: true,
+    };
+    let imported = scene.client.import_descriptors(request).await;
+    assert!(imported.unwrap().into_inner().warnings.is_empty());
+    let again = scene.client.list_descriptors(listed).await.unwrap();
+    let again = again.into_inner().descriptors;
+    for (one, before) in again.iter().zip(&list) {
+        assert_eq!(
+            (
+                &one.descriptor,
+                one.active,
+                one.internal,
+                one.next_index,
+                one.range_end
+            ),
+            (
+                &before.descriptor,
+                true,
+                before.internal,
+                before.next_index,
+                before.range_end
+            )
+        );
+    }
+    assert_eq!(again.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rescan_tells_how_far_it_is_and_ends() {
     let mut scene = Scene::new().await;
     let mut request = v1::RescanWalletRequest {

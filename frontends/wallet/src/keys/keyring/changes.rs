@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::slot::{DescriptorNumber, Slot};
 
 /// What is to be written by the next [`save`](super::Keyring::save).
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Changes {
     pub(super) descriptors: BTreeSet<DescriptorNumber>,
     pub(super) scripts: Vec<Slot>,

@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 
 use super::Keyring;
 use crate::keys::descriptor::{INDEX_LIMIT, WalletDescriptor};
-use crate::keys::expression::{Expression, Form, body, parse_wif, single_paths, with_secrets_of};
+use crate::keys::expression::{
+    Expression, Form, body, parse_wif, single_paths, with_checksum, with_secrets_of,
+};
 use crate::keys::secret::Secret;
 use crate::keys::{Chain, KeyError};
 use crate::labels::Purpose;
@@ -26,7 +28,7 @@ pub struct Import {
     pub active: bool,
     /// Whether it is for change.
     pub internal: Option<bool>,
-    /// First and last index to watch.
+    /// First and last index to watch; without them as many as the keypool has, and what is watched already.
     pub range: Option<(u32, u32)>,
     /// The next index to give out.
     pub next_index: Option<u32>,
@@ -87,7 +89,7 @@ impl Keyring {
         if !ranged && import.range.is_some() {
             return refuse("Range should not be specified for an un-ranged descriptor");
         }
-        if ranged && import.range.is_none() {
+        if ranged && import.range.is_none() && !self.knows(&import.text)? {
             warnings.push("Range not given, using default keypool range".into());
         }
         let (start, last) = match (ranged, import.range) {
@@ -153,6 +155,48 @@ impl Keyring {
         Ok(numbers)
     }
 
+    /// Whether the descriptors of a text are all there, one for each path.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Descriptor`].
+    pub fn knows(&self, text: &str) -> Result<bool, KeyError> {
+        Ok(self.known(text)?.iter().all(Option::is_some))
+    }
+
+    /// What is there of the descriptors of a text, one for each path.
+    fn known(&self, text: &str) -> Result<Vec<Option<&WalletDescriptor>>, KeyError> {
+        let expression = Expression::parse(text, self.network, true)?;
+        let forms = expression.forms.into_iter().zip(&expression.public);
+        let texts = forms.map(|(form, public)| with_checksum(&form.public_text(public)));
+        let known = |text: String| self.descriptors().find(|known| *known.text == *text);
+        Ok(texts.map(known).collect())
+    }
+
+    /// An import that says nothing of what its descriptor is for, as one that leaves that as it is: where new addresses come from
+    /// it they go on to do so, and it is for change if it was.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Descriptor`].
+    pub fn as_it_is_used(&self, import: Import) -> Result<Import, KeyError> {
+        if import.active || import.internal.is_some() {
+            return Ok(import);
+        }
+        let known = self.known(&import.text)?;
+        let internal = match known.as_slice() {
+            [Some(one)] => Some(one.chain == Chain::Internal),
+            _ => None,
+        };
+        let mut paths = known.iter().flatten();
+        let active = known.iter().all(Option::is_some) && paths.all(|one| one.active);
+        Ok(Import {
+            active,
+            internal,
+            ..import
+        })
+    }
+
     fn paths(&self, import: &Import, expression: Expression) -> Result<Vec<Path>, KeyError> {
         let count = expression.paths();
         let text = Zeroizing::new(body(&import.text).replace('\'', "h"));
@@ -190,7 +234,7 @@ impl Keyring {
     fn take_up(
         &mut self,
         path: Path,
-        (start, end, next): (u32, u32, u32),
+        (mut start, mut end, next): (u32, u32, u32),
         import: &Import,
         warnings: &mut Vec<Cow<'static, str>>,
     ) -> Result<DescriptorNumber, KeyError> {
@@ -203,6 +247,10 @@ impl Keyring {
         let given_out = known.is_some_and(|(_, start, _, next)| next > start);
         let number = match known {
             Some((number, known_start, known_end, _)) => {
+                // Who names no range does not ask for a smaller one.
+                if import.range.is_none() {
+                    (start, end) = (start.min(known_start), end.max(known_end));
+                }
                 if start > known_start || end < known_end {
                     return Err(KeyError::RangeShrinks {
                         start: known_start,
@@ -338,7 +386,7 @@ impl Keyring {
         parse_wif(wif, self.network).ok_or(KeyError::BadWif)?;
         let text = Zeroizing::new(format!("combo({wif})"));
         self.import(&Import {
-            text: Zeroizing::new(crate::keys::with_checksum(&text)),
+            text: Zeroizing::new(with_checksum(&text)),
             birth,
             label: label.map(str::to_owned),
             ..Import::default()

@@ -106,6 +106,9 @@ fn an_address_that_was_seen_moves_the_window_on() {
     assert_eq!(next.index, 4);
     let end = made.keyring.descriptor(number).unwrap().end;
     assert_eq!(end, 4 + KEYPOOL);
+    // What was given out is made up for when it is seen, once.
+    assert_eq!(made.step(|keyring| keyring.mark_used(&[next])), 1);
+    assert_eq!(made.step(|keyring| keyring.mark_used(&[next])), 0);
 }
 
 #[test]
@@ -296,13 +299,22 @@ fn an_import_again_only_widens() {
     );
     let wide = Import {
         range: Some((3, 30)),
-        ..first
+        ..first.clone()
     };
     let imported = try_import(&mut made, &wide).unwrap();
     assert_eq!(imported.numbers, [DescriptorNumber(0)]);
     let descriptor = made.keyring.descriptor(DescriptorNumber(0)).unwrap();
     assert_eq!((descriptor.start, descriptor.end), (3, 31));
     assert_eq!(made.keyring.script_count(), 28);
+    // Who names no range asks for no smaller one, and is not told that one is assumed.
+    let again = Import {
+        range: None,
+        ..first
+    };
+    let imported = try_import(&mut made, &again).unwrap();
+    assert_eq!(imported.warnings, Vec::<&str>::new());
+    let descriptor = made.keyring.descriptor(DescriptorNumber(0)).unwrap();
+    assert_eq!((descriptor.start, descriptor.end), (0, 31));
     let before = made.keyring.clone();
     assert_eq!(made.reopened().keyring, before);
 }
