@@ -16,16 +16,18 @@
 
 mod backup;
 pub(crate) mod codec;
+mod drafts;
 mod environment;
 mod error;
 mod flags;
 mod lock;
 mod made;
+mod rewrite;
 mod rows;
 mod tables;
 
 use std::fs::{DirBuilder, File};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -40,10 +42,10 @@ pub use error::{FileError, Malformed};
 pub use flags::WalletFlags;
 pub(crate) use made::Made;
 pub use rows::{Reading, Step};
-use tables::TABLES;
 pub use tables::Table;
 
 use codec::Source;
+use drafts::{CREATE, make_draft_directory, remove_drafts};
 use environment::AllRows;
 pub(crate) use error::file_error;
 
@@ -54,12 +56,6 @@ const SCHEMA_KEY: &[u8] = b"schema";
 const NETWORK_KEY: &[u8] = b"network";
 const ID_KEY: &[u8] = b"id";
 const FLAGS_KEY: &[u8] = b"flags";
-
-/// Where the file of a new wallet is written.
-const CREATE: &str = "create";
-/// Where a new file is written that is to take the place of the wallet's. Not where that was made: LMDB knows it by that name
-/// for as long as it is open.
-const REWRITE: &str = "rewrite";
 
 /// What ties sealed secrets to the wallet that they were sealed in.
 pub type WalletId = [u8; 16];
@@ -275,103 +271,6 @@ impl WalletFile {
             .meta(FLAGS_KEY, |source| source.u64())
             .map(WalletFlags::from_bits)
     }
-
-    /// Does one step in a new file that takes the place of this one: nothing of what the tables in `without` held is left on
-    /// the disk, as far as that can be said of a disk. All other rows are copied before the step.
-    ///
-    /// # Errors
-    ///
-    /// What `step` returns; errors of the disk. The file is as it was then.
-    pub fn rewrite<T, E: From<FileError>>(
-        &mut self,
-        without: &[Table],
-        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        remove_drafts(&self.directory)?;
-        let anew = match self.write_anew(without, step) {
-            Ok(anew) => anew,
-            Err(error) => {
-                if let Err(left) = remove_drafts(&self.directory) {
-                    tracing::warn!(error = %left, "the wallet was not written anew, but this is left of it");
-                }
-                return Err(error);
-            }
-        };
-        // From here on the new file is the wallet, and LMDB has it open, wherever its name is now: what fails is told, not returned.
-        self.rows = anew.rows;
-        let before = std::mem::replace(&mut self.env, anew.env);
-        before.prepare_for_closing().wait();
-        let data = environment::data_path(&self.directory);
-        let cleaned = [
-            sync_directory(&self.directory),
-            overwrite(anew.old)
-                .map_err(|error| file_error(&data, "overwriting what was there before", error)),
-            remove_drafts(&self.directory),
-        ];
-        for error in cleaned.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "the wallet was written anew, but not all of the old file is gone");
-        }
-        Ok(anew.done)
-    }
-
-    /// Writes a new file and gives it the name of this one.
-    fn write_anew<T, E: From<FileError>>(
-        &self,
-        without: &[Table],
-        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
-    ) -> Result<Anew<T>, E> {
-        let place = self.directory.join(REWRITE);
-        make_draft_directory(&place)?;
-        let env = environment::open(&place)?;
-        let rows = environment::tables(&env, &place, Some(&[]))?.ok_or_else(|| cut(&place))?;
-        let done = self.fill(&place, &env, &rows, without, step)?;
-        let data = environment::data_path(&self.directory);
-        let old = File::options()
-            .write(true)
-            .open(&data)
-            .map_err(|error| file_error(&data, "opening it", error))?;
-        std::fs::rename(environment::data_path(&place), &data)
-            .map_err(|error| file_error(&data, "putting the new file in its place", error))?;
-        Ok(Anew {
-            done,
-            env,
-            rows,
-            old,
-        })
-    }
-
-    /// Copies all rows but those of some tables into a new file, and does a step there.
-    fn fill<T, E: From<FileError>>(
-        &self,
-        place: &Path,
-        env: &Env<WithoutTls>,
-        rows: &AllRows,
-        without: &[Table],
-        step: impl FnOnce(&mut Step<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let explain = |error| environment::explain(place, error);
-        let mut writing = Step {
-            directory: place,
-            rows,
-            transaction: env.write_txn().map_err(explain)?,
-        };
-        let reading = self.read()?;
-        for table in TABLES.into_iter().filter(|table| !without.contains(table)) {
-            reading.each(table, |key, value| writing.put(table, key, value))?;
-        }
-        let done = step(&mut writing)?;
-        writing.transaction.commit().map_err(explain)?;
-        Ok(done)
-    }
-}
-
-/// A wallet's file that was written anew and has the place of the old one.
-struct Anew<T> {
-    done: T,
-    env: Env<WithoutTls>,
-    rows: AllRows,
-    /// What was there before; it has no name any more.
-    old: File,
 }
 
 impl Reading<'_> {
@@ -422,33 +321,6 @@ pub(crate) fn make_directory(directory: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Makes a directory for a file that is not the wallet's yet.
-fn make_draft_directory(place: &Path) -> Result<(), FileError> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(place)
-        .map_err(|error| file_error(place, "creating the directory", error))
-}
-
-/// Removes what an interrupted making, rewriting or restoring left.
-fn remove_drafts(directory: &Path) -> Result<(), FileError> {
-    let draft = directory.join(backup::RESTORE);
-    let removed = [CREATE, REWRITE]
-        .map(|name| directory.join(name))
-        .map(|place| (std::fs::remove_dir_all(&place), place))
-        .into_iter()
-        .chain([(std::fs::remove_file(&draft), draft)]);
-    for (removed, place) in removed {
-        match removed {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(file_error(&place, "removing it", error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Refuses a directory that has a wallet, or what is left of one.
 fn refuse_another(directory: &Path) -> Result<(), FileError> {
     match environment::data_path(directory).symlink_metadata() {
@@ -479,13 +351,6 @@ fn sync_with_parent(directory: &Path) -> Result<(), FileError> {
         Some(parent) => sync_directory(parent),
         None => Ok(()),
     }
-}
-
-/// Writes zeros over a file that has no name any more.
-fn overwrite(mut file: File) -> std::io::Result<()> {
-    let length = file.metadata()?.len();
-    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
-    file.sync_all()
 }
 
 /// Makes the names in a directory as durable as the files themselves.

@@ -14,15 +14,14 @@ use everett_ledger::store::{DataFile, cannot_grow};
 use heed::CompactionOption;
 use zeroize::Zeroizing;
 
+use super::drafts::{RESTORE, remove_drafts};
 use super::error::{FileError, file_error};
 use super::made::Made;
 use super::{
-    WalletFile, environment, make_directory, refuse_another, remove_drafts, share, sync_directory,
+    WalletFile, environment, make_directory, refuse_another, share, sync_directory,
     sync_with_parent,
 };
 
-/// Where a backup is copied to that is to become the wallet's file.
-pub(super) const RESTORE: &str = "restore";
 /// So many bytes of a backup are copied at a time.
 const CHUNK: usize = 64 << 10;
 

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::drafts::remove_drafts;
 use super::error::FileError;
-use super::{environment, lock, remove_drafts};
+use super::{environment, lock};
 
 /// What was made for a wallet, which goes again where it does not become one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

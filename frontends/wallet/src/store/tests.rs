@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::drafts::REWRITE;
 use super::*;
 
 const NETWORK: Network = Network::Regtest;
