@@ -410,6 +410,7 @@ async fn what_a_used_wallet_lists_is_taken_up_by_it_again_and_stays_as_it_is_use
     let listed = v1::ListDescriptorsRequest {
         wallet: of("miner"),
         include_private_keys: true,
+        ..Default::default()
     };
     let list = scene.client.list_descriptors(listed.clone()).await;
     let list = list.unwrap().into_inner().descriptors;
