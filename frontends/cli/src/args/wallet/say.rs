@@ -237,6 +237,8 @@ Examples:
         output: Option<PathBuf>,
     },
     /// Take descriptors up, and look for what they were paid
+    ///
+    /// Those that are there already stay as they are used, unless --active or --internal says otherwise.
     #[command(after_help = "\
 Examples:
   everett wallet descriptors import public.txt --active     one a line, with checksums
@@ -254,7 +256,7 @@ Descriptors with private keys are secrets: hand them over in a file or through s
         /// They are for change
         #[arg(long)]
         internal: bool,
-        /// Last index to watch of those that are ranged [default: as many as the keypool has]
+        /// Last index to watch of those that are ranged [default: as many as the keypool has, and what is watched already]
         #[arg(long, value_name = "INDEX")]
         range_end: Option<u32>,
         /// The label of addresses that are not ranged
