@@ -9,6 +9,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::{DisplayHex, FromHex};
 use everett_proto::v1;
 use everett_proto::v1::world_ref::Ref;
+use everett_wallet::labels::MAX_LABELLED_LENGTH;
 
 use crate::fault::Fault;
 use crate::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
@@ -20,7 +21,7 @@ const FILTER_BYTES: usize = 8;
 /// Bytes of a hash that tell a damaged token.
 const CHECK_BYTES: usize = 4;
 /// Longest position that a list may ask for, in bytes.
-const MAX_POSITION_BYTES: usize = 120;
+const MAX_POSITION_BYTES: usize = 1 + MAX_LABELLED_LENGTH;
 /// Most blocks that a token is bound to.
 const MAX_BLOCKS: usize = 2;
 /// Longest token that is looked at, in characters.

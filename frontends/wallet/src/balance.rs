@@ -107,7 +107,8 @@ impl View<'_> {
                 } += output.amount;
             }
         }
-        let reused = self.reused_in(world, pending);
+        let taken = self.spent_by(&spenders);
+        let reused = self.reused_in(world, &state, pending, &taken);
         balance.reused = reused.iter().map(|coin| coin.output.amount).sum();
         balance.trusted -= balance.reused;
         balance

@@ -7,6 +7,8 @@
 mod bip329;
 mod reference;
 
+use std::ops::Bound;
+
 use im::{OrdMap, OrdSet};
 
 use crate::keys::KeyError;
@@ -149,6 +151,16 @@ impl Labels {
         self.all
             .iter()
             .map(|((kind, what), label)| (*kind, what.as_str(), label))
+    }
+
+    /// The same, those behind one.
+    pub fn iter_after(
+        &self,
+        last: Option<(LabelKind, String)>,
+    ) -> impl Iterator<Item = (LabelKind, &str, &Label)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.all.range((from, Bound::Unbounded));
+        rest.map(|((kind, what), label)| (*kind, what.as_str(), label))
     }
 
     /// The addresses that have this label.

@@ -43,8 +43,15 @@ struct Spread {
     reused: HashMap<OutPoint, Amount>,
     /// Of all that can be spent, what cannot be in some rival.
     at_risk: HashMap<OutPoint, Amount>,
-    /// How much of it each rival lacks.
-    lacking: Vec<Lacking>,
+    /// What of it each rival lacks.
+    lacking: Vec<Missed>,
+}
+
+/// What a rival lacks.
+struct Missed {
+    tip: BlockHash,
+    height: u32,
+    coins: HashMap<OutPoint, Amount>,
 }
 
 /// What a rival branch would change if it became the best one.
@@ -124,7 +131,7 @@ impl View<'_> {
         let best = &self.best;
         let state = self.state(best);
         let pending = self.pending_on(best)?;
-        let taken = self.taken_coins(best, &state, &pending, &HashSet::new());
+        let taken = self.taken_coins(best, &state, &pending);
         let trusted = self.trusted(&state, &pending);
         let waiting = trusted
             .iter()
@@ -133,7 +140,7 @@ impl View<'_> {
         let waiting: HashMap<OutPoint, Amount> = waiting
             .map(|(outpoint, output)| (outpoint, output.amount))
             .collect();
-        let reused = self.reused_in(best, &pending).into_iter();
+        let reused = self.reused_in(best, &state, &pending, &taken).into_iter();
         let reused: HashMap<OutPoint, Amount> = reused
             .map(|coin| (coin.outpoint, coin.output.amount))
             .collect();
@@ -160,13 +167,12 @@ impl View<'_> {
                     here.insert(*outpoint, *amount);
                 }
             }
-            let missed = (here.iter()).filter(|(outpoint, _)| !reused.contains_key(*outpoint));
-            lacking.push(Lacking {
+            at_risk.extend(&here);
+            lacking.push(Missed {
                 tip: rival.hash(),
                 height: rival.height(),
-                amount: missed.map(|(_, amount)| *amount).sum(),
+                coins: here,
             });
-            at_risk.extend(here);
         }
         Ok(Spread {
             taken,
@@ -206,9 +212,23 @@ impl View<'_> {
         Ok(self.spread()?.at_risk.into_keys().collect())
     }
 
-    /// The live world that lacks most of what can be spent in the best one, with what that is worth.
-    pub(crate) fn world_that_lacks(&self) -> Result<Option<Lacking>, WalletError> {
-        let lacking = self.spread()?.lacking.into_iter();
+    /// The live world that lacks most of what can be spent in the best one, with what that is worth; `use_reused`: also what is
+    /// at addresses that are avoided.
+    pub(crate) fn world_that_lacks(
+        &self,
+        use_reused: bool,
+    ) -> Result<Option<Lacking>, WalletError> {
+        let spread = self.spread()?;
+        let counts = |outpoint: &OutPoint| use_reused || !spread.reused.contains_key(outpoint);
+        let lacking = spread.lacking.iter().map(|missed| {
+            let coins = missed.coins.iter();
+            let coins = coins.filter(|(outpoint, _)| counts(outpoint));
+            Lacking {
+                tip: missed.tip,
+                height: missed.height,
+                amount: coins.map(|(_, amount)| *amount).sum(),
+            }
+        });
         let lacking = lacking.filter(|lacking| lacking.amount > Amount::ZERO);
         Ok(lacking.max_by_key(|lacking| lacking.amount))
     }

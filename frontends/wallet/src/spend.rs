@@ -24,6 +24,7 @@ mod shape;
 mod versions;
 
 pub use asked::Asked;
+pub(crate) use asked::Made;
 pub use bump::{Bump, BumpWish};
 pub use child::Child;
 pub use error::{Childless, Heavy, Irreplaceable, Lacking, Short, SpendError, Unspendable};

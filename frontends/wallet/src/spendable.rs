@@ -47,7 +47,9 @@ impl View<'_> {
 
     /// The same with what waits there, as [`View::pending_on`] tells it.
     pub fn spendable_in(&self, world: &World, pending: &HashSet<Txid>) -> Vec<Spendable> {
-        self.spendable_beside(world, pending, &HashSet::new())
+        let state = self.state(world);
+        let taken = self.taken_coins(world, &state, pending);
+        self.spendable_beside(world, &state, pending, &taken)
     }
 
     /// The coinbases of ours that are too young to be spent in a world, and that nothing of ours spends that waits.
@@ -57,7 +59,7 @@ impl View<'_> {
     /// Those of the mempool.
     pub fn immature(&self, world: &World) -> Result<Vec<Spendable>, WalletError> {
         let state = self.state(world);
-        let taken = self.taken_coins(world, &state, &self.pending_on(world)?, &HashSet::new());
+        let taken = self.taken_coins(world, &state, &self.pending_on(world)?);
         let young = state.coinbases_since((world.height() + 1).saturating_sub(COINBASE_MATURITY));
         let young = young.filter(|outpoint| !taken.contains(outpoint));
         let reused = self.paid_from();
@@ -86,18 +88,22 @@ impl View<'_> {
         let left_out: HashSet<Txid> = without.map(|txid| self.family(txid)).unwrap_or_default();
         let mut pending = self.pending_on(world)?;
         pending.retain(|txid| !left_out.contains(txid));
-        Ok(self.spendable_beside(world, &pending, &left_out))
+        let state = self.state(world);
+        let mut spenders = self.unconfirmed_spenders(world, &state, &pending);
+        spenders.retain(|txid| !left_out.contains(txid));
+        let taken = self.spent_by(&spenders);
+        Ok(self.spendable_beside(world, &state, &pending, &taken))
     }
 
+    /// Those coins of a world, and of what waits there, that are not taken.
     fn spendable_beside(
         &self,
         world: &World,
+        state: &State,
         pending: &HashSet<Txid>,
-        left_out: &HashSet<Txid>,
+        taken: &HashSet<OutPoint>,
     ) -> Vec<Spendable> {
-        let state = self.state(world);
-        let mut trust = Trust::new(self, &state, pending);
-        let taken = self.taken_coins(world, &state, pending, left_out);
+        let mut trust = Trust::new(self, state, pending);
         let reused = self.paid_from();
         let mut spendable: BTreeMap<OutPoint, Spendable> = BTreeMap::new();
         for (outpoint, coin) in state.coins() {
@@ -120,7 +126,7 @@ impl View<'_> {
         }
         for txid in pending {
             let trusted = trust.is_trusted(txid);
-            for (outpoint, output) in self.unspent_outputs(txid, &state, pending) {
+            for (outpoint, output) in self.unspent_outputs(txid, state, pending) {
                 if taken.contains(&outpoint) {
                     continue;
                 }
@@ -140,13 +146,29 @@ impl View<'_> {
     }
 
     /// What would be trusted in a world, were its addresses not paid from before: nothing unless the wallet is to avoid those.
-    pub(crate) fn reused_in(&self, world: &World, pending: &HashSet<Txid>) -> Vec<Spendable> {
+    /// `taken`: what is spent there. It is given, for the mempool may have changed since its owner asked.
+    pub(crate) fn reused_in(
+        &self,
+        world: &World,
+        state: &State,
+        pending: &HashSet<Txid>,
+        taken: &HashSet<OutPoint>,
+    ) -> Vec<Spendable> {
         if !self.keyring().flags().avoid_reuse {
             return Vec::new();
         }
-        let mut coins = self.spendable_in(world, pending);
+        let mut coins = self.spendable_beside(world, state, pending, taken);
         coins.retain(|coin| coin.reused && coin.trusted);
         coins
+    }
+
+    /// Whether a coin of ours is at an address that was paid from, where the wallet is to avoid those.
+    pub fn was_paid_from(&self) -> impl Fn(&OutPoint) -> bool {
+        let reused = self.paid_from();
+        move |outpoint| {
+            let output = self.output(outpoint);
+            output.is_some_and(|output| reused.contains(&output.slot))
+        }
     }
 
     /// The addresses that were paid from, where the wallet is to avoid those.
@@ -180,17 +202,19 @@ impl View<'_> {
         loose.chain(pending.iter().copied()).collect()
     }
 
-    /// What those of them spend that are not left out.
+    /// What they spend.
     pub(crate) fn taken_coins(
         &self,
         world: &World,
         state: &State,
         pending: &HashSet<Txid>,
-        left_out: &HashSet<Txid>,
     ) -> HashSet<OutPoint> {
-        let spenders = self.unconfirmed_spenders(world, state, pending);
-        let spenders = spenders.iter().filter(|txid| !left_out.contains(*txid));
-        let records = spenders.filter_map(|txid| self.record(txid));
+        self.spent_by(&self.unconfirmed_spenders(world, state, pending))
+    }
+
+    /// What transactions of ours spend.
+    pub(crate) fn spent_by(&self, spenders: &HashSet<Txid>) -> HashSet<OutPoint> {
+        let records = spenders.iter().filter_map(|txid| self.record(txid));
         let inputs = records.flat_map(|record| record.tx.input.iter());
         inputs.map(|input| input.previous_output).collect()
     }

@@ -3,10 +3,10 @@
 mod scene;
 
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid};
-use everett_mempool::FeeRate;
+use everett_mempool::{FeeRate, Mempool, MempoolConfig};
 use everett_wallet::spend::{BumpWish, Childless, FeeChoice, Irreplaceable, SpendError};
 use everett_wallet::{
-    Chain, CoinState, OutputType, RequestId, SendTerms, TimeLock, Wallet, WalletError,
+    Chain, CoinState, OutputType, PaymentState, RequestId, SendTerms, TimeLock, Wallet, WalletError,
 };
 use scene::{Scene, address, request};
 
@@ -541,4 +541,27 @@ fn a_check_before_sending_tells_from_when_on_each_world_may_have_it() {
         alice.verify(&tx),
         Err(WalletError::TooHeavy { .. })
     ));
+}
+
+#[test]
+fn what_waited_when_a_wallet_was_shut_is_given_to_the_mempool_when_it_is_opened() {
+    let scene = Scene::new();
+    let payer = scene.rich("payer");
+    let alice = scene.wallet("alice");
+    scene.earn(&payer, &alice, btc(3));
+    let asked = request(scene.lab.nobody().script_pubkey(), btc(1));
+    let paid = alice.pay(&asked).expect("a payment");
+    drop(alice);
+    scene.wallets.unload("alice").expect("it was open");
+    // Another node, whose mempool has nothing.
+    let mempool = Mempool::new(scene.lab.ledger().clone(), MempoolConfig::default());
+    let place = scene.directory.path().join("wallets");
+    let wallets = scene::wallets(&place, scene.lab.ledger(), &mempool);
+    let alice = wallets.load("alice").expect("it opens");
+    let view = mempool.view().expect("a mempool");
+    assert!(view.transaction(&paid.txid).is_some());
+    drop(view);
+    let view = alice.view().expect("a view");
+    let state = view.payment(&paid.txid, view.best()).expect("hers");
+    assert_eq!(state, PaymentState::Pending { in_mempool: true });
 }

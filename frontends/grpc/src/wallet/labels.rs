@@ -48,15 +48,9 @@ pub(crate) fn list(
             Some(read_position(token.position_bytes())?)
         }
     };
-    let is_further = |kind: LabelKind, reference: &str| {
-        (after.as_ref())
-            .is_none_or(|(last_kind, last)| (kind, reference) > (*last_kind, last.as_str()))
-    };
     let view = wallet.view()?;
-    let labels = view.keyring().labels().iter();
-    let mut rest = labels.filter(|(kind, reference, _)| {
-        wanted.is_none_or(|wanted| wanted == *kind) && is_further(*kind, reference)
-    });
+    let labels = view.keyring().labels().iter_after(after);
+    let mut rest = labels.filter(|(kind, _, _)| wanted.is_none_or(|wanted| wanted == *kind));
     let page: Vec<_> = rest.by_ref().take(page_size).collect();
     let more = rest.next().is_some();
     let next = page.last().filter(|_| more).map(|(kind, reference, _)| {
@@ -74,7 +68,7 @@ pub(crate) fn list(
     })
 }
 
-/// Of the last label of a page: its kind, and on what it is, which is an extended key at the longest.
+/// Of the last label of a page: its kind, and on what it is.
 fn position(kind: LabelKind, reference: &str) -> Vec<u8> {
     let mut bytes = vec![told(kind) as u8];
     bytes.extend_from_slice(reference.as_bytes());
@@ -108,13 +102,15 @@ pub(crate) fn set(
     match kind {
         LabelKind::Tx => drop(parse::txid("label.reference", written)?),
         LabelKind::Addr => {
-            let script = parse::address("label.reference", written, network)?.script_pubkey();
+            let address = parse::address("label.reference", written, network)?;
+            let script = address.script_pubkey();
             let mine = wallet.view()?.keyring().slot_of(&script).is_some();
             let purpose = match mine {
                 true => Purpose::Receive,
                 false => Purpose::Send,
             };
-            let address = reference.as_deref().unwrap_or(written);
+            // As addresses are written, which may be otherwise than this one was.
+            let address = &address.to_string();
             wallet.change_keys(|keyring| {
                 let labels = keyring.labels_mut();
                 match label.label.is_empty() && !mine {

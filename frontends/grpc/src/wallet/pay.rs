@@ -10,7 +10,7 @@ use everett_proto::v1;
 use everett_proto::v1::ErrorReason;
 use everett_proto::v1::send_transaction_request::Payment;
 use everett_wallet::spend::{Asked, BumpWish, Plan, Request, Scope, SpendError};
-use everett_wallet::{Paid, RequestId, SendTerms, Wallet};
+use everett_wallet::{Paid, RequestId, SendTerms, View, Wallet};
 use tonic::Code;
 
 use super::asking::Asking;
@@ -80,12 +80,28 @@ fn tell(
     tx: Option<&Transaction>,
 ) -> Result<v1::BuiltTransaction, Fault> {
     let view = wallet.view()?;
+    let mut told = tell_of(&view, plan, psbt, tx);
+    let found = view.inputs_of(&DecodedTransaction::new(plan.tx.clone()))?;
+    let was_paid_from = view.was_paid_from();
+    for (coin, found) in told.inputs.iter_mut().zip(&found) {
+        coin.safe = found.is_everywhere();
+        coin.reused = was_paid_from(&found.outpoint);
+    }
+    Ok(told)
+}
+
+/// The same without a look into the worlds, which may fail.
+fn tell_of(
+    view: &View<'_>,
+    plan: &Plan,
+    psbt: &Psbt,
+    tx: Option<&Transaction>,
+) -> v1::BuiltTransaction {
     let state = view.state(view.best());
     let height = view.best().height();
-    let looked_at = view.inputs_of(&DecodedTransaction::new(plan.tx.clone()))?;
-    let inputs = looked_at.iter().zip(&plan.spent);
+    let inputs = plan.tx.input.iter().zip(&plan.spent);
     let inputs = inputs.map(|(input, spent)| {
-        let outpoint = &input.outpoint;
+        let outpoint = &input.previous_output;
         let coin = state.coin(outpoint);
         v1::WalletCoin {
             height: coin.map_or(0, |coin| coin.height),
@@ -93,16 +109,15 @@ fn tell(
             coinbase: coin.is_some_and(|coin| coin.coinbase),
             trusted: view.output(outpoint).is_some(),
             locked: view.lock_of(outpoint).is_some(),
-            safe: input.is_everywhere(),
-            ..wallet_convert::coin(&view, outpoint, spent.value, &spent.script_pubkey)
+            ..wallet_convert::coin(view, outpoint, spent.value, &spent.script_pubkey)
         }
     });
     let outputs = (0u32..).zip(&plan.tx.output).map(|(vout, output)| {
         let mine = view.keyring().slot_of(&output.script_pubkey).is_some();
         let sat = convert::sat(output.value);
-        payments::output(&view, vout, sat, &output.script_pubkey, mine)
+        payments::output(view, vout, sat, &output.script_pubkey, mine)
     });
-    Ok(v1::BuiltTransaction {
+    v1::BuiltTransaction {
         txid: tx.unwrap_or(&plan.tx).compute_txid().to_string(),
         raw: tx.map(serialize).unwrap_or_default(),
         psbt: psbt.serialize(),
@@ -113,7 +128,7 @@ fn tell(
         change_position: plan.change.and_then(|place| u32::try_from(place).ok()),
         inputs: inputs.collect(),
         outputs: outputs.collect(),
-    })
+    }
 }
 
 pub(crate) fn send(
@@ -266,7 +281,7 @@ fn sent(asking: &Asking<'_>, wallet: &Wallet, paid: &Paid) -> Result<v1::BuiltTr
         input.final_script_sig = Some(signed.script_sig.clone()).filter(|sig| !sig.is_empty());
         input.final_script_witness = Some(signed.witness.clone()).filter(|one| !one.is_empty());
     }
-    tell(wallet, &paid.plan, &psbt, Some(&paid.tx))
+    Ok(tell_of(&wallet.view()?, &paid.plan, &psbt, Some(&paid.tx)))
 }
 
 pub(crate) fn bump_with_child(

@@ -1,10 +1,12 @@
 //! Owns whether a payment that is asked for by a name is the one that was made by it.
 //! Promises that what pays others, or other amounts, is not taken for it.
-//! Refuses to compare what is chosen anew each time: coins, fee, change.
+//! Refuses to compare what is chosen anew each time: the coins that are not named, the fee, the change.
 
-use bitcoin::{Amount, Transaction, TxOut};
+use std::collections::HashSet;
 
-use super::request::{Payee, Request};
+use bitcoin::{Amount, OutPoint, Transaction, TxOut};
+
+use super::request::{ChangeTo, Payee, Request};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -15,34 +17,61 @@ pub enum Asked<'a> {
     Transaction(&'a Transaction),
 }
 
+/// What was made.
+#[derive(Clone, Copy)]
+pub(crate) struct Made<'a> {
+    /// The transaction.
+    pub(crate) tx: &'a Transaction,
+    /// What it pays to miners, as far as that is known.
+    pub(crate) fee: Option<Amount>,
+    /// Which of its outputs are ours, by their places.
+    pub(crate) ours: &'a [bool],
+}
+
+/// What a payee who pays the fee may get beyond the amount besides another fee: change that is not worth its own spending goes to
+/// the payees.
+const LEFT: Amount = Amount::from_sat(10_000);
+
 impl Asked<'_> {
     /// Whether a transaction is what is asked for.
-    pub fn is_met_by(&self, made: &Transaction) -> bool {
+    pub(crate) fn is_met_by(&self, made: Made<'_>) -> bool {
         match self {
-            Asked::Request(request) => pays(request, made),
-            Asked::Transaction(tx) => {
-                let coins = |tx: &Transaction| -> Vec<_> {
-                    let inputs = tx.input.iter();
-                    inputs.map(|input| input.previous_output).collect()
-                };
-                tx.output == made.output && coins(tx) == coins(made)
-            }
+            Asked::Request(request) => takes(request, made.tx) && pays(request, made),
+            Asked::Transaction(tx) => tx.output == made.tx.output && coins(tx) == coins(made.tx),
         }
     }
 }
 
+fn coins(tx: &Transaction) -> Vec<OutPoint> {
+    let inputs = tx.input.iter();
+    inputs.map(|input| input.previous_output).collect()
+}
+
+/// Whether it spends the coins that are named, and no others where none may be added.
+fn takes(request: &Request, made: &Transaction) -> bool {
+    let named: HashSet<OutPoint> = request.inputs.iter().map(|coin| coin.outpoint).collect();
+    let spent: HashSet<OutPoint> = coins(made).into_iter().collect();
+    match request.add_inputs {
+        true => named.is_subset(&spent),
+        false => named == spent,
+    }
+}
+
 /// Whether each payee has an output of its own, and at most one is left, the change.
-fn pays(request: &Request, made: &Transaction) -> bool {
-    let mut left: Vec<&TxOut> = made.output.iter().collect();
+fn pays(request: &Request, made: Made<'_>) -> bool {
+    let fee = made.fee.unwrap_or(Amount::MAX_MONEY);
+    let mut left: Vec<(usize, &TxOut)> = made.tx.output.iter().enumerate().collect();
     // Whom little is said of comes last, lest it be given what another one has to have.
     let mut payees: Vec<&Payee> = request.payees.iter().collect();
     payees.sort_by_key(|payee| (payee.shares, payee.pays_fee));
     for payee in payees {
-        let is_paid = |output: &&TxOut| {
+        let is_paid = |(_, output): &(usize, &TxOut)| {
             let fits = match () {
                 () if payee.shares => true,
-                // What is paid to miners may be less than it was to be, and what is over goes to the payee.
-                () if payee.pays_fee => output.value > Amount::ZERO,
+                () if payee.pays_fee => {
+                    let least = payee.amount.checked_sub(fee).unwrap_or_default();
+                    (least..=payee.amount + fee + LEFT).contains(&output.value)
+                }
                 () => output.value == payee.amount,
             };
             fits && output.script_pubkey == payee.script_pubkey
@@ -52,16 +81,38 @@ fn pays(request: &Request, made: &Transaction) -> bool {
             None => return false,
         }
     }
-    left.len() <= usize::from(!request.everything)
+    let is_change = |(place, output): &(usize, &TxOut)| {
+        let is_ours = made.ours.get(*place).copied().unwrap_or(false);
+        is_ours
+            || matches!(&request.change, ChangeTo::Script(script) if *script == output.script_pubkey)
+    };
+    match left.as_slice() {
+        [] => true,
+        [one] => !request.everything && is_change(one),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use bitcoin::absolute::LockTime;
     use bitcoin::transaction::Version;
-    use bitcoin::{OutPoint, ScriptBuf, TxIn};
+    use bitcoin::{ScriptBuf, TxIn};
 
     use super::*;
+    use crate::spend::In;
+
+    const FEE: Amount = Amount::from_sat(500);
+
+    /// Whether it is met by a transaction of which the first output is ours.
+    fn is_met(asked: Asked<'_>, tx: &Transaction) -> bool {
+        let fee = Some(FEE);
+        asked.is_met_by(Made {
+            tx,
+            fee,
+            ours: &[true],
+        })
+    }
 
     fn script(byte: u8) -> ScriptBuf {
         ScriptBuf::from_bytes(vec![byte])
@@ -103,23 +154,64 @@ mod tests {
             (&[(1, 10), (2, 20), (3, 30)], false),
         ] {
             let request = asked(payees);
-            let is_met = Asked::Request(&request).is_met_by(&with_change);
-            assert_eq!(is_met, is_same, "{payees:?}");
+            let met = is_met(Asked::Request(&request), &with_change);
+            assert_eq!(met, is_same, "{payees:?}");
         }
     }
 
     #[test]
-    fn who_pays_the_fee_or_takes_the_rest_is_known_by_the_script() {
-        let mut request = asked(&[(1, 10), (2, 20)]);
+    fn an_output_that_is_left_is_change_only_if_it_is_ours_or_was_asked_for() {
+        let mut request = asked(&[(1, 10)]);
+        let tx = made(&[(1, 10), (2, 20)]);
+        assert!(!is_met(Asked::Request(&request), &tx));
+        request.change = ChangeTo::Script(script(2));
+        assert!(is_met(Asked::Request(&request), &tx));
+    }
+
+    #[test]
+    fn who_pays_the_fee_gets_about_the_amount_and_who_takes_the_rest_is_known_by_the_script() {
+        let mut request = asked(&[(1, 50_000), (2, 20)]);
         request.payees[0].pays_fee = true;
-        assert!(Asked::Request(&request).is_met_by(&made(&[(1, 8), (2, 20)])));
-        assert!(!Asked::Request(&request).is_met_by(&made(&[(3, 8), (2, 20)])));
+        for (to, sat, is_same) in [
+            (1, 49_500, true),
+            (1, 50_700, true),
+            (3, 49_500, false),
+            (1, 49_499, false),
+            (1, 10_000, false),
+            (1, 60_501, false),
+        ] {
+            let tx = made(&[(to, sat), (2, 20)]);
+            assert_eq!(is_met(Asked::Request(&request), &tx), is_same, "{to} {sat}");
+        }
         request.payees[0].pays_fee = false;
         request.payees[0].shares = true;
         request.everything = true;
-        assert!(Asked::Request(&request).is_met_by(&made(&[(1, 99), (2, 20)])));
+        assert!(is_met(Asked::Request(&request), &made(&[(1, 99), (2, 20)])));
         // A payment of everything has no change.
-        assert!(!Asked::Request(&request).is_met_by(&made(&[(1, 99), (2, 20), (3, 1)])));
+        let with_change = made(&[(3, 1), (1, 99), (2, 20)]);
+        assert!(!is_met(Asked::Request(&request), &with_change));
+    }
+
+    #[test]
+    fn coins_that_are_named_are_among_those_that_are_spent() {
+        let tx = made(&[(1, 10)]);
+        let named = |outpoint| In {
+            outpoint,
+            sequence: None,
+            weight: None,
+        };
+        let mut request = asked(&[(1, 10)]);
+        let other = OutPoint::new(tx.compute_txid(), 0);
+        for (inputs, adds, is_same) in [
+            (vec![named(OutPoint::null())], false, true),
+            (vec![named(OutPoint::null())], true, true),
+            (vec![named(other)], true, false),
+            (vec![named(other)], false, false),
+            (vec![named(other), named(OutPoint::null())], false, false),
+        ] {
+            (request.inputs, request.add_inputs) = (inputs, adds);
+            assert_eq!(is_met(Asked::Request(&request), &tx), is_same);
+        }
     }
 
     #[test]
@@ -127,10 +219,10 @@ mod tests {
         let tx = made(&[(1, 10)]);
         let mut signed = tx.clone();
         signed.input[0].script_sig = script(1);
-        assert!(Asked::Transaction(&tx).is_met_by(&signed));
+        assert!(is_met(Asked::Transaction(&tx), &signed));
         let mut other = tx.clone();
         other.input[0].previous_output = OutPoint::new(tx.compute_txid(), 0);
-        assert!(!Asked::Transaction(&other).is_met_by(&tx));
-        assert!(!Asked::Transaction(&made(&[(1, 11)])).is_met_by(&tx));
+        assert!(!is_met(Asked::Transaction(&other), &tx));
+        assert!(!is_met(Asked::Transaction(&made(&[(1, 11)])), &tx));
     }
 }

@@ -299,7 +299,7 @@ impl View<'_> {
             (locked, reused) = (beside.locked, beside.reused);
         }
         let lacking = match scope {
-            Scope::AllWorlds => self.world_that_lacks()?,
+            Scope::AllWorlds => self.world_that_lacks(request.use_reused)?,
             Scope::Best => None,
         };
         Ok(SpendError::InsufficientFunds {

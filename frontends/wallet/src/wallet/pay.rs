@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::slot::Slot;
 use crate::spend::{
-    Asked, Bump, BumpWish, ChangeTo, FeeChoice, Plan, Request, Scope, SpendError, Unspendable,
+    Asked, Bump, BumpWish, ChangeTo, FeeChoice, Made, Plan, Request, Scope, SpendError, Unspendable,
 };
 
 /// What was planned and signed as far as the keys go.
@@ -172,7 +172,20 @@ impl Wallet {
             return Ok(());
         };
         let txid = book.stands_for(record.txid);
-        Err(match asked.is_met_by(&record.tx) {
+        let coins = record.tx.input.iter();
+        let coming = coins.map(|input| Some(book.outputs.get(&input.previous_output)?.amount));
+        let going = record.tx.output.iter().map(|output| output.value).sum();
+        let fee = coming
+            .sum::<Option<Amount>>()
+            .and_then(|coming| coming.checked_sub(going));
+        let outputs = record.tx.output.iter();
+        let ours = outputs.map(|output| book.keyring.slot_of(&output.script_pubkey).is_some());
+        let made = Made {
+            tx: &record.tx,
+            fee,
+            ours: &ours.collect::<Vec<bool>>(),
+        };
+        Err(match asked.is_met_by(made) {
             true => SpendError::Repeated { txid },
             false => SpendError::OtherPayment { txid },
         })

@@ -611,6 +611,10 @@ async fn what_comes_to_an_address_that_was_paid_from_is_told_apart_and_left_unle
         use_reused: true,
         ..terms(&alice, BTC)
     };
+    let wanted = build("shy", anyhow.clone());
+    let built = scene.client.build_transaction(wanted).await;
+    let built = built.unwrap().into_inner().built.unwrap();
+    assert!(built.inputs.iter().all(|coin| coin.reused && coin.safe));
     let sent = scene.client.send_transaction(send("shy", anyhow)).await;
     assert!(!sent.unwrap().into_inner().txid.is_empty());
 }
