@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -658,13 +658,37 @@ fn a_payment_whose_answer_did_not_come_may_have_been_made_and_that_is_said() {
     assert!(message.contains("the same --request-id"), "{message}");
 }
 
+/// How many bytes the longest file in a directory has, and in those in it, but for one of them.
+fn longest_file(directory: &Path, but: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let lengths = paths.filter(|path| path != but).map(|path| {
+        let found = path.symlink_metadata().unwrap();
+        match found.is_dir() {
+            true => longest_file(&path, but),
+            false => found.len(),
+        }
+    });
+    lengths.max().unwrap_or(0)
+}
+
 #[test]
 fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_and_ends_no_node() {
     let place = tempdir().unwrap();
     let directory = place.path().to_str().unwrap();
     // The ledger, and the wallet that such a node makes by itself.
     drop(Serving::run(place.path(), &[]));
-    let limited = ["bash", "-c", "ulimit -f 420; exec \"$0\" \"$@\""];
+    // Halfway between the longest file that the node needs and a new wallet's, in the shell's KiB.
+    let wallets = place.path().join("wallets");
+    let wallet = wallets.join("@unnamed/data.mdb").metadata().unwrap().len();
+    let longest = longest_file(place.path(), &wallets);
+    assert!(
+        longest < wallet,
+        "{longest} bytes, and a wallet has {wallet}"
+    );
+    let limit = (longest + wallet) / 2 / 1024;
+    let within = format!("ulimit -f {limit}; exec \"$0\" \"$@\"");
+    let limited = ["bash", "-c", &within];
     let run = ["run", "--network", "regtest", "--datadir", directory];
     let rest = ["--grpc", "127.0.0.1:0", "--no-rpc", "--no-log", "--json"];
     let node = Serving::start_within(&limited, &[&run[..], &rest].concat(), "ready");

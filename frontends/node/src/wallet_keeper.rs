@@ -101,7 +101,13 @@ fn make_unnamed(wallets: &Wallets) -> Result<(), NodeError> {
         if wallets.list().is_empty() && wallets.names()?.is_empty() {
             // Marked first: where the process ends in between, the next start makes it.
             wallets.open_at_start("", true)?;
-            wallets.create("", NewWallet::default())?;
+            if let Err(error) = wallets.create("", NewWallet::default()) {
+                // Or each start would warn that it is not there.
+                if let Err(error) = wallets.open_at_start("", false) {
+                    warn!(%error, "the wallet without a name was not made, but is still marked for being opened at the start");
+                }
+                return Err(error);
+            }
             info!("made a wallet without a name: there was none");
         }
         Ok(())

@@ -116,11 +116,6 @@ impl WalletConfig {
         if name.ends_with([' ', '.']) {
             return Err(bad("it ends with a dot or a blank"));
         }
-        if is_device(name) {
-            return Err(bad(
-                "some systems keep it for a device, whatever follows the dot",
-            ));
-        }
         // The list of wallets to open lies beside them, and so does what it is written to first.
         if name.starts_with(OPENED_FILE) {
             return Err(bad(
@@ -128,6 +123,22 @@ impl WalletConfig {
             ));
         }
         Ok(self.directory.join(name))
+    }
+
+    /// The same for a wallet that is to be made: names that some systems keep for devices are refused, too. One that has such a
+    /// name already keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::BadName`].
+    pub(crate) fn new_path(&self, name: &str) -> Result<PathBuf, WalletError> {
+        match is_device(name) {
+            true => Err(WalletError::BadName {
+                name: name.to_owned(),
+                why: "some systems keep it for a device, whatever follows the dot",
+            }),
+            false => self.path(name),
+        }
     }
 
     /// Whether there is a wallet of this name.

@@ -45,7 +45,7 @@ pub use rows::{Reading, Step};
 pub use tables::Table;
 
 use codec::Source;
-use drafts::{CREATE, make_draft_directory, remove_drafts};
+use drafts::{CREATE, make_draft_directory, put_in_place, refuse_another, remove_drafts};
 use environment::AllRows;
 pub(crate) use error::file_error;
 
@@ -77,7 +77,7 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`], [`FileError::InUse`], errors of the disk, what `fill` returns. What was made is gone again then.
+    /// [`FileError::Exists`], [`FileError::InUse`], [`FileError::InTheWay`], errors of the disk, what `fill` returns. What was made is gone again then.
     pub fn create<E: From<FileError>>(
         directory: &Path,
         network: Network,
@@ -96,9 +96,7 @@ impl WalletFile {
             let place = directory.join(CREATE);
             let mut file = WalletFile::draft(&place, network, flags, lock)?;
             fill(&mut file)?;
-            let data = environment::data_path(directory);
-            std::fs::rename(environment::data_path(&place), &data)
-                .map_err(|error| file_error(&data, "putting the new file there", error))?;
+            put_in_place(&place, directory)?;
             made.file = true;
             // LMDB has it open, wherever its name is now.
             file.directory = directory.to_path_buf();
@@ -171,7 +169,13 @@ impl WalletFile {
         if environment::look(directory)? != DataFile::Whole {
             return Err(cut(directory));
         }
-        remove_drafts(directory)?;
+        match remove_drafts(directory) {
+            // Somebody else's: in the way of a rewriting, but not of the wallet as it is.
+            Err(error @ FileError::InTheWay { .. }) => {
+                tracing::warn!(%error, "the wallet can be used, but not encrypted");
+            }
+            removed => removed?,
+        }
         let env = environment::open(directory)?;
         let rows = environment::tables(&env, directory, None)?.ok_or_else(|| cut(directory))?;
         let mut file = WalletFile {
@@ -318,16 +322,6 @@ pub(crate) fn make_directory(directory: &Path) -> Result<bool, FileError> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(false),
         Err(error) => Err(file_error(directory, "creating the directory", error)),
-    }
-}
-
-/// Refuses a directory that has a wallet, or what is left of one.
-fn refuse_another(directory: &Path) -> Result<(), FileError> {
-    match environment::data_path(directory).symlink_metadata() {
-        Ok(_) => Err(FileError::Exists {
-            path: directory.to_path_buf(),
-        }),
-        Err(_) => Ok(()),
     }
 }
 

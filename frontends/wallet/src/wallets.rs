@@ -160,7 +160,7 @@ impl Wallets {
     ///
     /// [`WalletError::BadName`], [`WalletError::File`] where it is there already, [`WalletError::Keys`].
     pub fn create(&self, name: &str, new: NewWallet) -> Result<Wallet, WalletError> {
-        let path = self.path(name)?;
+        let path = self.inner.config.new_path(name)?;
         let _turn = self.room(name)?;
         if let Some(from) = new.paid_since {
             Scanned::default().check_blocks(&self.inner.ledger, from, None)?;
@@ -217,7 +217,7 @@ impl Wallets {
     ///
     /// As [`Wallets::load`]; [`WalletError::File`] where there is one of that name.
     pub fn restore(&self, name: &str, backup: &Path) -> Result<Wallet, WalletError> {
-        let path = self.path(name)?;
+        let path = self.inner.config.new_path(name)?;
         let _turn = self.room(name)?;
         let file = WalletFile::restore(backup, &path, self.inner.config.network)?;
         let undo = file.made();

@@ -222,8 +222,24 @@ fn names_that_some_systems_keep_for_devices_are_no_names_of_wallets() {
         assert!(matches!(made, Err(WalletError::BadName { .. })), "{name}");
     }
     for name in ["console", "com", "COM10", "auxiliary.txt", "null"] {
-        assert!(scene.wallets.path(name).is_ok(), "{name}");
+        let made = scene.wallets.create(name, NewWallet::default());
+        assert!(made.is_ok(), "{name}");
     }
+}
+
+#[test]
+fn a_wallet_that_has_the_name_of_a_device_already_is_loaded_by_it() {
+    let scene = Scene::new();
+    drop(scene.wallet("alice"));
+    scene.wallets.unload("alice").expect("it was open");
+    let path = |name: &str| scene.wallets.path(name).expect("a name");
+    std::fs::rename(path("alice"), path("aux.txt")).expect("not such a system");
+    let backup = path("backup");
+    let copied = scene.wallets.backup_closed("aux.txt", &backup);
+    copied.expect("it is there");
+    drop(scene.wallets.load("aux.txt").expect("it is there"));
+    let made = scene.wallets.restore("con", &backup);
+    assert!(matches!(made, Err(WalletError::BadName { .. })));
 }
 
 #[test]

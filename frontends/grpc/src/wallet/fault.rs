@@ -101,9 +101,9 @@ impl From<FileError> for Fault {
             FileError::Full { .. } => {
                 Fault::new(Code::ResourceExhausted, ErrorReason::DiskFull, message)
             }
-            FileError::NewerSchema { .. } | FileError::ReadOnly { .. } => {
-                unfit(ErrorReason::StoreFailed, message)
-            }
+            FileError::NewerSchema { .. }
+            | FileError::ReadOnly { .. }
+            | FileError::InTheWay { .. } => unfit(ErrorReason::StoreFailed, message),
             _ => Fault::new(Code::Internal, ErrorReason::StoreFailed, message),
         }
     }

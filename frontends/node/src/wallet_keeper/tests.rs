@@ -50,3 +50,22 @@ fn at_the_next_start_the_wallet_without_a_name_makes_way_too_unless_it_is_named_
     open(&fourth, &[]).unwrap();
     assert_eq!(names(&fourth), ["", "mine"]);
 }
+
+#[test]
+fn a_wallet_without_a_name_that_cannot_be_made_is_not_marked_for_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let params = Params::new(Network::Regtest);
+    let ledger = Ledger::open(LedgerConfig::new(params, directory.path().join("ledger"))).unwrap();
+    let wallets = wallets(&ledger, directory.path());
+    let place = wallets.path("").unwrap();
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    assert!(matches!(
+        make_unnamed(&wallets),
+        Err(NodeError::Wallet { .. })
+    ));
+    assert!(wallets.opened_at_start().unwrap().is_empty());
+    std::fs::remove_file(&place).unwrap();
+    make_unnamed(&wallets).unwrap();
+    assert_eq!(wallets.opened_at_start().unwrap(), [""]);
+}

@@ -160,6 +160,13 @@ pub(super) fn refused(code: i32) -> impl Fn(SpendError) -> RpcError {
         SpendError::Dust { .. } => {
             RpcError::new(code, format!("Transaction amount too small: {error}"))
         }
+        SpendError::NoChange(why) => RpcError::new(
+            code,
+            format!(
+                "Transaction needs a change address, but we can't generate it. {}",
+                RpcError::from(why).message
+            ),
+        ),
         SpendError::Refused(rejection) if rejection.reason == CLUSTER_FULL => RpcError::new(
             code,
             format!("too many unconfirmed transactions in cluster: {rejection}"),
@@ -459,4 +466,22 @@ fn send_all(call: &Call) -> Answer {
         }
         _ => not_all(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use everett_wallet::KeyError;
+
+    use super::*;
+
+    #[test]
+    fn that_there_is_no_address_for_change_is_told_in_the_words_of_core() {
+        let refused = refused(WALLET_ERROR);
+        let locked = refused(SpendError::NoChange(KeyError::KeypoolRanOut));
+        assert_eq!(locked.code, WALLET_ERROR);
+        assert_eq!(
+            locked.message,
+            "Transaction needs a change address, but we can't generate it. Error: Keypool ran out, please call keypoolrefill first"
+        );
+    }
 }

@@ -14,13 +14,10 @@ use everett_ledger::store::{DataFile, cannot_grow};
 use heed::CompactionOption;
 use zeroize::Zeroizing;
 
-use super::drafts::{RESTORE, remove_drafts};
+use super::drafts::{RESTORE, make_draft_directory, put_in_place, refuse_another, remove_drafts};
 use super::error::{FileError, file_error};
 use super::made::Made;
-use super::{
-    WalletFile, environment, make_directory, refuse_another, share, sync_directory,
-    sync_with_parent,
-};
+use super::{WalletFile, environment, make_directory, share, sync_directory, sync_with_parent};
 
 /// So many bytes of a backup are copied at a time.
 const CHUNK: usize = 64 << 10;
@@ -41,7 +38,15 @@ impl WalletFile {
             return Err(exists());
         }
         self.copy_to(path, |draft| match std::fs::hard_link(draft, path) {
-            Ok(()) => std::fs::remove_file(draft).map_err(|error| failed(path, error)),
+            Ok(()) => {
+                if let Err(error) = std::fs::remove_file(draft) {
+                    tracing::warn!(
+                        path = %draft.display(), %error,
+                        "the backup is written, but has this name too, which can be removed"
+                    );
+                }
+                Ok(())
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists()),
             // A file system whose files have one name each.
             Err(_) if path.symlink_metadata().is_ok() => Err(exists()),
@@ -103,7 +108,7 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`] where there is a wallet; [`FileError::DamagedBackup`] and others that name the backup where that is at
+    /// [`FileError::Exists`] where there is a wallet; [`FileError::InTheWay`]; [`FileError::DamagedBackup`] and others that name the backup where that is at
     /// fault; errors of the disk. All that was made is gone again then.
     pub fn restore(
         backup: &Path,
@@ -159,8 +164,11 @@ fn copy_into(backup: &Path, directory: &Path, made: &mut Made) -> Result<(), Fil
     // Another one may have come before the lock was taken.
     refuse_another(directory)?;
     remove_drafts(directory)?;
+    let place = directory.join(RESTORE);
+    make_draft_directory(&place)?;
+    let draft = environment::data_path(&place);
+    // It is gone when its owner reads of it: the file that it was to become is named.
     let data = environment::data_path(directory);
-    let draft = directory.join(RESTORE);
     let written = |error| file_error(&data, "writing it", error);
     let mut to = File::options()
         .write(true)
@@ -170,7 +178,7 @@ fn copy_into(backup: &Path, directory: &Path, made: &mut Made) -> Result<(), Fil
         .map_err(written)?;
     copy_bytes(backup, &mut to, written)?;
     to.sync_all().map_err(written)?;
-    std::fs::rename(&draft, &data).map_err(written)?;
+    put_in_place(&place, directory)?;
     made.file = true;
     sync_with_parent(directory)
 }

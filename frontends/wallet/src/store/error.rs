@@ -47,6 +47,15 @@ pub enum FileError {
         /// The wallet's directory.
         path: PathBuf,
     },
+    /// Something that is no draft has the name of one in the wallet's directory; it is not removed.
+    #[error(
+        "{path} is in the way: a wallet needs this name beside it for files that are not whole yet, and there is something else; move \
+         it away, or choose another name for the wallet"
+    )]
+    InTheWay {
+        /// What has the name.
+        path: PathBuf,
+    },
     /// Another process, or another opening in this one, has the wallet.
     #[error(
         "{path}: the wallet is in use by another process, or loaded already; unload it there first"

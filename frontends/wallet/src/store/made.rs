@@ -44,8 +44,10 @@ impl Made {
         let failed = |path: &Path, error: &dyn std::error::Error| {
             tracing::warn!(path = %path.display(), %error, "a wallet was not made, but this is left of it");
         };
-        if let Err(error) = remove_drafts(directory) {
-            failed(directory, &error);
+        match remove_drafts(directory) {
+            // It was there before, and is perhaps why the wallet was not made.
+            Ok(()) | Err(FileError::InTheWay { .. }) => {}
+            Err(error) => failed(directory, &error),
         }
         let mut files = Vec::new();
         if self.file {

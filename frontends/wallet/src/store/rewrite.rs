@@ -20,7 +20,7 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// What `step` returns; errors of the disk. The file is as it was then.
+    /// What `step` returns; [`FileError::InTheWay`]; errors of the disk. The file is as it was then.
     pub fn rewrite<T, E: From<FileError>>(
         &mut self,
         without: &[Table],
@@ -41,12 +41,12 @@ impl WalletFile {
         let before = std::mem::replace(&mut self.env, anew.env);
         before.prepare_for_closing().wait();
         let data = environment::data_path(&self.directory);
-        let cleaned = [
-            sync_directory(&self.directory),
+        // Until the new file has the name for good, a power failure gives it back to the old one: that must not be zeros then.
+        let overwritten = sync_directory(&self.directory).and_then(|()| {
             overwrite(anew.old)
-                .map_err(|error| file_error(&data, "overwriting what was there before", error)),
-            remove_drafts(&self.directory),
-        ];
+                .map_err(|error| file_error(&data, "overwriting what was there before", error))
+        });
+        let cleaned = [overwritten, remove_drafts(&self.directory)];
         for error in cleaned.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "the wallet was written anew, but not all of the old file is gone");
         }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::drafts::REWRITE;
+use super::drafts::{RESTORE, REWRITE};
 use super::*;
 
 const NETWORK: Network = Network::Regtest;
@@ -261,7 +261,7 @@ fn a_restoring_that_fails_takes_away_only_what_it_made() {
     assert!(matches!(second, Err(FileError::Exists { .. })));
     put(&restored, b"b", b"2");
     assert_eq!(rows(&restored, Table::Transactions).len(), 2);
-    assert!(!place.join("restore").exists());
+    assert!(!place.join(RESTORE).exists());
     // Neither does undoing what somebody has open.
     let made = restored.made();
     made.undo(&place);
@@ -270,6 +270,64 @@ fn a_restoring_that_fails_takes_away_only_what_it_made() {
     made.undo(&place);
     assert!(!place.join("data.mdb").exists());
     assert!(place.join("letter").is_file());
+}
+
+#[test]
+fn what_is_somebody_elses_in_a_directory_stays_and_is_named_where_it_is_in_the_way() {
+    let directory = TempDir::new().unwrap();
+    let file = create(&directory);
+    let backup = directory.path().join("backup.dat");
+    file.backup(&backup).unwrap();
+    let place = directory.path().join("src");
+    for name in [CREATE, REWRITE, RESTORE] {
+        let draft = place.join(name);
+        let refused = || {
+            let made = WalletFile::create(&place, NETWORK, WalletFlags::default(), as_it_is);
+            let restored = WalletFile::restore(&backup, &place, NETWORK);
+            for result in [made, restored] {
+                match result {
+                    Err(FileError::InTheWay { path }) => assert_eq!(path, draft),
+                    other => panic!("{name}: {:?}", other.err()),
+                }
+            }
+        };
+        // A directory, also with files in it that have LMDB's names; then a file.
+        std::fs::create_dir_all(&draft).unwrap();
+        let (data, letter) = (environment::data_path(&draft), draft.join("letter"));
+        std::fs::write(&data, "a database").unwrap();
+        std::fs::write(&letter, "dear").unwrap();
+        refused();
+        assert_eq!(std::fs::read(&data).unwrap(), b"a database");
+        assert_eq!(std::fs::read(&letter).unwrap(), b"dear");
+        std::fs::remove_dir_all(&draft).unwrap();
+        std::fs::write(&draft, "a script").unwrap();
+        refused();
+        assert_eq!(std::fs::read(&draft).unwrap(), b"a script");
+        std::fs::remove_file(&draft).unwrap();
+    }
+    // A wallet that is there already opens beside such things, but is not written anew.
+    let place = file.directory().to_path_buf();
+    drop(file);
+    std::fs::write(place.join(RESTORE), "a script").unwrap();
+    let mut file = WalletFile::open(&place, NETWORK).unwrap();
+    let refused = file.rewrite(&[], |_| Ok::<_, FileError>(()));
+    assert!(matches!(refused, Err(FileError::InTheWay { .. })));
+    put(&file, b"a", b"1");
+    assert_eq!(std::fs::read(place.join(RESTORE)).unwrap(), b"a script");
+}
+
+#[test]
+fn a_file_that_comes_while_a_wallet_is_made_is_not_overwritten() {
+    let directory = TempDir::new().unwrap();
+    let place = directory.path().join("w");
+    let data = environment::data_path(&place);
+    let made = WalletFile::create(&place, NETWORK, WalletFlags::default(), |_| {
+        std::fs::write(&data, "a backup").unwrap();
+        Ok::<_, FileError>(())
+    });
+    assert!(matches!(made, Err(FileError::Exists { .. })));
+    assert_eq!(std::fs::read(&data).unwrap(), b"a backup");
+    assert!(!place.join(CREATE).exists());
 }
 
 #[test]
