@@ -352,7 +352,8 @@ impl Wallet {
     }
 
     /// The same; a scan of the blocks from a height on is owed then, by the same step of the file. Says also from which one: where
-    /// a transaction of ours pays the new keys, from its block at the latest.
+    /// a transaction of ours pays the new keys, from its block at the latest, or from as near to it as all blocks are here: whoever
+    /// takes keys up is not to owe what cannot be looked into.
     fn change_keys_and_owe<T, E: From<WalletError>>(
         &self,
         owe: Option<u32>,
@@ -367,6 +368,10 @@ impl Wallet {
         let mut since = owe;
         let mut owed = |book: &Book, added: &[ScriptBuf]| {
             let paid = owe.and_then(|_| book.paid_since(added));
+            let paid = paid.map(|from| {
+                let missing = Owed::from_height(from).missing(ledger);
+                missing.map_or(from, |missing| missing.end)
+            });
             since = [owe, paid].into_iter().flatten().min();
             since.map(|from| Owed::from_height(from).and(book.owed.as_ref(), ledger))
         };

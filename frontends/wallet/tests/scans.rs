@@ -2,7 +2,7 @@
 
 mod scene;
 
-use bitcoin::Amount;
+use bitcoin::{Amount, Script, TxOut};
 use everett_lab::{At, Lab};
 use everett_ledger::{Ledger, LedgerConfig, MIN_PRUNE_TARGET_REGTEST, Network, Params};
 use everett_mempool::{Mempool, MempoolConfig};
@@ -54,6 +54,7 @@ fn take_up(turn: &ScanTurn, of: &Wallet, from: Option<u32>) -> Result<(), Wallet
                 text: Zeroizing::new(text),
                 active: false,
                 internal: None,
+                keeps_use: false,
                 range: None,
                 next_index: None,
                 birth: 1,
@@ -63,6 +64,24 @@ fn take_up(turn: &ScanTurn, of: &Wallet, from: Option<u32>) -> Result<(), Wallet
         Ok(())
     })
     .map(drop)
+}
+
+/// Has a script's address watched, that may have been paid since a height, and looks for what it was paid; from which height on.
+fn watch(turn: &ScanTurn, script: &Script, from: u32) -> u32 {
+    let address = bitcoin::Address::from_script(script, bitcoin::Network::Regtest);
+    let text = with_checksum(&format!("addr({})", address.expect("an address")));
+    let taken = turn.take_up(Some(from), |keyring| -> Result<(), WalletError> {
+        keyring.import(&Import {
+            text: Zeroizing::new(text),
+            birth: 1,
+            ..Import::default()
+        })?;
+        Ok(())
+    });
+    let (_, since) = taken.expect("keys that are taken up");
+    let since = since.expect("a scan");
+    turn.pay_since(since, &mut |_, _| true).expect("a scan");
+    since
 }
 
 /// What a wallet has in every live world.
@@ -125,24 +144,8 @@ fn keys_that_a_payment_of_ours_paid_already_are_looked_for_from_there_however_yo
     let alice = scene.wallet("alice");
     let to = address(&alice);
     let turn = vault.scan_turn().expect("no scan runs");
-    let watch = |script: &bitcoin::Script, from: u32| {
-        let address = bitcoin::Address::from_script(script, bitcoin::Network::Regtest);
-        let text = with_checksum(&format!("addr({})", address.expect("an address")));
-        let taken = turn.take_up(Some(from), |keyring| -> Result<(), WalletError> {
-            keyring.import(&Import {
-                text: Zeroizing::new(text),
-                birth: 1,
-                ..Import::default()
-            })?;
-            Ok(())
-        });
-        let (_, since) = taken.expect("keys that are taken up");
-        let since = since.expect("a scan");
-        turn.pay_since(since, &mut |_, _| true).expect("a scan");
-        since
-    };
     let tip = scene.best().height();
-    assert_eq!(watch(&to, tip), tip);
+    assert_eq!(watch(&turn, &to, tip), tip);
     let tx = scene.payment(&payer, &to, Amount::from_int_btc(3));
     let paid = scene.mine(&scene.best(), std::slice::from_ref(&tx));
     let rest = &tx.output[1];
@@ -150,7 +153,7 @@ fn keys_that_a_payment_of_ours_paid_already_are_looked_for_from_there_however_yo
     (0..3).for_each(|_| drop(scene.mine(&scene.best(), &[])));
     assert_eq!(balances(&scene, &vault), [Amount::from_int_btc(3)]);
     let tip = scene.best().height();
-    assert_eq!(watch(&rest.script_pubkey, tip), paid.height());
+    assert_eq!(watch(&turn, &rest.script_pubkey, tip), paid.height());
     assert_eq!(
         balances(&scene, &vault),
         [Amount::from_int_btc(3) + rest.value]
@@ -588,6 +591,36 @@ fn what_is_owed_and_pruned_keeps_nothing_else_from_being_looked_into() {
 }
 
 #[test]
+fn keys_that_were_paid_in_a_block_that_is_pruned_are_looked_for_as_far_as_blocks_are_here() {
+    let node = Pruned::new();
+    let payer = node.lab.party("payer");
+    node.lab.fund(&payer).expect("a coinbase that matured");
+    let vault = node.watching("vault");
+    let alice = node.wallets.create("alice", NewWallet::default());
+    let to = address(&alice.expect("a new wallet"));
+    let best = node.lab.best();
+    let turn = vault.scan_turn().expect("no scan runs");
+    watch(&turn, &to, best.height());
+    let coins = best.coins_of(&payer.script_hash(), None, 1);
+    let (outpoint, coin) = coins.expect("coins").remove(0);
+    let spent = TxOut {
+        value: coin.amount,
+        script_pubkey: payer.script_pubkey().clone(),
+    };
+    let three = Amount::from_int_btc(3);
+    let tx = scene::spending(&payer, outpoint, spent, &to, three, scene::FEE);
+    let rest = tx.output[1].script_pubkey.clone();
+    node.lab.mine(At::Best, [tx]).expect("a block");
+    node.wallets.catch_up().expect("nothing in the way");
+    node.grow(8);
+    let first = node.first();
+    assert!(first > best.height() + 1, "its block is pruned");
+    let tip = node.lab.best().height();
+    assert_eq!(watch(&turn, &rest, tip), first);
+    assert_eq!((vault.owed_scan(), vault.missed_scan()), (None, None));
+}
+
+#[test]
 fn what_was_missed_is_owed_again_where_its_blocks_are_here() {
     let node = Pruned::new();
     node.grow(1);
@@ -648,6 +681,7 @@ fn nothing_is_taken_up_where_blocks_are_pruned_that_it_may_be_paid_in() {
         text: keys().expect("a descriptor"),
         active: false,
         internal: None,
+        keeps_use: false,
         range: None,
         next_index: None,
         birth: 1,

@@ -51,9 +51,7 @@ pub(crate) fn import(
     let (warnings, from) = turn.take_up(from, |keyring| {
         let mut warnings = Vec::new();
         for (index, import) in imports.iter().enumerate() {
-            let imported = keyring.as_it_is_used(import.clone());
-            let imported = imported.and_then(|import| keyring.import(&import));
-            let imported = imported.map_err(|error| match error {
+            let imported = keyring.import(import).map_err(|error| match error {
                 KeyError::Descriptor(_) | KeyError::Import(_) | KeyError::RangeShrinks { .. } => {
                     Fault::field(format!("imports[{index}].descriptor"), error.to_string())
                 }
@@ -88,6 +86,7 @@ fn parse(field: &str, asked: v1::DescriptorImport) -> Result<Import, Fault> {
         text: Zeroizing::new(asked.descriptor),
         active: asked.active,
         internal: asked.internal,
+        keeps_use: !asked.active && asked.internal.is_none(),
         range,
         next_index: asked.next_index,
         birth: birth(&format!("{field}.birth_time"), asked.birth_time)?,

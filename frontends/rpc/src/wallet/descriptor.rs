@@ -157,6 +157,7 @@ fn import_one(
         text: Zeroizing::new(text.to_owned()),
         active,
         internal: request.find("internal").map(Json::bool).transpose()?,
+        keeps_use: false,
         range: request.find("range").map(parse_range).transpose()?,
         next_index: request.find("next_index").map(next_index).transpose()?,
         birth,

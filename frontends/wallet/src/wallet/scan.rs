@@ -154,7 +154,7 @@ impl Wallet {
 impl ScanTurn {
     /// Takes up keys that may have been paid since height `from`: [`Wallet::change_keys`], and the scan from there on is owed as
     /// soon as they are there. `None`: they are younger than all blocks, or their owner wants no scan. Says also from where on it
-    /// is owed: from further below where a payment of ours that a block there has pays them, too.
+    /// is owed: from further below where a payment of ours that a block there has pays them, too, as far as blocks are here.
     ///
     /// # Errors
     ///

@@ -550,6 +550,7 @@ async fn a_scan_that_nobody_waits_for_any_more_is_done_by_the_node() {
                 text: text.clone().into(),
                 active: false,
                 internal: None,
+                keeps_use: false,
                 range: None,
                 next_index: None,
                 birth: 1,

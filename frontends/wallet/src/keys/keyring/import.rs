@@ -28,6 +28,9 @@ pub struct Import {
     pub active: bool,
     /// Whether it is for change.
     pub internal: Option<bool>,
+    /// What is there already stays what it is for, path by path: new addresses come from it if they did, and it is for change if it
+    /// was. `active` and `internal` are for what is new then.
+    pub keeps_use: bool,
     /// First and last index to watch; without them as many as the keypool has, and what is watched already.
     pub range: Option<(u32, u32)>,
     /// The next index to give out.
@@ -89,7 +92,12 @@ impl Keyring {
         if !ranged && import.range.is_some() {
             return refuse("Range should not be specified for an un-ranged descriptor");
         }
-        if ranged && import.range.is_none() && !self.knows(&import.text)? {
+        // Where no range is named, what is watched already counts.
+        let known = match (ranged, import.range) {
+            (true, None) => self.known(&expression),
+            _ => Vec::new(),
+        };
+        if known.iter().any(Option::is_none) {
             warnings.push("Range not given, using default keypool range".into());
         }
         let (start, last) = match (ranged, import.range) {
@@ -107,7 +115,10 @@ impl Keyring {
             return refuse("Range is too large");
         }
         let next = import.next_index.unwrap_or(start);
-        if ranged && !(start..=last).contains(&next) {
+        // The first index that some path would not watch then.
+        let ends = known.iter().map(|one| one.map_or(0, |one| one.end));
+        let end = ends.min().unwrap_or(0).max(last + 1);
+        if ranged && !(start..end).contains(&next) {
             return refuse("next_index is out of range");
         }
         if import.active && !ranged {
@@ -161,40 +172,16 @@ impl Keyring {
     ///
     /// [`KeyError::Descriptor`].
     pub fn knows(&self, text: &str) -> Result<bool, KeyError> {
-        Ok(self.known(text)?.iter().all(Option::is_some))
+        let expression = Expression::parse(text, self.network, true)?;
+        Ok(self.known(&expression).iter().all(Option::is_some))
     }
 
-    /// What is there of the descriptors of a text, one for each path.
-    fn known(&self, text: &str) -> Result<Vec<Option<&WalletDescriptor>>, KeyError> {
-        let expression = Expression::parse(text, self.network, true)?;
-        let forms = expression.forms.into_iter().zip(&expression.public);
+    /// What is there of an expression's descriptors, one for each path.
+    fn known(&self, expression: &Expression) -> Vec<Option<&WalletDescriptor>> {
+        let forms = expression.forms.iter().zip(&expression.public);
         let texts = forms.map(|(form, public)| with_checksum(&form.public_text(public)));
         let known = |text: String| self.descriptors().find(|known| *known.text == *text);
-        Ok(texts.map(known).collect())
-    }
-
-    /// An import that says nothing of what its descriptor is for, as one that leaves that as it is: where new addresses come from
-    /// it they go on to do so, and it is for change if it was.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::Descriptor`].
-    pub fn as_it_is_used(&self, import: Import) -> Result<Import, KeyError> {
-        if import.active || import.internal.is_some() {
-            return Ok(import);
-        }
-        let known = self.known(&import.text)?;
-        let internal = match known.as_slice() {
-            [Some(one)] => Some(one.chain == Chain::Internal),
-            _ => None,
-        };
-        let mut paths = known.iter().flatten();
-        let active = known.iter().all(Option::is_some) && paths.all(|one| one.active);
-        Ok(Import {
-            active,
-            internal,
-            ..import
-        })
+        texts.map(known).collect()
     }
 
     fn paths(&self, import: &Import, expression: Expression) -> Result<Vec<Path>, KeyError> {
@@ -243,21 +230,30 @@ impl Keyring {
         let known = self
             .descriptors()
             .find(|known| known.text == descriptor.text)
-            .map(|known| (known.number, known.start, known.end, known.next));
-        let given_out = known.is_some_and(|(_, start, _, next)| next > start);
+            .cloned();
+        let given_out = known.as_ref().is_some_and(|known| known.next > known.start);
+        let (active, chain) = match &known {
+            Some(known) if import.keeps_use => (known.active, known.chain),
+            _ => (import.active, path.chain),
+        };
+        if import.label.is_some() && chain == Chain::Internal {
+            return Err(KeyError::Import(
+                "Internal addresses should not have a label",
+            ));
+        }
         let number = match known {
-            Some((number, known_start, known_end, _)) => {
+            Some(known) => {
                 // Who names no range does not ask for a smaller one.
                 if import.range.is_none() {
-                    (start, end) = (start.min(known_start), end.max(known_end));
+                    (start, end) = (start.min(known.start), end.max(known.end));
                 }
-                if start > known_start || end < known_end {
+                if start > known.start || end < known.end {
                     return Err(KeyError::RangeShrinks {
-                        start: known_start,
-                        end: known_end - 1,
+                        start: known.start,
+                        end: known.end - 1,
                     });
                 }
-                number
+                known.number
             }
             None => {
                 descriptor.start = start;
@@ -288,10 +284,10 @@ impl Keyring {
             false => next,
         };
         descriptor.birth = descriptor.birth.min(import.birth);
-        descriptor.chain = path.chain;
-        self.activate(number, import.active, warnings);
+        descriptor.chain = chain;
+        self.activate(number, active, warnings);
         self.top_up_one(number, self.keypool);
-        let is_receiving = path.chain == Chain::External;
+        let is_receiving = chain == Chain::External;
         match &import.label {
             Some(label) => self.label(number, label)?,
             // It stands in the book, with an empty label: as what was given out does.

@@ -320,6 +320,89 @@ fn an_import_again_only_widens() {
 }
 
 #[test]
+fn without_a_range_the_next_index_lies_in_what_is_watched() {
+    let mut made = Made::watching();
+    let text = format!("wpkh({TPUB}/0/*)");
+    let wide = KEYPOOL + 50;
+    let first = Import {
+        range: Some((0, wide - 1)),
+        ..import(&text)
+    };
+    try_import(&mut made, &first).unwrap();
+    let next = |text: &str, index| Import {
+        next_index: Some(index),
+        ..import(text)
+    };
+    try_import(&mut made, &next(&text, wide - 1)).unwrap();
+    let one = made.keyring.descriptor(DescriptorNumber(0)).unwrap();
+    assert_eq!(one.next, wide - 1);
+    // Not so far that nothing is watched there, on any path.
+    let end = one.end;
+    for (text, index) in [
+        (text, end),
+        (format!("wpkh({TPUB}/<0;1>/*)"), KEYPOOL),
+        (format!("wpkh({TPUB}/2/*)"), KEYPOOL),
+    ] {
+        let error = try_import(&mut made, &next(&text, index)).unwrap_err();
+        assert_eq!(error.to_string(), "next_index is out of range", "{text}");
+    }
+}
+
+#[test]
+fn what_keeps_its_use_keeps_it_path_by_path() {
+    let mut made = Made::watching();
+    let receiving = Import {
+        active: true,
+        ..import(&format!("wpkh({TPUB}/0/*)"))
+    };
+    try_import(&mut made, &receiving).unwrap();
+    let both = Import {
+        keeps_use: true,
+        ..import(&format!("wpkh({TPUB}/<0;1>/*)"))
+    };
+    let numbers = try_import(&mut made, &both).unwrap().numbers;
+    assert_eq!(numbers, [DescriptorNumber(0), DescriptorNumber(1)]);
+    let used = |made: &Made, number| {
+        let one = made.keyring.descriptor(DescriptorNumber(number)).unwrap();
+        (one.active, one.chain)
+    };
+    assert_eq!(used(&made, 0), (true, Chain::External));
+    assert_eq!(used(&made, 1), (false, Chain::Internal));
+    // Also what was taken up against its place among the paths.
+    let other = Import {
+        active: true,
+        internal: Some(true),
+        ..import(&format!("tr({TPUB}/0/*)"))
+    };
+    try_import(&mut made, &other).unwrap();
+    let both = Import {
+        keeps_use: true,
+        ..import(&format!("tr({TPUB}/<0;1>/*)"))
+    };
+    try_import(&mut made, &both).unwrap();
+    assert_eq!(used(&made, 2), (true, Chain::Internal));
+    // Who does not ask for that switches it off, as Core does.
+    try_import(&mut made, &import(&format!("wpkh({TPUB}/<0;1>/*)"))).unwrap();
+    assert_eq!(used(&made, 0), (false, Chain::External));
+    let key = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let change = Import {
+        internal: Some(true),
+        ..import(&format!("wpkh({key})"))
+    };
+    try_import(&mut made, &change).unwrap();
+    let labelled = Import {
+        keeps_use: true,
+        internal: None,
+        label: Some("x".into()),
+        ..change
+    };
+    assert_eq!(
+        try_import(&mut made, &labelled).unwrap_err().to_string(),
+        "Internal addresses should not have a label"
+    );
+}
+
+#[test]
 fn what_cannot_be_imported_is_refused_in_cores_words_and_nothing_is_written() {
     let ranged = import(&format!("wpkh({TPRV}/*)"));
     let single = import(&format!("wpkh({WIF})"));
