@@ -77,7 +77,8 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`], [`FileError::InUse`], [`FileError::InTheWay`], errors of the disk, what `fill` returns. What was made is gone again then.
+    /// [`FileError::Exists`], [`FileError::InUse`], [`FileError::InTheWay`], errors of the disk, what `fill` returns. What was made is
+    /// gone again then.
     pub fn create<E: From<FileError>>(
         directory: &Path,
         network: Network,

@@ -108,8 +108,8 @@ impl WalletFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Exists`] where there is a wallet; [`FileError::InTheWay`]; [`FileError::DamagedBackup`] and others that name the backup where that is at
-    /// fault; errors of the disk. All that was made is gone again then.
+    /// [`FileError::Exists`] where there is a wallet; [`FileError::InTheWay`]; [`FileError::DamagedBackup`] and others that name the
+    /// backup where that is at fault; errors of the disk. All that was made is gone again then.
     pub fn restore(
         backup: &Path,
         directory: &Path,
