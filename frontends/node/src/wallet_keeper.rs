@@ -5,17 +5,19 @@
 
 mod resend;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use everett_wallet::{NewWallet, Wallet, WalletError, Wallets};
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::error::NodeError;
 use crate::handle::Handle;
-use resend::Resend;
+use resend::Resends;
 
-/// How often it is looked whether a wallet is to be locked, or owes a scan.
+/// How often it is looked whether a wallet is to be locked, owes a scan, or is to have peers told of its payments again.
 const LOCK_EVERY: Duration = Duration::from_secs(1);
 /// How often transactions that no mempool has are given to it again.
 const SEND_EVERY: Duration = Duration::from_secs(600);
@@ -124,7 +126,7 @@ async fn follow(handle: Handle, wallets: Wallets) {
     let mut pending = handle.mempool().change_number();
     let mut lock = tokio::time::interval(LOCK_EVERY);
     let mut send = tokio::time::interval(SEND_EVERY);
-    let mut resend = Resend::new(handle.ledger().clock().now());
+    let resends = Arc::new(Mutex::new(Resends::default()));
     // One at a time, so that readers are left for others.
     let mut scan: Option<JoinHandle<()>> = None;
     loop {
@@ -147,17 +149,13 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
             }
             _ = lock.tick() => {
-                if !handle.initial_download() && resend.is_due(handle.ledger().clock().now()) {
-                    let (telling, open) = (handle.clone(), wallets.clone());
-                    handle.read(move |_| resend::tell_again(&telling, &open)).await.unwrap_or_else(|error| {
-                        warn!(%error, "peers are not told again of payments that wait");
-                    });
-                }
+                let (telling, resends) = (handle.clone(), Arc::clone(&resends));
                 let may_scan = scan.as_ref().is_none_or(JoinHandle::is_finished);
                 // It waits for those that change a wallet, or read it.
                 let look = move |_: &_| {
                     let open = wallets.list();
                     open.iter().for_each(Wallet::lock_when_due);
+                    resends.lock().tell_again(&telling, &open);
                     open.into_iter().find(|wallet| may_scan && wallet.wants_scan())
                 };
                 let wanting = handle.read(look).await;

@@ -32,7 +32,7 @@ use leaves::{sorted_leaves, unsorted};
 pub use origin::origin;
 use sane::{check_keys, check_sane};
 pub use text::checksum;
-use text::{Checked, check};
+use text::{Checked, check, who_has_uncompressed};
 pub(crate) use text::{body, extended_keys, parse_wif, single_paths, with_secrets_of};
 
 /// Longest descriptor that is looked at, in characters.
@@ -74,22 +74,30 @@ pub struct Derived {
     pub definite: Option<Descriptor<DefiniteDescriptorKey>>,
 }
 
-/// Why miniscript refuses a text. Where it speaks of taproot whatever the descriptor is, in Core's words.
-fn refusal(function: &str, error: &miniscript::Error) -> DescriptorError {
+/// Why miniscript refuses a descriptor. Where it speaks of taproot whatever the descriptor is, in Core's words.
+fn refusal(body: &str, error: &miniscript::Error) -> DescriptorError {
     let told = error.to_string();
     // What kind of such an error it is, miniscript tells by its words alone.
     let of_keys = ["uncompressed keys cannot", "Only Compressed pubkeys"]
         .iter()
         .any(|words| told.starts_with(words));
     match (error, of_keys) {
-        (miniscript::Error::ContextError(_), true) => uncompressed_keys(function),
-        _ => wrong(format!("{function}(): {told}")),
+        (miniscript::Error::ContextError(_), true) => uncompressed_keys(body),
+        _ => {
+            let function = body.split('(').next().unwrap_or_default();
+            wrong(format!("{function}(): {told}"))
+        }
     }
 }
 
 /// What a descriptor is refused with whose scripts are nobody's to spend: segwit's rules of relay know compressed keys alone.
-fn uncompressed_keys(function: &str) -> DescriptorError {
-    wrong(format!("{function}(): Uncompressed keys are not allowed"))
+/// Begins with the function that has the key, as Core does; within miniscript Core names none.
+fn uncompressed_keys(body: &str) -> DescriptorError {
+    const WHY: &str = "Uncompressed keys are not allowed";
+    wrong(match who_has_uncompressed(body) {
+        Some(who) => format!("{who} {WHY}"),
+        None => WHY.to_owned(),
+    })
 }
 
 /// A function's text. It may be private: it is one allocation, and wiped.
@@ -205,12 +213,12 @@ impl Expression {
         };
         let text = stands_in.as_ref().map_or(body, |text| text);
         let (descriptor, secrets) =
-            Descriptor::parse_descriptor(&SECP, text).map_err(|error| refusal(function, &error))?;
+            Descriptor::parse_descriptor(&SECP, text).map_err(|error| refusal(body, &error))?;
         self.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
         let several = descriptor.is_multipath();
         let singles = descriptor
             .into_single_descriptors()
-            .map_err(|error| refusal(function, &error))?;
+            .map_err(|error| refusal(body, &error))?;
         let texts = match several {
             true => single_paths(public, singles.len()),
             false => vec![public.to_owned()],

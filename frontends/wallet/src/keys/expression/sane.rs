@@ -6,7 +6,7 @@ use miniscript::miniscript::analyzable::AnalysisError;
 use miniscript::miniscript::decode::Terminal;
 use miniscript::{Descriptor, ForEachKey, Miniscript, MiniscriptKey, ScriptContext};
 
-use super::{DescriptorError, uncompressed_keys, wrong};
+use super::{DescriptorError, body, uncompressed_keys, wrong};
 
 /// Refuses keys in segwit that are not compressed: miniscript lets those of a `pkh` pass.
 pub(super) fn check_keys(
@@ -15,9 +15,7 @@ pub(super) fn check_keys(
 ) -> Result<(), DescriptorError> {
     let segwit = descriptor.desc_type().segwit_version().is_some();
     match segwit && descriptor.for_any_key(MiniscriptKey::is_uncompressed) {
-        true => Err(uncompressed_keys(
-            text.split('(').next().unwrap_or_default(),
-        )),
+        true => Err(uncompressed_keys(body(text))),
         false => Ok(()),
     }
 }

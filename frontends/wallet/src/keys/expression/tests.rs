@@ -83,18 +83,29 @@ fn what_is_no_descriptor_is_told_why() {
 fn a_key_that_is_not_compressed_is_refused_in_every_segwit_script_and_not_as_taproots() {
     const UNCOMPRESSED: &str = "0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
                                 483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
-    for (function, before, after) in [
-        ("wpkh", "wpkh(", ")"),
-        ("wsh", "wsh(pk(", "))"),
-        ("wsh", "wsh(multi(1,", "))"),
-        ("sh", "sh(wpkh(", "))"),
-        ("sh", "sh(wsh(pkh(", ")))"),
-        ("tr", "tr(", ")"),
+    /// The same key, private.
+    const WIF: &str = "91avARGdfge8E4tZfYLoxeJ5sGBdNJQH4kvjJoQFacbgwmaKkrx";
+    let leaf = format!("tr({KEY},pk(");
+    for (who, before, after) in [
+        ("wpkh(): ", "wpkh(", ")"),
+        ("pk(): ", "wsh(pk(", "))"),
+        ("pkh(): ", "wsh(pkh(", "))"),
+        ("Multi: ", "wsh(multi(1,", "))"),
+        ("Multi: ", "sh(wsh(sortedmulti(1,", ")))"),
+        ("wpkh(): ", "sh(wpkh(", "))"),
+        ("pkh(): ", "sh(wsh(pkh(", ")))"),
+        ("tr(): ", "tr(", ")"),
+        ("pk(): ", leaf.as_str(), "))"),
+        // Miniscript, and its functions are none of a descriptor.
+        ("", "wsh(and_v(v:pk(", "),older(1)))"),
+        ("", "wsh(and_v(v:pkh(", "),older(1)))"),
     ] {
-        let text = format!("{before}{UNCOMPRESSED}{after}");
-        let error = parse(&text).err().map(|error| error.to_string());
-        let expected = format!("{function}(): Uncompressed keys are not allowed");
-        assert_eq!(error, Some(expected), "{text}");
+        for key in [UNCOMPRESSED, WIF] {
+            let text = format!("{before}{key}{after}");
+            let error = parse(&text).err().map(|error| error.to_string());
+            let expected = format!("{who}Uncompressed keys are not allowed");
+            assert_eq!(error, Some(expected), "{text}");
+        }
     }
     assert!(parse(&format!("pkh({UNCOMPRESSED})")).is_ok());
 }

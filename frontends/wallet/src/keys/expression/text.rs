@@ -2,7 +2,7 @@
 
 use bitcoin::bip32::{Xpriv, Xpub};
 use bitcoin::secp256k1::Secp256k1;
-use bitcoin::{Network, NetworkKind, PrivateKey};
+use bitcoin::{Network, NetworkKind, PrivateKey, PublicKey};
 use miniscript::descriptor::checksum::Engine;
 use zeroize::Zeroizing;
 
@@ -104,6 +104,39 @@ fn takes_keys(function: &str) -> Option<String> {
         "multi" | "sortedmulti" | "multi_a" | "sortedmulti_a" => Some("Multi:".to_owned()),
         _ => None,
     }
+}
+
+/// Whether a key expression is a single key, private or public, that is not compressed.
+fn is_uncompressed(text: &str) -> bool {
+    let key = text.rsplit(']').next().unwrap_or(text);
+    let public = key.parse::<PublicKey>().is_ok_and(|key| !key.compressed);
+    public || PrivateKey::from_wif(key).is_ok_and(|key| !key.compressed)
+}
+
+/// How Core begins what it says of the first key of a descriptor that is not compressed; `None` where there is none, and where it
+/// stands in miniscript.
+pub(super) fn who_has_uncompressed(body: &str) -> Option<String> {
+    let mut within: Vec<&str> = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let end = rest.find(is_edge).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if after.starts_with('(') {
+            within.push(word);
+        } else if is_uncompressed(word) {
+            let (function, around) = within.split_last()?;
+            let is_plain = around
+                .iter()
+                .all(|around| matches!(*around, "sh" | "wsh" | "tr"));
+            return takes_keys(function).filter(|_| is_plain);
+        }
+        if after.starts_with(')') {
+            within.pop();
+        }
+        // Edges are one byte each.
+        rest = after.get(1..).unwrap_or_default();
+    }
+    None
 }
 
 /// One key expression in its public form, and whether it was a private one.
