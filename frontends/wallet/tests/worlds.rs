@@ -3,6 +3,7 @@
 mod scene;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bitcoin::{Amount, OutPoint, Transaction, TxOut};
 use everett_mempool::FeeRate;
@@ -87,14 +88,24 @@ fn a_lock_ends_when_the_coin_is_spent_in_the_best_world_and_not_when_a_rival_spe
     assert_eq!(locked(&alice), [kept]);
     drop(alice);
     scene.wallets.unload("alice").expect("it is open");
-    let again = scene.wallets.load("alice").expect("it is there");
+    let quiet = silent_in(&scene, &scene.wallets.config().directory);
+    let again = quiet.load("alice").expect("it is there");
     assert_eq!(locked(&again), [kept]);
+    drop(again);
+    quiet.unload("alice").expect("it is open");
+    // Where payments are sent, what the rival has waits in the best world, too, when the wallet is opened.
+    let again = scene.wallets.load("alice").expect("it is there");
+    assert_eq!(locked(&again), []);
 }
 
 /// The same wallets, which do not give what they send to the mempool.
 fn silent(scene: &Scene) -> Wallets {
+    silent_in(scene, &scene.directory.path().join("silent"))
+}
+
+fn silent_in(scene: &Scene, directory: &Path) -> Wallets {
     let mut config = scene.wallets.config().clone();
-    config.directory = scene.directory.path().join("silent");
+    config.directory = directory.to_path_buf();
     config.broadcast = false;
     Wallets::new(config, scene.lab.ledger().clone(), scene.mempool.clone())
 }
