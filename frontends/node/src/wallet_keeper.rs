@@ -146,7 +146,16 @@ async fn follow(handle: Handle, wallets: Wallets) {
                 handle.read(move |_| each(&wallets, Wallet::catch_up)).await
             }
             _ = send.tick() => {
-                handle.read(move |_| each(&wallets, |wallet| wallet.send_again().map(drop))).await
+                // The mempool's file has what waited, with its times: that comes first.
+                let loaded = handle.mempool().is_loaded();
+                if !loaded {
+                    send.reset_after(LOCK_EVERY);
+                }
+                let give = move |wallet: &Wallet| match loaded {
+                    true => wallet.send_again().map(drop),
+                    false => wallet.catch_up(),
+                };
+                handle.read(move |_| each(&wallets, give)).await
             }
             _ = lock.tick() => {
                 let (telling, resends) = (handle.clone(), Arc::clone(&resends));

@@ -275,8 +275,10 @@ impl Wallets {
         if let Err(error) = wallet.catch_up() {
             tracing::warn!(wallet = name, %error, "it is open, but cannot look at what is new yet");
         }
-        // What waited when it was shut waits again.
-        if let Err(error) = wallet.send_again() {
+        // What waited when it was shut waits again. A mempool that is not read from its file yet has it there, with its times.
+        if inner.mempool.is_loaded()
+            && let Err(error) = wallet.send_again()
+        {
             tracing::warn!(wallet = name, %error, "it is open, but its payments that wait are not sent again yet");
         }
         Ok(wallet)

@@ -555,6 +555,7 @@ fn what_waited_when_a_wallet_was_shut_is_given_to_the_mempool_when_it_is_opened(
     scene.wallets.unload("alice").expect("it was open");
     // Another node, whose mempool has nothing.
     let mempool = Mempool::new(scene.lab.ledger().clone(), MempoolConfig::default());
+    mempool.set_loaded();
     let place = scene.directory.path().join("wallets");
     let wallets = scene::wallets(&place, scene.lab.ledger(), &mempool);
     let alice = wallets.load("alice").expect("it opens");

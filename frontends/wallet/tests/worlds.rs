@@ -93,6 +93,7 @@ fn a_lock_ends_when_the_coin_is_spent_in_the_best_world_and_not_when_a_rival_spe
     assert_eq!(locked(&again), [kept]);
     drop(again);
     quiet.unload("alice").expect("it is open");
+    scene.mempool.set_loaded();
     // Where payments are sent, what the rival has waits in the best world, too, when the wallet is opened.
     let again = scene.wallets.load("alice").expect("it is there");
     assert_eq!(locked(&again), []);

@@ -86,6 +86,11 @@ impl Rig {
 }
 
 fn open(directory: &Path) -> (Ledger, everett_mempool::Mempool, Wallets) {
+    open_with(directory, true)
+}
+
+/// The same; `broadcast`: whether wallets give the mempool what waits.
+fn open_with(directory: &Path, broadcast: bool) -> (Ledger, everett_mempool::Mempool, Wallets) {
     let ledger = Ledger::open(LedgerConfig::new(params(), directory)).unwrap();
     let mempool = everett_mempool::Mempool::new(ledger.clone(), MempoolConfig::default());
     let file = directory.join("mempool.dat");
@@ -97,6 +102,7 @@ fn open(directory: &Path) -> (Ledger, everett_mempool::Mempool, Wallets) {
     mempool.set_loaded();
     let mut config = WalletConfig::new(directory.join("wallets"), bitcoin::Network::Regtest);
     config.keypool = 2;
+    config.broadcast = broadcast;
     config.kdf = Kdf {
         memory: 64,
         passes: 1,
@@ -578,7 +584,7 @@ fn mempool_and_wallet_of_a_busy_node_agree_in_every_snapshot() {
         let kept = copy.directory().join("kept.dat");
         fs::rename(&file, &kept).unwrap();
         // A wallet beside an empty mempool: what it knows is what its file has.
-        let (ledger, mempool, wallets) = open(copy.directory());
+        let (ledger, mempool, wallets) = open_with(copy.directory(), false);
         assert_eq!(ledger.best().hash().to_string(), manifest.best_hash);
         let wallet = wallets.load("w").unwrap();
         let view = wallet.view().unwrap();
