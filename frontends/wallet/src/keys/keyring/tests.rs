@@ -4,6 +4,7 @@ use bitcoin::Network;
 use tempfile::TempDir;
 
 use super::*;
+use crate::keys::Kdf;
 
 const SEED: [u8; 32] = [7; 32];
 const KEYPOOL: u32 = 5;
