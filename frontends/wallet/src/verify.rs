@@ -299,7 +299,8 @@ impl View<'_> {
     }
 }
 
-fn sum(outputs: &[TxOut]) -> Option<Amount> {
+/// What outputs are worth together; `None` where that is more than can be counted.
+pub(crate) fn sum(outputs: &[TxOut]) -> Option<Amount> {
     let mut values = outputs.iter().map(|output| output.value);
     values.try_fold(Amount::ZERO, |sum, value| sum.checked_add(value))
 }

@@ -309,6 +309,11 @@ fn a_payment_that_is_asked_for_twice_by_one_name_is_made_once_also_after_a_resta
             Some(&name),
         );
         assert!(matches!(sent, Err(SpendError::Repeated { .. })));
+        // Also where the amount is beyond all counting.
+        let mut other = asked.clone();
+        (other.payees[0].amount, other.payees[0].pays_fee) = (Amount::MAX, true);
+        let other = alice.pay_once(&other, Some(&name));
+        assert!(matches!(other, Err(SpendError::OtherPayment { .. })));
         assert_eq!(alice.payment_asked_for(&name), Some(paid.txid));
         assert_eq!(
             scene

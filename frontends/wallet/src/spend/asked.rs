@@ -70,7 +70,8 @@ fn pays(request: &Request, made: Made<'_>) -> bool {
                 () if payee.shares => true,
                 () if payee.pays_fee => {
                     let least = payee.amount.checked_sub(fee).unwrap_or_default();
-                    (least..=payee.amount + fee + LEFT).contains(&output.value)
+                    let most = payee.amount.checked_add(fee + LEFT);
+                    output.value >= least && most.is_none_or(|most| output.value <= most)
                 }
                 () => output.value == payee.amount,
             };

@@ -20,6 +20,7 @@ use crate::slot::Slot;
 use crate::spend::{
     Asked, Bump, BumpWish, ChangeTo, FeeChoice, Made, Plan, Request, Scope, SpendError, Unspendable,
 };
+use crate::verify::sum;
 
 /// What was planned and signed as far as the keys go.
 #[derive(Clone, PartialEq, Debug)]
@@ -174,10 +175,8 @@ impl Wallet {
         let txid = book.stands_for(record.txid);
         let coins = record.tx.input.iter();
         let coming = coins.map(|input| Some(book.outputs.get(&input.previous_output)?.amount));
-        let going = record.tx.output.iter().map(|output| output.value).sum();
-        let fee = coming
-            .sum::<Option<Amount>>()
-            .and_then(|coming| coming.checked_sub(going));
+        let coming = coming.sum::<Option<Amount>>();
+        let fee = coming.and_then(|coming| coming.checked_sub(sum(&record.tx.output)?));
         let outputs = record.tx.output.iter();
         let ours = outputs.map(|output| book.keyring.slot_of(&output.script_pubkey).is_some());
         let made = Made {
